@@ -1,0 +1,341 @@
+"""The recorded graph, and the two sweeps over it.
+
+A `Variable` is a value and the `Op` that made it; an op holds the variables it read. Nothing
+points the other way, so a graph has no cycles and is freed by reference count.
+
+    sweep   reverse mode: the gradient of one output with respect to everything
+    push    forward mode: how everything moves when some inputs move
+
+Both take `read`, which says what a rule is fed: `read_array` for numbers, `read_variable` for a
+graph of the pass itself (`create_graph=True`, gradients of gradients). The one place where
+shapes and dtypes are restored is `conform`; no rule does it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import lru_cache
+from operator import attrgetter
+from types import CodeType, FrameType
+from typing import Any, NamedTuple, Never, Protocol, TypeAlias
+
+import numpy as np
+
+from tinygrad_bp.errors import FreedGraphError, RuleError, StaleGraphError
+from tinygrad_bp.registry import Array, Rule
+
+__all__ = [
+    "Mode",
+    "Observer",
+    "Op",
+    "Site",
+    "Step",
+    "Variable",
+    "mode",
+    "push",
+    "read_array",
+    "read_variable",
+    "sweep",
+    "topological_order",
+    "unbroadcast",
+]
+
+Read: TypeAlias = Callable[[Any], Array]
+
+_clock = itertools.count()  # tells the ages of ops and writes
+_last_write = -1  # ops younger than this cannot be stale, and need no closer look
+_getframe = sys._getframe  # noqa: SLF001  (documented for CPython; inspect is 100 times slower)
+_PACKAGE = os.path.dirname(__file__) + os.sep
+
+
+class Site(NamedTuple):
+    """The place in the user's code where an op was recorded."""
+
+    code: CodeType
+    instruction: int  # byte offset into the code, which knows the line and the columns
+
+    @property
+    def line(self) -> int:
+        """Line number in the file, starting at 1."""
+        start, *_ = self._position()
+        return start or self.code.co_firstlineno
+
+    def _position(self) -> tuple[int | None, ...]:
+        return next(itertools.islice(self.code.co_positions(), self.instruction // 2, None))
+
+    def __str__(self) -> str:
+        import linecache
+
+        where = f"{self.code.co_filename}:{self.line}"
+        text = linecache.getline(self.code.co_filename, self.line).strip()
+        return f"{where}, `{text}`" if text else where
+
+
+class Op:
+    """One recorded call: the rule, what it was called with, and where.
+
+    `args` are the arguments as given, variables among them; `tracked` are the positions through
+    which gradients pass. `stamp` adds up the versions of the variables: versions only grow, so
+    the sum is unchanged exactly if none of them has changed since.
+    """
+
+    __slots__ = ("_frame", "age", "args", "digests", "options", "rule", "stamp", "tracked")
+
+    args: tuple[Any, ...] | None  # None once a backward pass has used the op up
+
+    def __init__(
+        self,
+        rule: Rule,
+        args: tuple[Any, ...],
+        options: Mapping[str, Any],
+        tracked: Iterable[int],
+        stamp: int,
+    ) -> None:
+        self.rule = rule
+        self.args = args
+        self.options = options
+        self.tracked = tracked
+        self.stamp = stamp
+        self.age = next(_clock)
+        self.digests: Any = None  # of the arrays it read, under debug()
+        # The innermost frame outside this package; only its code and position are kept.
+        frame: FrameType | None = _getframe(2)
+        while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+            frame = frame.f_back
+        self._frame = frame and (frame.f_code, frame.f_lasti)
+
+    @property
+    def site(self) -> Site | None:
+        """The place in the user's code that recorded the op, if it was Python code."""
+        return self._frame and Site(*self._frame)
+
+    def __repr__(self) -> str:
+        return f"<{self.rule.name} recorded at {self.site}>"
+
+    def inputs(self) -> list[Variable]:
+        """Return the variables that gradients pass through, one for each tracked argument."""
+        args = self.args
+        if args is None:
+            self.raise_freed()
+        return [args[i] for i in self.tracked]
+
+    def check_fresh(self) -> None:
+        """Refuse to go on if an input was assigned to since the op was recorded."""
+        variables = [a for a in self.args or () if isinstance(a, Variable)]
+        if sum(v._version for v in variables) != self.stamp:  # noqa: SLF001
+            self.raise_stale("its .data was assigned to")
+
+    def raise_freed(self) -> Never:
+        """Raise the error for a graph that is gone."""
+        raise FreedGraphError(
+            f"the graph of '{self.rule.name}' was used up by an earlier backward(), which frees "
+            f"it (recorded at {self.site}). Pass retain_graph=True to the earlier backward(), or "
+            "run the forward pass again."
+        )
+
+    def raise_stale(self, how: str) -> Never:
+        """Raise the error for an input that is not what it was in the forward pass."""
+        raise StaleGraphError(
+            f"an input of '{self.rule.name}' changed between forward and backward ({how}), so "
+            f"its gradient would be wrong. Recorded at {self.site}. Call backward() before "
+            "changing values, or run the forward pass again."
+        )
+
+
+class Variable:
+    """What the engine knows of a tensor: a value, the op that made it, and a version."""
+
+    __slots__ = ("_data", "_requires_grad", "_version", "op")
+
+    _data: Array
+    _version: int  # how often the value was assigned to; results of ops stay at 0
+    op: Op | None
+    _requires_grad: bool
+
+    # Variables are keys of dicts; `==` compares values, so identity must be said.
+    __hash__ = object.__hash__
+
+    def touch(self) -> None:
+        """Note that the value was written to: ops that read it before are stale now."""
+        global _last_write  # noqa: PLW0603  (a time on the global clock)
+        self._version += 1
+        _last_write = next(_clock)
+
+
+read_array: Read = attrgetter("_data")
+
+
+def read_variable(variable: Variable) -> Variable:
+    """Feed the rules the variables themselves, so that the pass records a graph of its own."""
+    return variable
+
+
+class Step(NamedTuple):
+    """One edge of the backward pass: what one input of one op receives."""
+
+    output: Variable
+    slot: int  # which argument of output.op
+    arriving: Array  # the finished gradient of the output
+    contribution: Array  # what this edge adds, in the input's shape and dtype
+    total: Array  # the input's gradient so far, this contribution included
+
+    @property
+    def input(self) -> Variable:
+        """The variable that receives the contribution."""
+        op = self.output.op
+        assert op is not None and op.args is not None  # noqa: S101, PT018  (true while sweeping)
+        variable: Variable = op.args[self.slot]
+        return variable
+
+
+RawStep: TypeAlias = tuple[Variable, int, Array, Array, Array]
+
+
+class Observer(Protocol):
+    """Something that watches ops as they are recorded and steps as they are taken."""
+
+    def recorded(self, op: Op, args: list[Any], result: Array) -> None:
+        """See an op, the arrays it was fed and its result, just after the forward call."""
+
+    def stepping(self, op: Op, args: list[Any], arriving: Array) -> None:
+        """See an op whose contributions are about to be computed."""
+
+    def stepped(self, step: Step) -> None:
+        """See one finished step of the backward pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """Whether ops are recorded, and who watches."""
+
+    recording: bool = True
+    observers: tuple[Observer, ...] = ()
+
+
+mode: ContextVar[Mode] = ContextVar("tinygrad_bp mode", default=Mode())  # noqa: B039  (frozen)
+
+
+def topological_order(*roots: Variable) -> list[Variable]:
+    """Return every recorded variable the roots depend on, consumers before what they consume.
+
+    An op can only read what exists, so it is younger than everything it reads: from youngest
+    to oldest is a topological order. Read backwards it is the Wengert list.
+    """
+    frontier = [root for root in roots if root.op is not None]
+    reached = {root.op.age: root for root in frontier}  # type: ignore[union-attr]
+    while frontier:
+        op: Op = frontier.pop().op  # type: ignore[assignment]
+        args = op.args
+        if args is None:
+            op.raise_freed()
+        for slot in op.tracked:
+            x = args[slot]
+            if x.op is not None and x.op.age not in reached:
+                reached[x.op.age] = x
+                frontier.append(x)
+    return [reached[age] for age in sorted(reached, reverse=True)]
+
+
+@lru_cache(maxsize=64)
+def _ones(n: int, dtype: np.dtype[Any]) -> Array:
+    return np.ones(n, dtype)
+
+
+def unbroadcast(contribution: Array, shape: tuple[int, ...]) -> Array:
+    """Sum a contribution over the axes along which its input was broadcast.
+
+    >>> unbroadcast(np.ones((32, 16)), (16,)).shape
+    (16,)
+    """
+    extra = len(contribution.shape) - len(shape)
+    if extra == 1 and len(shape) == 1:
+        # Many rows to one: a product with a row of ones is several times faster than sum(axis=0).
+        contribution = _ones(contribution.shape[0], contribution.dtype) @ contribution
+    elif extra > 0:
+        contribution = contribution.sum(axis=tuple(range(extra)))
+    if contribution.shape == shape or extra < 0:
+        return contribution
+    stretched = tuple(axis for axis, length in enumerate(shape) if length == 1)
+    return contribution.sum(axis=stretched, keepdims=True)
+
+
+def conform(contribution: Array, x: Variable, op: Op) -> Array:
+    """Give a contribution its input's shape and dtype: the one place where either is restored."""
+    shape, dtype = x._data.shape, x._data.dtype  # noqa: SLF001
+    given = contribution.shape
+    if given != shape and op.rule.broadcasts:
+        contribution = unbroadcast(contribution, shape)
+    if contribution.shape != shape:
+        raise RuleError(
+            f"the rule of '{op.rule.name}' gave a gradient of shape {given} for an input of "
+            f"shape {shape}. Recorded at {op.site}."
+        )
+    return contribution if contribution.dtype == dtype else contribution.astype(dtype)
+
+
+def sweep(
+    order: Iterable[Variable], pending: dict[Variable, Array], read: Read
+) -> Iterator[RawStep]:
+    """Run backward, one step at a time; `pending` starts with the seeds and ends with the leaves.
+
+    This generator is the only reverse pass there is: `backward()` drains it, everything that
+    shows the pass watches it. It yields the fields of a `Step` as a plain tuple, which is what
+    makes it fast enough to be the only one; `Step(*fields)` names them.
+    """
+    observers = mode.get().observers
+    for output in order:
+        arriving = pending.pop(output, None)
+        if arriving is None:
+            continue
+        op: Op = output.op  # type: ignore[assignment]
+        if op.age < _last_write:
+            op.check_fresh()
+        sources: tuple[Any, ...] = op.args  # type: ignore[assignment]
+        args = [read(a) if isinstance(a, Variable) else a for a in sources]
+        for observer in observers:
+            observer.stepping(op, args, arriving)
+        y, partials, options = read(output), op.rule.partials, op.options
+        for slot in op.tracked:
+            x: Variable = sources[slot]
+            contribution = partials[slot](arriving, y, *args, **options)
+            value = x._data  # noqa: SLF001
+            if contribution.shape != value.shape or contribution.dtype is not value.dtype:
+                contribution = conform(contribution, x, op)
+            before = pending.get(x)
+            total = contribution if before is None else before + contribution
+            pending[x] = total
+            yield output, slot, arriving, contribution, total
+
+
+def push(order: Iterable[Variable], tangents: dict[Variable, Array], read: Read) -> None:
+    """Run forward: from the tangents of some variables to those of everything that uses them.
+
+    The sweep is over the recorded graph, in the order it was recorded: no dual numbers, so
+    nested derivatives cannot mistake one perturbation for another.
+    """
+    for output in order:
+        op: Op = output.op  # type: ignore[assignment]
+        sources: tuple[Any, ...] = op.args  # type: ignore[assignment]
+        moving = [slot for slot in op.tracked if sources[slot] in tangents]
+        if not moving or output in tangents:
+            continue
+        op.check_fresh()
+        args = [read(a) if isinstance(a, Variable) else a for a in sources]
+        y, pushes, options = read(output), op.rule.pushes, op.options
+        total = None
+        for slot in moving:
+            tangent = pushes[slot](tangents[sources[slot]], y, *args, **options)
+            total = tangent if total is None else total + tangent
+        tangents[output] = _conform_tangent(total, output)
+
+
+def _conform_tangent(tangent: Array, output: Variable) -> Array:
+    shape, dtype = output._data.shape, output._data.dtype  # noqa: SLF001
+    if tangent.shape != shape:  # one argument moved, another stretched the result
+        tangent = np.broadcast_to(tangent, shape)
+    return tangent if tangent.dtype == dtype else tangent.astype(dtype)

@@ -1,0 +1,90 @@
+"""Every exception and warning of the library, in one tree.
+
+    TinygradError                  everything below; catch this to catch us
+    ├── GradientError              a gradient was asked for where there is none
+    │   ├── StaleGraphError        data changed between forward and backward
+    │   └── FreedGraphError        backward through a graph that was already used up
+    ├── NotDifferentiableError     a NumPy function, argument or idiom we refuse to guess about
+    │   ├── InPlaceError           `out=`, `t[i] = v`, `w -= step` on a parameter
+    │   └── ConversionError        `np.asarray(t)` and friends would drop the graph
+    ├── RuleError                  a derivative rule is missing a piece or gave a wrong shape
+    ├── ShapeError                 shapes that do not fit a layer or a loss
+    ├── LabelError                 class labels that are not 0 .. classes-1
+    ├── OptimizerError             a step that must not be taken
+    ├── DataError                  a data file that is not what it should be
+    └── CheckpointError            a model file that cannot be read, or does not fit
+
+Each message says what happened, where it was recorded when that is known, and what to do.
+Each class also derives from the builtin that NumPy or PyTorch would raise, so that
+`except ValueError` keeps working.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "CheckpointError",
+    "ConversionError",
+    "DataError",
+    "FreedGraphError",
+    "GradientError",
+    "InPlaceError",
+    "LabelError",
+    "NotDifferentiableError",
+    "OptimizerError",
+    "RuleError",
+    "ShapeError",
+    "StaleGraphError",
+    "TinygradError",
+]
+
+
+class TinygradError(Exception):
+    """The root of the library's exceptions."""
+
+
+class GradientError(TinygradError, RuntimeError):
+    """A gradient was asked for where there is none."""
+
+
+class StaleGraphError(GradientError):
+    """An array that the backward pass needs was changed after the forward pass."""
+
+
+class FreedGraphError(GradientError):
+    """The graph was used up by an earlier backward pass."""
+
+
+class NotDifferentiableError(TinygradError, TypeError):
+    """A function, argument or idiom through which no gradient can be followed."""
+
+
+class InPlaceError(NotDifferentiableError):
+    """An attempt to overwrite values that the graph may still need."""
+
+
+class ConversionError(NotDifferentiableError):
+    """A conversion to a plain array that would silently drop the graph."""
+
+
+class RuleError(TinygradError, ValueError):
+    """A derivative rule is incomplete, registered twice, or returned a wrong shape."""
+
+
+class ShapeError(TinygradError, ValueError):
+    """Array shapes that do not fit a layer, a loss or a seed gradient."""
+
+
+class LabelError(TinygradError, ValueError):
+    """Class labels that are not whole numbers from 0 to the number of classes - 1."""
+
+
+class OptimizerError(TinygradError, ValueError):
+    """An optimiser was set up wrongly or asked to take a step that must not be taken."""
+
+
+class DataError(TinygradError, ValueError):
+    """A data file is missing, damaged or not what its name says."""
+
+
+class CheckpointError(TinygradError, ValueError):
+    """A saved model cannot be read or does not fit the model it is loaded into."""

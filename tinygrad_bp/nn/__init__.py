@@ -1,0 +1,21 @@
+"""Layers, losses and initialisers, spelled as PyTorch spells them."""
+
+from tinygrad_bp.nn import init
+from tinygrad_bp.nn.layers import MLP, Linear, ReLU, Sequential, Sigmoid, Tanh
+from tinygrad_bp.nn.losses import CrossEntropyLoss, HalfSumSquares, MSELoss, SumSquares
+from tinygrad_bp.nn.module import Module
+
+__all__ = [
+    "MLP",
+    "CrossEntropyLoss",
+    "HalfSumSquares",
+    "Linear",
+    "MSELoss",
+    "Module",
+    "ReLU",
+    "Sequential",
+    "Sigmoid",
+    "SumSquares",
+    "Tanh",
+    "init",
+]

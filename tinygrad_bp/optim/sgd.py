@@ -1,0 +1,202 @@
+"""Stochastic gradient descent, on all parameters as one vector."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from tinygrad_bp.errors import OptimizerError
+from tinygrad_bp.tensor import Tensor
+
+__all__ = ["SGD"]
+
+
+class _Vector:
+    """Parameters of one dtype, laid side by side: the lesson's one long column of numbers.
+
+    The tensors keep their shapes and become views of `values`, so a step is a few operations on
+    a vector whatever the number of layers.
+    """
+
+    def __init__(self, parameters: list[Tensor]) -> None:
+        self.parameters = parameters
+        self.gradient = np.empty(sum(p.size for p in parameters), parameters[0].dtype)
+        self.velocity: np.ndarray[Any, Any] | None = None
+        self.lay_out()
+
+    def lay_out(self) -> None:
+        """Move the parameters' values into one array."""
+        self.values = np.empty_like(self.gradient)
+        start = 0
+        for p in self.parameters:
+            p.relocate(self.values[start : start + p.size].reshape(p.shape))
+            start += p.size
+
+    def gather(self) -> np.ndarray[Any, Any]:
+        """Return all gradients as one vector, in a buffer that may be written to."""
+        if any(p.data.base is not self.values for p in self.parameters):
+            self.lay_out()  # another optimiser, or requires_grad_(), has moved a parameter
+        pieces = [p.grad.data.ravel() for p in self.parameters]  # type: ignore[union-attr]
+        return np.concatenate(pieces, out=self.gradient)
+
+
+class SGD:
+    """Stochastic gradient descent: p ← p - lr · ∂C/∂p, with the usual refinements.
+
+    The formulas of momentum, dampening, Nesterov, weight decay and maximize are PyTorch's, and so
+    are the trajectories. `params` are tensors, or (name, tensor) pairs from `named_parameters()`.
+
+    Raises `OptimizerError` for no parameters, the same one twice, or options out of range.
+
+    >>> w = Tensor([3.0], requires_grad=True)
+    >>> optimizer = SGD([w], lr=0.1)
+    >>> (w * w).sum().backward()
+    >>> optimizer.step()
+    >>> w
+    Tensor([2.4], requires_grad=True)
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Tensor] | Iterable[tuple[str, Tensor]],
+        lr: float,
+        *,
+        momentum: float = 0.0,
+        dampening: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
+        maximize: bool = False,
+    ) -> None:
+        self.names, self.parameters = _named(params)
+        self.lr = lr
+        self.momentum = momentum
+        self.dampening = dampening
+        self.nesterov = nesterov
+        self.weight_decay = weight_decay
+        self.maximize = maximize
+        self._check_options()
+        by_dtype: dict[np.dtype[Any], list[Tensor]] = {}
+        for p in self.parameters:
+            by_dtype.setdefault(p.dtype, []).append(p)
+        self._vectors = [_Vector(group) for group in by_dtype.values()]
+
+    def _check_options(self) -> None:
+        if not (self.lr > 0 and math.isfinite(self.lr)):
+            raise OptimizerError(f"lr must be a positive number, got {self.lr}")
+        for name in ("momentum", "weight_decay"):
+            if not (value := getattr(self, name)) >= 0:
+                raise OptimizerError(f"{name} must be 0 or more, got {value}")
+        if self.nesterov and (self.momentum <= 0 or self.dampening != 0):
+            raise OptimizerError("nesterov needs momentum above 0 and dampening 0")
+
+    def zero_grad(self) -> None:
+        """Forget the gradient of every parameter; call it before each `backward()`."""
+        for p in self.parameters:
+            p.zero_grad()
+
+    def step(self, *, accumulated: bool = False) -> None:
+        """Move every parameter against its gradient.
+
+        Raises `OptimizerError`, with all weights untouched, if a gradient is missing, not finite,
+        already used by an earlier step, or the sum of several backward passes. To sum them on
+        purpose, call `step(accumulated=True)`.
+        """
+        for i, p in enumerate(self.parameters):
+            if p.backward_passes != 1 and not (accumulated and p.backward_passes > 1):
+                self._refuse(i, p.backward_passes)
+        gradients = [vector.gather() for vector in self._vectors]
+        if not all(math.isfinite(np.dot(g, g)) for g in gradients):
+            self._check_finite()  # the square may overflow where the gradient does not
+        for vector, g in zip(self._vectors, gradients, strict=True):
+            self._move(vector, g)
+        for p in self.parameters:
+            p.mark_used()
+
+    def _move(self, vector: _Vector, g: np.ndarray[Any, Any]) -> None:
+        """One step of one vector; `g` is a buffer of its own and is written to."""
+        if self.maximize:
+            np.negative(g, out=g)
+        if self.weight_decay:
+            g += self.weight_decay * vector.values
+        if self.momentum:
+            if vector.velocity is None:
+                vector.velocity = g.copy()
+            else:
+                vector.velocity *= self.momentum
+                vector.velocity += (1 - self.dampening) * g
+            g = g + self.momentum * vector.velocity if self.nesterov else vector.velocity.copy()
+        g *= self.lr
+        vector.values -= g
+
+    def _refuse(self, i: int, passes: int) -> None:
+        name = self.names[i]
+        if passes == 0:
+            raise OptimizerError(
+                f"step(): '{name}' has no gradient. Call backward() on a loss that depends on it, "
+                "or leave it out of the optimiser."
+            )
+        if passes < 0:
+            raise OptimizerError(
+                f"step(): no backward() since the last step, the gradient of '{name}' was used "
+                "already. Call zero_grad() and backward() before each step()."
+            )
+        raise OptimizerError(
+            f"step(): the gradient of '{name}' is the sum of {passes} backward passes, with no "
+            "zero_grad() in between. Call zero_grad() before each backward(), or "
+            "step(accumulated=True) if the sum is meant."
+        )
+
+    def _check_finite(self) -> None:
+        for name, p in zip(self.names, self.parameters, strict=True):
+            gradient = p.grad.data  # type: ignore[union-attr]
+            if not np.isfinite(gradient).all():
+                at = tuple(int(i) for i in np.argwhere(~np.isfinite(gradient))[0])
+                raise OptimizerError(
+                    f"step(): the gradient of '{name}' is {gradient[at]} at {at}; no weight was "
+                    "changed. Find where it began with trace_nans(), or lower the learning rate."
+                )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return options and momentum, all that is needed to go on where this left off."""
+        return {
+            "lr": self.lr,
+            "velocity": [None if v.velocity is None else v.velocity.copy() for v in self._vectors],
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a `state_dict` of an optimiser of the same parameters."""
+        self.lr = state["lr"]
+        for vector, velocity in zip(self._vectors, state["velocity"], strict=True):
+            vector.velocity = None if velocity is None else np.array(velocity)
+
+
+def _named(
+    params: Iterable[Tensor] | Iterable[tuple[str, Tensor]],
+) -> tuple[list[str], list[Tensor]]:
+    """Names for messages: given ones, a tensor's own, or its position."""
+    names, tensors = [], []
+    for i, item in enumerate(params):
+        name, tensor = item if isinstance(item, tuple) else (None, item)
+        if not isinstance(tensor, Tensor):
+            raise OptimizerError(f"parameter {i} is a {type(tensor).__name__}, not a Tensor")
+        names.append(name or tensor.name or f"parameter {i}")
+        tensors.append(tensor)
+        if not (tensor.requires_grad and tensor.is_leaf):
+            raise OptimizerError(
+                f"'{names[-1]}' is not a leaf with requires_grad=True: nothing can be trained there"
+            )
+    if not tensors:
+        raise OptimizerError(
+            "no parameters to optimise; an iterator such as model.parameters() can be read once"
+        )
+    positions: dict[int, str] = {}
+    for name, tensor in zip(names, tensors, strict=True):
+        if id(tensor) in positions:
+            raise OptimizerError(
+                f"'{name}' is given twice (also as '{positions[id(tensor)]}'): it would move twice"
+            )
+        positions[id(tensor)] = name
+    return names, tensors

@@ -1,0 +1,49 @@
+"""Functions that raise on tensors, by the reason why; with `registry` this closes the world.
+
+Listed by name, because which of them exist depends on NumPy's version.
+"""
+
+import numpy as np
+
+from tinygrad_bp.registry import refused
+
+_NO_RULE = (
+    "There is no rule for it yet: register one with tinygrad_bp.registry, write it in functions "
+    "that have one, or detach() the tensors if no gradient is needed."
+)
+_INTEGERS = "It works on integers, which have no gradients: detach() the tensors."
+_WRITES = "It overwrites its argument, whose values the graph may need: use np.where or np.stack."
+_FILES = "Save plain arrays: t.detach()."
+_COMPLEX = "Its results are complex, and gradients pass through real numbers only here."
+_SETS = "Sets have no gradient: detach() the tensors, or index with integer positions."
+
+_NAMES = {
+    _INTEGERS: """bitwise_and bitwise_or bitwise_xor invert left_shift right_shift bitwise_count
+        gcd lcm bincount packbits unpackbits ravel_multi_index unravel_index ix_ busday_count
+        busday_offset is_busday datetime_as_string isnat""",
+    _WRITES: "copyto put place putmask put_along_axis fill_diagonal",
+    _FILES: "save savetxt savez savez_compressed",
+    _COMPLEX: """angle conjugate imag real real_if_close sort_complex roots poly linalg.eig
+        linalg.eigvals fft.fft fft.fft2 fft.fftn fft.fftshift fft.hfft fft.ifft fft.ifft2 fft.ifftn
+        fft.ifftshift fft.ihfft fft.irfft fft.irfft2 fft.irfftn fft.rfft fft.rfft2 fft.rfftn""",
+    _SETS: """unique unique_all unique_counts unique_inverse unique_values union1d intersect1d
+        setdiff1d setxor1d in1d""",
+    _NO_RULE: """append apply_along_axis apply_over_axes average block choose compress convolve
+        copysign corrcoef correlate cov cross cumprod cumulative_prod delete diag diagflat divmod
+        dsplit ediff1d extract frexp geomspace gradient i0 insert interp ldexp linspace
+        logspace median meshgrid modf nan_to_num nancumprod nancumsum nanmax nanmean nanmedian
+        nanmin nanpercentile nanprod nanquantile nanstd nansum nanvar nextafter pad partition
+        percentile piecewise polyadd polyder polydiv polyfit polyint polymul polysub polyval
+        quantile repeat resize select sinc sort trapezoid trapz trim_zeros unwrap vander
+        linalg.cholesky linalg.cond linalg.cross linalg.det linalg.eigh linalg.eigvalsh linalg.inv
+        linalg.lstsq linalg.matrix_norm linalg.matrix_power linalg.matrix_rank linalg.multi_dot
+        linalg.pinv linalg.qr linalg.slogdet linalg.solve linalg.svd linalg.svdvals
+        linalg.tensorinv linalg.tensorsolve""",
+}
+
+for _hint, _names in _NAMES.items():
+    for _name in _names.split():
+        _module, _, _last = _name.rpartition(".")
+        _function = getattr(getattr(np, _module) if _module else np, _last, None)
+        if _function is not None:
+            refused(_hint, _function)

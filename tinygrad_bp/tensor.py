@@ -1,0 +1,915 @@
+"""Tensor: an array, its gradient, and the op that made it.
+
+Everything a tensor can do goes through `record`: run the function on the arrays, and if any
+input tracks gradients, remember the call. Operators and methods call it directly; NumPy's own
+functions arrive through `__array_ufunc__` (NEP 13) and `__array_function__` (NEP 18).
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import AbstractContextManager
+from typing import Any, Final, Never, ParamSpec, Self, TypeVar
+
+import numpy as np
+
+import tinygrad_bp.rules  # noqa: F401  (registers them)
+from tinygrad_bp import engine, primitives
+from tinygrad_bp.engine import Mode, Op, Step, Variable, mode
+from tinygrad_bp.errors import (
+    ConversionError,
+    GradientError,
+    InPlaceError,
+    NotDifferentiableError,
+    ShapeError,
+)
+from tinygrad_bp.registry import Array, Rule, find_rule, name_of, registered, rules
+
+__all__ = ["Tensor", "apply", "array_of", "gradients", "no_grad", "record", "recorded"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Axis = int | tuple[int, ...] | None
+
+_NO_OPTIONS: Final[dict[str, Any]] = {}  # shared by most ops; never written to
+_new = object.__new__
+
+
+class Tensor(Variable):
+    """An array that remembers how it was computed, so that gradients can be sent back through it.
+
+    NumPy's functions and operators work on it. A tensor that tracks gradients owns its data (they
+    are copied on the way in); results of operations are read-only.
+
+    Raises `GradientError` for `requires_grad=True` on anything but real floating-point data.
+
+    >>> import numpy as np
+    >>> w = Tensor([1.0, 2.0], requires_grad=True)
+    >>> cost = np.sum(w * w)
+    >>> cost.backward()
+    >>> w.grad
+    Tensor([2., 4.])
+    """
+
+    __slots__ = ("__weakref__", "_grad", "_passes", "name")
+
+    _grad: Tensor | None
+    _passes: int  # backward passes summed in grad; negative once an optimiser has used them
+    name: str | None
+
+    def __init__(
+        self,
+        data: Any,
+        *,
+        requires_grad: bool = False,
+        dtype: Any = None,
+        name: str | None = None,
+    ) -> None:
+        if isinstance(data, Tensor):
+            data = data._data
+        array = data if _is_foreign(data) and dtype is None else np.asarray(data, dtype)
+        if array.dtype == object:
+            raise NotDifferentiableError(
+                f"cannot make a tensor of {type(data).__name__}: NumPy finds no number type for it"
+            )
+        if requires_grad:
+            _check_trackable(array.dtype)
+            array = array.copy()
+        self._data = array
+        self._version = 0
+        self.op = None
+        self._requires_grad = requires_grad
+        self._grad = None
+        self._passes = 0
+        self.name = name
+
+    # --- what it is -------------------------------------------------------------------------
+
+    @property
+    def data(self) -> Array:
+        """The values as an array; assigning (or `t.data -= step`) replaces those of a leaf.
+
+        The graph notices an assignment and refuses to go backward through old values. It cannot
+        notice a write into the array itself (`t.data[0] = 1`), unless under `debug()`.
+        """
+        return self._data
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        if self.op is not None:
+            raise InPlaceError(
+                f"the result of '{self.op.rule.name}' cannot be assigned to (recorded at "
+                f"{self.op.site}): its gradient belongs to the values it was computed with. "
+                "Assign to a leaf, or use detach()."
+            )
+        value = array_of(value)
+        if value is not self._data:
+            if value.shape != self._data.shape:
+                raise ShapeError(
+                    f"cannot assign data of shape {value.shape} to a tensor of shape "
+                    f"{self._data.shape}"
+                )
+            self._data[...] = value
+        self.touch()
+
+    def relocate(self, storage: Array) -> None:
+        """Keep the values in the given array from now on, which may be part of a larger one."""
+        storage[...] = self._data
+        self._data = storage
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients are tracked through this tensor."""
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        if self.op is not None:
+            raise GradientError(
+                f"requires_grad belongs to leaves; this is the result of '{self.op.rule.name}' "
+                f"(recorded at {self.op.site}). Use detach() for a copy that does not track."
+            )
+        if value and not self._requires_grad:
+            _check_trackable(self._data.dtype)
+            self._data = np.array(self._data)
+        self._requires_grad = bool(value)
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that `backward()` left here, in the tensor's shape and dtype, or None."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        if value is None:
+            self._grad, self._passes = None, 0
+            return
+        gradient = value if isinstance(value, Tensor) else Tensor(value)
+        if gradient.shape != self.shape:
+            raise ShapeError(
+                f"a gradient of shape {gradient.shape} does not fit a tensor of shape {self.shape}"
+            )
+        self._grad, self._passes = gradient, 1
+
+    @property
+    def backward_passes(self) -> int:
+        """How many backward passes `grad` is the sum of; negative once an optimiser used it."""
+        return self._passes
+
+    def mark_used(self) -> None:
+        """Note that the values were moved by the gradient, which is spent."""
+        self._passes = -abs(self._passes)
+        self.touch()
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether it was made by the user rather than by a recorded operation."""
+        return self.op is None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The length of each axis."""
+        shape: tuple[int, ...] = self._data.shape
+        return shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the elements."""
+        dtype: np.dtype[Any] = self._data.dtype
+        return dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self._data.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return int(self._data.size)
+
+    def __repr__(self) -> str:
+        text = np.array2string(np.asarray(self._data), separator=", ", prefix="Tensor(")
+        if self._data.dtype != np.float64 or self._data.size == 0:
+            text += f", dtype={self._data.dtype}"
+        if self.op is not None:
+            text += f", op={self.op.rule.name}"
+        elif self._requires_grad:
+            text += ", requires_grad=True"
+        return f"Tensor({text})"
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if self.ndim == 0:
+            raise TypeError("a tensor without axes cannot be iterated over")
+        return (self[i] for i in range(len(self)))
+
+    def __bool__(self) -> bool:
+        return bool(self._data)
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        if self._data.dtype.kind not in "iu":
+            raise TypeError(f"a {self._data.dtype} tensor cannot be used as an index")
+        return int(self.item())
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else str(self)
+
+    def item(self) -> Any:
+        """Return the only element as a Python number."""
+        return self._data.item()
+
+    def tolist(self) -> Any:
+        """Return the values as nested lists of Python numbers."""
+        return self._data.tolist()
+
+    def numpy(self) -> Array:
+        """Return the values as an array; raises if the tensor tracks gradients (`detach()` it)."""
+        return np.asarray(self)
+
+    # --- the graph --------------------------------------------------------------------------
+
+    def backward(
+        self, gradient: Any = None, *, retain_graph: bool = False, create_graph: bool = False
+    ) -> None:
+        """Send the gradient of this tensor back to every leaf it was computed from.
+
+        Adds to the `grad` of each leaf with `requires_grad`. `gradient` is what arrives at this
+        tensor, in its shape; a scalar needs none. The graph is freed as it is used unless
+        `retain_graph`; with `create_graph` the gradients can be differentiated again.
+
+        Raises `GradientError` if nothing tracks or the shape does not fit, `FreedGraphError` on a
+        second pass, `StaleGraphError` if values changed in between. No `grad` is touched then.
+
+        >>> x = Tensor(3.0, requires_grad=True)
+        >>> (x**2 + x).backward()
+        >>> x.grad
+        Tensor(7.)
+        """
+        if not self._requires_grad:
+            raise GradientError(
+                "this value does not depend on any tensor with requires_grad=True, so backward() "
+                "has nowhere to go. Was it computed under no_grad(), from detached or constant "
+                "values, or through a function without a gradient such as argmax?"
+            )
+        seed = _seed(self, gradient)
+        read = engine.read_variable if create_graph else engine.read_array
+        order = engine.topological_order(self)
+        pending: dict[Variable, Array] = {self: read(seed)}
+        for _ in engine.sweep(order, pending, read):
+            pass
+        _deposit(pending)
+        if not (retain_graph or create_graph):
+            for variable in order:
+                variable.op.args = None  # type: ignore[union-attr]
+
+    def zero_grad(self) -> None:
+        """Forget the gradient."""
+        self._grad, self._passes = None, 0
+
+    def detach(self) -> Tensor:
+        """Return a tensor with the same values that does not track gradients."""
+        return _wrap(self._data)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self:  # noqa: FBT001, FBT002
+        """Set `requires_grad` and return the tensor itself, as in PyTorch."""
+        self.requires_grad = requires_grad
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and deepcopy keep value, name and `requires_grad`; the graph is dropped."""
+        return _rebuild, (np.array(self._data), self._requires_grad, self.name)
+
+    # --- NumPy's protocols ------------------------------------------------------------------
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        if method != "__call__":
+            hints = {"reduce": "np.sum, np.prod, np.max or np.min", "accumulate": "np.cumsum"}
+            raise NotDifferentiableError(
+                f"np.{ufunc.__name__}.{method} has no derivative rule; use "
+                f"{hints.get(method, 'the plain function, which broadcasts')}."
+            )
+        rule = rules.get(ufunc)
+        if rule is not None and not options and rule.required <= len(inputs) <= rule.positional:
+            return record(rule, inputs)  # nothing to check
+        return apply(ufunc, inputs, options)
+
+    def __array_function__(
+        self, function: Callable[..., Any], types: Any, args: Any, options: Any
+    ) -> Any:
+        rule = rules.get(function)
+        if rule is not None and not options and rule.required <= len(args) <= rule.positional:
+            return record(rule, args)  # nothing to check
+        return apply(function, args, options)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:  # noqa: FBT001
+        if self._requires_grad:
+            raise ConversionError(
+                "converting a tensor that tracks gradients to a plain array would drop its graph. "
+                "Use t.detach() if that is meant, np.stack([t, u]) to join tensors, and "
+                "np.dot(x, t) or x @ t instead of the method x.dot(t)."
+            )
+        return np.array(self._data, dtype=dtype, copy=copy)
+
+    # --- operators --------------------------------------------------------------------------
+
+    def __add__(self, other: Any) -> Tensor:
+        return record(_ADD, (self, other))
+
+    def __radd__(self, other: Any) -> Tensor:
+        return record(_ADD, (other, self))
+
+    def __sub__(self, other: Any) -> Tensor:
+        return record(_SUBTRACT, (self, other))
+
+    def __rsub__(self, other: Any) -> Tensor:
+        return record(_SUBTRACT, (other, self))
+
+    def __mul__(self, other: Any) -> Tensor:
+        return record(_MULTIPLY, (self, other))
+
+    def __rmul__(self, other: Any) -> Tensor:
+        return record(_MULTIPLY, (other, self))
+
+    def __truediv__(self, other: Any) -> Tensor:
+        return record(_DIVIDE, (self, other))
+
+    def __rtruediv__(self, other: Any) -> Tensor:
+        return record(_DIVIDE, (other, self))
+
+    def __matmul__(self, other: Any) -> Tensor:
+        return record(_MATMUL, (self, other))
+
+    def __rmatmul__(self, other: Any) -> Tensor:
+        return record(_MATMUL, (other, self))
+
+    def __mod__(self, other: Any) -> Tensor:
+        return record(_REMAINDER, (self, other))
+
+    def __rmod__(self, other: Any) -> Tensor:
+        return record(_REMAINDER, (other, self))
+
+    def __pow__(self, exponent: Any) -> Tensor:
+        # NumPy's own `**` takes these shorter ways too; a square shows as a square.
+        if type(exponent) in (int, float) and exponent in _SHORT_POWERS:
+            return record(_SHORT_POWERS[exponent], (self,))
+        return record(_POWER, (self, exponent))
+
+    def __rpow__(self, base: Any) -> Tensor:
+        return record(_POWER, (base, self))
+
+    def __neg__(self) -> Tensor:
+        return record(_NEGATIVE, (self,))
+
+    def __pos__(self) -> Tensor:
+        return record(_POSITIVE, (self,))
+
+    def __abs__(self) -> Tensor:
+        return record(_ABSOLUTE, (self,))
+
+    def __getitem__(self, index: Any) -> Tensor:
+        return record(_GETITEM, (self, _plain_index(index)))
+
+    # Comparisons and whole division are flat: they give plain arrays.
+
+    def __eq__(self, other: Any) -> Any:
+        return self._data == _strip(other)
+
+    def __ne__(self, other: Any) -> Any:
+        return self._data != _strip(other)
+
+    def __lt__(self, other: Any) -> Any:
+        return self._data < _strip(other)
+
+    def __le__(self, other: Any) -> Any:
+        return self._data <= _strip(other)
+
+    def __gt__(self, other: Any) -> Any:
+        return self._data > _strip(other)
+
+    def __ge__(self, other: Any) -> Any:
+        return self._data >= _strip(other)
+
+    def __floordiv__(self, other: Any) -> Any:
+        return self._data // _strip(other)
+
+    def __rfloordiv__(self, other: Any) -> Any:
+        return _strip(other) // self._data
+
+    __hash__ = Variable.__hash__
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        raise InPlaceError(
+            "t[index] = value is not recorded. Build the result with np.where, np.concatenate or "
+            "np.stack; to change a leaf outside the graph, write t.data = new_values."
+        )
+
+    def __contains__(self, value: Any) -> bool:
+        return bool(np.any(self._data == array_of(value)))
+
+    def _refuse_in_place(self, other: Any) -> Any:
+        """`w -= step` would make `w` a different tensor behind the user's back."""
+        if self._requires_grad and self.op is None:
+            raise InPlaceError(
+                "an in-place operator on a tensor with requires_grad=True would replace the "
+                "parameter by a result. To update it, write w.data -= step; for a new value, "
+                "write w = w - step."
+            )
+        return NotImplemented  # Python goes on with the plain operator
+
+    __iadd__ = __isub__ = __imul__ = __itruediv__ = __imatmul__ = __ipow__ = _refuse_in_place
+
+    # --- methods ----------------------------------------------------------------------------
+
+    @property
+    def T(self) -> Tensor:
+        """The transpose: all axes in reverse order."""
+        return record(_TRANSPOSE, (self,))
+
+    @property
+    def mT(self) -> Tensor:
+        """The transpose of the last two axes."""
+        return record(_SWAPAXES, (self, -1, -2))
+
+    def reshape(self, *shape: Any) -> Tensor:
+        """Return the elements in another shape; one length may be -1."""
+        return record(_RESHAPE, (self, shape[0] if len(shape) == 1 else shape))
+
+    def transpose(self, *axes: Any) -> Tensor:
+        """Return the axes in another order, reversed by default."""
+        if len(axes) == 1 and not isinstance(axes[0], int):
+            axes = axes[0]
+        return record(_TRANSPOSE, (self, axes or None))
+
+    def swapaxes(self, axis1: int, axis2: int) -> Tensor:
+        """Return the axes with two of them exchanged."""
+        return record(_SWAPAXES, (self, axis1, axis2))
+
+    def squeeze(self, axis: Axis = None) -> Tensor:
+        """Return the elements without the axes of length 1."""
+        return self._call(np.squeeze, axis=axis)
+
+    def ravel(self) -> Tensor:
+        """Return the elements along one axis."""
+        return self._call(np.ravel)
+
+    flatten = ravel
+
+    def sum(self, axis: Axis = None, **options: Any) -> Tensor:
+        """Return the sum along `axis`, all axes by default; PyTorch's `dim` and `keepdim` too."""
+        return self._reduce(np.sum, axis, options)
+
+    def mean(self, axis: Axis = None, **options: Any) -> Tensor:
+        """Return the mean along `axis`; options as in `sum`."""
+        return self._reduce(np.mean, axis, options)
+
+    def max(self, axis: Axis = None, **options: Any) -> Tensor:
+        """Return the largest element along `axis`; options as in `sum`."""
+        return self._reduce(np.max, axis, options)
+
+    def min(self, axis: Axis = None, **options: Any) -> Tensor:
+        """Return the smallest element along `axis`; options as in `sum`."""
+        return self._reduce(np.min, axis, options)
+
+    def prod(self, axis: Axis = None, **options: Any) -> Tensor:
+        """Return the product along `axis`; options as in `sum`."""
+        return self._reduce(np.prod, axis, options)
+
+    def var(self, axis: Axis = None, **options: Any) -> Tensor:
+        """Return the variance along `axis`, with NumPy's `ddof=0`; options as in `sum`."""
+        return self._reduce(np.var, axis, options)
+
+    def std(self, axis: Axis = None, **options: Any) -> Tensor:
+        """Return the standard deviation along `axis`, with `ddof=0`; options as in `sum`."""
+        return self._reduce(np.std, axis, options)
+
+    def cumsum(self, axis: int | None = None) -> Tensor:
+        """Return the running sum along `axis`, of all elements in one row by default."""
+        return self._call(np.cumsum, axis=axis)
+
+    def clip(self, min: Any = None, max: Any = None) -> Tensor:  # noqa: A002  (NumPy's names)
+        """Return the values limited to an interval; an end may be None."""
+        return self._call(np.clip, min, max)
+
+    def dot(self, other: Any) -> Tensor:
+        """Return `np.dot(self, other)`."""
+        return self._call(np.dot, other)
+
+    def exp(self) -> Tensor:
+        """Return e to the power of each element."""
+        return self._call(np.exp)
+
+    def log(self) -> Tensor:
+        """Return the natural logarithm of each element."""
+        return self._call(np.log)
+
+    def sqrt(self) -> Tensor:
+        """Return the square root of each element."""
+        return self._call(np.sqrt)
+
+    def tanh(self) -> Tensor:
+        """Return the hyperbolic tangent of each element."""
+        return self._call(np.tanh)
+
+    def abs(self) -> Tensor:
+        """Return the magnitude of each element."""
+        return self._call(np.absolute)
+
+    def sigmoid(self) -> Tensor:
+        """Return 1 / (1 + exp(-x)) of each element."""
+        return self._call(primitives.sigmoid)
+
+    def relu(self) -> Tensor:
+        """Return max(x, 0) of each element."""
+        return self._call(primitives.relu)
+
+    def astype(self, dtype: Any) -> Any:
+        """Return a tensor of another floating dtype; other dtypes carry no gradient: an array."""
+        if np.dtype(dtype).kind != "f":
+            return self._data.astype(dtype)
+        return self._call(primitives.cast, dtype)
+
+    def argmax(self, axis: int | None = None) -> Any:
+        """Return where the largest element is, as plain integers."""
+        return np.argmax(self._data, axis=axis)
+
+    def argmin(self, axis: int | None = None) -> Any:
+        """Return where the smallest element is, as plain integers."""
+        return np.argmin(self._data, axis=axis)
+
+    def _call(self, function: Callable[..., Any], *args: Any, **options: Any) -> Tensor:
+        result: Tensor = apply(function, (self, *args), options)
+        return result
+
+    def _reduce(
+        self, function: Callable[..., Any], axis: Axis, options: dict[str, Any]
+    ) -> Tensor:
+        """PyTorch says `dim` and `keepdim` where NumPy says `axis` and `keepdims`."""
+        axis = options.pop("dim", axis)
+        if options.pop("keepdim", False):
+            options["keepdims"] = True
+        return self._call(function, axis, **options)
+
+
+# --- recording ------------------------------------------------------------------------------
+
+
+def record(rule: Rule, args: tuple[Any, ...], options: Mapping[str, Any] = _NO_OPTIONS) -> Tensor:
+    """Run a function on the arrays of its arguments and remember the call if any of them tracks.
+
+    Results are read-only. This is the path of every operation; `apply` checks what users pass.
+    """
+    arrays = []
+    tracked = []
+    stamp = i = 0
+    for a in args:
+        if isinstance(a, Tensor):
+            arrays.append(a._data)
+            stamp += a._version
+            if a._requires_grad:
+                tracked.append(i)
+        else:
+            arrays.append(a)
+        i += 1  # noqa: SIM113  (every operation comes through here, and enumerate is slower)
+    y = rule.forward(*arrays, **options)
+    if type(y) is not np.ndarray and not _is_foreign(y):
+        y = np.asarray(y)  # NumPy returns scalars for results without axes
+    result: Tensor = _new(Tensor)  # as in _wrap, without the cost of a call
+    result._data = y
+    result._version = 0
+    result.op = None
+    result._requires_grad = False
+    result._grad = None
+    result._passes = 0
+    result.name = None
+    if tracked and (now := mode.get()).recording:
+        if y.dtype.kind != "f" or tracked[0] < rule.first or tracked[-1] > rule.last:
+            _refuse(rule, y, tracked)
+        y.setflags(write=False)
+        result._requires_grad = True
+        op = result.op = Op(rule, args, options, tracked, stamp)
+        for observer in now.observers:
+            observer.recorded(op, arrays, y)
+    return result
+
+
+def _refuse(rule: Rule, y: Array, tracked: list[int]) -> Never:
+    """A gradient must not end at an argument without a partial, nor at numbers without one."""
+    if y.dtype.kind != "f":
+        raise GradientError(
+            f"'{rule.name}' of a tensor that tracks gradients gave {y.dtype}; gradients pass "
+            "through real floating-point numbers only. Use detach() if none is needed."
+        )
+    i = tracked[0] if tracked[0] < rule.first else tracked[-1]
+    raise NotDifferentiableError(
+        f"argument {i} of {rule.name} takes no gradient, but a tensor that tracks was passed "
+        "there. Use detach() if it is meant as a constant."
+    )
+
+
+def apply(function: Callable[..., Any], args: tuple[Any, ...], options: Mapping[str, Any]) -> Any:
+    """Call a NumPy function or a primitive on tensors, as users wrote it.
+
+    Raises `NotDifferentiableError` for functions, keywords and argument positions through which
+    no gradient can be followed, rather than leaving them out.
+    """
+    if "out" in options:
+        raise InPlaceError(
+            f"{name_of(function)}(out=...) would overwrite values the graph may need; "
+            "use the returned value."
+        )
+    if not _anything_tracks(args, options):
+        return _apply_untracked(function, args, options)
+    rule = find_rule(function)
+    if rule is None:
+        return function(*_strip(args), **_strip(options))
+    if not isinstance(rule, Rule):
+        return rule(*args, **options)
+    if any(map(_tracks, options.values())):
+        raise NotDifferentiableError(
+            f"a tensor was passed to {rule.name} by keyword: a rule sees tensors by position "
+            "only. Pass the tensors first, in NumPy's order, without their names."
+        )
+    rule.check_call(args, options)
+    return record(rule, args, options)
+
+
+def _apply_untracked(
+    function: Callable[..., Any], args: tuple[Any, ...], options: Mapping[str, Any]
+) -> Any:
+    """Where nothing tracks, a function needs no rule: NumPy's answer, as tensors."""
+    result = function(*_strip(args), **_strip(options))
+    if registered(function) == "constant":
+        return result
+    if isinstance(result, np.ndarray | np.generic):
+        return _wrap(np.asarray(result))
+    if type(result) in (list, tuple):
+        return type(result)(_wrap(r) if isinstance(r, np.ndarray) else r for r in result)
+    return result
+
+
+def _anything_tracks(args: tuple[Any, ...], options: Mapping[str, Any]) -> bool:
+    if not mode.get().recording:
+        return False
+    return any(map(_tracks, args)) or any(map(_tracks, options.values()))
+
+
+def _tracks(value: Any) -> bool:
+    if isinstance(value, Tensor):
+        return value._requires_grad
+    return isinstance(value, list | tuple) and any(map(_tracks, value))
+
+
+def _strip(value: Any) -> Any:
+    """Replace every tensor by its array, in nested arguments too."""
+    if isinstance(value, Tensor):
+        return value._data
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*map(_strip, value))
+    if isinstance(value, list | tuple):
+        return type(value)(map(_strip, value))
+    if isinstance(value, Mapping):
+        return {key: _strip(v) for key, v in value.items()}
+    return value
+
+
+def _wrap(array: Array) -> Tensor:
+    """Make a tensor of an array without checks or copies: the fast way in."""
+    tensor: Tensor = _new(Tensor)
+    tensor._data = array
+    tensor._version = 0
+    tensor.op = None
+    tensor._requires_grad = False
+    tensor._grad = None
+    tensor._passes = 0
+    tensor.name = None
+    return tensor
+
+
+def _rebuild(data: Array, requires_grad: bool, name: str | None) -> Tensor:
+    tensor = _wrap(data)
+    tensor._requires_grad = requires_grad
+    tensor.name = name
+    return tensor
+
+
+def _is_foreign(value: Any) -> bool:
+    """Whether a value is some other library's array, which we leave as it is."""
+    return hasattr(type(value), "__array_function__") and not isinstance(
+        value, np.ndarray | np.generic | Tensor
+    )
+
+
+def _check_trackable(dtype: np.dtype[Any]) -> None:
+    if dtype.kind != "f":
+        raise GradientError(
+            f"requires_grad=True needs real floating-point data, not {dtype}: there are no small "
+            "changes of it. Convert with astype(float)."
+        )
+
+
+def _plain_index(index: Any) -> Any:
+    """Integer tensors may index; the graph does not run through an index."""
+    if isinstance(index, Tensor):
+        return index._data
+    if isinstance(index, tuple):
+        return tuple(map(_plain_index, index))
+    return index
+
+
+def recorded(primitive: Callable[..., Any]) -> Callable[..., Tensor]:
+    """Return a primitive that goes straight to `record`: for layers, which know what they pass."""
+    rule = _rule(primitive)
+
+    @functools.wraps(primitive)
+    def call(*args: Any, **options: Any) -> Tensor:
+        return record(rule, args, options)
+
+    return call
+
+
+def array_of(value: Any) -> Array:
+    """Return the array of a tensor, and anything else as an array."""
+    return value._data if isinstance(value, Tensor) else np.asarray(value)
+
+
+# --- gradients ------------------------------------------------------------------------------
+
+
+def _seed(output: Tensor, gradient: Any) -> Tensor:
+    """What arrives at the output: 1 for a scalar, the given gradient otherwise."""
+    if gradient is None:
+        if output._data.size != 1:
+            raise GradientError(
+                f"backward() needs a scalar, and this has shape {output.shape}. Reduce it with "
+                ".sum() or .mean(), or pass what arrives: backward(np.ones_like(t.data))."
+            )
+        return _ones(output._data.shape, output._data.dtype)
+    seed = gradient if isinstance(gradient, Tensor) else Tensor(gradient)
+    if seed.shape != output.shape:
+        raise ShapeError(
+            f"the gradient passed to backward() has shape {seed.shape}, the tensor {output.shape}"
+        )
+    if seed.dtype != output.dtype:
+        seed = Tensor(seed._data.astype(output.dtype)) if not seed._requires_grad else (
+            seed.astype(output.dtype)
+        )
+    return seed
+
+
+@functools.lru_cache(maxsize=32)
+def _ones(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Tensor:
+    """The gradient of a scalar with respect to itself; never handed out."""
+    one = np.ones(shape, dtype)
+    one.setflags(write=False)
+    return _wrap(one)
+
+
+def _deposit(pending: dict[Variable, Array]) -> None:
+    """Add the finished gradients to the leaves, each with an array of its own."""
+    owned: set[int] = set()
+    for leaf, gradient in pending.items():
+        if isinstance(gradient, Tensor):
+            new = gradient
+        else:
+            if gradient.base is not None or id(gradient) in owned or not gradient.flags.writeable:
+                gradient = np.array(gradient)  # noqa: PLW2901  (a view, or another leaf's too)
+            owned.add(id(gradient))
+            new = _wrap(gradient)
+        before = leaf._grad  # type: ignore[attr-defined]
+        leaf._grad = new if before is None else _add(before, new)  # type: ignore[attr-defined]
+        leaf._passes = abs(leaf._passes) + 1  # type: ignore[attr-defined]
+
+
+def _add(before: Tensor, new: Tensor) -> Tensor:
+    """Accumulate; the sum belongs to a graph only if one of its terms does."""
+    if before._requires_grad or new._requires_grad:
+        return before + new
+    return _wrap(before._data + new._data)
+
+
+def gradients(
+    output: Tensor,
+    inputs: list[Tensor],
+    seed: Any = None,
+    *,
+    create_graph: bool = False,
+) -> list[Tensor | None]:
+    """Return the gradients of one output with respect to some inputs, leaving every `grad` alone.
+
+    Inputs may be leaves or results; None stands for an input the output does not depend on. The
+    graph is kept.
+
+    >>> x = Tensor(2.0, requires_grad=True)
+    >>> gradients(x**3, [x])
+    [Tensor(12.)]
+    """
+    found: dict[Variable, Array] = {}
+    if output._requires_grad:
+        read = engine.read_variable if create_graph else engine.read_array
+        order = _between(output, inputs)
+        arriving = read(_seed(output, seed))
+        pending: dict[Variable, Array] = {output: arriving}
+        wanted: set[Variable] = set(inputs)
+        if output in wanted:
+            found[output] = arriving
+        for fields in engine.sweep(order, pending, read):
+            step = Step(*fields)
+            if (x := step.input) in wanted:
+                found[x] = step.total
+    return [None if (g := found.get(x)) is None else _as_tensor(g) for x in inputs]
+
+
+def _as_tensor(value: Array) -> Tensor:
+    return value if isinstance(value, Tensor) else _wrap(np.array(value))
+
+
+def _between(output: Tensor, inputs: list[Tensor]) -> list[Variable]:
+    """The part of the graph that lies on some path from the inputs to the output."""
+    order = engine.topological_order(output)
+    reaching: set[Variable] = set(inputs)
+    for variable in reversed(order):
+        if not reaching.isdisjoint(variable.op.inputs()):  # type: ignore[union-attr]
+            reaching.add(variable)
+    return [variable for variable in order if variable in reaching]
+
+
+# --- modes ----------------------------------------------------------------------------------
+
+
+class _Switch(AbstractContextManager["_Switch"]):
+    """A context manager and decorator that changes the mode in this thread or task only."""
+
+    def __init__(self, change: Callable[[Mode], Mode]) -> None:
+        self._change = change
+        self._tokens: list[Any] = []
+
+    def __enter__(self) -> Self:
+        self._tokens.append(mode.set(self._change(mode.get())))
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        mode.reset(self._tokens.pop())
+
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+        """Decorate a function; a generator is switched while it runs, not while it is paused."""
+        change = self._change
+
+        @functools.wraps(function)
+        def switched(*args: P.args, **kwargs: P.kwargs) -> R:
+            with _Switch(change):
+                result = function(*args, **kwargs)
+            return _resume_under(change, result) if inspect.isgenerator(result) else result
+
+        return switched
+
+
+def _resume_under(change: Callable[[Mode], Mode], generator: Generator[Any, Any, Any]) -> Any:
+    """Run each stretch of a generator under the change, and none of the pauses between them."""
+    sent = None
+    while True:
+        try:
+            with _Switch(change):
+                item = generator.send(sent)
+        except StopIteration as stop:
+            return stop.value
+        sent = yield item
+
+
+def no_grad() -> _Switch:
+    """Record nothing inside: `with no_grad():` or `@no_grad()`, in this thread or task only.
+
+    >>> x = Tensor(2.0, requires_grad=True)
+    >>> with no_grad():
+    ...     y = x * x
+    >>> y.requires_grad
+    False
+    """
+    return _Switch(lambda now: Mode(False, now.observers))  # noqa: FBT003
+
+
+# --- the rules that operators use, looked up once -------------------------------------------
+
+
+def _rule(function: Callable[..., Any]) -> Rule:
+    found = find_rule(function)
+    assert isinstance(found, Rule)  # noqa: S101
+    return found
+
+
+_ADD, _SUBTRACT, _MULTIPLY = _rule(np.add), _rule(np.subtract), _rule(np.multiply)
+_DIVIDE, _REMAINDER, _MATMUL = _rule(np.divide), _rule(np.remainder), _rule(np.matmul)
+_NEGATIVE, _POSITIVE, _ABSOLUTE = _rule(np.negative), _rule(np.positive), _rule(np.absolute)
+_POWER, _GETITEM = _rule(np.power), _rule(primitives.getitem)
+_TRANSPOSE, _SWAPAXES, _RESHAPE = _rule(np.transpose), _rule(np.swapaxes), _rule(np.reshape)
+_SHORT_POWERS = {2: _rule(np.square), 0.5: _rule(np.sqrt), -1: _rule(np.reciprocal)}
