@@ -16,7 +16,7 @@ from __future__ import annotations
 import itertools
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
@@ -36,6 +36,7 @@ __all__ = [
     "Site",
     "Step",
     "Variable",
+    "make_op",
     "mode",
     "push",
     "read_array",
@@ -86,28 +87,14 @@ class Op:
 
     __slots__ = ("_frame", "age", "args", "digests", "options", "rule", "stamp", "tracked")
 
+    rule: Rule
     args: tuple[Any, ...] | None  # None once a backward pass has used the op up
-
-    def __init__(
-        self,
-        rule: Rule,
-        args: tuple[Any, ...],
-        options: Mapping[str, Any],
-        tracked: Iterable[int],
-        stamp: int,
-    ) -> None:
-        self.rule = rule
-        self.args = args
-        self.options = options
-        self.tracked = tracked
-        self.stamp = stamp
-        self.age = next(_clock)
-        self.digests: Any = None  # of the arrays it read, under debug()
-        # The innermost frame outside this package; only its code and position are kept.
-        frame: FrameType | None = _getframe(2)
-        while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
-            frame = frame.f_back
-        self._frame = frame and (frame.f_code, frame.f_lasti)
+    options: Mapping[str, Any]
+    tracked: Sequence[int]
+    stamp: int
+    age: int  # on the clock that all ops share
+    digests: Any  # of the arrays it read, under debug()
+    _frame: tuple[CodeType, int] | None
 
     @property
     def site(self) -> Site | None:
@@ -145,6 +132,33 @@ class Op:
             f"its gradient would be wrong. Recorded at {self.site}. Call backward() before "
             "changing values, or run the forward pass again."
         )
+
+
+_new = object.__new__
+
+
+def make_op(
+    rule: Rule,
+    args: tuple[Any, ...],
+    options: Mapping[str, Any],
+    tracked: Sequence[int],
+    stamp: int,
+) -> Op:
+    """Make an op of a call, and note where in the user's code it was made."""
+    op: Op = _new(Op)  # calling the class would cost as much again
+    op.rule = rule
+    op.args = args
+    op.options = options
+    op.tracked = tracked
+    op.stamp = stamp
+    op.age = next(_clock)
+    op.digests = None
+    # The innermost frame outside this package; only its code and position are kept.
+    frame: FrameType | None = _getframe(2)
+    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame = frame.f_back
+    op._frame = frame and (frame.f_code, frame.f_lasti)  # noqa: SLF001
+    return op
 
 
 class Variable:
@@ -202,11 +216,8 @@ class Observer(Protocol):
     def recorded(self, op: Op, args: list[Any], result: Array) -> None:
         """See an op, the arrays it was fed and its result, just after the forward call."""
 
-    def stepping(self, op: Op, args: list[Any], arriving: Array) -> None:
-        """See an op whose contributions are about to be computed."""
-
-    def stepped(self, step: Step) -> None:
-        """See one finished step of the backward pass."""
+    def watch(self, steps: Iterator[RawStep]) -> Iterator[RawStep]:
+        """Pass the steps of a backward pass on, having looked at each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,18 +237,18 @@ def topological_order(*roots: Variable) -> list[Variable]:
     An op can only read what exists, so it is younger than everything it reads: from youngest
     to oldest is a topological order. Read backwards it is the Wengert list.
     """
-    frontier = [root for root in roots if root.op is not None]
-    reached = {root.op.age: root for root in frontier}  # type: ignore[union-attr]
+    reached = {root.op.age: root for root in roots if root.op is not None}
+    frontier = [root.op for root in reached.values()]
     while frontier:
-        op: Op = frontier.pop().op  # type: ignore[assignment]
+        op: Op = frontier.pop()  # type: ignore[assignment]
         args = op.args
         if args is None:
             op.raise_freed()
         for slot in op.tracked:
             x = args[slot]
-            if x.op is not None and x.op.age not in reached:
-                reached[x.op.age] = x
-                frontier.append(x)
+            if (source := x.op) is not None and source.age not in reached:
+                reached[source.age] = x
+                frontier.append(source)
     return [reached[age] for age in sorted(reached, reverse=True)]
 
 
@@ -283,11 +294,19 @@ def sweep(
 ) -> Iterator[RawStep]:
     """Run backward, one step at a time; `pending` starts with the seeds and ends with the leaves.
 
-    This generator is the only reverse pass there is: `backward()` drains it, everything that
-    shows the pass watches it. It yields the fields of a `Step` as a plain tuple, which is what
-    makes it fast enough to be the only one; `Step(*fields)` names them.
+    This iterator is the only reverse pass there is: `backward()` drains it, everything that shows
+    the pass watches it. It yields the fields of a `Step` as a plain tuple, which is what makes it
+    fast enough to be the only one; `Step(*fields)` names them.
     """
-    observers = mode.get().observers
+    steps = _sweep(order, pending, read)
+    for observer in mode.get().observers:
+        steps = observer.watch(steps)
+    return steps
+
+
+def _sweep(
+    order: Iterable[Variable], pending: dict[Variable, Array], read: Read
+) -> Iterator[RawStep]:
     for output in order:
         arriving = pending.pop(output, None)
         if arriving is None:
@@ -297,8 +316,6 @@ def sweep(
             op.check_fresh()
         sources: tuple[Any, ...] = op.args  # type: ignore[assignment]
         args = [read(a) if isinstance(a, Variable) else a for a in sources]
-        for observer in observers:
-            observer.stepping(op, args, arriving)
         y, partials, options = read(output), op.rule.partials, op.options
         for slot in op.tracked:
             x: Variable = sources[slot]

@@ -2,6 +2,7 @@
 
     TinygradError                  everything below; catch this to catch us
     ├── GradientError              a gradient was asked for where there is none
+    │   ├── NonFiniteError         the first nan or inf, under `trace_nans()`
     │   ├── StaleGraphError        data changed between forward and backward
     │   └── FreedGraphError        backward through a graph that was already used up
     ├── NotDifferentiableError     a NumPy function, argument or idiom we refuse to guess about
@@ -29,6 +30,7 @@ __all__ = [
     "GradientError",
     "InPlaceError",
     "LabelError",
+    "NonFiniteError",
     "NotDifferentiableError",
     "OptimizerError",
     "RuleError",
@@ -44,6 +46,10 @@ class TinygradError(Exception):
 
 class GradientError(TinygradError, RuntimeError):
     """A gradient was asked for where there is none."""
+
+
+class NonFiniteError(GradientError, FloatingPointError):
+    """The first nan or inf of a computation, with its cause."""
 
 
 class StaleGraphError(GradientError):

@@ -13,7 +13,7 @@ import numpy as np
 from tinygrad_bp import primitives
 from tinygrad_bp.errors import LabelError, ShapeError
 from tinygrad_bp.registry import Array
-from tinygrad_bp.tensor import Tensor, array_of, recorded
+from tinygrad_bp.tensor import Tensor, array_of, record, rule_of
 
 __all__ = [
     "cross_entropy",
@@ -29,16 +29,76 @@ __all__ = [
     "tanh",
 ]
 
-linear = recorded(primitives.affine)
-sigmoid = recorded(primitives.sigmoid)
-relu = recorded(primitives.relu)
-tanh = recorded(np.tanh)
-softmax = recorded(primitives.softmax)
-log_softmax = recorded(primitives.log_softmax)
-logsumexp = recorded(primitives.logsumexp)
+_AFFINE, _SIGMOID, _RELU = map(
+    rule_of, (primitives.affine, primitives.sigmoid, primitives.relu)
+)
+_SUM_SQUARES, _CROSS_ENTROPY = map(
+    rule_of, (primitives.sum_squares, primitives.softmax_cross_entropy)
+)
+_TANH, _MEAN = map(rule_of, (np.tanh, np.mean))
 
-_sum_squares = recorded(primitives.sum_squares)
-_softmax_cross_entropy = recorded(primitives.softmax_cross_entropy)
+
+def linear(x: Array, weight: Array, bias: Array) -> Tensor:
+    """Return x Wᵀ + b: (..., in), (out, in), (out,) to (..., out).
+
+    >>> linear(np.array([1.0, 2.0]), np.array([[3.0, 4.0]]), np.array([0.5]))
+    Tensor([11.5])
+    """
+    return record(_AFFINE, (x, weight, bias))
+
+
+def sigmoid(x: Array) -> Tensor:
+    """Return 1 / (1 + exp(-x)) of each element, the lesson's σ.
+
+    >>> sigmoid(np.array([-1000.0, 0.0]))
+    Tensor([0. , 0.5])
+    """
+    return record(_SIGMOID, (x,))
+
+
+def relu(x: Array) -> Tensor:
+    """Return max(x, 0) of each element, with slope 0 at 0.
+
+    >>> relu(np.array([-1.0, 2.0]))
+    Tensor([0., 2.])
+    """
+    return record(_RELU, (x,))
+
+
+def tanh(x: Array) -> Tensor:
+    """Return the hyperbolic tangent of each element.
+
+    >>> tanh(np.array([0.0]))
+    Tensor([0.])
+    """
+    return record(_TANH, (x,))
+
+
+def softmax(x: Array, axis: int = -1) -> Tensor:
+    """Return positive numbers that sum to 1 along an axis, proportional to exp(x).
+
+    >>> softmax(np.array([0.0, 0.0]))
+    Tensor([0.5, 0.5])
+    """
+    return record(rule_of(primitives.softmax), (x, axis))
+
+
+def log_softmax(x: Array, axis: int = -1) -> Tensor:
+    """Return the logarithm of softmax along an axis.
+
+    >>> log_softmax(np.array([0.0, 0.0]))
+    Tensor([-0.69314718, -0.69314718])
+    """
+    return record(rule_of(primitives.log_softmax), (x, axis))
+
+
+def logsumexp(x: Array, axis: int = -1) -> Tensor:
+    """Return log Σ exp(x) along an axis, without overflow.
+
+    >>> logsumexp(np.array([1000.0, 1000.0]))
+    Tensor(1000.69314718)
+    """
+    return record(rule_of(primitives.logsumexp), (x, axis))
 
 
 def sum_squares(output: Array, target: Array) -> Tensor:
@@ -52,7 +112,7 @@ def sum_squares(output: Array, target: Array) -> Tensor:
     Tensor(0.89)
     """
     _check_alike("sum_squares", output, target)
-    return _sum_squares(output, target)
+    return record(_SUM_SQUARES, (output, target))
 
 
 def half_sum_squares(output: Array, target: Array) -> Tensor:
@@ -62,7 +122,7 @@ def half_sum_squares(output: Array, target: Array) -> Tensor:
     Tensor(0.445)
     """
     _check_alike("half_sum_squares", output, target)
-    return _sum_squares(output, target) * 0.5
+    return record(_SUM_SQUARES, (output, target)) * 0.5
 
 
 def mse_loss(output: Array, target: Array) -> Tensor:
@@ -72,7 +132,7 @@ def mse_loss(output: Array, target: Array) -> Tensor:
     Tensor(0.445)
     """
     _check_alike("mse_loss", output, target)
-    return _sum_squares(output, target) / (np.shape(output) or (1,))[-1]
+    return record(_SUM_SQUARES, (output, target)) / (output.shape or (1,))[-1]
 
 
 def cross_entropy(logits: Array, labels: Any) -> Tensor:
@@ -86,7 +146,7 @@ def cross_entropy(logits: Array, labels: Any) -> Tensor:
     Tensor(0.69314718)
     """
     labels = array_of(labels)
-    shape = np.shape(logits)
+    shape = logits.shape
     if labels.shape != shape[:-1]:
         raise ShapeError(
             f"cross_entropy: logits of shape {shape} need labels of shape {shape[:-1]}, one whole "
@@ -95,10 +155,7 @@ def cross_entropy(logits: Array, labels: Any) -> Tensor:
     if 0 in shape:
         raise ShapeError(f"cross_entropy: empty batch, logits of shape {shape}")
     _check_labels(labels, shape[-1])
-    return _mean(_softmax_cross_entropy(logits, labels))
-
-
-_mean = recorded(np.mean)
+    return record(_MEAN, (record(_CROSS_ENTROPY, (logits, labels)),))
 
 
 def _check_labels(labels: np.ndarray[Any, Any], classes: int) -> None:
@@ -118,7 +175,7 @@ def _check_labels(labels: np.ndarray[Any, Any], classes: int) -> None:
 
 
 def _check_alike(loss: str, output: Array, target: Array) -> None:
-    shape, wanted = np.shape(output), np.shape(target)
+    shape, wanted = output.shape, target.shape
     if shape != wanted:
         raise ShapeError(
             f"{loss}: output has shape {shape} and target {wanted}; they must be equal, or "

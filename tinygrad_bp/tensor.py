@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Final, Never, ParamSpec, Self, TypeVar
 
@@ -17,7 +17,7 @@ import numpy as np
 
 import tinygrad_bp.rules  # noqa: F401  (registers them)
 from tinygrad_bp import engine, primitives
-from tinygrad_bp.engine import Mode, Op, Step, Variable, mode
+from tinygrad_bp.engine import Mode, Step, Variable, make_op, mode
 from tinygrad_bp.errors import (
     ConversionError,
     GradientError,
@@ -27,7 +27,21 @@ from tinygrad_bp.errors import (
 )
 from tinygrad_bp.registry import Array, Rule, find_rule, name_of, registered, rules
 
-__all__ = ["Tensor", "apply", "array_of", "gradients", "no_grad", "record", "recorded"]
+__all__ = [
+    "Switch",
+    "Tensor",
+    "apply",
+    "array_of",
+    "enable_grad",
+    "finished_gradients",
+    "forget_gradients",
+    "gradients",
+    "no_grad",
+    "path_between",
+    "record",
+    "rule_of",
+    "spend_gradients",
+]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -158,11 +172,6 @@ class Tensor(Variable):
         """How many backward passes `grad` is the sum of; negative once an optimiser used it."""
         return self._passes
 
-    def mark_used(self) -> None:
-        """Note that the values were moved by the gradient, which is spent."""
-        self._passes = -abs(self._passes)
-        self.touch()
-
     @property
     def is_leaf(self) -> bool:
         """Whether it was made by the user rather than by a recorded operation."""
@@ -265,10 +274,11 @@ class Tensor(Variable):
         seed = _seed(self, gradient)
         read = engine.read_variable if create_graph else engine.read_array
         order = engine.topological_order(self)
-        pending: dict[Variable, Array] = {self: read(seed)}
+        arriving = read(seed)
+        pending: dict[Variable, Array] = {self: arriving}
         for _ in engine.sweep(order, pending, read):
             pass
-        _deposit(pending)
+        _deposit(pending, {id(arriving)})
         if not (retain_graph or create_graph):
             for variable in order:
                 variable.op.args = None  # type: ignore[union-attr]
@@ -595,9 +605,9 @@ def record(rule: Rule, args: tuple[Any, ...], options: Mapping[str, Any] = _NO_O
     if tracked and (now := mode.get()).recording:
         if y.dtype.kind != "f" or tracked[0] < rule.first or tracked[-1] > rule.last:
             _refuse(rule, y, tracked)
-        y.setflags(write=False)
+        y.setflags(False)  # noqa: FBT003  (write=False, at half the cost)
         result._requires_grad = True
-        op = result.op = Op(rule, args, options, tracked, stamp)
+        op = result.op = make_op(rule, args, options, tracked, stamp)
         for observer in now.observers:
             observer.recorded(op, arrays, y)
     return result
@@ -727,17 +737,6 @@ def _plain_index(index: Any) -> Any:
     return index
 
 
-def recorded(primitive: Callable[..., Any]) -> Callable[..., Tensor]:
-    """Return a primitive that goes straight to `record`: for layers, which know what they pass."""
-    rule = _rule(primitive)
-
-    @functools.wraps(primitive)
-    def call(*args: Any, **options: Any) -> Tensor:
-        return record(rule, args, options)
-
-    return call
-
-
 def array_of(value: Any) -> Array:
     """Return the array of a tensor, and anything else as an array."""
     return value._data if isinstance(value, Tensor) else np.asarray(value)
@@ -775,16 +774,19 @@ def _ones(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Tensor:
     return _wrap(one)
 
 
-def _deposit(pending: dict[Variable, Array]) -> None:
-    """Add the finished gradients to the leaves, each with an array of its own."""
-    owned: set[int] = set()
+def _deposit(pending: dict[Variable, Array], taken: set[int]) -> None:
+    """Add the finished gradients to the leaves, each as an array of its own.
+
+    A rule may pass an array on as it is, so several leaves may be given the same one; `taken`
+    holds the ids of arrays that belong to somebody already.
+    """
     for leaf, gradient in pending.items():
         if isinstance(gradient, Tensor):
             new = gradient
         else:
-            if gradient.base is not None or id(gradient) in owned or not gradient.flags.writeable:
-                gradient = np.array(gradient)  # noqa: PLW2901  (a view, or another leaf's too)
-            owned.add(id(gradient))
+            if gradient.base is not None or id(gradient) in taken:
+                gradient = np.array(gradient)  # noqa: PLW2901  (a view, or somebody else's too)
+            taken.add(id(gradient))
             new = _wrap(gradient)
         before = leaf._grad  # type: ignore[attr-defined]
         leaf._grad = new if before is None else _add(before, new)  # type: ignore[attr-defined]
@@ -817,7 +819,7 @@ def gradients(
     found: dict[Variable, Array] = {}
     if output._requires_grad:
         read = engine.read_variable if create_graph else engine.read_array
-        order = _between(output, inputs)
+        order = path_between(inputs, output)
         arriving = read(_seed(output, seed))
         pending: dict[Variable, Array] = {output: arriving}
         wanted: set[Variable] = set(inputs)
@@ -834,8 +836,8 @@ def _as_tensor(value: Array) -> Tensor:
     return value if isinstance(value, Tensor) else _wrap(np.array(value))
 
 
-def _between(output: Tensor, inputs: list[Tensor]) -> list[Variable]:
-    """The part of the graph that lies on some path from the inputs to the output."""
+def path_between(inputs: list[Tensor], output: Tensor) -> list[Variable]:
+    """Return what lies on some path from the inputs to the output, consumers first."""
     order = engine.topological_order(output)
     reaching: set[Variable] = set(inputs)
     for variable in reversed(order):
@@ -844,10 +846,40 @@ def _between(output: Tensor, inputs: list[Tensor]) -> list[Variable]:
     return [variable for variable in order if variable in reaching]
 
 
+# --- what an optimiser does to all its parameters at once -----------------------------------
+
+
+def forget_gradients(tensors: Iterable[Tensor]) -> None:
+    """Set every gradient to None."""
+    for t in tensors:
+        t._grad = None
+        t._passes = 0
+
+
+def finished_gradients(tensors: Iterable[Tensor], passes: Collection[int]) -> list[Array] | Tensor:
+    """Return every gradient as a flat array, or the first tensor whose gradient is not ready.
+
+    Ready is a gradient of a number of backward passes that is among `passes`.
+    """
+    flat = []
+    for t in tensors:
+        if t._passes not in passes:
+            return t
+        flat.append(t._grad._data.ravel())  # type: ignore[union-attr]
+    return flat
+
+
+def spend_gradients(tensors: Iterable[Tensor]) -> None:
+    """Note that the values were moved, and that the gradients are used up by it."""
+    for t in tensors:
+        t._passes = -abs(t._passes)
+        t.touch()
+
+
 # --- modes ----------------------------------------------------------------------------------
 
 
-class _Switch(AbstractContextManager["_Switch"]):
+class Switch(AbstractContextManager["Switch"]):
     """A context manager and decorator that changes the mode in this thread or task only."""
 
     def __init__(self, change: Callable[[Mode], Mode]) -> None:
@@ -867,7 +899,7 @@ class _Switch(AbstractContextManager["_Switch"]):
 
         @functools.wraps(function)
         def switched(*args: P.args, **kwargs: P.kwargs) -> R:
-            with _Switch(change):
+            with Switch(change):
                 result = function(*args, **kwargs)
             return _resume_under(change, result) if inspect.isgenerator(result) else result
 
@@ -879,14 +911,14 @@ def _resume_under(change: Callable[[Mode], Mode], generator: Generator[Any, Any,
     sent = None
     while True:
         try:
-            with _Switch(change):
+            with Switch(change):
                 item = generator.send(sent)
         except StopIteration as stop:
             return stop.value
         sent = yield item
 
 
-def no_grad() -> _Switch:
+def no_grad() -> Switch:
     """Record nothing inside: `with no_grad():` or `@no_grad()`, in this thread or task only.
 
     >>> x = Tensor(2.0, requires_grad=True)
@@ -895,21 +927,34 @@ def no_grad() -> _Switch:
     >>> y.requires_grad
     False
     """
-    return _Switch(lambda now: Mode(False, now.observers))  # noqa: FBT003
+    return Switch(lambda now: Mode(False, now.observers))  # noqa: FBT003
+
+
+def enable_grad() -> Switch:
+    """Record inside, also within `no_grad()`.
+
+    >>> x = Tensor(2.0, requires_grad=True)
+    >>> with no_grad(), enable_grad():
+    ...     y = x * x
+    >>> y.requires_grad
+    True
+    """
+    return Switch(lambda now: Mode(True, now.observers))  # noqa: FBT003
 
 
 # --- the rules that operators use, looked up once -------------------------------------------
 
 
-def _rule(function: Callable[..., Any]) -> Rule:
+def rule_of(function: Callable[..., Any]) -> Rule:
+    """Return the rule of a function that has one, for code that calls `record` directly."""
     found = find_rule(function)
     assert isinstance(found, Rule)  # noqa: S101
     return found
 
 
-_ADD, _SUBTRACT, _MULTIPLY = _rule(np.add), _rule(np.subtract), _rule(np.multiply)
-_DIVIDE, _REMAINDER, _MATMUL = _rule(np.divide), _rule(np.remainder), _rule(np.matmul)
-_NEGATIVE, _POSITIVE, _ABSOLUTE = _rule(np.negative), _rule(np.positive), _rule(np.absolute)
-_POWER, _GETITEM = _rule(np.power), _rule(primitives.getitem)
-_TRANSPOSE, _SWAPAXES, _RESHAPE = _rule(np.transpose), _rule(np.swapaxes), _rule(np.reshape)
-_SHORT_POWERS = {2: _rule(np.square), 0.5: _rule(np.sqrt), -1: _rule(np.reciprocal)}
+_ADD, _SUBTRACT, _MULTIPLY = rule_of(np.add), rule_of(np.subtract), rule_of(np.multiply)
+_DIVIDE, _REMAINDER, _MATMUL = rule_of(np.divide), rule_of(np.remainder), rule_of(np.matmul)
+_NEGATIVE, _POSITIVE, _ABSOLUTE = rule_of(np.negative), rule_of(np.positive), rule_of(np.absolute)
+_POWER, _GETITEM = rule_of(np.power), rule_of(primitives.getitem)
+_TRANSPOSE, _SWAPAXES, _RESHAPE = rule_of(np.transpose), rule_of(np.swapaxes), rule_of(np.reshape)
+_SHORT_POWERS = {2: rule_of(np.square), 0.5: rule_of(np.sqrt), -1: rule_of(np.reciprocal)}

@@ -14,7 +14,8 @@ import numpy as np
 
 __all__ = ["Initializer", "glorot", "he", "normal", "scaled", "zeros"]
 
-Initializer: TypeAlias = Callable[[tuple[int, ...], np.random.Generator], np.ndarray[Any, Any]]
+# The generator is named in quotes: NumPy loads its random module when it is first used.
+Initializer: TypeAlias = Callable[[tuple[int, ...], "np.random.Generator"], np.ndarray[Any, Any]]
 
 
 def zeros(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray[Any, Any]:  # noqa: ARG001

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Never
 
 import numpy as np
 
 from tinygrad_bp.errors import OptimizerError
-from tinygrad_bp.tensor import Tensor
+from tinygrad_bp.tensor import (
+    Tensor,
+    finished_gradients,
+    forget_gradients,
+    spend_gradients,
+)
 
 __all__ = ["SGD"]
+
+
+_LONG = 1 << 16
+"""Elements from which on a parameter is a vector of its own: joining would cost more than calls."""
 
 
 class _Vector:
@@ -30,17 +40,20 @@ class _Vector:
     def lay_out(self) -> None:
         """Move the parameters' values into one array."""
         self.values = np.empty_like(self.gradient)
+        self.views = []
         start = 0
         for p in self.parameters:
-            p.relocate(self.values[start : start + p.size].reshape(p.shape))
+            self.views.append(self.values[start : start + p.size].reshape(p.shape))
+            p.relocate(self.views[-1])
             start += p.size
 
-    def gather(self) -> np.ndarray[Any, Any]:
-        """Return all gradients as one vector, in a buffer that may be written to."""
-        if any(p.data.base is not self.values for p in self.parameters):
-            self.lay_out()  # another optimiser, or requires_grad_(), has moved a parameter
-        pieces = [p.grad.data.ravel() for p in self.parameters]  # type: ignore[union-attr]
-        return np.concatenate(pieces, out=self.gradient)
+    def gather(self, pieces: list[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
+        """Join flat gradients to one vector, in the buffer unless there is only one."""
+        for p, view in zip(self.parameters, self.views, strict=True):
+            if p.data is not view:  # another optimiser, or requires_grad_(), has moved it
+                self.lay_out()
+                break
+        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces, out=self.gradient)
 
 
 class SGD:
@@ -78,10 +91,10 @@ class SGD:
         self.weight_decay = weight_decay
         self.maximize = maximize
         self._check_options()
-        by_dtype: dict[np.dtype[Any], list[Tensor]] = {}
+        groups: dict[Any, list[Tensor]] = {}
         for p in self.parameters:
-            by_dtype.setdefault(p.dtype, []).append(p)
-        self._vectors = [_Vector(group) for group in by_dtype.values()]
+            groups.setdefault((p.dtype, p.size >= _LONG and id(p)), []).append(p)
+        self._vectors = [_Vector(group) for group in groups.values()]
 
     def _check_options(self) -> None:
         if not (self.lr > 0 and math.isfinite(self.lr)):
@@ -94,8 +107,7 @@ class SGD:
 
     def zero_grad(self) -> None:
         """Forget the gradient of every parameter; call it before each `backward()`."""
-        for p in self.parameters:
-            p.zero_grad()
+        forget_gradients(self.parameters)
 
     def step(self, *, accumulated: bool = False) -> None:
         """Move every parameter against its gradient.
@@ -104,35 +116,38 @@ class SGD:
         already used by an earlier step, or the sum of several backward passes. To sum them on
         purpose, call `step(accumulated=True)`.
         """
-        for i, p in enumerate(self.parameters):
-            if p.backward_passes != 1 and not (accumulated and p.backward_passes > 1):
-                self._refuse(i, p.backward_passes)
-        gradients = [vector.gather() for vector in self._vectors]
-        if not all(math.isfinite(np.dot(g, g)) for g in gradients):
+        passes = range(1, sys.maxsize) if accumulated else (1,)
+        gathered = []
+        for vector in self._vectors:
+            pieces = finished_gradients(vector.parameters, passes)
+            if isinstance(pieces, Tensor):
+                self._refuse(pieces)
+            gathered.append(vector.gather(pieces))
+        if not all(math.isfinite(np.dot(g, g)) for g in gathered):
             self._check_finite()  # the square may overflow where the gradient does not
-        for vector, g in zip(self._vectors, gradients, strict=True):
+        for vector, g in zip(self._vectors, gathered, strict=True):
             self._move(vector, g)
-        for p in self.parameters:
-            p.mark_used()
+        spend_gradients(self.parameters)
 
     def _move(self, vector: _Vector, g: np.ndarray[Any, Any]) -> None:
-        """One step of one vector; `g` is a buffer of its own and is written to."""
+        """One step of one vector. `g` may be a tensor's own gradient: it is not written to."""
+        buffer = vector.gradient
         if self.maximize:
-            np.negative(g, out=g)
+            g = np.negative(g, out=buffer)
         if self.weight_decay:
-            g += self.weight_decay * vector.values
+            g = np.add(g, self.weight_decay * vector.values, out=buffer)
         if self.momentum:
             if vector.velocity is None:
                 vector.velocity = g.copy()
             else:
                 vector.velocity *= self.momentum
                 vector.velocity += (1 - self.dampening) * g
-            g = g + self.momentum * vector.velocity if self.nesterov else vector.velocity.copy()
-        g *= self.lr
-        vector.values -= g
+            g = g + self.momentum * vector.velocity if self.nesterov else vector.velocity
+        vector.values -= np.multiply(g, self.lr, out=buffer)
 
-    def _refuse(self, i: int, passes: int) -> None:
-        name = self.names[i]
+    def _refuse(self, parameter: Tensor) -> Never:
+        name = self.names[next(i for i, p in enumerate(self.parameters) if p is parameter)]
+        passes = parameter.backward_passes
         if passes == 0:
             raise OptimizerError(
                 f"step(): '{name}' has no gradient. Call backward() on a loss that depends on it, "

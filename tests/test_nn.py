@@ -1,0 +1,226 @@
+"""Modules, layers, losses, initialisers, optimisers and schedules as a user meets them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tinygrad_bp import Tensor, errors, nn, optim
+from tinygrad_bp import functional as F
+
+
+def test_the_lessons_network_has_13002_parameters(rng: np.random.Generator) -> None:
+    net = nn.MLP(784, 16, 16, 10, output_activation=nn.Sigmoid(), rng=rng)
+    shapes = {name: p.shape for name, p in net.named_parameters()}
+    assert shapes == {
+        "hidden1.weight": (16, 784),
+        "hidden1.bias": (16,),
+        "hidden2.weight": (16, 16),
+        "hidden2.bias": (16,),
+        "output.weight": (10, 16),
+        "output.bias": (10,),
+    }
+    assert sum(p.size for p in net.parameters()) == 13_002
+    assert net(rng.random((3, 784), np.float32)).shape == (3, 10)
+    assert net(rng.random(784).astype(np.float32)).dtype == np.float32
+
+
+def test_linear_is_the_lessons_sum(rng: np.random.Generator) -> None:
+    layer = nn.Linear(3, 2, rng=rng, dtype=float)
+    x = rng.random(3)
+    w, b = layer.weight.data, layer.bias.data
+    by_hand = [sum(w[j, k] * x[k] for k in range(3)) + b[j] for j in range(2)]
+    np.testing.assert_allclose(layer(x).data, by_hand, rtol=1e-14)
+
+
+def test_stacked_linear_layers_are_one_matrix(rng: np.random.Generator) -> None:
+    one, two = (nn.Linear(4, 4, rng=rng, dtype=float) for _ in range(2))
+    x = rng.normal(size=(5, 4))
+    product = two.weight.data @ one.weight.data
+    np.testing.assert_allclose(nn.Sequential(one, two)(x).data, x @ product.T, atol=1e-12)
+
+
+def test_the_same_generator_gives_the_same_bits() -> None:
+    first, second = (nn.MLP(5, 4, 3, rng=np.random.default_rng(7)) for _ in range(2))
+    for a, b in zip(first.parameters(), second.parameters(), strict=True):
+        assert a.data.tobytes() == b.data.tobytes()
+
+
+def test_half_the_cost_at_twice_the_rate_is_the_same_training(rng: np.random.Generator) -> None:
+    x, y = rng.random((20, 4)), rng.random((20, 2))
+    weights = []
+    for loss, rate in ((F.sum_squares, 0.75), (F.half_sum_squares, 1.5)):
+        net = nn.MLP(4, 3, 2, output_activation=nn.Sigmoid(), dtype=float,
+                     rng=np.random.default_rng(1))  # fmt: skip
+        optimizer = optim.SGD(net.parameters(), lr=rate)
+        for _ in range(10):
+            optimizer.zero_grad()
+            loss(net(x), y).backward()
+            optimizer.step()
+        weights.append(net.state_dict())
+    for name, values in weights[0].items():
+        assert values.tobytes() == weights[1][name].tobytes()
+
+
+def test_factor_two() -> None:
+    a, y = Tensor([[0.25, 0.75]], requires_grad=True), np.array([[1.0, 0.0]])
+    F.sum_squares(a, y).backward()
+    assert a.grad is not None
+    assert a.grad.tolist() == (2 * (a.data - y)).tolist()
+    a.zero_grad()
+    F.half_sum_squares(a, y).backward()
+    assert a.grad.tolist() == (a.data - y).tolist()
+
+
+def test_cross_entropy_of_sigmoid_free_logits(rng: np.random.Generator) -> None:
+    z = Tensor(rng.normal(size=(6, 4)), requires_grad=True)
+    labels = rng.integers(0, 4, 6)
+    loss = F.cross_entropy(z, labels)
+    p = np.exp(z.data) / np.exp(z.data).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(loss.data, -np.log(p[np.arange(6), labels]).mean(), rtol=1e-13)
+    loss.backward()
+    assert z.grad is not None
+    np.testing.assert_allclose(z.grad.data, (p - np.eye(4)[labels]) / 6, atol=1e-15)
+
+
+def test_losses_as_modules_are_the_functions(rng: np.random.Generator) -> None:
+    a, y, labels = rng.random((4, 3)), rng.random((4, 3)), rng.integers(0, 3, 4)
+    for module, function, target in (
+        (nn.SumSquares(), F.sum_squares, y),
+        (nn.HalfSumSquares(), F.half_sum_squares, y),
+        (nn.MSELoss(), F.mse_loss, y),
+        (nn.CrossEntropyLoss(), F.cross_entropy, labels),
+    ):
+        assert module(a, target).item() == function(a, target).item()
+
+
+class Shared(nn.Module):
+    """A module with a list, a dict, a buffer, and one layer under two names."""
+
+    def __init__(self) -> None:
+        self.blocks = [nn.Linear(2, 2), nn.Linear(2, 2)]
+        self.heads = {"left": nn.Linear(2, 1)}
+        self.again = self.blocks[0]
+        self.mean = Tensor([1.0, 2.0])
+
+    def forward(self, x: np.ndarray) -> Tensor:
+        return self.again(self.blocks[0](x - self.mean))
+
+
+def test_modules_find_everything_once() -> None:
+    model = Shared()
+    names = [name for name, _ in model.named_tensors()]
+    assert names == [
+        "mean",
+        "blocks.0.weight",
+        "blocks.0.bias",
+        "blocks.1.weight",
+        "blocks.1.bias",
+        "heads.left.weight",
+        "heads.left.bias",
+    ]
+    assert [name for name, _ in model.named_parameters()] == names[1:]
+    assert len(list(model.modules())) == 4
+    model.eval()
+    assert not any(m.training for m in model.modules())
+    model.train()
+    assert all(m.training for m in model.modules())
+
+
+def test_state_dict_round_trip_and_reports() -> None:
+    one, two = Shared(), Shared()
+    two.load_state_dict(one.state_dict())
+    for (_, a), (_, b) in zip(one.named_tensors(), two.named_tensors(), strict=True):
+        assert a.tolist() == b.tolist()
+    state = one.state_dict()
+    state["extra"] = state.pop("mean")
+    state["blocks.0.bias"] = np.zeros(3)
+    before = two.state_dict()
+    with pytest.raises(errors.CheckpointError) as caught:
+        two.load_state_dict(state)
+    for part in ("missing: mean", "unexpected: extra", "blocks.0.bias has shape (3,)"):
+        assert part in str(caught.value)
+    assert all((before[k] == v).all() for k, v in two.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("make", "deviation"),
+    [(nn.init.normal, 1.0), (nn.init.scaled, 0.05), (nn.init.he, 0.05 * 2**0.5),
+     (nn.init.glorot, (2 / 600) ** 0.5)],
+)  # fmt: skip
+def test_initialisers_have_their_deviation(
+    make: nn.init.Initializer, deviation: float, rng: np.random.Generator
+) -> None:
+    weights = make((200, 400), rng)
+    assert weights.shape == (200, 400)
+    assert abs(weights.std() / deviation - 1) < 0.01
+    assert abs(weights.mean()) < 4 * deviation / np.sqrt(weights.size)
+
+
+# --- optimisers --------------------------------------------------------------------------------
+
+
+def test_parameters_may_be_assigned_moved_and_shared() -> None:
+    w = Tensor([1.0, 2.0], requires_grad=True)
+    first, second = optim.SGD([w], lr=0.5), optim.SGD([w], lr=0.25)
+    for optimizer in (first, second, first):
+        optimizer.zero_grad()
+        w.sum().backward()
+        optimizer.step()
+    assert w.tolist() == [-0.25, 0.75]
+    w.data = [10.0, 20.0]
+    first.zero_grad()
+    w.sum().backward()
+    first.step()
+    assert w.tolist() == [9.5, 19.5]
+
+
+def test_long_and_short_parameters_of_both_dtypes_step_alike(rng: np.random.Generator) -> None:
+    shapes = [(3,), (300, 300), (2, 2), (5,), (70_000,)]
+    kinds = [np.float64, np.float64, np.float32, np.float32, np.float32]
+    params = [
+        Tensor(rng.normal(size=s).astype(k), requires_grad=True)
+        for s, k in zip(shapes, kinds, strict=True)
+    ]
+    expected = [p.data - np.asarray(0.5, p.dtype) * (2 * p.data) for p in params]
+    optimizer = optim.SGD(params, lr=0.5)
+    for p in params:
+        (p * p).sum().backward()
+    gradients = [p.grad.data.copy() for p in params if p.grad is not None]
+    optimizer.step()
+    for p, e, g in zip(params, expected, gradients, strict=True):
+        np.testing.assert_array_equal(p.data, e)
+        assert p.grad is not None
+        np.testing.assert_array_equal(p.grad.data, g)  # the step leaves gradients as they are
+
+
+def test_optimiser_state_round_trip() -> None:
+    def run(steps: int, optimizer: optim.SGD, w: Tensor) -> None:
+        for _ in range(steps):
+            optimizer.zero_grad()
+            (w * w).sum().backward()
+            optimizer.step()
+
+    w = Tensor([1.0, -2.0], requires_grad=True)
+    optimizer = optim.SGD([w], lr=0.1, momentum=0.9)
+    run(3, optimizer, w)
+    resumed = Tensor(w.data, requires_grad=True)
+    again = optim.SGD([resumed], lr=0.7, momentum=0.9)
+    again.load_state_dict(optimizer.state_dict())
+    run(3, optimizer, w)
+    run(3, again, resumed)
+    assert w.tolist() == resumed.tolist()
+
+
+def test_schedules_set_the_rate() -> None:
+    optimizer = optim.SGD([Tensor([0.0], requires_grad=True)], lr=2.0)
+    schedule = optim.CosineAnnealingLR(optimizer, T_max=4, eta_min=1.0)
+    rates = []
+    for _ in range(4):
+        schedule.step()
+        rates.append(optimizer.lr)
+    np.testing.assert_allclose(rates, 1.5 + 0.5 * np.cos(np.pi * np.arange(1, 5) / 4))
+    with pytest.raises(errors.OptimizerError):
+        optim.StepLR(optimizer, 0)
+    with pytest.raises(errors.OptimizerError):
+        optim.CosineAnnealingLR(optimizer, 0)

@@ -1,0 +1,235 @@
+"""Symbol: an array that writes down what is done to it.
+
+A derivative rule fed with symbols gives the text of the formula that really ran, next to its
+value, so what an explanation shows cannot drift from what the engine computes. The text is a
+Python expression over NumPy's names and ours: evaluating it gives the value, bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from tinygrad_bp import primitives
+from tinygrad_bp.registry import Array, name_of
+
+__all__ = ["Symbol"]
+
+# How tightly an operator binds, as in Python's grammar.
+_COMPARE, _SUM, _PRODUCT, _SIGN, _POWER, _ATOM = range(6)
+
+_BINARY: dict[Callable[..., Any], tuple[str, int]] = {
+    np.add: ("+", _SUM),
+    np.subtract: ("-", _SUM),
+    np.multiply: ("*", _PRODUCT),
+    np.divide: ("/", _PRODUCT),
+    np.matmul: ("@", _PRODUCT),
+    np.remainder: ("%", _PRODUCT),
+    np.floor_divide: ("//", _PRODUCT),
+    np.equal: ("==", _COMPARE),
+    np.not_equal: ("!=", _COMPARE),
+    np.less: ("<", _COMPARE),
+    np.less_equal: ("<=", _COMPARE),
+    np.greater: (">", _COMPARE),
+    np.greater_equal: (">=", _COMPARE),
+}
+
+
+class Symbol:
+    """A named value that records, as text, the expression it becomes part of.
+
+    >>> g, x = Symbol("g", np.array([1.0, 2.0])), Symbol("x", np.array([0.0, 0.0]))
+    >>> slope = g * (2 * np.cos(x))
+    >>> print(slope)
+    g * (2 * cos(x))
+    >>> slope.value
+    array([2., 4.])
+    """
+
+    __slots__ = ("binding", "text", "value")
+
+    def __init__(self, text: str, value: Any, binding: int = _ATOM) -> None:
+        self.text = text
+        self.value = value if isinstance(value, np.ndarray) else np.asarray(value)
+        self.binding = binding
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        return f"Symbol({self.text!r})"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The length of each axis."""
+        shape: tuple[int, ...] = self.value.shape
+        return shape
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return int(self.value.ndim)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return int(self.value.size)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the elements."""
+        dtype: np.dtype[Any] = self.value.dtype
+        return dtype
+
+    @property
+    def T(self) -> Symbol:
+        """The transpose."""
+        return Symbol(f"{_bound(self, _ATOM)}.T", self.value.T)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, **options: Any) -> Symbol:
+        if method != "__call__":
+            return NotImplemented
+        return _call(ufunc, args, options)
+
+    def __array_function__(
+        self, function: Callable[..., Any], types: Any, args: Any, options: Any
+    ) -> Symbol:
+        return _call(function, args, options)
+
+    def __add__(self, other: Any) -> Symbol:
+        return _call(np.add, (self, other))
+
+    def __radd__(self, other: Any) -> Symbol:
+        return _call(np.add, (other, self))
+
+    def __sub__(self, other: Any) -> Symbol:
+        return _call(np.subtract, (self, other))
+
+    def __rsub__(self, other: Any) -> Symbol:
+        return _call(np.subtract, (other, self))
+
+    def __mul__(self, other: Any) -> Symbol:
+        return _call(np.multiply, (self, other))
+
+    def __rmul__(self, other: Any) -> Symbol:
+        return _call(np.multiply, (other, self))
+
+    def __truediv__(self, other: Any) -> Symbol:
+        return _call(np.divide, (self, other))
+
+    def __rtruediv__(self, other: Any) -> Symbol:
+        return _call(np.divide, (other, self))
+
+    def __matmul__(self, other: Any) -> Symbol:
+        return _call(np.matmul, (self, other))
+
+    def __rmatmul__(self, other: Any) -> Symbol:
+        return _call(np.matmul, (other, self))
+
+    def __neg__(self) -> Symbol:
+        return Symbol(f"-{_bound(self, _SIGN)}", -self.value, _SIGN)
+
+    def __getitem__(self, index: Any) -> Symbol:
+        return _call(primitives.getitem, (self, index))
+
+    # Comparing symbols makes a symbol: it stands in a formula, it decides nothing.
+    def __eq__(self, other: object) -> Symbol:  # type: ignore[override]
+        return _call(np.equal, (self, other))
+
+    def __ne__(self, other: object) -> Symbol:  # type: ignore[override]
+        return _call(np.not_equal, (self, other))
+
+    def __lt__(self, other: Any) -> Symbol:
+        return _call(np.less, (self, other))
+
+    def __le__(self, other: Any) -> Symbol:
+        return _call(np.less_equal, (self, other))
+
+    def __gt__(self, other: Any) -> Symbol:
+        return _call(np.greater, (self, other))
+
+    def __ge__(self, other: Any) -> Symbol:
+        return _call(np.greater_equal, (self, other))
+
+    __hash__ = object.__hash__
+
+
+def _call(
+    function: Callable[..., Any], args: tuple[Any, ...], options: Mapping[str, Any] | None = None
+) -> Symbol:
+    """Call a function on the values, and write the call down."""
+    options = options or {}
+    value = function(*_values(args), **_values(options))
+    if function in _BINARY and not options:
+        sign, binding = _BINARY[function]
+        left, right = args
+        # Operators group to the left, so an equally binding right side needs its parentheses;
+        # comparisons would chain.
+        on_the_left = binding + 1 if binding == _COMPARE else binding
+        text = f"{_bound(left, on_the_left)} {sign} {_bound(right, binding + 1)}"
+        return Symbol(text, value, binding)
+    if function is np.negative:
+        return Symbol(f"-{_bound(args[0], _SIGN)}", value, _SIGN)
+    if function is primitives.getitem:
+        return Symbol(f"{_bound(args[0], _ATOM)}[{_index(args[1])}]", value)
+    if function is np.swapaxes and args[1:] == (-1, -2):
+        return Symbol(f"{_bound(args[0], _ATOM)}.mT", value)
+    written = [_text(a) for a in args] + [f"{key}={_text(v)}" for key, v in options.items()]
+    return Symbol(f"{name_of(function)}({', '.join(written)})", value)
+
+
+def _values(argument: Any) -> Any:
+    """Replace symbols by their values, in nested arguments too."""
+    if isinstance(argument, Symbol):
+        return argument.value
+    if isinstance(argument, list | tuple):
+        return type(argument)(map(_values, argument))
+    if isinstance(argument, Mapping):
+        return {key: _values(v) for key, v in argument.items()}
+    return argument
+
+
+def _bound(operand: Any, binding: int) -> str:
+    """The text of an operand, in parentheses if it binds less tightly than its operator."""
+    text = _text(operand)
+    if isinstance(operand, Symbol):
+        loose = operand.binding < binding
+    else:
+        loose = text.startswith("-") and binding > _SIGN
+    return f"({text})" if loose else text
+
+
+def _text(argument: Array) -> str:
+    if isinstance(argument, Symbol):
+        return argument.text
+    if isinstance(argument, list):
+        return f"[{', '.join(map(_text, argument))}]"
+    if isinstance(argument, tuple):
+        return f"({', '.join(map(_text, argument))}{',' if len(argument) == 1 else ''})"
+    if isinstance(argument, np.dtype):
+        return argument.name
+    if isinstance(argument, np.generic):
+        return f"{argument.dtype.name}({argument.item()!r})"
+    if isinstance(argument, np.ndarray):
+        return _array_text(argument)
+    if isinstance(argument, slice):
+        return f"slice({argument.start}, {argument.stop}, {argument.step})"
+    return "..." if argument is Ellipsis else repr(argument)
+
+
+def _array_text(array: np.ndarray[Any, Any]) -> str:
+    """A constant in full, as NumPy would read it back."""
+    items = _text(array.tolist())
+    dtype = "" if array.dtype in (np.float64, np.int64) else f", dtype={array.dtype.name}"
+    return f"array({items}{dtype})"
+
+
+def _index(index: Any) -> str:
+    if isinstance(index, tuple) and index:
+        return ", ".join(map(_index, index)) + ("," if len(index) == 1 else "")
+    if isinstance(index, slice):
+        ends = ["" if end is None else str(end) for end in (index.start, index.stop)]
+        return ":".join(ends) + (f":{index.step}" if index.step is not None else "")
+    return _text(index)
