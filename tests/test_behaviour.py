@@ -295,7 +295,7 @@ def test_arrays_and_numpy_scalars_on_the_left() -> None:
 @pytest.mark.parametrize(
     "convert",
     [
-        lambda t: np.asarray(t),
+        np.asarray,
         lambda t: np.array([t, t]),
         lambda t: np.ones(2).dot(t),
         lambda t: t.numpy(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,9 @@ from tinygrad_bp.primitives import sigmoid
 
 def lesson_net(seed: int, sizes: tuple[int, ...]) -> nn.MLP:
     """Standard normal parameters, all biases drawn before all weights."""
-    r = np.random.RandomState(seed)  # noqa: NPY002  (the lesson's numbers come from it)
+    r = np.random.RandomState(seed)
     biases = [r.randn(n, 1).ravel() for n in sizes[1:]]
-    weights = [r.randn(m, n) for n, m in zip(sizes, sizes[1:], strict=False)]
+    weights = [r.randn(m, n) for n, m in pairwise(sizes)]
     net = nn.MLP(*sizes, output_activation=nn.Sigmoid(), dtype=float)
     for p, values in zip(
         net.parameters(), (v for pair in zip(weights, biases, strict=True) for v in pair),
@@ -28,7 +29,7 @@ def lesson_net(seed: int, sizes: tuple[int, ...]) -> nn.MLP:
 
 
 def test_the_chain_of_single_neurons() -> None:
-    r = np.random.RandomState(6)  # noqa: NPY002
+    r = np.random.RandomState(6)
     b = [Tensor(r.randn(), requires_grad=True) for _ in range(3)]
     w = [Tensor(r.randn(), requires_grad=True) for _ in range(3)]
     a = [Tensor(0.5)]
@@ -79,8 +80,6 @@ def test_what_one_image_of_a_2_wants(mnist_folder: Path) -> None:
         [-0.914, -1.688, 1.602, -1.991, -0.888, -1.131, -1.988, -0.011, -0.405, -0.150],
         atol=5e-4,
     )
-    np.testing.assert_allclose(
-        -by_hidden2.data[[8, 13, 4]], [-1.1340, 1.3291, -0.1653], atol=5e-5
-    )
+    np.testing.assert_allclose(-by_hidden2.data[[8, 13, 4]], [-1.1340, 1.3291, -0.1653], atol=5e-5)
     bias_nudges = -net[4].bias.grad.data
     np.testing.assert_allclose(bias_nudges[[2, 3]], [0.2554, -0.0085], atol=5e-5)

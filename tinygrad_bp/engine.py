@@ -50,7 +50,7 @@ Read: TypeAlias = Callable[[Any], Array]
 
 _clock = itertools.count()  # tells the ages of ops and writes
 _last_write = -1  # ops younger than this cannot be stale, and need no closer look
-_getframe = sys._getframe  # noqa: SLF001  (documented for CPython; inspect is 100 times slower)
+_getframe = sys._getframe  # documented for CPython; inspect is 100 times slower
 _PACKAGE = os.path.dirname(__file__) + os.sep
 
 
@@ -114,7 +114,7 @@ class Op:
     def check_fresh(self) -> None:
         """Refuse to go on if an input was assigned to since the op was recorded."""
         variables = [a for a in self.args or () if isinstance(a, Variable)]
-        if sum(v._version for v in variables) != self.stamp:  # noqa: SLF001
+        if sum(v._version for v in variables) != self.stamp:
             self.raise_stale("its .data was assigned to")
 
     def raise_freed(self) -> Never:
@@ -157,7 +157,7 @@ def make_op(
     frame: FrameType | None = _getframe(2)
     while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         frame = frame.f_back
-    op._frame = frame and (frame.f_code, frame.f_lasti)  # noqa: SLF001
+    op._frame = frame and (frame.f_code, frame.f_lasti)
     return op
 
 
@@ -277,7 +277,7 @@ def unbroadcast(contribution: Array, shape: tuple[int, ...]) -> Array:
 
 def conform(contribution: Array, x: Variable, op: Op) -> Array:
     """Give a contribution its input's shape and dtype: the one place where either is restored."""
-    shape, dtype = x._data.shape, x._data.dtype  # noqa: SLF001
+    shape, dtype = x._data.shape, x._data.dtype
     given = contribution.shape
     if given != shape and op.rule.broadcasts:
         contribution = unbroadcast(contribution, shape)
@@ -320,7 +320,7 @@ def _sweep(
         for slot in op.tracked:
             x: Variable = sources[slot]
             contribution = partials[slot](arriving, y, *args, **options)
-            value = x._data  # noqa: SLF001
+            value = x._data
             if contribution.shape != value.shape or contribution.dtype is not value.dtype:
                 contribution = conform(contribution, x, op)
             before = pending.get(x)
@@ -352,7 +352,7 @@ def push(order: Iterable[Variable], tangents: dict[Variable, Array], read: Read)
 
 
 def _conform_tangent(tangent: Array, output: Variable) -> Array:
-    shape, dtype = output._data.shape, output._data.dtype  # noqa: SLF001
+    shape, dtype = output._data.shape, output._data.dtype
     if tangent.shape != shape:  # one argument moved, another stretched the result
         tangent = np.broadcast_to(tangent, shape)
     return tangent if tangent.dtype == dtype else tangent.astype(dtype)

@@ -29,13 +29,13 @@ __all__ = [
     "tanh",
 ]
 
-_AFFINE, _SIGMOID, _RELU = map(
-    rule_of, (primitives.affine, primitives.sigmoid, primitives.relu)
-)
-_SUM_SQUARES, _CROSS_ENTROPY = map(
-    rule_of, (primitives.sum_squares, primitives.softmax_cross_entropy)
-)
-_TANH, _MEAN = map(rule_of, (np.tanh, np.mean))
+_AFFINE = rule_of(primitives.affine)
+_SIGMOID = rule_of(primitives.sigmoid)
+_RELU = rule_of(primitives.relu)
+_TANH = rule_of(np.tanh)
+_MEAN = rule_of(np.mean)
+_SUM_SQUARES = rule_of(primitives.sum_squares)
+_CROSS_ENTROPY = rule_of(primitives.softmax_cross_entropy)
 
 
 def linear(x: Array, weight: Array, bias: Array) -> Tensor:

@@ -111,8 +111,8 @@ class Rule:
         self,
         function: Function,
         kind: str,
-        partials: Sequence[Function],
-        pushes: Sequence[Function],
+        partials: Sequence[Any],  # None for an argument that takes no gradient
+        pushes: Sequence[Any],
         *,
         broadcasts: bool,
     ) -> None:
@@ -201,8 +201,11 @@ def _add(new: Rule) -> None:
     rules[new.function] = new
 
 
-def elementwise(function: Function, *partials: Function) -> None:
-    """Register a function that acts on each element by itself, with broadcasting."""
+def elementwise(function: Function, *partials: Function | None) -> None:
+    """Register a function that acts on each element by itself, with broadcasting.
+
+    None stands for an argument that takes no gradient, such as a condition.
+    """
     _add(Rule(function, "elementwise", partials, partials, broadcasts=True))
 
 
@@ -220,7 +223,7 @@ def linear(function: Function, transpose: Function) -> None:
     _add(Rule(function, "linear", (transpose,), _replace_argument(function), broadcasts=False))
 
 
-def bilinear(function: Function, *partials: Function | Each) -> None:
+def bilinear(function: Function, *partials: Any) -> None:
     """Register a function that is linear in each argument, such as a product."""
     table = partials[0] if isinstance(partials[0], Each) else partials
     _add(Rule(function, "bilinear", table, _replace_argument(function), broadcasts=True))

@@ -427,7 +427,7 @@ class Tensor(Variable):
     def __contains__(self, value: Any) -> bool:
         return bool(np.any(self._data == array_of(value)))
 
-    def _refuse_in_place(self, other: Any) -> Any:
+    def _refuse_in_place(self, _: Any) -> Any:
         """`w -= step` would make `w` a different tensor behind the user's back."""
         if self._requires_grad and self.op is None:
             raise InPlaceError(
@@ -442,12 +442,12 @@ class Tensor(Variable):
     # --- methods ----------------------------------------------------------------------------
 
     @property
-    def T(self) -> Tensor:
+    def T(self) -> Tensor:  # noqa: N802  (NumPy's name)
         """The transpose: all axes in reverse order."""
         return record(_TRANSPOSE, (self,))
 
     @property
-    def mT(self) -> Tensor:
+    def mT(self) -> Tensor:  # noqa: N802
         """The transpose of the last two axes."""
         return record(_SWAPAXES, (self, -1, -2))
 
@@ -561,9 +561,7 @@ class Tensor(Variable):
         result: Tensor = apply(function, (self, *args), options)
         return result
 
-    def _reduce(
-        self, function: Callable[..., Any], axis: Axis, options: dict[str, Any]
-    ) -> Tensor:
+    def _reduce(self, function: Callable[..., Any], axis: Axis, options: dict[str, Any]) -> Tensor:
         """PyTorch says `dim` and `keepdim` where NumPy says `axis` and `keepdims`."""
         axis = options.pop("dim", axis)
         if options.pop("keepdim", False):
@@ -706,9 +704,9 @@ def _wrap(array: Array) -> Tensor:
     return tensor
 
 
-def _rebuild(data: Array, requires_grad: bool, name: str | None) -> Tensor:
+def _rebuild(data: Array, tracks: bool, name: str | None) -> Tensor:  # noqa: FBT001  (pickled so)
     tensor = _wrap(data)
-    tensor._requires_grad = requires_grad
+    tensor._requires_grad = tracks
     tensor.name = name
     return tensor
 
@@ -760,8 +758,10 @@ def _seed(output: Tensor, gradient: Any) -> Tensor:
             f"the gradient passed to backward() has shape {seed.shape}, the tensor {output.shape}"
         )
     if seed.dtype != output.dtype:
-        seed = Tensor(seed._data.astype(output.dtype)) if not seed._requires_grad else (
-            seed.astype(output.dtype)
+        seed = (
+            Tensor(seed._data.astype(output.dtype))
+            if not seed._requires_grad
+            else (seed.astype(output.dtype))
         )
     return seed
 
@@ -919,7 +919,7 @@ def _resume_under(change: Callable[[Mode], Mode], generator: Generator[Any, Any,
 
 
 def no_grad() -> Switch:
-    """Record nothing inside: `with no_grad():` or `@no_grad()`, in this thread or task only.
+    """Return a context, or a decorator, that records nothing, in this thread or task only.
 
     >>> x = Tensor(2.0, requires_grad=True)
     >>> with no_grad():
@@ -931,7 +931,7 @@ def no_grad() -> Switch:
 
 
 def enable_grad() -> Switch:
-    """Record inside, also within `no_grad()`.
+    """Return a context that records, even within `no_grad()`.
 
     >>> x = Tensor(2.0, requires_grad=True)
     >>> with no_grad(), enable_grad():

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_bp import primitives
+from tinygrad_bp.errors import NotDifferentiableError
 from tinygrad_bp.registry import Array, name_of
 
 __all__ = ["Symbol"]
@@ -84,13 +85,13 @@ class Symbol:
         return dtype
 
     @property
-    def T(self) -> Symbol:
+    def T(self) -> Symbol:  # noqa: N802  (NumPy's name)
         """The transpose."""
         return Symbol(f"{_bound(self, _ATOM)}.T", self.value.T)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, **options: Any) -> Symbol:
         if method != "__call__":
-            return NotImplemented
+            raise NotDifferentiableError(f"np.{ufunc.__name__}.{method} has no text here")
         return _call(ufunc, args, options)
 
     def __array_function__(
@@ -202,21 +203,10 @@ def _bound(operand: Any, binding: int) -> str:
 
 
 def _text(argument: Array) -> str:
-    if isinstance(argument, Symbol):
-        return argument.text
-    if isinstance(argument, list):
-        return f"[{', '.join(map(_text, argument))}]"
-    if isinstance(argument, tuple):
-        return f"({', '.join(map(_text, argument))}{',' if len(argument) == 1 else ''})"
-    if isinstance(argument, np.dtype):
-        return argument.name
-    if isinstance(argument, np.generic):
-        return f"{argument.dtype.name}({argument.item()!r})"
-    if isinstance(argument, np.ndarray):
-        return _array_text(argument)
-    if isinstance(argument, slice):
-        return f"slice({argument.start}, {argument.stop}, {argument.step})"
-    return "..." if argument is Ellipsis else repr(argument)
+    for kind, write in _WRITERS.items():
+        if isinstance(argument, kind):
+            return write(argument)
+    return repr(argument)
 
 
 def _array_text(array: np.ndarray[Any, Any]) -> str:
@@ -224,6 +214,17 @@ def _array_text(array: np.ndarray[Any, Any]) -> str:
     items = _text(array.tolist())
     dtype = "" if array.dtype in (np.float64, np.int64) else f", dtype={array.dtype.name}"
     return f"array({items}{dtype})"
+
+
+_WRITERS: dict[type, Callable[[Any], str]] = {
+    Symbol: str,
+    list: lambda items: f"[{', '.join(map(_text, items))}]",
+    tuple: lambda items: f"({', '.join(map(_text, items))}{',' if len(items) == 1 else ''})",
+    np.dtype: lambda dtype: str(dtype.name),
+    np.generic: lambda scalar: f"{scalar.dtype.name}({scalar.item()!r})",
+    np.ndarray: _array_text,
+    type(...): lambda _: "...",
+}
 
 
 def _index(index: Any) -> str:

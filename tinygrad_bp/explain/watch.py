@@ -23,7 +23,7 @@ def _watching(observer: Observer) -> Switch:
 
 
 def debug() -> Switch:
-    """Catch writes that no tensor can notice: `with debug():` around forward and backward.
+    """Return a context that catches the writes no tensor can notice.
 
     Assigning to `t.data` is always noticed. A write into an array itself, through another name
     for it or as `t.data[0] = 1`, is not; inside `debug()` every array that the backward pass needs
@@ -116,12 +116,9 @@ class _FirstCause:
             return
         for i, a in enumerate(args):
             if (inside := _first_non_finite(a)) is not None:
-                self._report(
-                    op, f"forward, argument {i} of '{op.rule.name}' came in with", a, inside,
-                    "look at the data or parameter it was read from",
-                )  # fmt: skip
-        where = _operands(args, result, at)
-        self._report(op, f"forward, '{op.rule.name}' gave", result, at, _remedy(op), where)
+                what = f"forward, argument {i} of '{op.rule.name}' came in with"
+                _report(op, what, a, inside, "")
+        _report(op, f"forward, '{op.rule.name}' gave", result, at, _operands(args, result, at))
 
     def watch(self, steps: Iterator[RawStep]) -> Iterator[RawStep]:
         for fields in steps:
@@ -142,16 +139,18 @@ class _FirstCause:
             array = getattr(value, "_data", value)
             if (at := _first_non_finite(array)) is not None:
                 inputs = [a._data if isinstance(a, Variable) else a for a in op.args or ()]  # noqa: SLF001
-                where = _operands(inputs, array, at)
-                self._report(op, what, array, at, _remedy(op), where)
+                _report(op, what, array, at, _operands(inputs, array, at))
 
-    def _report(
-        self, op: Op, what: str, array: Array, at: tuple[int, ...], remedy: str, where: str = ""
-    ) -> Never:
-        raise NonFiniteError(
-            f"{what} {array[at]} at {at} of shape {array.shape}{where}. Recorded at {op.site}. "
-            f"Remedy: {remedy}."
-        )
+
+def _report(op: Op, what: str, array: Array, at: tuple[int, ...], operands: str) -> Never:
+    if operands:
+        remedy = _REMEDIES.get(op.rule.name, "look at the operands named here")
+    else:
+        remedy = "look at the data or the parameter it was read from"
+    raise NonFiniteError(
+        f"{what} {array[at]} at {at} of shape {array.shape}{operands}. Recorded at {op.site}. "
+        f"Remedy: {remedy}."
+    )
 
 
 def _first_non_finite(value: Any) -> tuple[int, ...] | None:
@@ -178,7 +177,3 @@ def _operands(args: list[Any], result: Array, at: tuple[int, ...]) -> str:
 
 def _range(a: np.ndarray[Any, Any]) -> str:
     return f"from {a.min():.6g} to {a.max():.6g}" if a.size else "empty"
-
-
-def _remedy(op: Op) -> str:
-    return _REMEDIES.get(op.rule.name, "look at the operands named here")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -156,7 +157,7 @@ class MLP(Sequential):
         self.sizes = sizes
         layers: dict[str, Module] = {}
         last = len(sizes) - 1
-        for i, (n_in, n_out) in enumerate(zip(sizes, sizes[1:], strict=False), start=1):
+        for i, (n_in, n_out) in enumerate(pairwise(sizes), start=1):
             name = "output" if i == last else f"hidden{i}"
             layers[name] = Linear(
                 n_in,

@@ -39,6 +39,7 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} has no forward()")
 
     def __call__(self, *inputs: Any) -> Any:
+        """Compute the output: calling a module calls its `forward`."""
         return self.forward(*inputs)
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
@@ -60,7 +61,7 @@ class Module:
     def _walk(self, prefix: str) -> Iterator[tuple[str, Module]]:
         yield prefix, self
         for name, child in self.named_children():
-            yield from child._walk(f"{prefix}{name}.")
+            yield from child._walk(f"{prefix}{name}.")  # noqa: SLF001  (a Module too)
 
     def named_tensors(self) -> Iterator[tuple[str, Tensor]]:
         """Yield every tensor, parameters and buffers, with its full name; shared ones once."""
