@@ -157,6 +157,14 @@ def test_jacobian_shapes() -> None:
     assert bp.jacobian(lambda x: np.sum(x, axis=0), mode="forward")(x).shape == (3, 2, 3)
 
 
+def test_linear_functions_have_a_second_derivative() -> None:
+    assert bp.grad(bp.grad(lambda x: 3.0 * x))(2.0) == 0.0
+    assert bp.hvp(np.sum, np.ones(3), np.ones(3)).tolist() == [0.0, 0.0, 0.0]
+    assert not bp.hessian(np.sum)(np.ones(3)).any()
+    cube = lambda x: x**3  # noqa: E731
+    assert bp.grad(bp.grad(bp.grad(bp.grad(cube))))(2.0) == 0.0
+
+
 def test_gradients_of_results_and_leaves_at_once() -> None:
     x = Tensor(2.0, requires_grad=True)
     h = x * x

@@ -12,38 +12,16 @@ from typing import Any
 import numpy as np
 
 from tinygrad_bp import engine
+from tinygrad_bp.containers import fill, leaves
 from tinygrad_bp.engine import Variable
 from tinygrad_bp.errors import GradientError, ShapeError
-from tinygrad_bp.primitives import identity
+from tinygrad_bp.primitives import constant_in, identity
 from tinygrad_bp.registry import Array
 from tinygrad_bp.tensor import Tensor, array_of, enable_grad, gradients, path_between
 
 __all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
 
 Function = Callable[..., Any]
-
-
-# --- containers of arrays -------------------------------------------------------------------
-
-
-def _leaves(tree: Any) -> list[Any]:
-    """The arrays in nested lists, tuples and dicts, in order."""
-    if isinstance(tree, dict):
-        return [leaf for value in tree.values() for leaf in _leaves(value)]
-    if isinstance(tree, list | tuple):
-        return [leaf for value in tree for leaf in _leaves(value)]
-    return [tree]
-
-
-def _fill(tree: Any, leaves: Any) -> Any:
-    """The same containers with other leaves, taken from an iterator."""
-    if isinstance(tree, dict):
-        return {key: _fill(value, leaves) for key, value in tree.items()}
-    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
-        return type(tree)(*[_fill(value, leaves) for value in tree])
-    if isinstance(tree, list | tuple):
-        return type(tree)([_fill(value, leaves) for value in tree])
-    return next(leaves)
 
 
 # --- between what is given and what is differentiated ---------------------------------------
@@ -65,7 +43,7 @@ def _untrack(result: Tensor, like: Any) -> Any:
 def _nested(*trees: Any) -> bool:
     """Whether somebody outside is differentiating through this call."""
     return any(
-        isinstance(leaf, Tensor) and leaf.requires_grad for tree in trees for leaf in _leaves(tree)
+        isinstance(leaf, Tensor) and leaf.requires_grad for tree in trees for leaf in leaves(tree)
     )
 
 
@@ -86,8 +64,13 @@ def _require_path(function: Function, output: Tensor, found: Sequence[Tensor | N
         )
 
 
-def _gradient_or_zero(g: Tensor | None, x: Tensor) -> Tensor:
-    return Tensor(np.zeros_like(x.data)) if g is None else g
+def _gradient(g: Tensor | None, x: Tensor, *, nested: bool) -> Tensor:
+    """A gradient that was found, or zeros; seen from outside, a function of x in any case."""
+    found = Tensor(np.zeros_like(x.data)) if g is None else g
+    if nested and not found.requires_grad:
+        with enable_grad():
+            found = constant_in(found, x)
+    return found
 
 
 # --- reverse mode ---------------------------------------------------------------------------
@@ -108,20 +91,21 @@ def value_and_grad(function: Function, argnums: int | tuple[int, ...] = 0) -> Fu
     def differentiated(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         given = [args[i] for i in positions]
         with enable_grad():
-            tracked = [[_track(leaf) for leaf in _leaves(tree)] for tree in given]
+            tracked = [[_track(leaf) for leaf in leaves(tree)] for tree in given]
             filled = list(args)
             for i, tree, variables in zip(positions, given, tracked, strict=True):
-                filled[i] = _fill(tree, iter(variables))
+                filled[i] = fill(tree, iter(variables))
             output = _evaluate(function, filled, kwargs)
             flat = [x for variables in tracked for x in variables]
-            found = gradients(output, flat, create_graph=_nested(given))
+            nested = _nested(given)
+            found = gradients(output, flat, create_graph=nested)
         _require_path(function, output, found)
-        results = iter([_gradient_or_zero(g, x) for g, x in zip(found, flat, strict=True)])
+        results = iter([_gradient(g, x, nested=nested) for g, x in zip(found, flat, strict=True)])
         answer = [
-            _fill(tree, iter([_untrack(next(results), leaf) for leaf in _leaves(tree)]))
+            fill(tree, iter([_untrack(next(results), leaf) for leaf in leaves(tree)]))
             for tree in given
         ]
-        value = _untrack(output, _leaves(given)[0])
+        value = _untrack(output, leaves(given)[0])
         return value, answer[0] if isinstance(argnums, int) else tuple(answer)
 
     return differentiated
@@ -159,11 +143,12 @@ def vjp(function: Function, *primals: Any) -> tuple[Any, Function]:
         output = _evaluate(function, variables, {})
 
     def pull(g: Any) -> tuple[Any, ...]:
+        outside = nested or _nested(g)
         with enable_grad():
-            found = gradients(output, variables, g, create_graph=nested or _nested(g))
+            found = gradients(output, variables, g, create_graph=outside)
         _require_path(function, output, found)
         return tuple(
-            _untrack(_gradient_or_zero(new, x), like)
+            _untrack(_gradient(new, x, nested=outside), like)
             for new, x, like in zip(found, variables, primals, strict=True)
         )
 

@@ -36,6 +36,7 @@ __all__ = [
     "Site",
     "Step",
     "Variable",
+    "conform",
     "make_op",
     "mode",
     "push",

@@ -8,6 +8,7 @@
     ├── NotDifferentiableError     a NumPy function, argument or idiom we refuse to guess about
     │   ├── InPlaceError           `out=`, `t[i] = v`, `w -= step` on a parameter
     │   └── ConversionError        `np.asarray(t)` and friends would drop the graph
+    ├── GradcheckError             a gradient check failed, or could not be made
     ├── RuleError                  a derivative rule is missing a piece or gave a wrong shape
     ├── ShapeError                 shapes that do not fit a layer or a loss
     ├── LabelError                 class labels that are not 0 .. classes-1
@@ -27,6 +28,7 @@ __all__ = [
     "ConversionError",
     "DataError",
     "FreedGraphError",
+    "GradcheckError",
     "GradientError",
     "InPlaceError",
     "LabelError",
@@ -70,6 +72,10 @@ class InPlaceError(NotDifferentiableError):
 
 class ConversionError(NotDifferentiableError):
     """A conversion to a plain array that would silently drop the graph."""
+
+
+class GradcheckError(TinygradError, AssertionError):
+    """A gradient check found a wrong gradient, or could not be made at all."""
 
 
 class RuleError(TinygradError, ValueError):

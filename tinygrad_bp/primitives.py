@@ -6,17 +6,28 @@ foreign array goes through them as it goes through `np.exp`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from tinygrad_bp.registry import Array, Each, elementwise, linear, primitive, rule
+from tinygrad_bp.registry import (
+    Array,
+    Each,
+    composite,
+    constant,
+    elementwise,
+    linear,
+    primitive,
+    rule,
+)
 
 __all__ = [
     "affine",
     "cast",
     "concat",
+    "constant_in",
     "getitem",
     "identity",
     "log_softmax",
@@ -50,10 +61,6 @@ def quotient(g: Array, d: Array) -> Array:
     return g / np.where(singular & (g == 0), 1, d)
 
 
-elementwise(quotient, lambda g, y, a, b: quotient(g, b),
-                      lambda g, y, a, b: -quotient(g * y, b))  # fmt: skip
-
-
 @primitive
 def product(g: Array, slope: Array) -> Array:
     """Multiply, with 0 times infinity and 0 times nan counted as 0, as in `quotient`.
@@ -61,11 +68,26 @@ def product(g: Array, slope: Array) -> Array:
     >>> product(np.array([2.0, 0.0]), np.array([3.0, np.inf]))
     array([6., 0.])
     """
-    return g * np.where((g == 0) & ~np.isfinite(slope), 0, slope)
+    singular = ~np.isfinite(slope)
+    if not np.any(singular):
+        return g * slope
+    return g * np.where(singular & (g == 0), 0, slope)
 
 
-elementwise(product, lambda g, y, a, b: product(g, b),
-                     lambda g, y, a, b: product(g, a))  # fmt: skip
+def _finite_at_zero(g: Array, factor: Array) -> Array:
+    """Drop an infinite gradient that arrives at a factor 0, so that what was left out stays out.
+
+    This is for gradients of gradients, where the factor is a gradient that was zero.
+    """
+    return np.where(np.logical_or(np.isfinite(g), factor != 0), g, 0)
+
+
+# fmt: off
+elementwise(quotient, lambda g, y, a, b: quotient(g, b),
+                      lambda g, y, a, b: -quotient(product(_finite_at_zero(g, y), y), b))
+elementwise(product,  lambda g, y, a, b: product(g, b),
+                      lambda g, y, a, b: product(_finite_at_zero(g, a), a))
+# fmt: on
 
 
 @primitive
@@ -84,6 +106,22 @@ def cast(x: Array, dtype: Any) -> Array:
 
 
 elementwise(cast, lambda g, y, x, dtype: g)
+
+
+@primitive
+def constant_in(value: Array, x: Array) -> Array:
+    """Return a value as a function of x that does not vary with it: its gradient by x is 0.
+
+    So the gradient of a linear function can be differentiated again, and gives zeros.
+    """
+    return np.positive(value)
+
+
+rule(
+    constant_in,
+    vjp=(lambda g, y, value, x: g, lambda g, y, value, x: np.zeros_like(x)),
+    jvp=(lambda t, y, value, x: t, lambda t, y, value, x: np.zeros_like(y)),
+)
 
 
 # --- activations ----------------------------------------------------------------------------
@@ -125,8 +163,8 @@ elementwise(relu, lambda g, y, x: np.where(x > 0, g, 0))
 def logsumexp(x: Array, axis: int = -1, *, keepdims: bool = False) -> Array:
     """Return log(sum(exp(x))) along one axis, without overflow.
 
-    >>> logsumexp(np.array([1000.0, 1000.0]))
-    np.float64(1000.6931471805599)
+    >>> float(logsumexp(np.array([1000.0, 1000.0])))
+    1000.6931471805599
     """
     top = np.max(x, axis=axis, keepdims=True)
     top = np.where(np.isfinite(top), top, 0)
@@ -162,11 +200,9 @@ def _restore(g: Array, axis: int, keepdims: bool) -> Array:
 
 rule(
     logsumexp,
-    vjp=lambda g, y, x, axis=-1, *, keepdims=False: (
-        _restore(g, axis, keepdims) * softmax(x, axis)
-    ),
-    jvp=lambda t, y, x, axis=-1, *, keepdims=False: (
-        np.sum(t * softmax(x, axis), axis=axis, keepdims=keepdims)
+    vjp=lambda g, y, x, axis=-1, *, keepdims=False: _restore(g, axis, keepdims) * softmax(x, axis),
+    jvp=lambda t, y, x, axis=-1, *, keepdims=False: np.sum(
+        t * softmax(x, axis), axis=axis, keepdims=keepdims
     ),
 )
 rule(
@@ -184,6 +220,7 @@ rule(
 # --- losses and layers ----------------------------------------------------------------------
 
 
+@primitive
 def one_hot(labels: Array, classes: int, dtype: Any = np.float64) -> Array:
     """Return one row per label: 1 in the label's column, 0 elsewhere.
 
@@ -195,6 +232,9 @@ def one_hot(labels: Array, classes: int, dtype: Any = np.float64) -> Array:
     rows = np.zeros((labels.size, classes), dtype)
     rows[np.arange(labels.size), labels.ravel()] = 1
     return rows.reshape(*labels.shape, classes)
+
+
+constant(one_hot)
 
 
 @primitive
@@ -213,8 +253,8 @@ rule(
     vjp=lambda g, y, z, labels: (
         np.expand_dims(g, -1) * (softmax(z) - one_hot(labels, z.shape[-1], z.dtype))
     ),
-    jvp=lambda t, y, z, labels: (
-        np.sum(t * (softmax(z) - one_hot(labels, z.shape[-1], z.dtype)), axis=-1)
+    jvp=lambda t, y, z, labels: np.sum(
+        t * (softmax(z) - one_hot(labels, z.shape[-1], z.dtype)), axis=-1
     ),
 )
 
@@ -234,7 +274,7 @@ def sum_squares(a: Array, target: Array) -> Array:
 
 def _examples(a: Array) -> int:
     """All axes but the last count examples."""
-    return a.size // a.shape[-1]  # type: ignore[no-any-return]
+    return math.prod(a.shape[:-1])
 
 
 rule(
@@ -285,33 +325,7 @@ rule(
 )
 
 
-# --- joining and indexing -------------------------------------------------------------------
-
-
-@primitive
-def concat(*arrays: Array, axis: int | None = 0) -> Array:
-    """Join arrays along an existing axis: `np.concatenate` with the arrays spelled out.
-
-    >>> concat(np.array([1.0]), np.array([2.0, 3.0]))
-    array([1., 2., 3.])
-    """
-    return np.concatenate(arrays, axis=axis)
-
-
-def _piece(arrays: Sequence[Array], i: int, axis: int) -> tuple[slice, ...]:
-    """Where array number i stands in the joined one."""
-    start = sum(a.shape[axis] for a in arrays[:i])
-    before = (slice(None),) * (axis % arrays[i].ndim)
-    return (*before, slice(start, start + arrays[i].shape[axis]))
-
-
-rule(
-    concat,
-    vjp=Each(lambda i, g, y, *arrays, axis=0: g[_piece(arrays, i, axis)]),
-    jvp=Each(
-        lambda i, t, y, *arrays, axis=0: scatter_add(t, _piece(arrays, i, axis), y.shape)
-    ),
-)
+# --- indexing and joining -------------------------------------------------------------------
 
 
 @primitive
@@ -343,13 +357,36 @@ def _may_repeat(index: Any) -> bool:
     """Only integer arrays and lists can name an entry twice; assignment is far faster."""
     parts = index if isinstance(index, tuple) else (index,)
     return any(
-        isinstance(part, list | np.ndarray) and np.asarray(part).dtype.kind != "b"
-        for part in parts
+        isinstance(part, list | np.ndarray) and np.asarray(part).dtype.kind != "b" for part in parts
     )
 
 
 linear(getitem, lambda g, y, x, index: scatter_add(g, index, x.shape))
 linear(scatter_add, lambda g, y, x, index, shape: getitem(g, index))
+
+
+@primitive
+def concat(*arrays: Array, axis: int | None = 0) -> Array:
+    """Join arrays along an existing axis: `np.concatenate` with the arrays spelled out.
+
+    >>> concat(np.array([1.0]), np.array([2.0, 3.0]))
+    array([1., 2., 3.])
+    """
+    return np.concatenate(arrays, axis=axis)
+
+
+def _piece(arrays: Sequence[Array], i: int, axis: int) -> tuple[slice, ...]:
+    """Where array number i stands in the joined one."""
+    start = sum(a.shape[axis] for a in arrays[:i])
+    before = (slice(None),) * (axis % arrays[i].ndim)
+    return (*before, slice(start, start + arrays[i].shape[axis]))
+
+
+rule(
+    concat,
+    vjp=Each(lambda i, g, y, *arrays, axis=0: g[_piece(arrays, i, axis)]),
+    jvp=Each(lambda i, t, y, *arrays, axis=0: scatter_add(t, _piece(arrays, i, axis), y.shape)),
+)
 
 
 # --- products without division --------------------------------------------------------------
@@ -379,3 +416,6 @@ def _products_of_others(x: Array) -> Array:
     lacking = _products_of_others(first * second)
     pairs = np.stack([lacking * second, lacking * first], axis=-1)
     return np.reshape(pairs, x.shape)
+
+
+composite(products_of_others, _products_of_others)

@@ -39,6 +39,7 @@ __all__ = [
     "constant",
     "elementwise",
     "find_rule",
+    "implementation_of",
     "linear",
     "name_of",
     "primitive",
@@ -260,6 +261,11 @@ def refused(hint: str, *functions: Function) -> None:
     for function in functions:
         _claim(function)
         _REFUSED[function] = hint
+
+
+def implementation_of(function: Function) -> Function | None:
+    """Return what a primitive runs on plain arrays, None for any other function."""
+    return _IMPLEMENTATIONS.get(function)
 
 
 def find_rule(function: Function) -> Rule | Function | None:

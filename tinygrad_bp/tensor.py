@@ -587,11 +587,15 @@ def record(rule: Rule, args: tuple[Any, ...], options: Mapping[str, Any] = _NO_O
             if a._requires_grad:
                 tracked.append(i)
         else:
+            if type(a) in (list, tuple) and rule.first <= i <= rule.last:
+                a = np.asarray(a)  # noqa: PLW2901  (numbers in a list stand for an array)
+                args = (*args[:i], a, *args[i + 1 :])
             arrays.append(a)
         i += 1  # noqa: SIM113  (every operation comes through here, and enumerate is slower)
     y = rule.forward(*arrays, **options)
-    if type(y) is not np.ndarray and not _is_foreign(y):
-        y = np.asarray(y)  # NumPy returns scalars for results without axes
+    plain = type(y) is np.ndarray
+    if not plain and not _is_foreign(y):
+        y, plain = np.asarray(y), True  # NumPy returns scalars for results without axes
     result: Tensor = _new(Tensor)  # as in _wrap, without the cost of a call
     result._data = y
     result._version = 0
@@ -603,7 +607,8 @@ def record(rule: Rule, args: tuple[Any, ...], options: Mapping[str, Any] = _NO_O
     if tracked and (now := mode.get()).recording:
         if y.dtype.kind != "f" or tracked[0] < rule.first or tracked[-1] > rule.last:
             _refuse(rule, y, tracked)
-        y.setflags(False)  # noqa: FBT003  (write=False, at half the cost)
+        if plain:
+            y.setflags(False)  # noqa: FBT003  (write=False, at half the cost)
         result._requires_grad = True
         op = result.op = make_op(rule, args, options, tracked, stamp)
         for observer in now.observers:
@@ -642,7 +647,7 @@ def apply(function: Callable[..., Any], args: tuple[Any, ...], options: Mapping[
     if rule is None:
         return function(*_strip(args), **_strip(options))
     if not isinstance(rule, Rule):
-        return rule(*args, **options)
+        return _rewrite(function, rule, args, options)
     if any(map(_tracks, options.values())):
         raise NotDifferentiableError(
             f"a tensor was passed to {rule.name} by keyword: a rule sees tensors by position "
@@ -650,6 +655,27 @@ def apply(function: Callable[..., Any], args: tuple[Any, ...], options: Mapping[
         )
     rule.check_call(args, options)
     return record(rule, args, options)
+
+
+def _rewrite(
+    function: Callable[..., Any],
+    rewritten: Callable[..., Any],
+    args: tuple[Any, ...],
+    options: Mapping[str, Any],
+) -> Any:
+    """Run a function as it is written in others, refusing arguments that this leaves out."""
+    try:
+        return rewritten(*args, **options)
+    except TypeError:
+        try:
+            inspect.signature(rewritten).bind(*args, **options)
+        except TypeError as unknown:
+            raise NotDifferentiableError(
+                f"{name_of(function)} has a derivative rule, but not with these arguments: "
+                f"{unknown}. Leave the argument out, or detach() the tensors if no gradient is "
+                "needed."
+            ) from None
+        raise
 
 
 def _apply_untracked(
@@ -784,8 +810,10 @@ def _deposit(pending: dict[Variable, Array], taken: set[int]) -> None:
         if isinstance(gradient, Tensor):
             new = gradient
         else:
-            if gradient.base is not None or id(gradient) in taken:
-                gradient = np.array(gradient)  # noqa: PLW2901  (a view, or somebody else's too)
+            if isinstance(gradient, np.generic):
+                gradient = np.asarray(gradient)  # noqa: PLW2901
+            if getattr(gradient, "base", None) is not None or id(gradient) in taken:
+                gradient = gradient.copy()  # noqa: PLW2901  (a view, or somebody else's too)
             taken.add(id(gradient))
             new = _wrap(gradient)
         before = leaf._grad  # type: ignore[attr-defined]
@@ -833,7 +861,9 @@ def gradients(
 
 
 def _as_tensor(value: Array) -> Tensor:
-    return value if isinstance(value, Tensor) else _wrap(np.array(value))
+    if isinstance(value, Tensor):
+        return value
+    return _wrap(np.array(value) if isinstance(value, np.generic) else value.copy())
 
 
 def path_between(inputs: list[Tensor], output: Tensor) -> list[Variable]:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 from typing import TypeAlias
 
-from tinygrad_bp.data.files import replacing
 from tinygrad_bp.errors import DataError
+from tinygrad_bp.files import replacing
 
 __all__ = ["Progress", "fetch"]
 

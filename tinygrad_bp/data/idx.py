@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeAlias
 
 import numpy as np
 
-from tinygrad_bp.data.files import replacing
 from tinygrad_bp.errors import DataError
+from tinygrad_bp.files import replacing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -1,12 +1,14 @@
 """Layers, losses and initialisers, spelled as PyTorch spells them."""
 
 from tinygrad_bp.nn import init
+from tinygrad_bp.nn.checkpoint import Checkpoint, load, read_checkpoint, save
 from tinygrad_bp.nn.layers import MLP, Linear, ReLU, Sequential, Sigmoid, Tanh
 from tinygrad_bp.nn.losses import CrossEntropyLoss, HalfSumSquares, MSELoss, SumSquares
 from tinygrad_bp.nn.module import Module
 
 __all__ = [
     "MLP",
+    "Checkpoint",
     "CrossEntropyLoss",
     "HalfSumSquares",
     "Linear",
@@ -18,4 +20,7 @@ __all__ = [
     "SumSquares",
     "Tanh",
     "init",
+    "load",
+    "read_checkpoint",
+    "save",
 ]

@@ -55,10 +55,13 @@ class Linear(Module):
 
     def forward(self, x: Any) -> Tensor:
         """Return x Wᵀ + b."""
-        if x.shape[-1:] != (self.n_in,):
+        try:
+            return functional.linear(x, self.weight, self.bias)
+        except ValueError:  # looking at shapes beforehand would cost every call
+            if np.shape(x)[-1:] == (self.n_in,):
+                raise
             label = f"Linear '{self.name}'" if self.name else f"Linear({self.n_in}, {self.n_out})"
-            raise ShapeError(f"{label} expects (..., {self.n_in}), got {x.shape}")
-        return functional.linear(x, self.weight, self.bias)
+            raise ShapeError(f"{label} expects (..., {self.n_in}), got {np.shape(x)}") from None
 
     def __repr__(self) -> str:
         return f"Linear({self.n_in}, {self.n_out})"

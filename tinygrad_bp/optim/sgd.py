@@ -20,7 +20,7 @@ from tinygrad_bp.tensor import (
 __all__ = ["SGD"]
 
 
-_LONG = 1 << 16
+_LONG = 1 << 12
 """Elements from which on a parameter is a vector of its own: joining would cost more than calls."""
 
 

@@ -17,24 +17,28 @@ elementwise(np.subtract,    lambda g, y, a, b: g,
 elementwise(np.multiply,    lambda g, y, a, b: g * b,
                             lambda g, y, a, b: g * a)
 elementwise(np.divide,      lambda g, y, a, b: quotient(g, b),
-                            lambda g, y, a, b: -quotient(g * y, b))
+                            lambda g, y, a, b: -quotient(product(g, y), b))
 elementwise(np.negative,    lambda g, y, x: -g)
 elementwise(np.positive,    lambda g, y, x: g)
-elementwise(np.reciprocal,  lambda g, y, x: -g * y * y)
+elementwise(np.reciprocal,  lambda g, y, x: -product(product(g, y), y))
 elementwise(np.square,      lambda g, y, x: g * (2 * x))
 elementwise(np.remainder,   lambda g, y, a, b: g,
                             lambda g, y, a, b: -g * np.floor_divide(a, b))
 elementwise(np.fmod,        lambda g, y, a, b: g,
                             lambda g, y, a, b: -g * np.trunc(np.divide(a, b)))
 
-# Powers and roots. An exponent that moves needs log(a), which a zero base does not have;
-# there y is 0 as well, so any finite stand-in gives the right product.
-elementwise(np.power,       lambda g, y, a, b: product(g * b, np.power(a, b - 1)),
-                            lambda g, y, a, b: g * y * np.log(np.where(a == 0, 1, a)))
+# Powers and roots. Where b = 0 the slope b a^(b-1) is 0, without asking what 0^-1 is. An exponent
+# that moves needs log(a), which a zero base does not have; y is 0 there, so any finite stand-in
+# gives the right product. (It has y's dtype: a base that is a number must not become a float64.)
+for _power in (np.power, np.float_power):
+    elementwise(_power,     lambda g, y, a, b: b * product(g, np.power(
+                                np.where(np.logical_and(a == 0, b == 0), 1, a), b - 1)),
+                            lambda g, y, a, b: product(product(g, y), np.log(
+                                np.where(a == 0, np.ones_like(y), a))))
 elementwise(np.sqrt,        lambda g, y, x: quotient(g, 2 * y))
 elementwise(np.cbrt,        lambda g, y, x: quotient(g, 3 * y * y))
-elementwise(np.hypot,       lambda g, y, a, b: quotient(g * a, y),
-                            lambda g, y, a, b: quotient(g * b, y))
+elementwise(np.hypot,       lambda g, y, a, b: quotient(product(g, a), y),
+                            lambda g, y, a, b: quotient(product(g, b), y))
 
 # Exponentials and logarithms.
 elementwise(np.exp,         lambda g, y, x: g * y)
@@ -56,8 +60,8 @@ elementwise(np.tan,         lambda g, y, x: g * (1 + y * y))
 elementwise(np.arcsin,      lambda g, y, x: quotient(g, np.sqrt((1 - x) * (1 + x))))
 elementwise(np.arccos,      lambda g, y, x: -quotient(g, np.sqrt((1 - x) * (1 + x))))
 elementwise(np.arctan,      lambda g, y, x: g / (1 + x * x))
-elementwise(np.arctan2,     lambda g, y, a, b: quotient(g * b, a * a + b * b),
-                            lambda g, y, a, b: -quotient(g * a, a * a + b * b))
+elementwise(np.arctan2,     lambda g, y, a, b: quotient(product(g, b), a * a + b * b),
+                            lambda g, y, a, b: -quotient(product(g, a), a * a + b * b))
 elementwise(np.sinh,        lambda g, y, x: g * np.cosh(x))
 elementwise(np.cosh,        lambda g, y, x: g * np.sinh(x))
 elementwise(np.tanh,        lambda g, y, x: g * (1 - y * y))
@@ -89,10 +93,18 @@ elementwise(np.where,       None,
 # fmt: on
 
 
-def _clip(x: Array, a_min: Array = None, a_max: Array = None) -> Array:
+def _clip(
+    a: Array,
+    a_min: Array = None,
+    a_max: Array = None,
+    *,
+    min: Array = None,  # noqa: A002  (NumPy's names)
+    max: Array = None,  # noqa: A002
+) -> Array:
     """NumPy's own definition, None meaning no limit: ties share as in maximum and minimum."""
-    above = x if a_min is None else np.maximum(x, a_min)
-    return above if a_max is None else np.minimum(above, a_max)
+    low, high = (min if a_min is None else a_min), (max if a_max is None else a_max)
+    above = a if low is None else np.maximum(a, low)
+    return above if high is None else np.minimum(above, high)
 
 
 composite(np.clip, _clip)

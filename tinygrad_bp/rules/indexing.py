@@ -12,12 +12,13 @@ def _take(a: Array, indices: Array, axis: int | None = None) -> Array:
     return getitem(a, (slice(None),) * (axis % a.ndim) + (np.asarray(indices),))
 
 
-def _take_along_axis(arr: Array, indices: Array, axis: int) -> Array:
+def _take_along_axis(arr: Array, indices: Array, axis: int | None = -1) -> Array:
     """Beside the axis chosen along, every other axis keeps its own position."""
-    axis %= arr.ndim
-    grid = list(np.indices(np.shape(indices), sparse=True))
-    grid[axis] = np.asarray(indices)
-    return getitem(arr, tuple(grid))
+    if axis is None:
+        return getitem(np.ravel(arr), np.asarray(indices))
+    own = np.indices(arr.shape, sparse=True)
+    axis = axis % arr.ndim
+    return getitem(arr, (*own[:axis], np.asarray(indices), *own[axis + 1 :]))
 
 
 composite(np.take, _take)

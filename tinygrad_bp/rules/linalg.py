@@ -53,42 +53,39 @@ def _einsum_partial(i: int, g: Array, y: Array, subscripts: str, *operands: Arra
     """Contract the arriving gradient with all other operands, into this operand's labels."""
     labels, output = _explicit(subscripts)
     mine, x = labels[i - 1], operands[i - 1]
-    terms, arrays = [output], [g]
-    for j, (label, operand) in enumerate(zip(labels, operands, strict=True), start=1):
-        if j != i:
-            terms.append(label)
-            arrays.append(operand)
+    others = [j for j in range(len(operands)) if j != i - 1]
+    terms = [output, *(labels[j] for j in others)]
+    arrays = [g, *(operands[j] for j in others)]
     wanted = ""
     free = iter(c for c in string.ascii_letters if c not in subscripts)
-    for position, label in enumerate(mine):
-        if label.isalpha() and label in wanted:  # a diagonal: only its entries get a gradient
+    for label in mine.replace("...", ""):
+        length = _length(x, mine, label)
+        if label in wanted:  # a diagonal: only its entries get a gradient
             twin = next(free)
             terms.append(label + twin)
-            arrays.append(np.eye(_length(x, mine, position), dtype=x.dtype))
-            label = twin
-        elif label.isalpha() and not any(label in term for term in terms):  # summed over alone
-            terms.append(label)
-            arrays.append(np.ones(_length(x, mine, position), dtype=x.dtype))
-        wanted += label
-    return _einsum_keeping_ellipsis(terms, arrays, wanted, x)
+            arrays.append(np.eye(length, dtype=x.dtype))
+            wanted = wanted + twin
+            continue
+        if all(_length(a, term, label) < length for a, term in zip(arrays, terms, strict=True)):
+            terms.append(label)  # summed over alone, or stretched all others
+            arrays.append(np.ones(length, dtype=x.dtype))
+        wanted = wanted + label
+    if not any("..." in term for term in terms):
+        return np.einsum(f"{','.join(terms)}->{wanted}", *arrays)
+    # An ellipsis stands for the result's axes, which may be more than the operand's: they come
+    # first, those that were broadcast are summed over, the rest goes where the operand has them.
+    stretched = np.einsum(f"{','.join(terms)}->...{wanted}", *arrays)
+    result = np.sum(stretched, axis=tuple(range(stretched.ndim - x.ndim)))
+    before, axes = mine.find("..."), range(x.ndim - len(wanted))
+    return np.moveaxis(result, axes, range(before, before + len(axes))) if axes else result
 
 
-def _length(x: Array, labels: str, position: int) -> int:
-    """The length of the axis that a label names, an ellipsis standing for any number of axes."""
-    before, ellipsis, _ = labels.partition("...")
-    if ellipsis and position >= len(before):
-        return int(x.shape[position - len(labels)])
-    return int(x.shape[position])
-
-
-def _einsum_keeping_ellipsis(
-    terms: list[str], arrays: list[Array], wanted: str, x: Array
-) -> Array:
-    """Without `...` in the result, NumPy refuses to sum over it: sum over its axes first."""
-    if "..." in wanted or not any("..." in term for term in terms):
-        return np.einsum(",".join(terms) + "->" + wanted, *arrays)
-    result = np.einsum(",".join(terms) + "->..." + wanted, *arrays)
-    return np.sum(result, axis=tuple(range(result.ndim - x.ndim)))
+def _length(x: Array, labels: str, label: str) -> int:
+    """The length of the axis that a label names, -1 if none; `...` is any number of axes."""
+    before, _, after = labels.partition("...")
+    if label in before:
+        return int(x.shape[before.index(label)])
+    return int(x.shape[after.index(label) - len(after)]) if label in after else -1
 
 
 bilinear(np.einsum, Each(_einsum_partial, start=1))

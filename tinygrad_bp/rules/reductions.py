@@ -38,14 +38,14 @@ def _share(x: Array, y: Array, axis: Axis, keepdims: bool) -> Array:
 
 linear(
     np.sum,
-    lambda g, y, x, axis=None, *, keepdims=False: (
-        np.broadcast_to(_spread(g, x, axis, keepdims), x.shape)
+    lambda g, y, x, axis=None, *, keepdims=False: np.broadcast_to(
+        _spread(g, x, axis, keepdims), x.shape
     ),
 )
 linear(
     np.mean,
-    lambda g, y, x, axis=None, *, keepdims=False: (
-        np.broadcast_to(_spread(g / _count(x, axis), x, axis, keepdims), x.shape)
+    lambda g, y, x, axis=None, *, keepdims=False: np.broadcast_to(
+        _spread(g / _count(x, axis), x, axis, keepdims), x.shape
     ),
 )
 
@@ -55,8 +55,8 @@ for _extreme in (np.max, np.min):
         vjp=lambda g, y, x, axis=None, *, keepdims=False: (
             _spread(g, x, axis, keepdims) * _share(x, y, axis, keepdims)
         ),
-        jvp=lambda t, y, x, axis=None, *, keepdims=False: (
-            np.sum(t * _share(x, y, axis, keepdims), axis=axis, keepdims=keepdims)
+        jvp=lambda t, y, x, axis=None, *, keepdims=False: np.sum(
+            t * _share(x, y, axis, keepdims), axis=axis, keepdims=keepdims
         ),
     )
 
@@ -66,7 +66,8 @@ def _others(x: Array, axis: Axis) -> Array:
     axes = _axes(x, axis)
     last = tuple(range(x.ndim - len(axes), x.ndim))
     moved = np.moveaxis(x, axes, last)
-    flat = np.reshape(moved, (*moved.shape[: last[0]], -1)) if axes else moved[..., None]
+    kept = moved.shape[: x.ndim - len(axes)]
+    flat = np.reshape(moved, (*kept, _count(x, axis)))
     return np.moveaxis(np.reshape(products_of_others(flat), moved.shape), last, axes)
 
 
@@ -75,21 +76,22 @@ rule(
     vjp=lambda g, y, x, axis=None, *, keepdims=False: (
         _spread(g, x, axis, keepdims) * _others(x, axis)
     ),
-    jvp=lambda t, y, x, axis=None, *, keepdims=False: (
-        np.sum(t * _others(x, axis), axis=axis, keepdims=keepdims)
+    jvp=lambda t, y, x, axis=None, *, keepdims=False: np.sum(
+        t * _others(x, axis), axis=axis, keepdims=keepdims
     ),
 )
 
 # The Euclidean length has no direction at 0; its gradient there is 0 (`quotient`).
-rule(
-    np.linalg.norm,
-    vjp=lambda g, y, x, *, axis=None, keepdims=False: quotient(
-        _spread(g, x, axis, keepdims) * x, _spread(y, x, axis, keepdims)
-    ),
-    jvp=lambda t, y, x, *, axis=None, keepdims=False: quotient(
-        np.sum(t * x, axis=axis, keepdims=keepdims), y
-    ),
-)
+for _length in (np.linalg.norm, np.linalg.vector_norm):
+    rule(
+        _length,
+        vjp=lambda g, y, x, *, axis=None, keepdims=False: quotient(
+            _spread(g, x, axis, keepdims) * x, _spread(y, x, axis, keepdims)
+        ),
+        jvp=lambda t, y, x, *, axis=None, keepdims=False: quotient(
+            np.sum(t * x, axis=axis, keepdims=keepdims), y
+        ),
+    )
 
 
 def _var(x: Array, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Array:
@@ -102,7 +104,8 @@ def _std(x: Array, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False
     """The length of the deviations, scaled: constant data get gradient 0 rather than 0 * inf."""
     deviation = x - np.mean(x, axis=axis, keepdims=True)
     freedom = _count(x, axis) - ddof
-    return np.linalg.norm(deviation, axis=axis, keepdims=keepdims) / math.sqrt(freedom)
+    length = np.linalg.vector_norm(deviation, axis=axis, keepdims=keepdims)  # type: ignore[arg-type]
+    return length / math.sqrt(freedom)
 
 
 composite(np.var, _var)

@@ -14,7 +14,9 @@ _NO_RULE = (
 _INTEGERS = "It works on integers, which have no gradients: detach() the tensors."
 _WRITES = "It overwrites its argument, whose values the graph may need: use np.where or np.stack."
 _FILES = "Save plain arrays: t.detach()."
-_COMPLEX = "Its results are complex, and gradients pass through real numbers only here."
+_COMPLEX = (
+    "It is for complex numbers, and gradients pass through real ones only: detach() the tensors."
+)
 _SETS = "Sets have no gradient: detach() the tensors, or index with integer positions."
 
 _NAMES = {
@@ -24,8 +26,8 @@ _NAMES = {
     _WRITES: "copyto put place putmask put_along_axis fill_diagonal",
     _FILES: "save savetxt savez savez_compressed",
     _COMPLEX: """angle conjugate imag real real_if_close sort_complex roots poly linalg.eig
-        linalg.eigvals fft.fft fft.fft2 fft.fftn fft.fftshift fft.hfft fft.ifft fft.ifft2 fft.ifftn
-        fft.ifftshift fft.ihfft fft.irfft fft.irfft2 fft.irfftn fft.rfft fft.rfft2 fft.rfftn""",
+        linalg.eigvals fft.fft fft.fft2 fft.fftn fft.hfft fft.ifft fft.ifft2 fft.ifftn
+        fft.ihfft fft.irfft fft.irfft2 fft.irfftn fft.rfft fft.rfft2 fft.rfftn""",
     _SETS: """unique unique_all unique_counts unique_inverse unique_values union1d intersect1d
         setdiff1d setxor1d in1d""",
     _NO_RULE: """append apply_along_axis apply_over_axes average block choose compress convolve
@@ -38,7 +40,7 @@ _NAMES = {
         linalg.cholesky linalg.cond linalg.cross linalg.det linalg.eigh linalg.eigvalsh linalg.inv
         linalg.lstsq linalg.matrix_norm linalg.matrix_power linalg.matrix_rank linalg.multi_dot
         linalg.pinv linalg.qr linalg.slogdet linalg.solve linalg.svd linalg.svdvals
-        linalg.tensorinv linalg.tensorsolve""",
+        linalg.tensorinv linalg.tensorsolve fft.fftshift fft.ifftshift""",
 }
 
 for _hint, _names in _NAMES.items():

@@ -1,0 +1,348 @@
+"""The same values, shapes, dtypes, gradients and training trajectories as PyTorch's."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tinygrad_bp import Tensor, functional, optim, primitives
+from tinygrad_bp.tensor import gradients
+
+torch = pytest.importorskip("torch")
+F = torch.nn.functional
+
+Array = Any
+Function = Callable[..., Any]
+
+# What a function is called here, what it is called there, and the shapes and ranges of its
+# arguments: ours takes tensors, theirs torch tensors.
+A, B, POSITIVE, SMALL = (-2.0, 2.0), (0.5, 2.0), (0.25, 3.0), (-0.8, 0.8)
+
+UNARY: list[tuple[Function, Function, tuple[float, float]]] = [
+    (np.exp, torch.exp, A),
+    (np.exp2, torch.exp2, A),
+    (np.expm1, torch.expm1, A),
+    (np.log, torch.log, POSITIVE),
+    (np.log2, torch.log2, POSITIVE),
+    (np.log10, torch.log10, POSITIVE),
+    (np.log1p, torch.log1p, POSITIVE),
+    (np.sqrt, torch.sqrt, POSITIVE),
+    (np.square, torch.square, A),
+    (np.reciprocal, torch.reciprocal, POSITIVE),
+    (np.negative, torch.negative, A),
+    (np.absolute, torch.abs, A),
+    (np.sin, torch.sin, A),
+    (np.cos, torch.cos, A),
+    (np.tan, torch.tan, SMALL),
+    (np.arcsin, torch.arcsin, SMALL),
+    (np.arccos, torch.arccos, SMALL),
+    (np.arctan, torch.arctan, A),
+    (np.sinh, torch.sinh, A),
+    (np.cosh, torch.cosh, A),
+    (np.tanh, torch.tanh, A),
+    (np.arcsinh, torch.arcsinh, A),
+    (np.arccosh, torch.arccosh, (1.5, 3.0)),
+    (np.arctanh, torch.arctanh, SMALL),
+    (np.deg2rad, torch.deg2rad, A),
+    (np.rad2deg, torch.rad2deg, A),
+    (primitives.sigmoid, torch.sigmoid, A),
+    (primitives.relu, torch.relu, A),
+    (lambda x: x**3, lambda x: x**3, A),
+    (lambda x: x**-1.5, lambda x: x**-1.5, POSITIVE),
+    (lambda x: 2**x, lambda x: 2**x, A),
+    (lambda x: np.clip(x, -0.7, 0.7), lambda x: torch.clamp(x, -0.7, 0.7), A),
+    (np.sum, torch.sum, A),
+    (np.mean, torch.mean, A),
+    (np.max, torch.amax, A),
+    (np.prod, torch.prod, A),
+    (lambda x: np.sum(x, axis=0), lambda x: x.sum(0), A),
+    (lambda x: np.mean(x, axis=-1, keepdims=True), lambda x: x.mean(-1, keepdim=True), A),
+    (lambda x: np.max(x, axis=1), lambda x: x.amax(1), A),
+    (lambda x: np.min(x, axis=1), lambda x: x.amin(1), A),
+    (lambda x: np.prod(x, axis=1), lambda x: x.prod(1), A),
+    (lambda x: np.var(x, axis=0), lambda x: x.var(0, correction=0), A),
+    (lambda x: np.std(x, axis=0, ddof=1), lambda x: x.std(0), A),
+    (lambda x: np.linalg.norm(x, axis=1), lambda x: torch.linalg.vector_norm(x, dim=1), A),
+    (lambda x: np.cumsum(x, axis=1), lambda x: x.cumsum(1), A),
+    (primitives.logsumexp, lambda x: x.logsumexp(-1), A),
+    (primitives.softmax, lambda x: x.softmax(-1), A),
+    (primitives.log_softmax, lambda x: x.log_softmax(-1), A),
+    (np.transpose, lambda x: x.T, A),
+    (lambda x: np.reshape(x, (4, 3)), lambda x: x.reshape(4, 3), A),
+    (lambda x: np.roll(x, 2, 1), lambda x: x.roll(2, 1), A),
+    (lambda x: np.flip(x, 1), lambda x: x.flip(1), A),
+    (np.tril, torch.tril, A),
+    (lambda x: np.triu(x, 1), lambda x: x.triu(1), A),
+    (lambda x: np.tile(x, (2, 2)), lambda x: x.tile(2, 2), A),
+    (np.trace, torch.trace, A),
+    (np.diagonal, torch.diagonal, A),
+    (lambda x: x[1:, ::2], lambda x: x[1:, ::2], A),
+    (lambda x: x[[0, 0, 2]], lambda x: x[[0, 0, 2]], A),
+    (lambda x: x[..., None, 1], lambda x: x[..., None, 1], A),
+    (lambda x: np.take(x, [1, 1], axis=1), lambda x: x[:, [1, 1]], A),
+    (lambda x: np.einsum("ij->j", x), lambda x: torch.einsum("ij->j", x), A),
+]
+
+BINARY: list[tuple[Function, Function, tuple[float, float], tuple[float, float]]] = [
+    (np.add, torch.add, A, A),
+    (np.subtract, torch.subtract, A, A),
+    (np.multiply, torch.multiply, A, A),
+    (np.divide, torch.divide, A, B),
+    (np.power, torch.pow, B, A),
+    (np.maximum, torch.maximum, A, A),
+    (np.minimum, torch.minimum, A, A),
+    (np.fmax, torch.fmax, A, A),
+    (np.fmin, torch.fmin, A, A),
+    (np.hypot, torch.hypot, A, B),
+    (np.arctan2, torch.atan2, A, B),
+    (np.logaddexp, torch.logaddexp, A, A),
+    (np.logaddexp2, torch.logaddexp2, A, A),
+    (np.remainder, torch.remainder, A, B),
+    (np.fmod, torch.fmod, A, B),
+    (lambda a, b: np.where(a > b, a, b * b), lambda a, b: torch.where(a > b, a, b * b), A, A),
+]
+PAIRS = [((3, 4), (3, 4)), ((3, 4), (4,)), ((3, 1), (1, 4)), ((), (2,)), ((0, 4), (4,))]
+
+PRODUCTS: list[tuple[Function, Function, tuple[int, ...], tuple[int, ...]]] = [
+    (np.matmul, torch.matmul, (3, 4), (4, 2)),
+    (np.matmul, torch.matmul, (4,), (4,)),
+    (np.matmul, torch.matmul, (3, 4), (4,)),
+    (np.matmul, torch.matmul, (4,), (5, 4, 2)),
+    (np.matmul, torch.matmul, (2, 1, 3, 4), (5, 4, 2)),
+    (np.outer, torch.outer, (3,), (4,)),
+    (np.inner, torch.inner, (2, 3), (4, 3)),
+    (np.kron, torch.kron, (2, 3), (3, 2)),
+    (np.tensordot, lambda a, b: torch.tensordot(a, b, dims=2), (2, 3, 4), (3, 4, 2)),
+    (np.vecdot, torch.linalg.vecdot, (2, 3), (2, 3)),
+    *(
+        (lambda a, b, s=s: np.einsum(s, a, b), lambda a, b, s=s: torch.einsum(s, a, b), p, q)
+        for s, p, q in [
+            ("ij,jk->ik", (2, 3), (3, 4)),
+            ("bij,bkj->bik", (2, 3, 4), (2, 5, 4)),
+            ("ij,ij->", (2, 3), (2, 3)),
+            ("i...,i...->...", (3,), (3, 3)),
+            ("...ij,...jk->...ik", (2, 3, 4), (4, 2)),
+            ("ii,ij->j", (3, 3), (3, 2)),
+        ]
+    ),
+    (
+        lambda a, b: np.concatenate([a, b], axis=1),
+        lambda a, b: torch.cat([a, b], dim=1),
+        (2, 3),
+        (2, 1),
+    ),
+    (lambda a, b: np.stack([a, b], -1), lambda a, b: torch.stack([a, b], -1), (2, 3), (2, 3)),
+]
+
+
+def compare(ours: Function, theirs: Function, arrays: list[Array]) -> None:
+    """Value, shape, dtype and the gradient for a random gradient that arrives."""
+    tolerance = 1e-12 if arrays[0].dtype == np.float64 else 4e-6
+    mine = [Tensor(a, requires_grad=True) for a in arrays]
+    its = [torch.tensor(a, requires_grad=True) for a in arrays]
+    y, wanted = ours(*mine), theirs(*its)
+    assert_alike(y, wanted, tolerance)
+    seed = np.random.default_rng(1).uniform(-1, 1, y.shape).astype(y.dtype)
+    expected = torch.autograd.grad(wanted, its, torch.tensor(seed))
+    for g, h in zip(gradients(y, mine, seed=Tensor(seed)), expected, strict=True):
+        assert_alike(g, h, tolerance)
+
+
+def assert_alike(mine: Tensor, its: Any, tolerance: float) -> None:
+    its = its.detach().numpy()
+    assert mine.shape == its.shape
+    assert mine.dtype == its.dtype
+    scale = np.max(np.abs(its), initial=1.0)
+    np.testing.assert_allclose(mine.data, its, rtol=0, atol=tolerance * scale)
+
+
+def draw(rng: np.random.Generator, span: tuple[float, float], shape: Any, dtype: Any) -> Array:
+    return np.asarray(rng.uniform(*span, shape), dtype)
+
+
+both_dtypes = pytest.mark.parametrize("dtype", [np.float64, np.float32])
+
+
+# --- functions ------------------------------------------------------------------------------
+
+
+@both_dtypes
+@pytest.mark.parametrize(("ours", "theirs", "span"), UNARY)
+def test_functions_of_one_array(
+    ours: Function, theirs: Function, span: Any, dtype: Any, rng: np.random.Generator
+) -> None:
+    compare(ours, theirs, [draw(rng, span, (3, 4), dtype)])
+
+
+@both_dtypes
+@pytest.mark.parametrize("case", BINARY)
+@pytest.mark.parametrize("shapes", PAIRS)
+def test_functions_of_two_arrays(
+    case: Any, shapes: Any, dtype: Any, rng: np.random.Generator
+) -> None:
+    ours, theirs, left, right = case
+    compare(ours, theirs, [draw(rng, left, shapes[0], dtype), draw(rng, right, shapes[1], dtype)])
+
+
+@both_dtypes
+@pytest.mark.parametrize("case", PRODUCTS)
+def test_products_and_joins(case: Any, dtype: Any, rng: np.random.Generator) -> None:
+    ours, theirs, left, right = case
+    compare(ours, theirs, [draw(rng, A, left, dtype), draw(rng, A, right, dtype)])
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (np.max, torch.amax),
+        (np.min, torch.amin),
+        (lambda x: np.maximum(x, 1), lambda x: torch.maximum(x, torch.ones_like(x))),
+        (lambda x: np.minimum(x, 1), lambda x: torch.minimum(x, torch.ones_like(x))),
+        (np.absolute, torch.abs),
+        (primitives.relu, torch.relu),
+        (np.prod, torch.prod),
+        (lambda x: np.linalg.norm(0 * x), lambda x: torch.linalg.vector_norm(0 * x)),
+    ],
+)
+def test_kinks_are_decided_alike(ours: Function, theirs: Function) -> None:
+    compare(ours, theirs, [np.array([0.0, 1.0, 1.0, 0.0])])
+
+
+# --- layers and losses ----------------------------------------------------------------------
+
+
+@both_dtypes
+def test_linear(dtype: Any, rng: np.random.Generator) -> None:
+    shapes = [(5, 3), (4, 3), (4,)]
+    compare(functional.linear, F.linear, [draw(rng, A, shape, dtype) for shape in shapes])
+
+
+@both_dtypes
+def test_mse_loss(dtype: Any, rng: np.random.Generator) -> None:
+    arrays = [draw(rng, A, (5, 3), dtype) for _ in range(2)]
+    compare(functional.mse_loss, F.mse_loss, arrays)
+
+
+@both_dtypes
+def test_sums_of_squares(dtype: Any, rng: np.random.Generator) -> None:
+    arrays = [draw(rng, A, (5, 3), dtype) for _ in range(2)]
+    compare(functional.sum_squares, lambda a, b: F.mse_loss(a, b, reduction="sum") / 5, arrays)
+    compare(
+        functional.half_sum_squares, lambda a, b: F.mse_loss(a, b, reduction="sum") / 10, arrays
+    )
+
+
+@both_dtypes
+@pytest.mark.parametrize("scale", [1.0, 100.0])
+def test_cross_entropy(dtype: Any, scale: float, rng: np.random.Generator) -> None:
+    labels = np.array([2, 0, 1, 1, 3])
+    compare(
+        lambda z: functional.cross_entropy(z, labels),
+        lambda z: F.cross_entropy(z, torch.tensor(labels)),
+        [draw(rng, (-scale, scale), (5, 4), dtype)],
+    )
+
+
+# --- optimisers -----------------------------------------------------------------------------
+
+START = [np.array([[0.5, -1.0, 2.0], [1.5, 0.25, -0.75]]), np.array([0.1, -0.2, 0.3])]
+CURVATURE = np.array([1.0, 10.0, 0.1])
+
+
+def cost(weight: Any, bias: Any) -> Any:
+    """A valley that is steep one way and flat another, with a bend; Tensor and torch alike."""
+    gap = weight * CURVATURE_LIKE[type(weight)] - bias
+    return (gap * gap).sum() + (weight * bias * bias).sum()
+
+
+CURVATURE_LIKE = {Tensor: CURVATURE, torch.Tensor: torch.tensor(CURVATURE)}
+
+
+def trajectories(
+    options: dict[str, Any], schedules: tuple[Function, Function] | None = None, steps: int = 50
+) -> tuple[list[Array], list[Array]]:
+    """All parameters and rates after each step, ours and theirs."""
+    ours, theirs = [], []
+    mine = [Tensor(value, requires_grad=True) for value in START]
+    its = [torch.tensor(value, requires_grad=True) for value in START]
+    for parameters, module, scheduled, path in (
+        (mine, optim, 0, ours),
+        (its, torch.optim, 1, theirs),
+    ):
+        optimizer = module.SGD(parameters, **{"lr": 0.004, **options})
+        schedule = schedules[scheduled](optimizer) if schedules else None
+        for _ in range(steps):
+            optimizer.zero_grad()
+            cost(*parameters).backward()
+            optimizer.step()
+            if schedule:
+                schedule.step()
+            rate = optimizer.lr if module is optim else optimizer.param_groups[0]["lr"]
+            values = [np.array(p.detach().numpy()).ravel() for p in parameters]
+            path.append(np.concatenate([*values, [rate]]))
+    return ours, theirs
+
+
+def assert_same_path(ours: list[Array], theirs: list[Array]) -> None:
+    for step, (mine, its) in enumerate(zip(ours, theirs, strict=True)):
+        scale = np.max(np.abs(its), initial=1.0)
+        np.testing.assert_allclose(mine, its, rtol=0, atol=1e-12 * scale, err_msg=f"step {step}")
+    assert np.max(np.abs(ours[-1] - ours[0])) > 1e-3, "nothing moved"
+
+
+COMBINATIONS = [
+    {"momentum": momentum, "weight_decay": decay, "maximize": maximize, **more}
+    for momentum, decay, maximize in itertools.product([0.0, 0.9], [0.0, 0.1], [False, True])
+    for more in ([{}, {"dampening": 0.3}, {"nesterov": True}] if momentum else [{}])
+]
+
+
+@pytest.mark.parametrize("options", COMBINATIONS, ids=str)
+def test_sgd_takes_the_same_path(options: dict[str, Any]) -> None:
+    if options["maximize"]:
+        options = {**options, "lr": 2e-4}  # uphill is far: take few and small steps
+    assert_same_path(*trajectories(options))
+
+
+@pytest.mark.parametrize(
+    "schedules",
+    [
+        (
+            lambda o: optim.StepLR(o, step_size=7, gamma=0.5),
+            lambda o: torch.optim.lr_scheduler.StepLR(o, step_size=7, gamma=0.5),
+        ),
+        (
+            lambda o: optim.CosineAnnealingLR(o, T_max=50, eta_min=1e-4),
+            lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, T_max=50, eta_min=1e-4),
+        ),
+        (
+            lambda o: optim.CosineAnnealingLR(o, T_max=20),
+            lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, T_max=20),
+        ),
+    ],
+    ids=["StepLR", "CosineAnnealingLR", "CosineAnnealingLR beyond T_max"],
+)
+def test_schedules_take_the_same_path(schedules: tuple[Function, Function]) -> None:
+    assert_same_path(*trajectories({"momentum": 0.9}, schedules))
+
+
+def test_momentum_is_kept_through_a_saved_state() -> None:
+    """Saved after 20 steps and loaded into a fresh optimiser, the path goes on as PyTorch's."""
+    _, theirs = trajectories({"momentum": 0.9, "nesterov": True})
+    parameters = [Tensor(value, requires_grad=True) for value in START]
+    optimizer = optim.SGD(parameters, lr=0.004, momentum=0.9, nesterov=True)
+    for step in range(50):
+        if step == 20:
+            state = optimizer.state_dict()
+            optimizer = optim.SGD(parameters, lr=1.0, momentum=0.9, nesterov=True)
+            optimizer.load_state_dict(state)
+        optimizer.zero_grad()
+        cost(*parameters).backward()
+        optimizer.step()
+    found = np.concatenate([p.data.ravel() for p in parameters])
+    assert math.isclose(float(np.max(np.abs(found - theirs[-1][:-1]))), 0, abs_tol=1e-12)

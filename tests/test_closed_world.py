@@ -1,0 +1,197 @@
+"""Nothing is forgotten: NumPy's callables have a fate, rules a spec, public names a docstring."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from specs import SPECS
+
+import tinygrad_bp
+from tinygrad_bp import Tensor, primitives
+from tinygrad_bp.errors import NotDifferentiableError
+from tinygrad_bp.registry import name_of, registered
+
+Function = Callable[..., Any]
+
+DIFFERENTIABLE = {"elementwise", "linear", "bilinear", "rule", "composite"}
+
+
+def numpys_overridable_functions() -> dict[Function, str]:
+    """Every function of NumPy that asks its arguments what to do, by either protocol."""
+    found = {}
+    for module, prefix in ((np, "np"), (np.linalg, "np.linalg"), (np.fft, "np.fft")):
+        for name, value in vars(module).items():
+            overridable = isinstance(value, np.ufunc) or hasattr(value, "_implementation")
+            if overridable and not name.startswith("_"):
+                found.setdefault(value, f"{prefix}.{name}")
+    return found
+
+
+NUMPY = numpys_overridable_functions()
+OWN = {f: name for name, f in vars(primitives).items() if name in primitives.__all__}
+
+
+def of_kind(*kinds: str) -> list[Any]:
+    return [pytest.param(f, id=name) for f, name in NUMPY.items() if registered(f) in kinds]
+
+
+# --- the world is closed --------------------------------------------------------------------
+
+
+def test_the_survey_finds_numpys_functions() -> None:
+    assert len(NUMPY) > 300
+    assert {np.exp, np.sum, np.linalg.norm, np.fft.fft, np.where, np.matmul} <= NUMPY.keys()
+
+
+def test_every_function_of_numpy_has_exactly_one_fate() -> None:
+    """`registry` refuses a second registration, so there is at most one; here, at least one."""
+    unknown = [name for f, name in NUMPY.items() if registered(f) is None]
+    assert not unknown, "register each in tinygrad_bp/rules, if only as refused"
+    kinds = {registered(f) for f in NUMPY}
+    assert kinds == DIFFERENTIABLE | {"constant", "refused"}
+
+
+def test_every_differentiable_function_has_exactly_one_spec() -> None:
+    with_rule = {f for f in (*NUMPY, *OWN) if registered(f) in DIFFERENTIABLE}
+    with_spec = [spec.function for spec in SPECS]
+    assert sorted(map(name_of, with_rule.symmetric_difference(with_spec))) == []
+    assert len(with_spec) == len(set(with_spec))
+
+
+def test_every_primitive_is_registered() -> None:
+    assert [name for f, name in OWN.items() if registered(f) is None] == []
+
+
+# --- refused functions refuse, constant functions are constant ------------------------------
+
+
+def required_arguments(function: Function) -> int:
+    """How many arguments a call needs; each will be the same tensor."""
+    if isinstance(function, np.ufunc):
+        return function.nin
+    parameters = inspect.signature(function).parameters.values()
+    needed = [p for p in parameters if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
+    return len(needed)
+
+
+# What one tensor repeated cannot stand for.
+REFUSED_CALLS: dict[str, Function] = {
+    "apply_along_axis": lambda t: np.apply_along_axis(np.sum, 0, t),
+    "apply_over_axes": lambda t: np.apply_over_axes(np.sum, t, [0]),
+    "block": lambda t: np.block([t, t]),
+    "choose": lambda t: np.choose([0, 0], [t, t]),
+    "linalg.multi_dot": lambda t: np.linalg.multi_dot([t, t]),
+    "piecewise": lambda t: np.piecewise(t, [t > 0], [1.0]),
+    "save": lambda t: np.save("nowhere", t),
+    "savetxt": lambda t: np.savetxt("nowhere", t),
+    "savez": lambda t: np.savez("nowhere", t),
+    "savez_compressed": lambda t: np.savez_compressed("nowhere", t),
+    "select": lambda t: np.select([t > 0], [t]),
+    "unravel_index": lambda t: np.unravel_index(t, (2,)),
+}
+
+
+@pytest.mark.parametrize("function", of_kind("refused"))
+def test_refused_function_raises_and_says_what_to_do(function: Function) -> None:
+    t = Tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    name = name_of(function)
+    call = REFUSED_CALLS.get(name, lambda t: function(*[t] * required_arguments(function)))
+    with pytest.raises(NotDifferentiableError, match=rf"^{name} has no derivative") as raised:
+        call(t)
+    assert "detach" in str(raised.value) or "np." in str(raised.value)
+
+
+CONSTANT_CALLS: dict[str, Function] = {
+    "can_cast": lambda t: np.can_cast(t.dtype, t.dtype),
+    "digitize": lambda t: np.digitize(t, np.array([1.5, 2.5])),
+    "einsum_path": lambda t: np.einsum_path("ij,jk", t, t),
+    "argpartition": lambda t: np.argpartition(t, 1),
+    "full_like": lambda t: np.full_like(t, 2.0),
+    "histogram2d": lambda t: np.histogram2d(t[0], t[1]),
+    "searchsorted": lambda t: np.searchsorted(t[0], t),
+}
+
+
+@pytest.mark.parametrize("function", of_kind("constant"))
+def test_constant_function_gives_plain_values(function: Function) -> None:
+    """The same as on the array, and nothing that tracks."""
+    t = Tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    name = name_of(function)
+    call = CONSTANT_CALLS.get(name, lambda t: function(*[t] * required_arguments(function)))
+    actual, expected = call(t), call(t.data)
+    assert type(actual) is type(expected)
+    parts = actual if isinstance(actual, tuple | list) else (actual,)
+    assert not any(isinstance(part, Tensor) for part in parts)
+    if name != "empty_like":
+        assert repr(actual) == repr(expected)
+
+
+def takes_out(function: Function) -> bool:
+    return isinstance(function, np.ufunc) or "out" in inspect.signature(function).parameters
+
+
+@pytest.mark.parametrize(
+    "function", [p for p in of_kind(*DIFFERENTIABLE, "constant") if takes_out(*p.values)]
+)
+def test_no_function_writes_to_a_given_array(function: Function) -> None:
+    t = Tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    with pytest.raises(NotDifferentiableError, match="out="):
+        function(*[t] * required_arguments(function), out=np.empty((2, 2)))
+
+
+# --- public names ---------------------------------------------------------------------------
+
+
+MODULES = [
+    "tinygrad_bp",
+    *(
+        info.name
+        for info in pkgutil.walk_packages(tinygrad_bp.__path__, "tinygrad_bp.", onerror=print)
+        if not any(part.startswith("_") for part in info.name.split("."))
+    ),
+]
+every_module = pytest.mark.parametrize("module", MODULES)
+
+
+def defined_in(module: ModuleType) -> dict[str, Any]:
+    """The functions and classes that a module makes itself, without a leading underscore."""
+    return {
+        name: value
+        for name, value in vars(module).items()
+        if not name.startswith("_")
+        and (inspect.isfunction(value) or inspect.isclass(value))
+        and value.__module__ == module.__name__
+    }
+
+
+@every_module
+def test_module_says_what_it_is_for(module: str) -> None:
+    assert importlib.import_module(module).__doc__
+
+
+@every_module
+def test_public_names_exist_and_are_documented(module: str) -> None:
+    imported = importlib.import_module(module)
+    names = getattr(imported, "__all__", [])
+    assert len(names) == len(set(names))
+    for name in names:
+        value = getattr(imported, name)
+        if inspect.isfunction(value) or inspect.isclass(value):
+            assert value.__doc__, f"{name} needs a docstring"
+
+
+@every_module
+def test_every_definition_is_public_or_private(module: str) -> None:
+    """Public by `__all__`, private by its underscore, nothing in between."""
+    imported = importlib.import_module(module)
+    if module.startswith("tinygrad_bp.rules."):
+        assert not hasattr(imported, "__all__")  # tables, with nothing to import
+        return
+    assert sorted(defined_in(imported).keys() - set(getattr(imported, "__all__", []))) == []

@@ -1,0 +1,238 @@
+"""What the command line accepts."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Never
+
+from tinygrad_bp.training import (
+    ACTIVATIONS,
+    COSTS,
+    INITIALIZERS,
+    RECIPES,
+    SCHEDULES,
+    Recipe,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = ["SETTINGS", "UsageError", "flag_of", "parse"]
+
+SETTINGS = tuple(field.name for field in dataclasses.fields(Recipe))
+"""The options that are fields of a recipe, by the same name; None where not given."""
+
+
+SHORTER = {"hidden": "--layers", "initializer": "--init"}
+
+
+class UsageError(Exception):
+    """Arguments that make no sense, or do not fit each other."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> Never:
+        raise UsageError(message)
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return the options; `run` is the function that carries the command out.
+
+    Raises `UsageError` where argparse would print its usage and exit.
+    """
+    parser = _Parser(
+        prog="tinygrad-bp", description="Train a network on handwritten digits, and let it read."
+    )
+    commands = parser.add_subparsers(metavar="{train,predict}", required=True)
+    _add_train(commands.add_parser("train", **_texts(TRAIN)))
+    _add_predict(commands.add_parser("predict", **_texts(PREDICT)))
+    return parser.parse_args(argv)
+
+
+TRAIN = "Train a network on MNIST, on a set in its format, or on drawn digits."
+PREDICT = "Let a trained network read digits."
+
+
+def _texts(about: str) -> dict[str, Any]:
+    return {
+        "help": about,
+        "description": about,
+        "formatter_class": argparse.RawDescriptionHelpFormatter,
+        "epilog": EXAMPLES if about is TRAIN else None,
+    }
+
+
+EXAMPLES = """\
+examples:
+  tinygrad-bp train                                  the lesson's network, on MNIST
+  tinygrad-bp train --recipe modern --out model.npz
+  tinygrad-bp train --layers 100 --lr 0.5 --hold-out 5000
+  tinygrad-bp train --resume model.npz --epochs 30   go on, to the 30th epoch
+"""
+
+
+def _train(options: argparse.Namespace) -> int:
+    from tinygrad_bp.cli.train import train
+
+    return train(options)
+
+
+def _predict(options: argparse.Namespace) -> int:
+    from tinygrad_bp.cli.predict import predict
+
+    return predict(options)
+
+
+def _add_train(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_train)
+    data = parser.add_argument_group("what to learn from")
+    source = data.add_mutually_exclusive_group()
+    source.add_argument(
+        "--data",
+        type=Path,
+        metavar="FOLDER",
+        help="the four IDX files, plain or .gz (default: MNIST from the cache folder, "
+        "downloaded if it is not there; drawn digits if it cannot be)",
+    )
+    source.add_argument("--drawn", action="store_true", help="drawn digits; needs no network")
+    data.add_argument(
+        "--hold-out",
+        type=_whole(1),
+        metavar="N",
+        help="test on the last N training examples instead of the test set, to choose settings",
+    )
+    _add_settings(parser.add_argument_group("the recipe"))
+    files = parser.add_argument_group("files")
+    files.add_argument(
+        "--out", type=Path, metavar="MODEL.npz", help="write the model here after every epoch"
+    )
+    files.add_argument(
+        "--resume",
+        type=Path,
+        metavar="MODEL.npz",
+        help="go on with the run in this file, and write to it unless --out names another",
+    )
+    files.add_argument(
+        "--plot",
+        type=Path,
+        metavar="CURVES.png",
+        help="draw cost and accuracies (.png, .svg, .pdf)",
+    )
+
+
+def _add_settings(group: Any) -> None:
+    group.add_argument(
+        "--recipe",
+        choices=tuple(RECIPES),
+        default=None,
+        help="what the options below change (default: lesson)",
+    )
+
+    def add(setting: str, about: str, **how: Any) -> None:
+        each = ", ".join(f"{name} {_shown(recipe, setting)}" for name, recipe in RECIPES.items())
+        group.add_argument(flag_of(setting), dest=setting, help=f"{about} ({each})", **how)
+
+    add("hidden", "sizes of hidden layers", type=_whole(1), nargs="*", metavar="N")
+    add("activation", "of the hidden layers", choices=tuple(ACTIVATIONS))
+    add("cost", "what is minimised", choices=tuple(COSTS), type=_underscored)
+    add("initializer", "the first weights", choices=tuple(INITIALIZERS))
+    add("lr", "the learning rate", type=_positive, metavar="X")
+    add("momentum", "how much of the last step stays", type=_share, metavar="X")
+    add("weight_decay", "how strongly weights are pulled to 0", type=_not_negative, metavar="X")
+    add("schedule", "of the learning rate", choices=SCHEDULES)
+    add("batch_size", "examples a step", type=_whole(1), metavar="N")
+    add("epochs", "times through the examples", type=_whole(1), metavar="N")
+    add("seed", "of all that is random", type=_whole(0), metavar="N")
+    add("dtype", "of the weights", choices=("float32", "float64"))
+
+
+def flag_of(setting: str) -> str:
+    """Return the option that sets a field of a recipe.
+
+    >>> flag_of("batch_size"), flag_of("hidden")
+    ('--batch-size', '--layers')
+    """
+    return SHORTER.get(setting, "--" + setting.replace("_", "-"))
+
+
+def _shown(recipe: Recipe, setting: str) -> str:
+    value = getattr(recipe, setting)
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _add_predict(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_predict)
+    parser.add_argument("model", type=Path, metavar="MODEL.npz")
+    parser.add_argument(
+        "images",
+        type=Path,
+        nargs="+",
+        metavar="IMAGES",
+        help="IDX files (plain or .gz), .npy arrays, .pgm or .png pictures, of the size the "
+        "model reads",
+    )
+    parser.add_argument(
+        "--labels", type=Path, metavar="FILE", help="what they are (IDX or .npy), for the accuracy"
+    )
+    parser.add_argument(
+        "--first", type=_whole(1), default=20, metavar="N", help="rows of the table (20)"
+    )
+    parser.add_argument(
+        "--invert",
+        action=argparse.BooleanOptionalAction,
+        help="dark ink on light paper (default for pictures: look at their border)",
+    )
+    parser.add_argument("--json", action="store_true", help="write all of it as JSON")
+
+
+# --- types of arguments ---------------------------------------------------------------------------
+
+
+def _whole(least: int) -> Callable[[str], int]:
+    def whole(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = least - 1
+        if number < least:
+            raise argparse.ArgumentTypeError(
+                f"must be a whole number from {least} on, got {text!r}"
+            )
+        return number
+
+    return whole
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
+def _positive(text: str) -> float:
+    number = _number(text)
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a positive number, got {text!r}")
+    return number
+
+
+def _not_negative(text: str) -> float:
+    number = _number(text)
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"must be 0 or more, got {text!r}")
+    return number
+
+
+def _share(text: str) -> float:
+    number = _number(text)
+    if not 0 <= number < 1:
+        raise argparse.ArgumentTypeError(f"must be a number from 0 to below 1, got {text!r}")
+    return number
+
+
+def _underscored(text: str) -> str:
+    return text.replace("-", "_")

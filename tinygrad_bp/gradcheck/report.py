@@ -1,0 +1,164 @@
+"""What a gradient check found: verdicts, the worst entries, and what was not covered."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from tinygrad_bp.errors import GradcheckError
+
+__all__ = ["Entry", "Report", "Verdict"]
+
+
+class Verdict(StrEnum):
+    """What can be said of one entry of a gradient."""
+
+    PASS = "PASS"  # noqa: S105  (a verdict, not a password)
+    FAIL = "FAIL"
+    KINK = "KINK"  # the one-sided derivatives differ, and the gradient lies between them
+    INCONCLUSIVE = "INCONCLUSIVE"  # the error bar is too wide to tell
+    VACUOUS = "VACUOUS"  # both sides are exactly 0
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One comparison: a gradient's entry, or its product with a direction."""
+
+    parameter: str
+    index: tuple[int, ...] | str
+    output: str  # which output, or combination of outputs, was differentiated
+    analytic: float
+    numerical: float
+    error: float  # of the numerical value, from rounding and truncation
+    verdict: Verdict
+    note: str = ""
+
+    @property
+    def ratio(self) -> float:
+        """Analytic over numerical; nan where that is 0."""
+        return self.analytic / self.numerical if self.numerical else float("nan")
+
+    @property
+    def relative_error(self) -> float:
+        """The difference over the larger of the two."""
+        if self.analytic == self.numerical:
+            return 0.0
+        size = max(abs(self.analytic), abs(self.numerical))
+        return abs(self.analytic - self.numerical) / size
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the entry as JSON values."""
+        return {
+            "parameter": self.parameter,
+            "index": list(self.index) if isinstance(self.index, tuple) else self.index,
+            "output": self.output,
+            "analytic": repr(self.analytic),
+            "numerical": repr(self.numerical),
+            "error": repr(self.error),
+            "relative_error": repr(self.relative_error),
+            "verdict": self.verdict.value,
+            "note": self.note,
+        }
+
+
+@dataclass(slots=True)
+class Report:
+    """The result of a gradient check; `str()` is a table, `to_dict()` JSON, `assert_ok()` raises.
+
+    A check is ok if nothing failed, no identity was violated, and something was compared.
+    """
+
+    method: str
+    counts: Counter[Verdict] = field(default_factory=Counter)
+    worst: list[Entry] = field(default_factory=list)  # worst first; 0 = 0 is not shown
+    coverage: list[str] = field(default_factory=list)
+    identities: dict[str, str] = field(default_factory=dict)  # name: "" if it holds, else how not
+    blame: list[str] = field(default_factory=list)
+    seed: int = 0
+    evaluations: int = 0
+
+    KEEP = 8
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing speaks against the gradient."""
+        return not self.counts[Verdict.FAIL] and not any(self.identities.values())
+
+    def add(self, entries: Iterable[Entry]) -> None:
+        """Count entries and keep the worst."""
+        for entry in entries:
+            self.counts[entry.verdict] += 1
+            if entry.verdict is not Verdict.VACUOUS:
+                self.worst.append(entry)
+                if len(self.worst) > 64 * self.KEEP:
+                    self._trim()
+        self._trim()
+
+    def _trim(self) -> None:
+        order = [Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.KINK, Verdict.PASS]
+        self.worst.sort(key=lambda e: (order.index(e.verdict), -_size(e.relative_error)))
+        del self.worst[self.KEEP :]
+
+    def assert_ok(self) -> None:
+        """Raise `GradcheckError` with the table unless the check is ok."""
+        if not self.ok:
+            raise GradcheckError(f"the gradient is wrong\n{self}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as JSON values; numbers are text, so that nan and inf survive."""
+        return {
+            "ok": self.ok,
+            "method": self.method,
+            "counts": {v.value: self.counts[v] for v in Verdict},
+            "worst": [entry.to_dict() for entry in self.worst],
+            "coverage": self.coverage,
+            "identities": self.identities,
+            "blame": self.blame,
+            "seed": self.seed,
+            "evaluations": self.evaluations,
+        }
+
+    def __str__(self) -> str:
+        counts = ", ".join(f"{self.counts[v]:,} {v}" for v in Verdict if self.counts[v])
+        lines = [
+            f"gradcheck {'ok' if self.ok else 'FAILED'}: {counts or 'nothing compared'}",
+            f"  method: {self.method}, {self.evaluations:,} evaluations, seed {self.seed}",
+        ]
+        lines += [f"  coverage: {line}" for line in self.coverage]
+        lines += [
+            f"  identity {name}: {problem or 'holds'}" for name, problem in self.identities.items()
+        ]
+        if self.worst:
+            lines += ["", *_table(self.worst)]
+        if self.blame:
+            lines += ["", *self.blame]
+        return "\n".join(lines)
+
+
+def _size(error: float) -> float:
+    return error if error == error else float("inf")
+
+
+def _table(entries: list[Entry]) -> list[str]:
+    head = ("verdict", "entry", "analytic", "numerical", "± error", "ratio", "")
+    rows = [
+        (
+            e.verdict.value,
+            e.parameter + (str(list(e.index)) if isinstance(e.index, tuple) else f" {e.index}")
+            + (f" of {e.output}" if e.output else ""),
+            f"{e.analytic:.10g}",
+            f"{e.numerical:.10g}",
+            f"{e.error:.1e}",
+            f"{e.ratio:.6g}",
+            e.note,
+        )
+        for e in entries
+    ]  # fmt: skip
+    widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
+    return [
+        "  " + "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+        for row in (head, *rows)
+    ]
