@@ -35,9 +35,7 @@ def find_culprit(subject: Subject, rng: np.random.Generator) -> list[str]:
     ]
 
 
-def _examine(
-    variable: Variable, op: Op, slot: int, rng: np.random.Generator
-) -> list[str] | None:
+def _examine(variable: Variable, op: Op, slot: int, rng: np.random.Generator) -> list[str] | None:
     args = [engine.read_array(a) if isinstance(a, Variable) else a for a in op.args or ()]
     y = engine.read_array(variable)
     g = rng.uniform(0.5, 1.5, y.shape) * rng.choice([-1.0, 1.0], y.shape)
@@ -107,9 +105,12 @@ def signature(
     ratios = analytic[both] / numerical[both]
     if np.ptp(ratios) <= 1e-6 * np.abs(ratios).max():
         return _ratio(float(ratios.mean()), analytic.shape)
-    if analytic.ndim == 2 and analytic.shape[0] == analytic.shape[1] and (
-        known is None or known.all()
-    ) and np.allclose(analytic, numerical.T, rtol=1e-6, atol=0):
+    if (
+        analytic.ndim == 2
+        and analytic.shape[0] == analytic.shape[1]
+        and (known is None or known.all())
+        and np.allclose(analytic, numerical.T, rtol=1e-6, atol=0)
+    ):
         return "equals the transpose"
     checked = both if known is None else known
     wrong = checked & ~np.isclose(analytic, numerical, rtol=1e-6, atol=0)

@@ -29,17 +29,24 @@ __all__ = ["STEP", "Perturbed", "Run"]
 STEP = 2.0**-565
 """Its square underflows to exactly 0, and multiplying by a power of two rounds nothing."""
 
+ULP = float(np.finfo(float).eps)
+
 Complex = np.ndarray[Any, Any]
 
 
 class Run:
-    """One evaluation: which side ties are broken to, and how many there were."""
+    """One evaluation: which side ties are broken to, and how many there were.
 
-    __slots__ = ("side", "ties")
+    With a generator `jitter`, every result is off by up to an ulp, at random: several such runs
+    tell how much rounding matters. Source: Parker, Monte Carlo Arithmetic (1997).
+    """
 
-    def __init__(self, side: int = 1) -> None:
+    __slots__ = ("jitter", "side", "ties")
+
+    def __init__(self, side: int = 1, jitter: np.random.Generator | None = None) -> None:
         self.side = side
         self.ties = 0
+        self.jitter = jitter
 
 
 class Perturbed(NDArrayOperatorsMixin):
@@ -120,7 +127,7 @@ class Perturbed(NDArrayOperatorsMixin):
         """Return the elements in another shape."""
         return _wrap(self.z.reshape(*shape), self.run)
 
-    def astype(self, dtype: Any) -> Any:
+    def astype(self, dtype: Any) -> Any:  # noqa: ARG002
         """Return the array itself: the numerical side always works in double precision."""
         return self
 
@@ -163,9 +170,14 @@ def _apply(run: Run, function: Callable[..., Any], args: Any, options: Any) -> A
 
 
 def _result(run: Run, value: Any) -> Any:
-    if isinstance(value, np.ndarray | np.generic) and value.dtype.kind == "c":
-        return _wrap(np.asarray(value), run)
-    return value
+    if not (isinstance(value, np.ndarray | np.generic) and value.dtype.kind == "c"):
+        return value
+    z = np.asarray(value)
+    if run.jitter is not None:
+        z = z.copy()
+        z.real *= 1 + ULP * run.jitter.uniform(-1, 1, z.shape)
+        z.imag *= 1 + ULP * run.jitter.uniform(-1, 1, z.shape)
+    return _wrap(z, run)
 
 
 def _real(value: Any) -> Any:
@@ -245,7 +257,7 @@ def _argextreme(pick: int) -> Callable[..., Any]:
 
 
 def _step_function(function: Callable[..., Any]) -> Callable[..., Any]:
-    """floor and its kin: flat, with a jump that a perturbation at a whole number may cross."""
+    """Follow floor and its kin: flat, with a jump that a perturbation at a whole number crosses."""
 
     def flat(run: Run, x: Any) -> Any:
         value, moving = function(x.real), x.imag != 0
@@ -433,5 +445,5 @@ _OWN: dict[Callable[..., Any], Callable[..., Any]] = {
     np.radians: _scaled(math.pi / 180),
     np.rad2deg: _scaled(180 / math.pi),
     np.degrees: _scaled(180 / math.pi),
-    primitives.cast: lambda _, x, dtype: x,  # noqa: ARG005  (always double precision)
+    primitives.cast: lambda _, x, dtype: x,  # always double precision
 }

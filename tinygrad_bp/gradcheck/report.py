@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 from tinygrad_bp.errors import GradcheckError
 
@@ -68,7 +69,8 @@ class Entry:
 class Report:
     """The result of a gradient check; `str()` is a table, `to_dict()` JSON, `assert_ok()` raises.
 
-    A check is ok if nothing failed, no identity was violated, and something was compared.
+    A check is ok if nothing failed, no identity was violated, and not all that mattered was left
+    undecided.
     """
 
     method: str
@@ -80,17 +82,23 @@ class Report:
     seed: int = 0
     evaluations: int = 0
 
-    KEEP = 8
+    unclear: int = 0  # entries of which nothing could be told, although they are not zero
+
+    KEEP: ClassVar[int] = 8
+    ZERO_TO_ROUNDING: ClassVar[str] = "zero to rounding"
 
     @property
     def ok(self) -> bool:
-        """Whether nothing speaks against the gradient."""
-        return not self.counts[Verdict.FAIL] and not any(self.identities.values())
+        """Whether something was told, and nothing speaks against the gradient."""
+        nothing_told = self.unclear and not (self.counts[Verdict.PASS] + self.counts[Verdict.KINK])
+        return not (self.counts[Verdict.FAIL] or nothing_told or any(self.identities.values()))
 
     def add(self, entries: Iterable[Entry]) -> None:
         """Count entries and keep the worst."""
         for entry in entries:
             self.counts[entry.verdict] += 1
+            if entry.verdict is Verdict.INCONCLUSIVE and entry.note != self.ZERO_TO_ROUNDING:
+                self.unclear += 1
             if entry.verdict is not Verdict.VACUOUS:
                 self.worst.append(entry)
                 if len(self.worst) > 64 * self.KEEP:
@@ -139,7 +147,7 @@ class Report:
 
 
 def _size(error: float) -> float:
-    return error if error == error else float("inf")
+    return math.inf if math.isnan(error) else error
 
 
 def _table(entries: list[Entry]) -> list[str]:
@@ -158,7 +166,4 @@ def _table(entries: list[Entry]) -> list[str]:
         for e in entries
     ]  # fmt: skip
     widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
-    return [
-        "  " + "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
-        for row in (head, *rows)
-    ]
+    return ["  " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in (head, *rows)]

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, TypeAlias
 
 import numpy as np
 
+from tinygrad_bp import primitives
 from tinygrad_bp.containers import fill, leaves, named_leaves
+from tinygrad_bp.engine import Mode, Op, RawStep
 from tinygrad_bp.errors import GradcheckError
+from tinygrad_bp.gradcheck.complex_step import ULP
 from tinygrad_bp.nn import Module
-from tinygrad_bp.tensor import Tensor, array_of, enable_grad, gradients, no_grad
+from tinygrad_bp.tensor import Switch, Tensor, array_of, enable_grad, gradients, no_grad
 
-__all__ = ["Subject", "of_function", "of_model"]
+__all__ = ["Subject", "of_function", "of_gradient", "of_model"]
 
 Vector = np.ndarray[Any, Any]
+Evaluation: TypeAlias = AbstractContextManager[tuple[Tensor, list[Tensor]]]
 
 
 class Subject:
@@ -31,7 +35,7 @@ class Subject:
         self,
         names: list[str],
         values: list[Vector],
-        evaluate: Callable[[list[Any], bool], Any],
+        evaluate: Callable[[list[Any], bool], Evaluation],
         generators: list[np.random.Generator],
     ) -> None:
         self.names = names
@@ -40,6 +44,7 @@ class Subject:
         self.ends = np.cumsum([v.size for v in self.values]).tolist()
         self.x = np.concatenate([v.ravel() for v in self.values]) if values else np.zeros(0)
         self._evaluate = evaluate
+        self.generators = generators
         self._states = [(g, copy.deepcopy(g.bit_generator.state)) for g in generators]
         self.evaluations = 0
 
@@ -57,15 +62,20 @@ class Subject:
         offset = j - (self.ends[i - 1] if i else 0)
         return self.names[i], tuple(map(int, np.unravel_index(offset, self.shapes[i])))
 
+    def inside(self, arrays: list[Any]) -> Evaluation:
+        """Evaluate at arrays of the inputs' shapes, tracking gradients."""
+        return self._evaluate(arrays, True)  # noqa: FBT003
+
     @contextmanager
     def at(self, flat: Any, *, track: bool) -> Iterator[tuple[Tensor, list[Tensor]]]:
         """Evaluate at a flat vector; the output and the inputs' tensors hold inside the block."""
         for generator, state in self._states:
             generator.bit_generator.state = copy.deepcopy(state)
         self.evaluations += 1
-        with (enable_grad() if track else no_grad()), self._evaluate(
-            self.split(flat), track
-        ) as found:
+        with (
+            enable_grad() if track else no_grad(),
+            self._evaluate(self.split(flat), track) as found,
+        ):
             yield found
 
     def value(self, flat: Any) -> Any:
@@ -73,20 +83,27 @@ class Subject:
         with self.at(flat, track=False) as (output, _):
             return array_of(output)
 
-    def pull(self, weights: list[Vector], *, create_graph: bool = False) -> Vector:
+    def rounding(self, weights: list[Vector], rng: np.random.Generator) -> Vector:
+        """Return how far the analytic gradient moves when every op is off by up to an ulp."""
+        center = self.pull(weights)
+        with Switch(lambda now: Mode(now.recording, (*now.observers, _Jitter(rng)))):
+            moved = [self.pull(weights) for _ in range(3)]
+        result: Vector = np.max(np.abs(np.array(moved) - center), axis=0)
+        return result
+
+    def pull(self, weights: list[Vector], *, dtype: Any = float) -> Vector:
         """Return the analytic gradient of each weighted sum of outputs: (weights, entries)."""
         rows = []
-        with self.at(self.x, track=True) as (output, inputs):
+        with self.at(self.x.astype(dtype), track=True) as (output, inputs):
             for w in weights:
-                found = gradients(output, inputs, w.reshape(output.shape),
-                                  create_graph=create_graph)  # fmt: skip
+                found = gradients(output, inputs, w.reshape(output.shape))
                 self._check_form(found, inputs)
                 flat = [
                     np.zeros(x.size) if g is None else g.data.ravel()
                     for g, x in zip(found, inputs, strict=True)
                 ]
                 rows.append(np.concatenate(flat) if flat else np.zeros(0))
-        return np.array(rows)
+        return np.array(rows).reshape(len(weights), self.x.size)
 
     def _check_form(self, found: list[Tensor | None], inputs: list[Tensor]) -> None:
         for name, g, x in zip(self.names, found, inputs, strict=True):
@@ -95,6 +112,30 @@ class Subject:
                     f"the gradient of '{name}' is {g.dtype} {g.shape}, the input {x.dtype} "
                     f"{x.shape}"
                 )
+
+
+# Functions that pass numbers on as they are. Their rules may look for them among the inputs.
+_EXACT = {
+    np.max, np.min, np.maximum, np.minimum, np.fmax, np.fmin, np.where, np.absolute, np.fabs,
+    np.negative, np.positive, np.copy, primitives.relu, primitives.identity, primitives.concat,
+    primitives.getitem, primitives.constant_in,
+}  # fmt: skip
+
+
+class _Jitter:
+    """Puts every recorded result that was rounded off by up to an ulp."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self.rng = rng
+
+    def recorded(self, op: Op, args: list[Any], result: Any) -> None:  # noqa: ARG002
+        if op.rule.function not in _EXACT and result.base is None:  # views round nothing either
+            result.setflags(write=True)
+            result *= 1 + ULP * self.rng.uniform(-1, 1, result.shape)
+            result.setflags(write=False)
+
+    def watch(self, steps: Iterator[RawStep]) -> Iterator[RawStep]:
+        return steps
 
 
 def of_function(function: Callable[..., Any], inputs: tuple[Any, ...]) -> Subject:
@@ -146,6 +187,20 @@ def of_model(model: Module, loss: Callable[..., Any], batch: tuple[Any, Any]) ->
         evaluate,
         [*_generators(model), *_generators(loss)],
     )
+
+
+def of_gradient(subject: Subject, weights: Vector, direction: Vector) -> Subject:
+    """Make a subject of a subject's gradient: its product with a fixed direction, a scalar."""
+    parts = subject.split(direction)
+
+    @contextmanager
+    def evaluate(arrays: list[Any], track: bool) -> Iterator[tuple[Tensor, list[Tensor]]]:  # noqa: FBT001
+        with enable_grad(), subject.inside(arrays) as (output, inputs):
+            found = gradients(output, inputs, weights.reshape(output.shape), create_graph=track)
+            products = [np.sum(g * v) for g, v in zip(found, parts, strict=True) if g is not None]
+            yield _as_tensor(sum(products[1:], start=products[0])), inputs
+
+    return Subject(subject.names, subject.values, evaluate, subject.generators)
 
 
 def _as_tensor(output: Any) -> Tensor:
