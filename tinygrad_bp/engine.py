@@ -44,6 +44,7 @@ __all__ = [
     "read_variable",
     "sweep",
     "topological_order",
+    "touch_all",
     "unbroadcast",
 ]
 
@@ -154,12 +155,35 @@ def make_op(
     op.stamp = stamp
     op.age = next(_clock)
     op.digests = None
-    # The innermost frame outside this package; only its code and position are kept.
-    frame: FrameType | None = _getframe(2)
-    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
-        frame = frame.f_back
-    op._frame = frame and (frame.f_code, frame.f_lasti)
+    frame = _user_frame()
+    op._frame = frame and (frame.f_code, frame.f_lasti)  # not the frame, which holds its variables
     return op
+
+
+_depth = 3  # of the user's frame below `_user_frame` when it was last looked for
+
+
+def _user_frame() -> FrameType | None:
+    """Return the innermost frame outside this package.
+
+    Every frame that is looked at costs, and calls of one model are all equally deep. So the depth
+    of last time is tried first: it is right if just there the package ends.
+    """
+    global _depth  # noqa: PLW0603  (only a guess)
+    try:
+        frame = _getframe(_depth)
+        if not frame.f_code.co_filename.startswith(_PACKAGE) and _getframe(
+            _depth - 1
+        ).f_code.co_filename.startswith(_PACKAGE):
+            return frame
+    except ValueError:  # the stack is not that deep
+        pass
+    found: FrameType | None = _getframe(2)
+    depth = 2
+    while found is not None and found.f_code.co_filename.startswith(_PACKAGE):
+        found, depth = found.f_back, depth + 1
+    _depth = depth
+    return found
 
 
 class Variable:
@@ -177,9 +201,15 @@ class Variable:
 
     def touch(self) -> None:
         """Note that the value was written to: ops that read it before are stale now."""
-        global _last_write  # noqa: PLW0603  (a time on the global clock)
-        self._version += 1
-        _last_write = next(_clock)
+        touch_all([self])
+
+
+def touch_all(variables: Iterable[Variable]) -> None:
+    """Note that the values were written to: ops that read them before are stale now."""
+    global _last_write  # noqa: PLW0603  (a time on the global clock)
+    for variable in variables:
+        variable._version += 1
+    _last_write = next(_clock)
 
 
 read_array: Read = attrgetter("_data")

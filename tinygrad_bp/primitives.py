@@ -6,6 +6,7 @@ foreign array goes through them as it goes through `np.exp`.
 
 from __future__ import annotations
 
+import contextvars
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -136,11 +137,23 @@ def sigmoid(x: Array) -> Array:
     >>> sigmoid(np.array([-1000.0, 0.0, 1000.0]))
     array([0. , 0.5, 1. ])
     """
-    # exp(-x) overflows to inf for large negative x, and 1 / (1 + inf) = 0 is the right answer.
-    with np.errstate(over="ignore", under="ignore"):
-        e = np.exp(-x)
-        e += 1
-        return 1 / e
+    try:
+        return _QUIET.run(_sigmoid, x)
+    except RuntimeError:  # another thread is in there
+        with np.errstate(over="ignore", under="ignore"):
+            return _sigmoid(x)
+
+
+# exp(-x) overflows to inf for large negative x, and 1 / (1 + inf) = 0 is the right answer. To enter
+# a context that is ready costs a fraction of what making one with np.errstate does.
+_QUIET = contextvars.Context()
+_QUIET.run(np.seterr, over="ignore", under="ignore")
+
+
+def _sigmoid(x: Array) -> Array:
+    e = np.exp(-x)
+    e += 1
+    return 1 / e
 
 
 elementwise(sigmoid, lambda g, y, x: g * (y * (1 - y)))

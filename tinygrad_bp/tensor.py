@@ -809,13 +809,11 @@ def _deposit(pending: dict[Variable, Array], taken: set[int]) -> None:
     for leaf, gradient in pending.items():
         if isinstance(gradient, Tensor):
             new = gradient
-        else:
-            if isinstance(gradient, np.generic):
-                gradient = np.asarray(gradient)  # noqa: PLW2901
-            if getattr(gradient, "base", None) is not None or id(gradient) in taken:
-                gradient = gradient.copy()  # noqa: PLW2901  (a view, or somebody else's too)
+        elif type(gradient) is np.ndarray and gradient.base is None and id(gradient) not in taken:
             taken.add(id(gradient))
             new = _wrap(gradient)
+        else:  # a view, somebody else's too, or a NumPy scalar
+            new = _as_tensor(gradient)
         before = leaf._grad  # type: ignore[attr-defined]
         leaf._grad = new if before is None else _add(before, new)  # type: ignore[attr-defined]
         leaf._passes = abs(leaf._passes) + 1  # type: ignore[attr-defined]
@@ -899,11 +897,11 @@ def finished_gradients(tensors: Iterable[Tensor], passes: Collection[int]) -> li
     return flat
 
 
-def spend_gradients(tensors: Iterable[Tensor]) -> None:
+def spend_gradients(tensors: Collection[Tensor]) -> None:
     """Note that the values were moved, and that the gradients are used up by it."""
     for t in tensors:
         t._passes = -abs(t._passes)
-        t.touch()
+    engine.touch_all(tensors)
 
 
 # --- modes ----------------------------------------------------------------------------------

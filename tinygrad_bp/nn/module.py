@@ -38,8 +38,14 @@ class Module:
         """Compute the output; every module writes its own."""
         raise NotImplementedError(f"{type(self).__name__} has no forward()")
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Make calling a module the same as calling its `forward`, with nothing in between."""
+        super().__init_subclass__(**options)
+        if "forward" in vars(cls):
+            cls.__call__ = cls.forward  # type: ignore[method-assign]
+
     def __call__(self, *inputs: Any) -> Any:
-        """Compute the output: calling a module calls its `forward`."""
+        """Compute the output: the same as `forward`."""
         return self.forward(*inputs)
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
