@@ -1,9 +1,22 @@
-"""Checks of gradients that cannot be fooled, and strategies to draw what to check them on.
+"""Checks of gradients that cannot be fooled, and what is needed to study and to test them.
 
-`tinygrad_bp.gradcheck.strategies` needs Hypothesis and is imported by those who use it.
+    check(f, *inputs)         analytic against numerical, entry by entry
+    step_sizes, taylor        studies of numerical differentiation
+    gradcheck.mutants         faults planted in the rules: the checker is checked
+    gradcheck.strategies      what to draw inputs and programs with; needs Hypothesis
 """
 
 from tinygrad_bp.gradcheck.check import check
 from tinygrad_bp.gradcheck.report import Entry, Report, Verdict
+from tinygrad_bp.gradcheck.studies import StepStudy, TaylorStudy, step_sizes, taylor
 
-__all__ = ["Entry", "Report", "Verdict", "check"]
+__all__ = [
+    "Entry",
+    "Report",
+    "StepStudy",
+    "TaylorStudy",
+    "Verdict",
+    "check",
+    "step_sizes",
+    "taylor",
+]

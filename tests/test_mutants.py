@@ -1,0 +1,191 @@
+"""The checker is checked: faults planted in the rules are noticed, and sound rules are not."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from specs import CALLS
+
+from tinygrad_bp import grad, primitives
+from tinygrad_bp.gradcheck import mutants as planting
+from tinygrad_bp.gradcheck.mutants import FAULTS, Mutant, MutationReport, Probe, mutants, plant
+from tinygrad_bp.registry import Rule, name_of, rules
+
+
+def probes() -> list[Probe]:
+    """The calls of the table of specs, of functions that have a rule of their own."""
+    return [
+        Probe(call.function, call.filled(call.views(call.bases())), call.options)
+        for call in CALLS
+        if call.function in rules
+    ]
+
+
+PROBES = probes()
+SAMPLE = 12  # rules of the quick test
+
+# What changes nothing wherever it is planted: there is nothing a check could notice. Every other
+# equivalent mutant is one of a rule that does not read the stale thing, or has nothing to sum.
+EQUIVALENT = {
+    ("add", "arguments swapped"),  # both partials are g
+    ("float_power", "float64 leak"),  # NumPy's own result is float64
+    ("cast", "float64 leak"),  # the specs cast to float64
+    ("constant_in", None),  # its second argument receives zeros, whatever is done to them
+}
+
+
+def snapshot() -> list[tuple[Any, ...]]:
+    """Everything a rule is made of, by identity."""
+    return [(r, *(id(getattr(r, name)) for name in Rule.__slots__)) for r in rules.values()]
+
+
+def assert_all_killed(report: MutationReport) -> None:
+    assert report.false_alarms == []
+    assert report.survived == [], str(report)
+    for mutant in report.equivalent:
+        by_nature = mutant.fault in ("stale inputs", "stale output") or "sum" in mutant.fault
+        known = {(mutant.function, mutant.fault), (mutant.function, None)} & EQUIVALENT
+        assert by_nature or known, f"{mutant} by the calls of the specs"
+
+
+# --- killed ---------------------------------------------------------------------------------
+
+
+def test_a_sample_of_rules_kills_every_fault() -> None:
+    functions = list(dict.fromkeys(probe.function for probe in PROBES))
+    chosen = np.random.default_rng(0).choice(len(functions), SAMPLE, replace=False)
+    report = mutants([functions[i] for i in chosen], calls=PROBES)
+    assert len(report.mutants) > 10 * SAMPLE
+    assert_all_killed(report)
+
+
+@pytest.mark.slow
+def test_every_rule_kills_every_fault() -> None:
+    report = mutants(calls=PROBES)
+    assert {m.function for m in report.mutants} == {name_of(function) for function in rules}
+    assert_all_killed(report)
+
+
+def test_the_built_in_calls_kill_what_can_be_noticed() -> None:
+    report = mutants(faults=["factor 1.001", "wrong sign", "missing transpose", "float64 leak"])
+    assert len(report.killed) == len(report.mutants) > 150
+    assert report.false_alarms == []
+
+
+@pytest.mark.parametrize(
+    ("function", "fault", "slot", "by"),
+    [
+        (np.exp, "factor 1.001", 0, "values"),
+        (np.matmul, "missing transpose", 1, "values"),
+        (np.add, "missing sum over a broadcast axis", 1, "values"),
+        (np.mean, "missing 1/N", 0, "values"),
+        (np.exp, "stale output", 0, "values"),
+        (np.sin, "stale inputs", 0, "values"),
+        (np.exp, "arriving gradient ignored", 0, "identity: linear in the arriving gradient"),
+        (np.sum, "float64 leak", 0, "dtype"),
+        (primitives.affine, "arguments swapped", 0, "error: RuleError"),
+    ],
+)
+def test_what_kills_a_fault(function: Any, fault: str, slot: int, by: str) -> None:
+    calls = [probe for probe in planting.CALLS if probe.function is function]
+    if by.startswith("identity"):  # one output: its own gradient is 1, as if it were ignored
+        calls = [Probe(function, (0.5,))]
+    [found] = [
+        m for m in mutants([function], calls=calls, faults=[fault]).mutants if m.slot == slot
+    ]
+    assert (found.outcome, found.by) == ("killed", by)
+
+
+def test_the_blame_is_on_the_broken_rule() -> None:
+    x = np.array([[0.5, -1.0, 2.0], [1.5, 0.25, -0.75]])
+    with plant(np.tanh, "factor 1.001"):
+        report = planting.check(lambda x: np.sum(np.exp(np.tanh(x * x))), x)
+    assert not report.ok
+    assert "'tanh'" in report.blame[0]
+    assert "1.001" in report.blame[0]
+
+
+# --- not killed -----------------------------------------------------------------------------
+
+
+def test_without_a_fault_nothing_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault that gives the right answer is equivalent everywhere: there is no false alarm."""
+    sound = planting._Fault("none", lambda call: call.right())
+    monkeypatch.setattr(planting, "FAULTS", {"none": sound})
+    report = mutants(calls=PROBES, faults=["none"])
+    assert len(report.equivalent) == len(report.mutants) > 80
+    assert report.false_alarms == []
+
+
+def test_a_checker_that_sees_nothing_lets_mutants_survive(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Survivors are told apart from mutants that change nothing."""
+    monkeypatch.setattr(planting, "_alarm", lambda probe, seed: "")
+    report = mutants([np.add], faults=["wrong sign", "stale inputs"])
+    assert [m.outcome for m in report.mutants] == ["survived"] * 2 + ["equivalent"] * 2
+    assert "SS" in str(report)
+    assert "survivors:\n  add, argument 0: wrong sign, survived" in str(report)
+
+
+def test_a_false_alarm_is_reported_and_kills_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planting, "_alarm", lambda probe, seed: "values")
+    report = mutants([np.exp], faults=["wrong sign"])
+    assert report.killed == []
+    assert len(report.false_alarms) == 2
+    assert "false alarms:\n  exp(array(2, 3)): values" in str(report)
+
+
+# --- the rules are left as they were --------------------------------------------------------
+
+
+def test_rules_are_restored() -> None:
+    before = snapshot()
+    mutants([np.multiply, np.einsum])
+    assert snapshot() == before
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_rules_are_restored_after_an_error(fault: str) -> None:
+    before = snapshot()
+    for function in (np.multiply, np.where, primitives.concat):
+        with pytest.raises(ZeroDivisionError), plant(function, fault):
+            1 / (snapshot() == before)
+    assert snapshot() == before
+
+
+def test_a_fault_is_planted_in_one_argument_or_in_all() -> None:
+    def slopes() -> list[float]:
+        return [float(grad(np.multiply, argnums=i)(2.0, 3.0)) for i in (0, 1)]
+
+    with plant(np.multiply, "wrong sign", 1):
+        assert slopes() == [3.0, -2.0]
+    with plant(np.multiply, "wrong sign"):
+        assert slopes() == [-3.0, -2.0]
+    assert slopes() == [3.0, 2.0]
+
+
+def test_what_cannot_be_planted() -> None:
+    with pytest.raises(ValueError, match="var has no derivative rule of its own"):
+        mutants([np.var])
+    with pytest.raises(ValueError, match="no call of arctan2"):
+        mutants([np.arctan2])
+    with pytest.raises(ValueError, match="argument 0"), plant(np.where, "wrong sign", 0):
+        pass
+    with pytest.raises(ValueError, match="leave slot out"), plant(np.einsum, "wrong sign", 1):
+        pass
+
+
+# --- the report -----------------------------------------------------------------------------
+
+
+def test_report_is_a_table_and_json() -> None:
+    report = mutants([np.exp, np.divide])
+    text = str(report)
+    assert text.isascii()
+    assert max(map(len, text.splitlines())) <= 80
+    found = json.loads(json.dumps(report.to_dict()))
+    assert found["killed"] + found["survived"] + found["equivalent"] == len(found["mutants"])
+    assert found["mutants"][0].keys() == set(Mutant.__slots__)
+    assert report.to_dict() == mutants([np.exp, np.divide]).to_dict()
