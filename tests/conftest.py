@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -41,6 +43,25 @@ def _strict_floating_point() -> Iterator[None]:
     """A silent overflow or 0/0 in a test is a failure; tests that mean one say so."""
     with np.errstate(all="raise"):
         yield
+
+
+@contextlib.contextmanager
+def _nothing_for_the_collector() -> Iterator[None]:
+    gc.collect()
+    gc.freeze()  # what was there before is not looked through again
+    gc.disable()
+    try:
+        yield
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+        gc.unfreeze()
+
+
+@pytest.fixture(scope="session")
+def no_garbage() -> Callable[[], contextlib.AbstractContextManager[None]]:
+    """What is made inside `with no_garbage():` must be freed by reference count alone."""
+    return _nothing_for_the_collector
 
 
 @pytest.fixture

@@ -38,7 +38,13 @@ ONLY = {
 NOT_UNDER = {"data": LEVEL["training"]}  # models and the core do not know what they are fed
 
 # Who may import these as soon as it is imported itself; others must wait until they need them.
-OPTIONAL = {"PIL": "cli", "hypothesis": "gradcheck", "matplotlib": "cli", "rich": "cli"}
+OPTIONAL = {
+    "PIL": "cli",
+    "hypothesis": "gradcheck",
+    "matplotlib": "cli",
+    "pytest": "gradcheck",
+    "rich": "cli",
+}
 
 
 class Import:

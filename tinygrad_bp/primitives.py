@@ -151,9 +151,7 @@ _QUIET.run(np.seterr, over="ignore", under="ignore")
 
 
 def _sigmoid(x: Array) -> Array:
-    e = np.exp(-x)
-    e += 1
-    return 1 / e
+    return 1 / (1 + np.exp(-x))
 
 
 elementwise(sigmoid, lambda g, y, x: g * (y * (1 - y)))

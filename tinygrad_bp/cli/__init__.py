@@ -1,6 +1,7 @@
-"""The command line: `tinygrad-bp train` and `tinygrad-bp predict`.
+"""The command line: `tinygrad-bp train`, `predict` and `check`.
 
-Exit codes: 0 done; 1 something went wrong, said in one line; 2 wrong arguments; 130 Ctrl-C.
+Exit codes: 0 done; 1 something went wrong, said in one line, or a gradient is wrong; 2 wrong
+arguments; 130 Ctrl-C.
 """
 
 from __future__ import annotations

@@ -46,14 +46,16 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = _Parser(
         prog="tinygrad-bp", description="Train a network on handwritten digits, and let it read."
     )
-    commands = parser.add_subparsers(metavar="{train,predict}", required=True)
+    commands = parser.add_subparsers(metavar="{train,predict,check}", required=True)
     _add_train(commands.add_parser("train", **_texts(TRAIN)))
     _add_predict(commands.add_parser("predict", **_texts(PREDICT)))
+    _add_check(commands.add_parser("check", **_texts(CHECK)))
     return parser.parse_args(argv)
 
 
 TRAIN = "Train a network on MNIST, on a set in its format, or on drawn digits."
 PREDICT = "Let a trained network read digits."
+CHECK = "Check the gradient of a function, or of a saved model."
 
 
 def _texts(about: str) -> dict[str, Any]:
@@ -61,17 +63,27 @@ def _texts(about: str) -> dict[str, Any]:
         "help": about,
         "description": about,
         "formatter_class": argparse.RawDescriptionHelpFormatter,
-        "epilog": EXAMPLES if about is TRAIN else None,
+        "epilog": EXAMPLES.get(about),
     }
 
 
-EXAMPLES = """\
+EXAMPLES = {
+    TRAIN: """\
 examples:
   tinygrad-bp train                                  the lesson's network, on MNIST
   tinygrad-bp train --recipe modern --out model.npz
   tinygrad-bp train --layers 100 --lr 0.5 --hold-out 5000
   tinygrad-bp train --resume model.npz --epochs 30   go on, to the 30th epoch
-"""
+""",
+    CHECK: """\
+examples:
+  tinygrad-bp check losses.py:hinge --input 8x3 8x3      at normally distributed numbers
+  tinygrad-bp check my.module:f --input x.npy scalar
+  tinygrad-bp check my.module:f --strategy my.module:inputs
+  tinygrad-bp check --model model.npz --examples 10
+exit code: 0 right, 1 wrong or impossible to check, 2 wrong arguments
+""",
+}
 
 
 def _train(options: argparse.Namespace) -> int:
@@ -84,6 +96,12 @@ def _predict(options: argparse.Namespace) -> int:
     from tinygrad_bp.cli.predict import predict
 
     return predict(options)
+
+
+def _check(options: argparse.Namespace) -> int:
+    from tinygrad_bp.cli.check import check
+
+    return check(options)
 
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
@@ -186,6 +204,53 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
         help="dark ink on light paper (default for pictures: look at their border)",
     )
     parser.add_argument("--json", action="store_true", help="write all of it as JSON")
+
+
+def _add_check(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_check)
+    function = parser.add_argument_group("a function")
+    function.add_argument(
+        "target",
+        nargs="?",
+        metavar="MODULE:FUNCTION",
+        help="of arrays; MODULE is dotted, or the path of a .py file",
+    )
+    function.add_argument(
+        "--input",
+        nargs="+",
+        action="extend",
+        metavar="SHAPE|FILE.npy",
+        help="one for each argument: a shape such as 3x4 or `scalar`, to be filled with normally "
+        "distributed numbers, or a file",
+    )
+    function.add_argument(
+        "--strategy",
+        metavar="MODULE:NAME",
+        help="what gives the inputs, as a tuple if there are several: a Hypothesis strategy, or a "
+        "function of a random generator",
+    )
+    model = parser.add_argument_group("a model")
+    model.add_argument("--model", type=Path, metavar="MODEL.npz", help="all its parameters")
+    model.add_argument(
+        "--data", type=Path, metavar="FOLDER", help="the four IDX files (default: drawn digits)"
+    )
+    how = parser.add_argument_group("how")
+    how.add_argument(
+        "--examples",
+        type=_whole(1),
+        metavar="N",
+        help="of the data (default: 1), or inputs that the strategy gives (20)",
+    )
+    how.add_argument(
+        "--method",
+        choices=("auto", "complex", "differences"),
+        default="auto",
+        help="of the numerical side (auto: complex step where the function allows it)",
+    )
+    how.add_argument(
+        "--seed", type=_whole(0), default=0, metavar="N", help="of all that is random (0)"
+    )
+    how.add_argument("--json", action="store_true", help="write the report as JSON")
 
 
 # --- types of arguments ---------------------------------------------------------------------------

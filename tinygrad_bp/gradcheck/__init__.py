@@ -1,12 +1,14 @@
 """Checks of gradients that cannot be fooled, and what is needed to study and to test them.
 
-    check(f, *inputs)         analytic against numerical, entry by entry
-    step_sizes, taylor        studies of numerical differentiation
-    gradcheck.mutants         faults planted in the rules: the checker is checked
-    gradcheck.strategies      what to draw inputs and programs with; needs Hypothesis
+check(f, *inputs)         analytic against numerical, entry by entry
+check_vjp, check_torch    the same for other people's gradients; check_jax, check_autograd
+step_sizes, taylor        studies of numerical differentiation
+gradcheck.mutants         faults planted in the rules: the checker is checked
+gradcheck.strategies      what to draw inputs and programs with; needs Hypothesis
 """
 
 from tinygrad_bp.gradcheck.check import check
+from tinygrad_bp.gradcheck.frameworks import check_autograd, check_jax, check_torch, check_vjp
 from tinygrad_bp.gradcheck.report import Entry, Report, Verdict
 from tinygrad_bp.gradcheck.studies import StepStudy, TaylorStudy, step_sizes, taylor
 
@@ -17,6 +19,10 @@ __all__ = [
     "TaylorStudy",
     "Verdict",
     "check",
+    "check_autograd",
+    "check_jax",
+    "check_torch",
+    "check_vjp",
     "step_sizes",
     "taylor",
 ]

@@ -378,7 +378,11 @@ def _coverage(work: _Check, prefix: str) -> list[str]:
     for name, part in zip(subject.names, subject.split(nonzero), strict=True):
         if part.size and not part.any():
             lines.append(f"'{name}' has no influence here: its gradient is 0 everywhere")
-        elif part.ndim > 1 and part.size and not (reached := part.reshape(len(part), -1).any(axis=1)).all():
+        elif (
+            part.ndim > 1
+            and part.size
+            and not (reached := part.reshape(len(part), -1).any(axis=1)).all()
+        ):
             dead = np.flatnonzero(~reached)
             shown = ", ".join(map(str, dead[:8])) + (", ..." if dead.size > 8 else "")
             lines.append(f"'{name}': no gradient reaches rows {shown}")

@@ -107,16 +107,24 @@ def by_differences(function: Function, x: Vector, along: int | Vector) -> Deriva
     def line(h: float) -> Vector:
         return np.ravel(np.asarray(function(x + h * direction), float))
 
+    def width(h: float) -> float:
+        """The step from x - h to x + h as it is after rounding."""
+        if not isinstance(along, int):
+            return 2 * h
+        return float((x[along] + h) - (x[along] - h))
+
     with np.errstate(all="ignore"):
         h = 0.1 * max(float(np.abs(x[direction != 0]).max()), 1.0) / largest
         while h > 1e-200 and not (np.isfinite(line(h)).all() and np.isfinite(line(-h)).all()):
             h /= 4  # back into the domain
-        found = _extrapolate(line, h)
+        found = _extrapolate(line, width, h)
         _look_for_a_kink(line, h, found)
     return found
 
 
-def _extrapolate(line: Callable[[float], Vector], h: float, *, levels: int = 26) -> Derivative:
+def _extrapolate(
+    line: Callable[[float], Vector], width: Callable[[float], float], h: float, *, levels: int = 26
+) -> Derivative:
     """Ridders' triangle: each row halves the step, each column removes a power of it."""
     best = np.zeros_like(line(0.0))
     error = np.full_like(best, np.inf)
@@ -124,7 +132,7 @@ def _extrapolate(line: Callable[[float], Vector], h: float, *, levels: int = 26)
     for _ in range(levels):
         top, bottom = line(h), line(-h)
         rounding = EPS * np.maximum(np.abs(top), np.abs(bottom)) / h
-        row = [(top - bottom) / (2 * h)]
+        row = [(top - bottom) / width(h)]
         for order, coarse in enumerate(above[:6], start=1):
             row.append(row[-1] + (row[-1] - coarse) / (4.0**order - 1))
             change = np.maximum(np.abs(row[-1] - row[-2]), np.abs(row[-1] - coarse)) + rounding

@@ -112,6 +112,7 @@ class Report:
 
     def assert_ok(self) -> None:
         """Raise `GradcheckError` with the table unless the check is ok."""
+        __tracebackhide__ = True  # pytest then points at the line of the test
         if not self.ok:
             raise GradcheckError(f"the gradient is wrong\n{self}")
 

@@ -1,0 +1,302 @@
+"""`tinygrad-bp check`: check the gradient of a function, or of a saved model's cost.
+
+Exit codes: 0 the gradient is right; 1 it is wrong, or cannot be checked; 2 wrong arguments.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.util
+import json
+import re
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinygrad_bp import gradcheck, nn
+from tinygrad_bp.cli.arguments import UsageError
+from tinygrad_bp.cli.screen import Screen
+from tinygrad_bp.data import mnist
+from tinygrad_bp.errors import CheckpointError, DataError, GradcheckError, TinygradError
+from tinygrad_bp.training import COSTS, drawn, saved_run
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+
+    from tinygrad_bp.cli.screen import Show
+
+__all__ = ["check"]
+
+SHAPE = re.compile(r"\d+(x\d+)*")
+DRAWS = 20  # of a strategy
+STYLES = {"FAIL": "red", "INCONCLUSIVE": "yellow", "KINK": "yellow", "coverage": "dim"}
+
+
+def check(options: argparse.Namespace) -> int:
+    """Carry the command out and return its exit code."""
+    _refuse_what_does_not_fit(options)
+    screen = Screen()
+    if options.model:
+        report = _check_model(options, screen)
+    elif options.strategy:
+        report = _check_drawn(options, screen)
+    else:
+        report = _check_function(options, screen)
+    if options.json:
+        print(json.dumps(report.to_dict(), allow_nan=False))
+    else:
+        _show(report, screen)
+    return 0 if report.ok else 1
+
+
+def _refuse_what_does_not_fit(options: argparse.Namespace) -> None:
+    if (options.target is None) == (options.model is None):
+        raise UsageError("give either MODULE:FUNCTION or --model MODEL.npz")
+    if options.model and (options.input or options.strategy):
+        raise UsageError("--input and --strategy are for a function, --data is for a model")
+    if options.target and options.data:
+        raise UsageError("argument --data: is for a model; give a function --input or --strategy")
+    if options.target and bool(options.input) == bool(options.strategy):
+        raise UsageError("give the function's inputs, by --input or by --strategy")
+    if options.input and options.examples:
+        raise UsageError("argument --examples: is for a model or a strategy")
+
+
+# --- what is checked ------------------------------------------------------------------------------
+
+
+def _check_function(options: argparse.Namespace, screen: Screen) -> gradcheck.Report:
+    function = _named(options.target)
+    rng = np.random.default_rng(options.seed)
+    inputs = [_input(text, rng) for text in options.input]
+    with _guarded(options.target), _bar(options, screen) as progress:
+        return gradcheck.check(
+            function, *inputs, method=options.method, seed=options.seed, progress=progress
+        )
+
+
+def _check_drawn(options: argparse.Namespace, screen: Screen) -> gradcheck.Report:
+    """Check inputs that a function `inputs(rng)` or a Hypothesis strategy gives."""
+    function, source = _named(options.target), _named(options.strategy)
+    report: gradcheck.Report | None = None
+    done = 0
+
+    def check_one(inputs: Any) -> None:
+        nonlocal report, done
+        report = None
+        parts = inputs if isinstance(inputs, tuple) else (inputs,)
+        report = gradcheck.check(function, *parts, method=options.method, seed=options.seed)
+        done += 1
+        if progress is not None:
+            progress(min(done, draws), draws)
+        report.assert_ok()
+
+    draws = options.examples or DRAWS
+    with _guarded(options.target), _bar(options, screen) as progress:
+        try:
+            _draw(source, check_one, draws, options)
+        except GradcheckError:
+            if report is None:  # not wrong: the check could not be made
+                raise
+    if report is None:
+        raise GradcheckError(f"{options.strategy} gave no inputs")
+    return report
+
+
+def _draw(
+    source: Any, check_one: Callable[[Any], None], draws: int, options: argparse.Namespace
+) -> None:
+    if not hasattr(source, "example"):  # what tells a strategy, without importing Hypothesis
+        if not callable(source):
+            raise UsageError(f"{options.strategy} is neither a strategy nor a function of a rng")
+        rng = np.random.default_rng(options.seed)
+        for _ in range(draws):
+            check_one(source(rng))
+        return
+    from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
+
+    quiet = settings(
+        max_examples=draws,
+        database=None,
+        deadline=None,
+        phases=(Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
+        verbosity=Verbosity.quiet,
+    )
+    # Shrinking ends with the smallest failure, whose report is then the last.
+    test: Any = quiet(given(source)(check_one))  # type: ignore[no-untyped-call]
+    seed(options.seed)(test)()
+
+
+def _check_model(options: argparse.Namespace, screen: Screen) -> gradcheck.Report:
+    model = nn.load(options.model)
+    images, labels = _examples(options, model, screen)
+    cost = _cost_of(options.model, model)
+    targets = labels if cost == "cross_entropy" else np.eye(model.sizes[-1])[labels]
+    entries = sum(p.size for p in model.parameters())
+    if not options.json:
+        screen.line(
+            f"{options.model}: {entries:,} parameters, {cost.replace('_', ' ')} of "
+            f"{len(images):,} example{'s' * (len(images) != 1)}"
+        )
+    with _bar(options, screen) as progress:
+        return gradcheck.check(
+            model, COSTS[cost], (images, targets), method=options.method, seed=options.seed,
+            progress=progress,
+        )  # fmt: skip
+
+
+def _examples(
+    options: argparse.Namespace, model: nn.MLP, screen: Screen
+) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    n = options.examples or 1
+    if options.data:
+        data = mnist(options.data, verify=False)
+    else:
+        data = drawn(options.seed, train=1, test=n)
+        print_to = sys.stderr if options.json else None
+        text = f"No --data: on digits drawn with seed {options.seed}."
+        print(text, file=print_to) if print_to else screen.line(text, style="yellow")
+    images, labels = data.test_images[:n].astype(np.float64), data.test_labels[:n]
+    if images.shape[1] != model.sizes[0] or labels.max(initial=0) >= model.sizes[-1]:
+        raise DataError(
+            f"{options.model} reads {model.sizes[0]} pixels and tells {model.sizes[-1]} classes; "
+            f"the digits have {images.shape[1]} pixels. Give data of its kind with --data."
+        )
+    return images, labels
+
+
+def _cost_of(path: Path, model: nn.MLP) -> str:
+    """Return the cost that a model was trained with, or that fits the end of it."""
+    try:
+        return saved_run(path)[0].cost
+    except CheckpointError:  # a model that was saved without its run
+        ends = "output_activation" in dict(model.named_children())
+        return "sum_squares" if ends else "cross_entropy"
+
+
+# --- what the user names --------------------------------------------------------------------------
+
+
+def _named(text: str) -> Any:
+    """Return what MODULE:NAME names; MODULE may be dotted or the path of a file."""
+    module_name, colon, name = text.rpartition(":")
+    if not (module_name and colon and name):
+        raise UsageError(f"{text!r} does not have the form MODULE:NAME")
+    found: Any = _module(module_name)
+    for part in name.split("."):
+        if not hasattr(found, part):
+            raise UsageError(f"{module_name} has no {name!r}")
+        found = getattr(found, part)
+    return found
+
+
+def _module(name: str) -> Any:
+    path = Path(name)
+    is_file = path.suffix == ".py"
+    if is_file and not path.is_file():
+        raise UsageError(f"{name} does not exist")
+    # Where `python name.py` and `python -m name` would look for what it imports.
+    folder = str(path.resolve().parent if is_file else Path.cwd())
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    try:
+        return _module_at(path) if is_file else importlib.import_module(name)
+    except Exception as error:
+        raise UsageError(f"{name} cannot be imported: {_told(error)}") from error
+
+
+def _module_at(path: Path) -> Any:
+    if path.stem in sys.modules:
+        known = getattr(sys.modules[path.stem], "__file__", None)
+        if known is not None and Path(known).resolve() == path.resolve():
+            return sys.modules[path.stem]  # functions and strategies of one file, loaded once
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is not Python")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[path.stem]
+        raise
+    return module
+
+
+def _input(text: str, rng: np.random.Generator) -> NDArray[Any]:
+    """Return an array for a shape, such as 3x4 or `scalar`, or from a .npy file."""
+    if text == "scalar":
+        return np.array(rng.standard_normal())
+    if SHAPE.fullmatch(text):
+        return rng.standard_normal(tuple(map(int, text.split("x"))))
+    if not text.endswith(".npy"):
+        raise UsageError(
+            f"argument --input: {text!r} is neither a shape, such as 3x4 or scalar, nor a .npy file"
+        )
+    try:
+        array = np.load(text, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise UsageError(f"argument --input: {text} cannot be read: {error}") from error
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
+        raise UsageError(f"argument --input: {text} does not hold an array of numbers")
+    return array
+
+
+@contextlib.contextmanager
+def _guarded(target: str) -> Iterator[None]:
+    """Say in one line what the user's function raised; what it prints goes to stderr."""
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    except (TinygradError, UsageError):
+        raise
+    except Exception as error:
+        raise GradcheckError(f"{target} cannot be checked: {_told(error)}") from error
+
+
+def _told(error: Exception) -> str:
+    """Return an exception with the innermost line of code that is not the library's."""
+    package = str(Path(__file__).parent.parent)
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith((package, "<frozen", importlib.__file__))
+    ]
+    where = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {error}{where}"
+
+
+# --- what is shown --------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _bar(
+    options: argparse.Namespace, screen: Screen
+) -> Iterator[Callable[[int, int], None] | None]:
+    """Give what moves a progress bar, as `check` calls it; None without a terminal."""
+    if options.json:
+        yield None
+        return
+    with screen.progress(1000) as show:
+        yield None if show is None else _mover(show)
+
+
+def _mover(show: Show) -> Callable[[int, int], None]:
+    return lambda done, total: show(1000 * done // total, f"{done:,} of {total:,}")
+
+
+def _show(report: gradcheck.Report, screen: Screen) -> None:
+    """Write the report's table; a terminal gets colours."""
+    head, *lines = str(report).splitlines()
+    screen.line(head, style="bold green" if report.ok else "bold red")
+    for line in lines:
+        word, *_ = [*line.split(), ""]
+        screen.line(line, style=STYLES.get(word.rstrip(":")))
