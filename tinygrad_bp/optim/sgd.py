@@ -24,6 +24,10 @@ _LONG = 1 << 12
 """Elements from which on a parameter is a vector of its own: joining would cost more than calls."""
 
 
+_STRETCH = 1 << 14
+"""Elements that are moved at a time; they and what is made of them fit into a cache."""
+
+
 class _Vector:
     """Parameters of one dtype, laid side by side: the lesson's one long column of numbers.
 
@@ -33,13 +37,13 @@ class _Vector:
 
     def __init__(self, parameters: list[Tensor]) -> None:
         self.parameters = parameters
-        self.gradient = np.empty(sum(p.size for p in parameters), parameters[0].dtype)
+        self.joined = np.empty(sum(p.size for p in parameters), parameters[0].dtype)
         self.velocity: np.ndarray[Any, Any] | None = None
         self.lay_out()
 
     def lay_out(self) -> None:
         """Move the parameters' values into one array."""
-        self.values = np.empty_like(self.gradient)
+        self.values = np.empty_like(self.joined)
         self.views = []
         start = 0
         for p in self.parameters:
@@ -53,7 +57,7 @@ class _Vector:
             if p.data is not view:  # another optimiser, or requires_grad_(), has moved it
                 self.lay_out()
                 break
-        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces, out=self.gradient)
+        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces, out=self.joined)
 
 
 class SGD:
@@ -130,20 +134,37 @@ class SGD:
         spend_gradients(self.parameters)
 
     def _move(self, vector: _Vector, g: np.ndarray[Any, Any]) -> None:
-        """One step of one vector. `g` may be a tensor's own gradient: it is not written to."""
-        buffer = vector.gradient
+        """One step of one vector, a stretch at a time so that it stays in the processor's cache.
+
+        `g` may be a tensor's own gradient: it is not written to.
+        """
+        first = self.momentum > 0 and vector.velocity is None
+        if first:
+            vector.velocity = np.zeros_like(vector.values)
+        for start in range(0, g.size, _STRETCH):
+            part = slice(start, start + _STRETCH)
+            velocity = None if vector.velocity is None else vector.velocity[part]
+            step = self._direction(vector.values[part], g[part], velocity, first=first)
+            vector.values[part] -= self.lr * step
+
+    def _direction(
+        self,
+        values: np.ndarray[Any, Any],
+        g: np.ndarray[Any, Any],
+        velocity: np.ndarray[Any, Any] | None,
+        *,
+        first: bool,
+    ) -> np.ndarray[Any, Any]:
+        """Where to go: the gradient, as PyTorch's options change it; the velocity goes along."""
         if self.maximize:
-            g = np.negative(g, out=buffer)
+            g = -g
         if self.weight_decay:
-            g = np.add(g, self.weight_decay * vector.values, out=buffer)
-        if self.momentum:
-            if vector.velocity is None:
-                vector.velocity = g.copy()
-            else:
-                vector.velocity *= self.momentum
-                vector.velocity += (1 - self.dampening) * g
-            g = g + self.momentum * vector.velocity if self.nesterov else vector.velocity
-        vector.values -= np.multiply(g, self.lr, out=buffer)
+            g = g + self.weight_decay * values
+        if velocity is None or not self.momentum:
+            return g
+        velocity *= self.momentum
+        velocity += g if first else (1 - self.dampening) * g
+        return g + self.momentum * velocity if self.nesterov else velocity
 
     def _refuse(self, parameter: Tensor) -> Never:
         name = self.names[next(i for i, p in enumerate(self.parameters) if p is parameter)]
