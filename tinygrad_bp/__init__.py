@@ -12,12 +12,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_bp import errors, functional
-from tinygrad_bp.autodiff import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+from tinygrad_bp.autodiff import grad, hessian, hvp, jacobian, jvp, steps, value_and_grad, vjp
 from tinygrad_bp.tensor import Tensor, enable_grad, gradients, no_grad
 
 if TYPE_CHECKING:
-    from tinygrad_bp import data, explain, nn, optim
-    from tinygrad_bp.explain import debug, trace_nans
+    from tinygrad_bp import data, gradcheck, nn, optim
+    from tinygrad_bp.explain.drawing import to_dot, to_mermaid, to_svg
+    from tinygrad_bp.explain.face import Explain
+    from tinygrad_bp.explain.paths import paths
+    from tinygrad_bp.explain.trace import trace
+    from tinygrad_bp.explain.watch import debug, trace_nans
+
+    explain: Explain  # a package that can be called
 
 __all__ = [
     "Tensor",
@@ -28,6 +34,7 @@ __all__ = [
     "explain",
     "functional",
     "grad",
+    "gradcheck",
     "gradients",
     "hessian",
     "hvp",
@@ -36,27 +43,28 @@ __all__ = [
     "nn",
     "no_grad",
     "optim",
+    "paths",
+    "steps",
+    "to_dot",
+    "to_mermaid",
+    "to_svg",
+    "trace",
     "trace_nans",
     "value_and_grad",
     "vjp",
 ]
 
 # Loaded when they are used: `import tinygrad_bp` costs little more than `import numpy`.
-_LATER = {
-    "data": "tinygrad_bp.data",
-    "debug": "tinygrad_bp.explain",
-    "explain": "tinygrad_bp.explain",
-    "nn": "tinygrad_bp.nn",
-    "optim": "tinygrad_bp.optim",
-    "trace_nans": "tinygrad_bp.explain",
-}
+_PACKAGES = ("data", "explain", "gradcheck", "nn", "optim")
+_EXPLAIN = ("debug", "paths", "to_dot", "to_mermaid", "to_svg", "trace", "trace_nans")
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LATER:
-        raise AttributeError(f"module 'tinygrad_bp' has no attribute {name!r}")
-    module = import_module(_LATER[name])
-    return module if module.__name__.endswith(f".{name}") else getattr(module, name)
+    if name in _PACKAGES:
+        return import_module(f"tinygrad_bp.{name}")
+    if name in _EXPLAIN:
+        return getattr(import_module("tinygrad_bp.explain"), name)
+    raise AttributeError(f"module 'tinygrad_bp' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -6,20 +6,27 @@ out; tensors in, tensors out. They nest, because a pass that is fed tensors reco
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from tinygrad_bp import engine
 from tinygrad_bp.containers import fill, leaves
-from tinygrad_bp.engine import Variable
+from tinygrad_bp.engine import Step, Variable
 from tinygrad_bp.errors import GradientError, ShapeError
 from tinygrad_bp.primitives import constant_in, identity
 from tinygrad_bp.registry import Array
-from tinygrad_bp.tensor import Tensor, array_of, enable_grad, gradients, path_between
+from tinygrad_bp.tensor import (
+    Tensor,
+    array_of,
+    arriving_at,
+    enable_grad,
+    gradients,
+    path_between,
+)
 
-__all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
+__all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "steps", "value_and_grad", "vjp"]
 
 Function = Callable[..., Any]
 
@@ -255,3 +262,27 @@ def hessian(function: Function, argnum: int = 0) -> Function:
            [2., 0.]])
     """
     return jacobian(grad(function, argnum), argnum, mode="forward")
+
+
+# --- the pass itself ------------------------------------------------------------------------
+
+
+def steps(output: Tensor, gradient: Any = None) -> Iterator[Step]:
+    """Go backward one edge at a time, for a view of your own; every `grad` is left alone.
+
+    Yields each `engine.Step` as it is taken: the `output` whose gradient has `arriving` in full,
+    the `input` it passes a `contribution` on to, and the `total` that input has by then. The graph
+    is kept. Raises as `backward()` does.
+
+    >>> w = Tensor(2.0, requires_grad=True)
+    >>> for step in steps(w * w + w):
+    ...     print(step.output.op.rule.name, step.contribution, step.total)
+    add 1.0 1.0
+    add 1.0 1.0
+    multiply 2.0 3.0
+    multiply 2.0 5.0
+    """
+    arriving = engine.read_array(arriving_at(output, gradient))
+    order = engine.topological_order(output)
+    for fields in engine.sweep(order, {output: arriving}, engine.read_array):
+        yield Step(*fields)

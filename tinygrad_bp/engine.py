@@ -30,6 +30,7 @@ from tinygrad_bp.errors import FreedGraphError, RuleError, StaleGraphError
 from tinygrad_bp.registry import Array, Rule
 
 __all__ = [
+    "Hook",
     "Mode",
     "Observer",
     "Op",
@@ -49,8 +50,11 @@ __all__ = [
 ]
 
 Read: TypeAlias = Callable[[Any], Array]
+Hook: TypeAlias = "Callable[[Variable, Array], Array]"
+"""Called with a variable and its finished gradient; what it returns takes the gradient's place."""
 
 _clock = itertools.count()  # tells the ages of ops and writes
+_hooked = False  # whether any variable has ever had a hook
 _last_write = -1  # ops younger than this cannot be stale, and need no closer look
 _getframe = sys._getframe  # documented for CPython; inspect is 100 times slower
 _PACKAGE = os.path.dirname(__file__) + os.sep
@@ -83,18 +87,16 @@ class Op:
     """One recorded call: the rule, what it was called with, and where.
 
     `args` are the arguments as given, variables among them; `tracked` are the positions through
-    which gradients pass. `stamp` adds up the versions of the variables: versions only grow, so
-    the sum is unchanged exactly if none of them has changed since.
+    which gradients pass.
     """
 
-    __slots__ = ("_frame", "age", "args", "digests", "options", "rule", "stamp", "tracked")
+    __slots__ = ("_frame", "age", "args", "digests", "options", "rule", "tracked")
 
     rule: Rule
     args: tuple[Any, ...] | None  # None once a backward pass has used the op up
     options: Mapping[str, Any]
     tracked: Sequence[int]
-    stamp: int
-    age: int  # on the clock that all ops share
+    age: int  # when it was recorded, on the clock that ops and writes share
     digests: Any  # of the arrays it read, under debug()
     _frame: tuple[CodeType, int] | None
 
@@ -115,9 +117,9 @@ class Op:
 
     def check_fresh(self) -> None:
         """Refuse to go on if an input was assigned to since the op was recorded."""
-        variables = [a for a in self.args or () if isinstance(a, Variable)]
-        if sum(v._version for v in variables) != self.stamp:
-            self.raise_stale("its .data was assigned to")
+        for a in self.args or ():
+            if isinstance(a, Variable) and a._written > self.age:
+                self.raise_stale("its .data was assigned to")
 
     def raise_freed(self) -> Never:
         """Raise the error for a graph that is gone."""
@@ -144,7 +146,6 @@ def make_op(
     args: tuple[Any, ...],
     options: Mapping[str, Any],
     tracked: Sequence[int],
-    stamp: int,
 ) -> Op:
     """Make an op of a call, and note where in the user's code it was made."""
     op: Op = _new(Op)  # calling the class would cost as much again
@@ -152,49 +153,68 @@ def make_op(
     op.args = args
     op.options = options
     op.tracked = tracked
-    op.stamp = stamp
     op.age = next(_clock)
     op.digests = None
-    frame = _user_frame()
+    frame = _user_frame(rule)
     op._frame = frame and (frame.f_code, frame.f_lasti)  # not the frame, which holds its variables
     return op
 
 
-_depth = 3  # of the user's frame below `_user_frame` when it was last looked for
+_depths: dict[Rule, int] = {}
+"""How far below `_user_frame` the user's frame was when a rule was last recorded."""
 
 
-def _user_frame() -> FrameType | None:
+def _user_frame(rule: Rule) -> FrameType | None:
     """Return the innermost frame outside this package.
 
-    Every frame that is looked at costs, and calls of one model are all equally deep. So the depth
-    of last time is tried first: it is right if just there the package ends.
+    Every frame that is looked at has to be made into an object first, which costs as much as an
+    op. Calls of one model are equally deep, so the depth where the rule was recorded last time is
+    tried first: it is right if just there the package ends.
     """
-    global _depth  # noqa: PLW0603  (only a guess)
+    depth = _depths.get(rule, 3)
     try:
-        frame = _getframe(_depth)
+        frame = _getframe(depth)
         if not frame.f_code.co_filename.startswith(_PACKAGE) and _getframe(
-            _depth - 1
+            depth - 1
         ).f_code.co_filename.startswith(_PACKAGE):
             return frame
     except ValueError:  # the stack is not that deep
         pass
-    found: FrameType | None = _getframe(2)
-    depth = 2
+    return _search_user_frame(rule)
+
+
+def _search_user_frame(rule: Rule) -> FrameType | None:
+    """Look at every frame from here downwards, and remember how deep the user's frame is."""
+    found: FrameType | None = _getframe(1)
+    depth = 0
     while found is not None and found.f_code.co_filename.startswith(_PACKAGE):
         found, depth = found.f_back, depth + 1
-    _depth = depth
+    _depths[rule] = depth
     return found
 
 
 class Variable:
-    """What the engine knows of a tensor: a value, the op that made it, and a version."""
+    """What the engine knows of a tensor: a value, the op that made it, and when it changed."""
 
-    __slots__ = ("_data", "_requires_grad", "_version", "op")
+    __slots__ = ("_data", "_hooks", "_requires_grad", "_written", "op")
 
     _data: Array
-    _version: int  # how often the value was assigned to; results of ops stay at 0
+    _hooks: dict[object, Hook]  # left unset until there is one: most variables never have any
+    _written: int  # when the value was last assigned to, on the clock of the ops; -1 for never
     op: Op | None
     _requires_grad: bool
+
+    def add_hook(self, key: object, hook: Hook) -> None:
+        """Have a function see the finished gradient of this variable, in every pass."""
+        global _hooked  # noqa: PLW0603  (until then, no pass looks for hooks)
+        _hooked = True
+        if not hasattr(self, "_hooks"):
+            self._hooks = {}
+        self._hooks[key] = hook
+
+    def remove_hook(self, key: object) -> None:
+        """Undo `add_hook`; a key that is not there is no error."""
+        getattr(self, "_hooks", {}).pop(key, None)
 
     # Variables are keys of dicts; `==` compares values, so identity must be said.
     __hash__ = object.__hash__
@@ -207,9 +227,9 @@ class Variable:
 def touch_all(variables: Iterable[Variable]) -> None:
     """Note that the values were written to: ops that read them before are stale now."""
     global _last_write  # noqa: PLW0603  (a time on the global clock)
+    _last_write = now = next(_clock)
     for variable in variables:
-        variable._version += 1
-    _last_write = next(_clock)
+        variable._written = now
 
 
 read_array: Read = attrgetter("_data")
@@ -268,19 +288,20 @@ def topological_order(*roots: Variable) -> list[Variable]:
     An op can only read what exists, so it is younger than everything it reads: from youngest
     to oldest is a topological order. Read backwards it is the Wengert list.
     """
-    reached = {root.op.age: root for root in roots if root.op is not None}
-    frontier = [root.op for root in reached.values()]
-    while frontier:
-        op: Op = frontier.pop()  # type: ignore[assignment]
+    reached = {root for root in roots if root.op is not None}
+    order = list(reached)
+    for variable in order:  # grows as it is read
+        op: Op = variable.op  # type: ignore[assignment]
         args = op.args
         if args is None:
             op.raise_freed()
         for slot in op.tracked:
             x = args[slot]
-            if (source := x.op) is not None and source.age not in reached:
-                reached[source.age] = x
-                frontier.append(source)
-    return [reached[age] for age in sorted(reached, reverse=True)]
+            if x.op is not None and x not in reached:
+                reached.add(x)
+                order.append(x)
+    order.sort(key=attrgetter("op.age"), reverse=True)
+    return order
 
 
 @lru_cache(maxsize=64)
@@ -297,7 +318,7 @@ def unbroadcast(contribution: Array, shape: tuple[int, ...]) -> Array:
     extra = len(contribution.shape) - len(shape)
     if extra == 1 and len(shape) == 1:
         # Many rows to one: a product with a row of ones is several times faster than sum(axis=0).
-        contribution = _ones(contribution.shape[0], contribution.dtype) @ contribution
+        contribution = np.dot(_ones(len(contribution), contribution.dtype), contribution)
     elif extra > 0:
         contribution = contribution.sum(axis=tuple(range(extra)))
     if contribution.shape == shape or extra < 0:
@@ -329,10 +350,28 @@ def sweep(
     the pass watches it. It yields the fields of a `Step` as a plain tuple, which is what makes it
     fast enough to be the only one; `Step(*fields)` names them.
     """
+    if _hooked:
+        order = _through_hooks(order, pending)
     steps = _sweep(order, pending, read)
     for observer in mode.get().observers:
         steps = observer.watch(steps)
     return steps
+
+
+def _through_hooks(order: Iterable[Variable], pending: dict[Variable, Array]) -> Iterator[Variable]:
+    """Show each finished gradient to its hooks: before it is passed on, or at the end."""
+    for variable in order:
+        _show(variable, pending)
+        yield variable
+    for leaf in pending:
+        _show(leaf, pending)
+
+
+def _show(variable: Variable, pending: dict[Variable, Array]) -> None:
+    hooks = getattr(variable, "_hooks", None)
+    if hooks and variable in pending:
+        for hook in list(hooks.values()):
+            pending[variable] = hook(variable, pending[variable])
 
 
 def _sweep(
@@ -346,11 +385,16 @@ def _sweep(
         if op.age < _last_write:
             op.check_fresh()
         sources: tuple[Any, ...] = op.args  # type: ignore[assignment]
-        args = [read(a) if isinstance(a, Variable) else a for a in sources]
+        args = []
+        for a in sources:  # a comprehension is a call, and most ops have one or two arguments
+            args.append(read(a) if isinstance(a, Variable) else a)  # noqa: PERF401
         y, partials, options = read(output), op.rule.partials, op.options
         for slot in op.tracked:
             x: Variable = sources[slot]
-            contribution = partials[slot](arriving, y, *args, **options)
+            if options:
+                contribution = partials[slot](arriving, y, *args, **options)
+            else:  # to spread an empty dict takes as long as the rest of the call
+                contribution = partials[slot](arriving, y, *args)
             value = x._data
             if contribution.shape != value.shape or contribution.dtype is not value.dtype:
                 contribution = conform(contribution, x, op)

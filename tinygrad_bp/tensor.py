@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import weakref
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Final, Never, ParamSpec, Self, TypeVar
@@ -17,7 +18,7 @@ import numpy as np
 
 import tinygrad_bp.rules  # noqa: F401  (registers them)
 from tinygrad_bp import engine, primitives
-from tinygrad_bp.engine import Mode, Step, Variable, make_op, mode
+from tinygrad_bp.engine import Mode, Variable, make_op, mode
 from tinygrad_bp.errors import (
     ConversionError,
     GradientError,
@@ -28,10 +29,12 @@ from tinygrad_bp.errors import (
 from tinygrad_bp.registry import Array, Rule, find_rule, name_of, registered, rules
 
 __all__ = [
+    "HookHandle",
     "Switch",
     "Tensor",
     "apply",
     "array_of",
+    "arriving_at",
     "enable_grad",
     "finished_gradients",
     "forget_gradients",
@@ -41,6 +44,7 @@ __all__ = [
     "record",
     "rule_of",
     "spend_gradients",
+    "stand_in",
 ]
 
 P = ParamSpec("P")
@@ -67,9 +71,10 @@ class Tensor(Variable):
     Tensor([2., 4.])
     """
 
-    __slots__ = ("__weakref__", "_grad", "_passes", "name")
+    __slots__ = ("__weakref__", "_grad", "_passes", "_retains", "name")
 
-    _grad: Tensor | None
+    _grad: Tensor | Array | None  # an array until somebody asks for the tensor
+    _retains: bool  # a result's; left unset until retain_grad()
     _passes: int  # backward passes summed in grad; negative once an optimiser has used them
     name: str | None
 
@@ -92,7 +97,7 @@ class Tensor(Variable):
             _check_trackable(array.dtype)
             array = array.copy()
         self._data = array
-        self._version = 0
+        self._written = -1
         self.op = None
         self._requires_grad = requires_grad
         self._grad = None
@@ -153,7 +158,10 @@ class Tensor(Variable):
     @property
     def grad(self) -> Tensor | None:
         """The gradient that `backward()` left here, in the tensor's shape and dtype, or None."""
-        return self._grad
+        gradient = self._grad
+        if gradient is not None and not isinstance(gradient, Tensor):
+            self._grad = gradient = _wrap(gradient)
+        return gradient
 
     @grad.setter
     def grad(self, value: Any) -> None:
@@ -265,20 +273,15 @@ class Tensor(Variable):
         >>> x.grad
         Tensor(7.)
         """
-        if not self._requires_grad:
-            raise GradientError(
-                "this value does not depend on any tensor with requires_grad=True, so backward() "
-                "has nowhere to go. Was it computed under no_grad(), from detached or constant "
-                "values, or through a function without a gradient such as argmax?"
-            )
-        seed = _seed(self, gradient)
+        seed = arriving_at(self, gradient)
         read = engine.read_variable if create_graph else engine.read_array
         order = engine.topological_order(self)
         arriving = read(seed)
         pending: dict[Variable, Array] = {self: arriving}
-        for _ in engine.sweep(order, pending, read):
-            pass
+        steps = engine.sweep(order, pending, read)
+        kept = _drain(steps)
         _deposit(pending, {id(arriving)})
+        _deposit(kept, set(map(id, [arriving, *pending.values()])))
         if not (retain_graph or create_graph):
             for variable in order:
                 variable.op.args = None  # type: ignore[union-attr]
@@ -286,6 +289,45 @@ class Tensor(Variable):
     def zero_grad(self) -> None:
         """Forget the gradient."""
         self._grad, self._passes = None, 0
+
+    def register_hook(self, hook: Callable[[Tensor], Any]) -> HookHandle:
+        """Call a function with this tensor's finished gradient in every backward pass.
+
+        What it returns, unless None, takes the gradient's place, in the tensor's shape. Returns a
+        handle whose `remove()` undoes it; as a context manager it removes the hook at the end.
+
+        >>> x = Tensor([1.0, -2.0], requires_grad=True)
+        >>> handle = x.register_hook(lambda g: np.clip(g.data, -3, 3))
+        >>> (x * x * x).sum().backward()
+        >>> x.grad
+        Tensor([3., 3.])
+        """
+        self._check_tracks("register_hook()")
+        handle = HookHandle(self)
+        self.add_hook(handle, functools.partial(_call_hook, hook))
+        return handle
+
+    def retain_grad(self) -> None:
+        """Keep the gradient of this result in `grad`, as leaves do.
+
+        >>> x = Tensor(3.0, requires_grad=True)
+        >>> y = x * x
+        >>> y.retain_grad()
+        >>> (2 * y).backward()
+        >>> y.grad
+        Tensor(2.)
+        """
+        global _retaining  # noqa: PLW0603  (until then, no pass looks for it)
+        self._check_tracks("retain_grad()")
+        if self.op is not None:
+            _retaining = self._retains = True
+
+    def _check_tracks(self, what: str) -> None:
+        if not self._requires_grad:
+            raise GradientError(
+                f"{what} on a tensor that does not track gradients: none will ever arrive. Make "
+                "it with requires_grad=True, or call it on a result that depends on one."
+            )
 
     def detach(self) -> Tensor:
         """Return a tensor with the same values that does not track gradients."""
@@ -579,11 +621,10 @@ def record(rule: Rule, args: tuple[Any, ...], options: Mapping[str, Any] = _NO_O
     """
     arrays = []
     tracked = []
-    stamp = i = 0
+    i = 0
     for a in args:
         if isinstance(a, Tensor):
             arrays.append(a._data)
-            stamp += a._version
             if a._requires_grad:
                 tracked.append(i)
         else:
@@ -592,13 +633,13 @@ def record(rule: Rule, args: tuple[Any, ...], options: Mapping[str, Any] = _NO_O
                 args = (*args[:i], a, *args[i + 1 :])
             arrays.append(a)
         i += 1  # noqa: SIM113  (every operation comes through here, and enumerate is slower)
-    y = rule.forward(*arrays, **options)
+    y = rule.forward(*arrays, **options) if options else rule.forward(*arrays)
     plain = type(y) is np.ndarray
     if not plain and not _is_foreign(y):
         y, plain = np.asarray(y), True  # NumPy returns scalars for results without axes
     result: Tensor = _new(Tensor)  # as in _wrap, without the cost of a call
     result._data = y
-    result._version = 0
+    result._written = -1
     result.op = None
     result._requires_grad = False
     result._grad = None
@@ -610,7 +651,7 @@ def record(rule: Rule, args: tuple[Any, ...], options: Mapping[str, Any] = _NO_O
         if plain:
             y.setflags(False)  # noqa: FBT003  (write=False, at half the cost)
         result._requires_grad = True
-        op = result.op = make_op(rule, args, options, tracked, stamp)
+        op = result.op = make_op(rule, args, options, tracked)
         for observer in now.observers:
             observer.recorded(op, arrays, y)
     return result
@@ -721,7 +762,7 @@ def _wrap(array: Array) -> Tensor:
     """Make a tensor of an array without checks or copies: the fast way in."""
     tensor: Tensor = _new(Tensor)
     tensor._data = array
-    tensor._version = 0
+    tensor._written = -1
     tensor.op = None
     tensor._requires_grad = False
     tensor._grad = None
@@ -769,6 +810,21 @@ def array_of(value: Any) -> Array:
 # --- gradients ------------------------------------------------------------------------------
 
 
+def arriving_at(output: Tensor, gradient: Any = None) -> Tensor:
+    """Return what a backward pass starts with: 1 for a scalar, the given gradient otherwise.
+
+    Raises `GradientError` if nothing tracks or a gradient is missing, `ShapeError` if it does not
+    fit.
+    """
+    if not output._requires_grad:
+        raise GradientError(
+            "this value does not depend on any tensor with requires_grad=True, so backward() "
+            "has nowhere to go. Was it computed under no_grad(), from detached or constant "
+            "values, or through a function without a gradient such as argmax?"
+        )
+    return _seed(output, gradient)
+
+
 def _seed(output: Tensor, gradient: Any) -> Tensor:
     """What arrives at the output: 1 for a scalar, the given gradient otherwise."""
     if gradient is None:
@@ -800,30 +856,86 @@ def _ones(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Tensor:
     return _wrap(one)
 
 
+_retaining = False  # whether any result was ever asked to keep its gradient
+
+
+def _drain(steps: Iterator[engine.RawStep]) -> dict[Variable, Array]:
+    """Run a backward pass to its end; return the gradients of the results that keep theirs."""
+    if not _retaining:
+        for _ in steps:
+            pass
+        return {}
+    return {
+        output: arriving
+        for output, _, arriving, _, _ in steps
+        if getattr(output, "_retains", False)
+    }
+
+
+class HookHandle:
+    """What `register_hook` returns: `remove()` takes the hook away again.
+
+    >>> x = Tensor(1.0, requires_grad=True)
+    >>> with x.register_hook(lambda g: g * 0.0):
+    ...     x.exp().backward()
+    >>> x.grad
+    Tensor(0.)
+    """
+
+    __slots__ = ("_tensor",)
+
+    def __init__(self, tensor: Tensor) -> None:
+        self._tensor = weakref.ref(tensor)  # the tensor holds the handle: no cycle
+
+    def remove(self) -> None:
+        """Remove the hook; to do so twice is no error."""
+        if (tensor := self._tensor()) is not None:
+            tensor.remove_hook(self)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.remove()
+
+
+def _call_hook(hook: Callable[[Tensor], Any], variable: Variable, gradient: Array) -> Array:
+    """Show a hook a gradient; it is never the array itself, which others may hold too."""
+    result = hook(gradient if isinstance(gradient, Tensor) else _as_tensor(gradient))
+    if result is None:
+        return gradient
+    shape, dtype = variable._data.shape, variable._data.dtype
+    if np.shape(result) != shape:
+        raise ShapeError(
+            f"a hook returned a gradient of shape {np.shape(result)} for a tensor of shape {shape}"
+        )
+    if isinstance(gradient, Tensor):
+        return result if isinstance(result, Tensor) else Tensor(result, dtype=dtype)
+    return np.array(array_of(result), dtype)
+
+
 def _deposit(pending: dict[Variable, Array], taken: set[int]) -> None:
     """Add the finished gradients to the leaves, each as an array of its own.
 
     A rule may pass an array on as it is, so several leaves may be given the same one; `taken`
     holds the ids of arrays that belong to somebody already.
     """
-    for leaf, gradient in pending.items():
-        if isinstance(gradient, Tensor):
-            new = gradient
-        elif type(gradient) is np.ndarray and gradient.base is None and id(gradient) not in taken:
+    leaf: Tensor
+    for leaf, gradient in pending.items():  # type: ignore[assignment]
+        if type(gradient) is np.ndarray and gradient.base is None and id(gradient) not in taken:
             taken.add(id(gradient))
-            new = _wrap(gradient)
-        else:  # a view, somebody else's too, or a NumPy scalar
-            new = _as_tensor(gradient)
-        before = leaf._grad  # type: ignore[attr-defined]
-        leaf._grad = new if before is None else _add(before, new)  # type: ignore[attr-defined]
-        leaf._passes = abs(leaf._passes) + 1  # type: ignore[attr-defined]
+        else:  # a view, somebody else's too, a NumPy scalar, or a tensor already
+            gradient = _as_tensor(gradient)  # noqa: PLW2901
+        before = leaf._grad
+        leaf._grad = gradient if before is None else _add(before, gradient)
+        leaf._passes = abs(leaf._passes) + 1
 
 
-def _add(before: Tensor, new: Tensor) -> Tensor:
+def _add(before: Tensor | Array, new: Tensor | Array) -> Tensor | Array:
     """Accumulate; the sum belongs to a graph only if one of its terms does."""
-    if before._requires_grad or new._requires_grad:
+    if _tracks(before) or _tracks(new):
         return before + new
-    return _wrap(before._data + new._data)
+    return array_of(before) + array_of(new)
 
 
 def gradients(
@@ -849,12 +961,8 @@ def gradients(
         arriving = read(_seed(output, seed))
         pending: dict[Variable, Array] = {output: arriving}
         wanted: set[Variable] = set(inputs)
-        if output in wanted:
-            found[output] = arriving
-        for fields in engine.sweep(order, pending, read):
-            step = Step(*fields)
-            if (x := step.input) in wanted:
-                found[x] = step.total
+        steps = engine.sweep(order, pending, read)
+        found = {finished: g for finished, _, g, _, _ in steps if finished in wanted} | pending
     return [None if (g := found.get(x)) is None else _as_tensor(g) for x in inputs]
 
 
@@ -893,14 +1001,23 @@ def finished_gradients(tensors: Iterable[Tensor], passes: Collection[int]) -> li
     for t in tensors:
         if t._passes not in passes:
             return t
-        flat.append(t._grad._data.ravel())  # type: ignore[union-attr]
+        gradient: Any = t._grad
+        flat.append((gradient._data if isinstance(gradient, Tensor) else gradient).ravel())
     return flat
+
+
+def stand_in(tensors: Iterable[Tensor], storage: Iterable[Array]) -> bool:
+    """Whether each tensor keeps its values in the array given for it; see `Tensor.relocate`."""
+    for t, array in zip(tensors, storage, strict=True):  # noqa: SIM110  (all() takes three times as long)
+        if t._data is not array:
+            return False
+    return True
 
 
 def spend_gradients(tensors: Collection[Tensor]) -> None:
     """Note that the values were moved, and that the gradients are used up by it."""
     for t in tensors:
-        t._passes = -abs(t._passes)
+        t._passes = -t._passes
     engine.touch_all(tensors)
 
 

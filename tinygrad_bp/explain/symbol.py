@@ -37,6 +37,8 @@ _BINARY: dict[Callable[..., Any], tuple[str, int]] = {
     np.greater_equal: (">=", _COMPARE),
 }
 
+_PRODUCTS = {np.multiply, primitives.product}
+
 
 class Symbol:
     """A named value that records, as text, the expression it becomes part of.
@@ -49,18 +51,48 @@ class Symbol:
     array([2., 4.])
     """
 
-    __slots__ = ("binding", "text", "value")
+    __slots__ = ("binding", "sign", "text", "value")
 
-    def __init__(self, text: str, value: Any, binding: int = _ATOM) -> None:
+    def __init__(self, text: str, value: Any, binding: int = _ATOM, *, sign: int = 0) -> None:
         self.text = text
         self.value = value if isinstance(value, np.ndarray) else np.asarray(value)
         self.binding = binding
+        self.sign = sign  # 1 or -1 for a factor that is nothing but its sign: see `unit`
+
+    @classmethod
+    def unit(cls, like: Any) -> Symbol:
+        """Return a 1 that leaves no trace as a factor: fed as `g`, it gives the local derivative.
+
+        >>> y = np.tanh(0.5)
+        >>> print(-Symbol.unit(y) * Symbol("y", y))
+        -y
+        """
+        return cls("1", np.ones_like(like), sign=1)
+
+    @classmethod
+    def number(cls, value: Any, digits: int = 4) -> Symbol:
+        """Return a symbol whose text is its value, for formulas in numbers.
+
+        >>> print(2 - Symbol.number(-0.48433))
+        2 - (-0.4843)
+        """
+        text = f"{value:.{digits}g}"
+        return cls(text, value, _COMPARE if text.startswith("-") else _ATOM)
 
     def __str__(self) -> str:
         return self.text
 
     def __repr__(self) -> str:
         return f"Symbol({self.text!r})"
+
+    @staticmethod
+    def call(function: Callable[..., Any], args: tuple[Any, ...], options: Any = None) -> Symbol:
+        """Return what a function makes of symbols and numbers, written down.
+
+        >>> print(Symbol.call(np.maximum, (Symbol("x", 2.0), 0)))
+        maximum(x, 0)
+        """
+        return _call(function, args, options)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -130,7 +162,7 @@ class Symbol:
         return _call(np.matmul, (other, self))
 
     def __neg__(self) -> Symbol:
-        return Symbol(f"-{_bound(self, _SIGN)}", -self.value, _SIGN)
+        return _negative(self, -self.value)
 
     def __getitem__(self, index: Any) -> Symbol:
         return _call(primitives.getitem, (self, index))
@@ -163,6 +195,8 @@ def _call(
     """Call a function on the values, and write the call down."""
     options = options or {}
     value = function(*_values(args), **_values(options))
+    if function in _PRODUCTS and (factor := _other_factor(*args)) is not None:
+        return Symbol(factor.text, value, factor.binding, sign=factor.sign)
     if function in _BINARY and not options:
         sign, binding = _BINARY[function]
         left, right = args
@@ -172,13 +206,26 @@ def _call(
         text = f"{_bound(left, on_the_left)} {sign} {_bound(right, binding + 1)}"
         return Symbol(text, value, binding)
     if function is np.negative:
-        return Symbol(f"-{_bound(args[0], _SIGN)}", value, _SIGN)
+        return _negative(args[0], value)
     if function is primitives.getitem:
         return Symbol(f"{_bound(args[0], _ATOM)}[{_index(args[1])}]", value)
     if function is np.swapaxes and args[1:] == (-1, -2):
         return Symbol(f"{_bound(args[0], _ATOM)}.mT", value)
     written = [_text(a) for a in args] + [f"{key}={_text(v)}" for key, v in options.items()]
     return Symbol(f"{name_of(function)}({', '.join(written)})", value)
+
+
+def _negative(x: Symbol, value: Any) -> Symbol:
+    return Symbol(f"-{_bound(x, _SIGN)}", value, _SIGN, sign=-x.sign)
+
+
+def _other_factor(a: Any, b: Any) -> Symbol | None:
+    """What is left of a product when one factor is 1 or -1, None if neither is."""
+    for unit, other in ((a, b), (b, a)):
+        if isinstance(unit, Symbol) and unit.sign:
+            factor = other if isinstance(other, Symbol) else Symbol(_text(other), _values(other))
+            return factor if unit.sign > 0 else _negative(factor, factor.value)
+    return None
 
 
 def _values(argument: Any) -> Any:

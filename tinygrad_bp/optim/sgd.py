@@ -15,6 +15,7 @@ from tinygrad_bp.tensor import (
     finished_gradients,
     forget_gradients,
     spend_gradients,
+    stand_in,
 )
 
 __all__ = ["SGD"]
@@ -53,10 +54,8 @@ class _Vector:
 
     def gather(self, pieces: list[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
         """Join flat gradients to one vector, in the buffer unless there is only one."""
-        for p, view in zip(self.parameters, self.views, strict=True):
-            if p.data is not view:  # another optimiser, or requires_grad_(), has moved it
-                self.lay_out()
-                break
+        if not stand_in(self.parameters, self.views):
+            self.lay_out()  # another optimiser, or requires_grad_(), has moved one
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces, out=self.joined)
 
 
@@ -127,7 +126,7 @@ class SGD:
             if isinstance(pieces, Tensor):
                 self._refuse(pieces)
             gathered.append(vector.gather(pieces))
-        if not all(math.isfinite(np.dot(g, g)) for g in gathered):
+        if not math.isfinite(sum(float(g.dot(g)) for g in gathered)):
             self._check_finite()  # the square may overflow where the gradient does not
         for vector, g in zip(self._vectors, gathered, strict=True):
             self._move(vector, g)
@@ -138,14 +137,18 @@ class SGD:
 
         `g` may be a tensor's own gradient: it is not written to.
         """
-        first = self.momentum > 0 and vector.velocity is None
+        values, velocity = vector.values, vector.velocity
+        first = self.momentum > 0 and velocity is None
         if first:
-            vector.velocity = np.zeros_like(vector.values)
+            vector.velocity = velocity = np.zeros_like(values)
+        if g.size <= _STRETCH:
+            values -= self.lr * self._direction(values, g, velocity, first=first)
+            return
         for start in range(0, g.size, _STRETCH):
             part = slice(start, start + _STRETCH)
-            velocity = None if vector.velocity is None else vector.velocity[part]
-            step = self._direction(vector.values[part], g[part], velocity, first=first)
-            vector.values[part] -= self.lr * step
+            moving = None if velocity is None else velocity[part]
+            step = self._direction(values[part], g[part], moving, first=first)
+            values[part] -= self.lr * step
 
     def _direction(
         self,

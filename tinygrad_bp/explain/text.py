@@ -1,0 +1,390 @@
+"""The backward pass as text: what the page shows, from the same data, for terminals and readers.
+
+One line says one thing and starts with what it is about, so that the text can be listened to and
+two runs can be compared with `diff`.
+"""
+
+from __future__ import annotations
+
+import textwrap
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from tinygrad_bp.explain.trace import Trace
+    from tinygrad_bp.tensor import Tensor
+
+__all__ = [
+    "Data",
+    "array_of_view",
+    "columns",
+    "data_of",
+    "narrate",
+    "norm_of",
+    "number",
+    "plain",
+    "shape_text",
+    "summary",
+    "table",
+]
+
+Data: TypeAlias = Mapping[str, Any]
+"""What `Trace.to_dict()` gives."""
+
+_PRINTED = 32  # entries of an array that is written out
+_BOLD, _FAINT, _END = "\x1b[1m", "\x1b[2m", "\x1b[0m"
+
+
+# --- numbers, shapes and arrays as text -----------------------------------------------------
+
+
+def number(value: Any, digits: int = 4) -> str:
+    """Return a number with so many significant digits; what is not a float stays as it is.
+
+    >>> number(-0.0741341), number(3), number("nan")
+    ('-0.07413', '3', 'nan')
+    """
+    return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
+
+
+def shape_text(shape: Sequence[int]) -> str:
+    """Return a shape as Python writes it.
+
+    >>> shape_text([16])
+    '(16,)'
+    """
+    return str(tuple(shape))
+
+
+def array_of_view(view: Any) -> np.ndarray[Any, Any] | None:
+    """Return the array of a view, None if it is too large to be kept in full.
+
+    >>> array_of_view({"shape": [2], "dtype": "float64", "data": [1.0, "nan"]})
+    array([ 1., nan])
+    """
+    if not isinstance(view, Mapping):
+        return np.asarray(float(view) if isinstance(view, str) else view)
+    if "data" not in view:
+        return None
+    array: np.ndarray[Any, Any] = np.array(view["data"]).astype(view["dtype"])
+    return array.reshape(view["shape"])
+
+
+def norm_of(view: Any) -> float:
+    """Return the square root of the sum of squares of a view's array."""
+    array = array_of_view(view)
+    return float(view["norm"] if array is None else np.linalg.norm(array.astype(float).ravel()))
+
+
+def summary(view: Any) -> str:
+    """Return a scalar's number, an array's shape and norm.
+
+    >>> summary(0.48433), summary({"shape": [2], "dtype": "float64", "data": [3.0, 4.0]})
+    ('0.4843', '(2,), norm 5')
+    """
+    if not isinstance(view, Mapping):
+        return number(view)
+    return f"{shape_text(view['shape'])}, norm {number(norm_of(view))}"
+
+
+def plain(text: str) -> str:
+    r"""Return the text with nothing in it that would steer a terminal or reorder a line.
+
+    >>> plain("w\x1b[31m")
+    'w�[31m'
+    """
+    return "".join("\ufffd" if unicodedata.category(c) in _UNSEEN else c for c in text)
+
+
+_UNSEEN = {"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"}
+
+
+def data_of(loss: Tensor | Trace | Data) -> Data:
+    """Return the data of a backward pass: of a loss, of its trace, or the data themselves."""
+    from tinygrad_bp.explain.trace import Trace, trace
+
+    if isinstance(loss, Mapping):
+        return loss
+    found = loss if isinstance(loss, Trace) else trace(loss, checks=False)
+    data: Data = found.to_dict()
+    return data
+
+
+# --- the whole pass -------------------------------------------------------------------------
+
+
+def narrate(data: Data, *, width: int = 80, color: bool = False, limit: int | None = 200) -> str:
+    """Return the backward pass in words and numbers, one block for each value it passes.
+
+    Lines are at most `width` long where words allow it. Of more than `limit` steps the first and
+    the last are told; None tells all. Without `color` there are no control characters.
+    """
+    return "\n".join(_Narrator(data, width, color=color).lines(limit))
+
+
+class _Narrator:
+    """Writes the lines of one pass."""
+
+    def __init__(self, data: Data, width: int, *, color: bool) -> None:
+        self.data = data
+        self.nodes: list[Data] = data["nodes"]
+        self.edges: list[Data] = data["edges"]
+        self.steps: list[Data] = data["steps"]
+        self.loss = self.nodes[data["loss"]]
+        self.width = max(width, 40)
+        self.color = color
+
+    def lines(self, limit: int | None) -> Iterator[str]:
+        """Everything, from the heading to the table of the leaves."""
+        yield from self._header()
+        first, last = _told(len(self.steps), limit)
+        yield from self._blocks(0, first)
+        if first < last:
+            yield ""
+            yield from self._wrapped("", _left_out(first, last, len(self.steps)))
+        yield from self._blocks(last, len(self.steps))
+        yield from self._notes()
+        yield from self._leaves()
+
+    # what the data refer to
+
+    def _view(self, index: int | None) -> Any:
+        return None if index is None else self.data["arrays"][index]
+
+    def _child(self, step: Data) -> Data:
+        return self.nodes[self.edges[step["edge"]]["child"]]
+
+    def _parent(self, step: Data) -> Data:
+        return self.nodes[self.edges[step["edge"]]["parent"]]
+
+    # how lines are written
+
+    def _styled(self, style: str, lines: Sequence[str]) -> list[str]:
+        return [f"{style}{line}{_END}" for line in lines] if self.color else list(lines)
+
+    def _wrapped(self, indent: str, text: str, *, hanging: str = "") -> list[str]:
+        return textwrap.wrap(
+            plain(text),
+            self.width,
+            initial_indent=indent,
+            subsequent_indent=indent + hanging,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+
+    def _said(self, indent: str, label: str, text: str) -> list[str]:
+        """A label and what there is to say, going on further in."""
+        return self._wrapped(indent, f"{label}: {text}", hanging="    ")
+
+    def _shown(self, indent: str, label: str, text: str, view: Any) -> Iterator[str]:
+        """A label, a text and an array: in the line if it is a number, below it if it is small."""
+        yield from self._said(indent, label, text + summary(view))
+        array = array_of_view(view) if isinstance(view, Mapping) and view["shape"] else None
+        if array is not None and 0 < array.size <= _PRINTED:
+            yield from _rows(array, indent + "    ", self.width)
+
+    # the parts
+
+    def _header(self) -> Iterator[str]:
+        reached = sum(node["kind"] == "leaf" and node["grad"] is not None for node in self.nodes)
+        counts = [_count(len(self.nodes), "value", "values"),
+                  _count(len(self.steps), "step", "steps"),
+                  _count(reached, "leaf gets a gradient", "leaves get a gradient")]  # fmt: skip
+        yield from self._styled(_BOLD, [f"Backward pass from {plain(self.data['title'])}"])
+        yield ", ".join(counts) + "."
+        yield from self._wrapped("", _HOW_IT_WORKS)
+        yield from self._said("", "checks", self.data["checks"]["text"])
+
+    def _blocks(self, start: int, end: int) -> Iterator[str]:
+        """Each value that sends something in these steps."""
+        steps = [(i, self.steps[i]) for i in range(start, end)]
+        for _, group in groupby(steps, lambda pair: self.edges[pair[1]["edge"]]["child"]):
+            numbered = list(group)
+            yield ""
+            yield from self._value(self._child(numbered[0][1]))
+            for i, step in numbered:
+                yield from self._step(i + 1, step)
+
+    def _value(self, node: Data) -> Iterator[str]:
+        """How a value was made, and what arrives there."""
+        made = node["forward"] or {"text": node["op"], "numbers": None}
+        equal = _different([node["name"], made["text"], made["numbers"]])
+        line = " = ".join([*equal, summary(self._view(node["value"]))])
+        yield from self._styled(_BOLD, self._wrapped("", line, hanging="    "))
+        if (source := node["source"]) is not None:
+            file = PurePath(source["file"]).name
+            where = f"{file}:{source['line']}, in {source['function']}: {source['code']}"
+            yield from self._styled(_FAINT, self._said("  ", "source", where))
+        yield from self._shown("  ", "arrives", self._arriving(node), self._view(node["grad"]))
+        if node["why"]:
+            yield from self._said("  ", "why", node["why"])
+
+    def _arriving(self, node: Data) -> str:
+        """What g stands for: a derivative, if it is one of a single number."""
+        seed = array_of_view(self._view(self.loss["grad"]))
+        if seed is not None and seed.size == 1 and seed.item() == 1:
+            return f"g = d{self.loss['name']}/d{node['name']} = "
+        return "g, as it was given: " if node is self.loss else "g = "
+
+    def _step(self, count: int, step: Data) -> Iterator[str]:
+        parent = self._parent(step)
+        yield from self._styled(_BOLD, [f"  step {count}, to {plain(parent['name'])}"])
+        if (local := step["local"]) is not None:
+            equal = _different([local["symbol"], local["text"], local["numbers"]])
+            if not _is_number(local["text"]):
+                equal = _different([*equal, summary(self._view(local["value"]))])
+            yield from self._said("    ", "slope", " = ".join(equal))
+        yield from self._contribution(step)
+        if step["of"] > 1 or step["before"] is not None:
+            yield from self._sum(step, parent)
+        if (check := step["check"]) is not None:
+            yield from self._said("    ", "check", _checked(check))
+
+    def _contribution(self, step: Data) -> Iterator[str]:
+        formula = step["formula"]
+        view = self._view(step["contribution"])
+        if formula["shapes"] and not formula["numbers"]:
+            yield from self._said("    ", "shapes", formula["shapes"])
+        if step["unbroadcast"]:
+            yield from self._said("    ", "broadcasting undone", step["unbroadcast"])
+        equal = [part for part in (formula["text"], formula["numbers"]) if part != summary(view)]
+        start = "".join(f"{part} = " for part in _different(equal))
+        yield from self._shown("    ", "contribution", start, view)
+
+    def _sum(self, step: Data, parent: Data) -> Iterator[str]:
+        """Where several contributions meet: what was there before, and what it is now."""
+        before, after = self._view(step["before"]), self._view(step["after"])
+        said = []
+        if step["of"] > 1:
+            said.append(f"contribution {step['reported']} of {step['of']} to {parent['name']}")
+        if before is None:
+            yield from self._said("    ", "sum", f"{said[0]}; more will be added")
+            return
+        if parent["held"] is not None and step["reported"] == 1:
+            said.append(f".grad held {summary(before)} from before")
+        if isinstance(after, Mapping):
+            said.append("together ")
+        else:
+            added = number(self._view(step["contribution"]))
+            said.append(f"{number(before)} + {_in_brackets(added)} = ")
+        yield from self._shown("    ", "sum", "; ".join(said), after)
+
+    def _notes(self) -> Iterator[str]:
+        noted = [(node, note) for node in self.nodes for note in node["notes"]]
+        if noted:
+            yield ""
+            yield from self._styled(_BOLD, ["Notes"])
+        for node, note in noted:
+            yield from self._said("  ", node["name"], note["text"])
+
+    def _leaves(self) -> Iterator[str]:
+        """The table of what the pass was for."""
+        leaves = [node for node in self.nodes if node["kind"] == "leaf"]
+        if leaves:
+            yield ""
+            yield from self._styled(_BOLD, ["Gradients of the leaves"])
+            yield from table([("leaf", "value", "gradient"), *map(self._leaf_row, leaves)])
+
+    def _leaf_row(self, node: Data) -> tuple[str, str, str]:
+        arrived = self._view(node["grad"])
+        gradient = "none arrives" if arrived is None else summary(arrived)
+        return plain(node["name"]), summary(self._view(node["value"])), gradient
+
+
+_HOW_IT_WORKS = (
+    "A value hands the gradient g that arrives at it on to each parent, times its own slope in "
+    "that parent. Contributions to the same parent are added."
+)
+
+
+def table(rows: Sequence[Sequence[str]], *, indent: str = "  ") -> list[str]:
+    """Return rows as lines, their columns under each other.
+
+    >>> table([("leaf", "gradient"), ("w", "-0.07")])
+    ['  leaf  gradient', '  w     -0.07']
+    """
+    widths = [max(map(columns, column)) for column in zip(*rows, strict=True)]
+    return [
+        (indent + "  ".join(_padded(cell, w) for cell, w in zip(row, widths, strict=True))).rstrip()
+        for row in rows
+    ]
+
+
+def columns(text: str) -> int:
+    """Return how many columns of a terminal a text takes.
+
+    >>> columns("w3"), columns("重み")
+    (2, 4)
+    """
+    wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
+    return len(text) + wide - sum(unicodedata.combining(c) != 0 for c in text)
+
+
+def _padded(text: str, width: int) -> str:
+    return text + " " * (width - columns(text))
+
+
+def _count(count: int, one: str, many: str) -> str:
+    return f"{count:,} {one if count == 1 else many}"
+
+
+def _told(count: int, limit: int | None) -> tuple[int, int]:
+    """Where the first part ends and the last one starts."""
+    if limit is None or count <= limit:
+        return count, count
+    return (limit + 1) // 2, count - limit // 2
+
+
+def _left_out(first: int, last: int, count: int) -> str:
+    return (
+        f"... {last - first:,} steps, {first + 1:,} to {last:,} of {count:,}, are left out here; "
+        "limit=None shows them all ..."
+    )
+
+
+def _different(parts: Sequence[str | None]) -> list[str]:
+    """The parts there are, without those that only repeat the one before."""
+    found: list[str] = []
+    for part in parts:
+        if part and part not in found[-1:]:
+            found.append(part)
+    return found
+
+
+def _in_brackets(written: str) -> str:
+    return f"({written})" if written.startswith("-") else written
+
+
+def _checked(check: Data) -> str:
+    difference, relative = number(check["difference"], 8), number(check["relative"], 2)
+    at = f"at {check['index']} {number(check['analytic'], 8)}, " if check["index"] else ""
+    return f"{at}central difference {difference}, relative error {relative}"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _rows(array: np.ndarray[Any, Any], indent: str, width: int) -> list[str]:
+    """A small array, one line for each row, the numbers under each other."""
+    wide = max(len(number(x)) for x in array.ravel().tolist())
+
+    def written(x: Any) -> str:
+        return number(x.item()).rjust(wide)
+
+    text = np.array2string(
+        array,
+        formatter={"all": written},
+        max_line_width=max(width - len(indent), 20),
+        threshold=_PRINTED + 1,
+    )
+    return [indent + line.rstrip() for line in text.splitlines() if line.strip()]
