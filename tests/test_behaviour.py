@@ -79,6 +79,15 @@ def test_a_view_of_a_changed_leaf_is_stale_too() -> None:
     assert x.grad is None
 
 
+def test_a_detached_copy_of_a_changed_leaf_is_stale_too() -> None:
+    x, w = leaf(2.0), leaf(3.0)
+    y = (x.detach().detach() * w).sum()
+    x.data = np.array([20.0])
+    with pytest.raises(errors.StaleGraphError, match="multiply"):
+        y.backward()
+    assert w.grad is None
+
+
 def test_a_leaf_owns_its_data() -> None:
     given = np.array([2.0])
     w = Tensor(given, requires_grad=True)

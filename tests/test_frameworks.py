@@ -172,9 +172,12 @@ POSITIVE = words("""log log2 log10 log1p sqrt rsqrt reciprocal lgamma digamma sp
     nn.functional.poisson_nll_loss""")
 WITHIN_1 = words("asin acos atanh erfinv tan logit special.ndtri")
 SQUARE = words("""linalg.inv linalg.det linalg.pinv linalg.matrix_exp linalg.svdvals linalg.cond
-    linalg.matrix_norm trace tril triu cov corrcoef logdet linalg.cholesky_of_square""")
+    linalg.matrix_norm trace tril triu cov off_diagonal_corrcoef logdet
+    linalg.cholesky_of_square""")
 TWO = set(POSITIVE[POSITIVE.index("special.xlogy") :])
 OURS: dict[str, Function] = {
+    # The diagonal is clipped to 1, where it is.
+    "off_diagonal_corrcoef": lambda torch: lambda x: torch.corrcoef(x)[[0, 0, 1], [1, 2, 2]],
     "fft.rfft_abs": lambda torch: lambda x: torch.fft.rfft(x).abs(),
     "linalg.cholesky_of_square": lambda torch: lambda a: torch.linalg.cholesky(a @ a.mT),
 }

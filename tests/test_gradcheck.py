@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,8 @@ import pytest
 import tinygrad_bp as bp
 from tinygrad_bp import Tensor, errors, nn
 from tinygrad_bp import functional as F
-from tinygrad_bp.gradcheck import Verdict, check
+from tinygrad_bp.gradcheck import Verdict, check, check_vjp
+from tinygrad_bp.gradcheck.numerical import by_differences
 from tinygrad_bp.registry import elementwise, primitive, rule, rules
 
 Array = np.ndarray
@@ -319,3 +321,331 @@ def test_every_parameter_of_the_lessons_network(rng: np.random.Generator) -> Non
     assert report.ok
     assert sum(report.counts.values()) == 13_002
     assert report.worst[0].relative_error < 1e-11
+
+
+# --- differences that know their error ---------------------------------------------------------
+
+SLOPES: dict[str, tuple[Callable[..., Any], float, float]] = {
+    "far below the step": (lambda x: np.tanh(1e6 * x), 1e-7, 1e6 / math.cosh(0.1) ** 2),
+    "saturated": (lambda x: np.tanh(1e6 * x), 0.3, 0.0),
+    "a narrow bump": (lambda x: x + np.exp(-(((x - 0.25) * 2**20) ** 2)), 0.25 + 2.0**-21,
+                      1 - 2**20 * math.exp(-0.25)),
+    "fast and small": (lambda x: x + 1e-8 * np.sin(1e5 * x), 0.5, 1 + 1e-3 * math.cos(5e4)),
+    "fast": (lambda x: np.sin(1e5 * x), 0.5, 1e5 * math.cos(5e4)),
+    "a switch between approximations": (lambda x: np.sin(x) + 3e-16 * (x > 0.5), 0.5,
+                                        math.cos(0.5)),
+    "a coarse one": (lambda x: np.sin(x) + 3e-10 * (x > 0.5), 0.5, math.cos(0.5)),
+    "single precision within": (lambda x: np.sin(x.astype(np.float32)).astype(float), 0.3,
+                                math.cos(0.3)),
+    "edge of the domain": (np.arcsin, 1 - 2.0**-30, (2.0**-29 - 2.0**-60) ** -0.5),
+    "stairs of rounding": (lambda x: (x + 1e8) - 1e8, 0.7, 1.0),
+    "stairs that are meant": (np.floor, 100.5, 0.0),
+    "a jump": (np.floor, 1.0, 0.0),
+    "next to a kink": (np.abs, -1e-300, -1.0),
+    "next to a pole": (lambda x: 1 / x, 1e-6, -1e12),
+    "tiny": (lambda x: 1e-200 * np.sin(x), 0.4, 1e-200 * math.cos(0.4)),
+    "a large constant": (lambda x: 1e9 + np.sin(x), 1.2, math.cos(1.2)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SLOPES)
+def test_differences_know_their_error(case: str) -> None:
+    function, x, slope = SLOPES[case]
+    with np.errstate(all="ignore"):
+        found = by_differences(function, np.array([x]), 0)
+    assert abs(found.value[0] - slope) <= 4 * found.error[0] + 1e-14 * abs(slope)
+    assert 4 * found.error[0] <= 1e-4 * abs(slope) or slope == 0
+    assert found.left is None
+
+
+def test_differences_that_cannot_tell_say_so() -> None:
+    found = by_differences(lambda x: x + np.exp(-(((x - 0.3) * 1e11) ** 2)), np.array([0.3]), 0)
+    assert found.error[0] > 1e-3
+    found = by_differences(lambda x: 1e9 + 1e-9 * np.sin(x), np.array([0.3]), 0)
+    assert found.error[0] > 1e-9
+
+
+# --- what is not known is not ok ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.0, 2.0])
+def test_what_rounding_hides_is_not_ok(factor: float) -> None:
+    report = check(
+        lambda x: 1e9 + np.sum(1e-9 * np.sin(x)),
+        np.array([0.3, 0.9]),
+        gradient=lambda x: factor * 1e-9 * np.cos(x),
+        method="differences",
+    )
+    assert report.counts[Verdict.INCONCLUSIVE] == 2
+    assert not report.ok
+    assert "gradcheck UNDECIDED: 2 INCONCLUSIVE" in str(report)
+    with pytest.raises(errors.GradcheckError, match="could not be confirmed"):
+        report.assert_ok()
+
+
+@pytest.mark.parametrize("method", ["complex", "differences"])
+def test_rules_that_look_for_their_output_among_their_inputs(method: str, planted: Any) -> None:
+    top = planted(
+        np.max,
+        vjp=lambda g, y, x: g * (x == y),
+        jvp=lambda t, y, x: np.sum(t * (x == y)),
+    )
+    report = check(
+        lambda x: top(x - 0.5 * x) + top(F.softmax(x)) - np.sum(F.softmax(x)) * np.sum(x / 3),
+        np.array([0.3, 0.9, 1.7]),
+        method=method,
+    )
+    assert report.ok, str(report)
+    assert report.counts[Verdict.PASS] == 3
+
+
+# --- blame -------------------------------------------------------------------------------------
+
+
+def test_what_makes_nan_is_blamed_first(planted: Any) -> None:
+    wrong = planted(np.exp, lambda g, y, x: 2 * g * y)
+    bad = planted(np.square, lambda g, y, x: 2 * g * x / np.where(x > 1, 0, 1))
+    report = check(lambda x: np.sum(bad(wrong(x))), np.array([-1.0, 0.5]))
+    assert "makes inf of a finite gradient, in 1 of 2 entries" in report.blame[0]
+    assert "its function has a finite slope there" in report.blame[0]
+    report = check(lambda x: np.sum(np.sqrt(x)), np.array([0.0, 1.0]))
+    assert "'sqrt' for argument 0 makes inf" in report.blame[0]
+    assert "no finite slope there" in report.blame[0]
+
+
+def test_blame_names_the_line_of_the_user(planted: Any) -> None:
+    wrong = planted(
+        np.prod, vjp=lambda g, y, x: 2 * g * y / x, jvp=lambda t, y, x: np.sum(2 * t * y / x)
+    )
+    x = np.array([1.0, 2.0])
+    report = check(wrong, x)
+    assert report.blame[1].endswith("`report = check(wrong, x)`")
+
+
+def test_one_wrong_entry_of_many_is_found_by_blame(planted: Any) -> None:
+    hole = np.arange(5000) != 4321
+    f = planted(np.square, lambda g, y, x: 2 * g * x * hole)
+    report = check(lambda x: np.sum(f(x)), np.linspace(1, 2, 5000))
+    assert "1 of 5000 compared entries are wrong, 1 of them 0" in report.blame[0]
+
+
+# --- gradients written by hand, right and wrong ------------------------------------------------
+
+POINT = np.array([0.7, -1.2, 0.4, 2.1])
+LABELS = np.array([0, 2, 2, 3, 0])
+
+
+def scatter(g: Array) -> Array:
+    return np.bincount(LABELS, weights=g, minlength=4)
+
+
+def overwrite(g: Array) -> Array:
+    result = np.zeros(4)
+    result[LABELS] = g
+    return result
+
+
+def mutate(a: Array, result: Array) -> Array:
+    a *= 1.5
+    return result
+
+
+def one_by_one(function: Callable[[float], float]) -> Callable[[Array], Array]:
+    """As a function that complex numbers cannot go through."""
+    return lambda x: np.array([function(float(v)) for v in x])
+
+
+WRONG: dict[str, tuple[Callable[..., Any], Callable[..., Any], list[Any]]] = {
+    "1e-8 of a sine, doubled": (
+        lambda x: 1e-8 * np.sin(x), lambda g, x: 2e-8 * g * np.cos(x), [POINT]),
+    "1e-200 of a sine, zero": (lambda x: 1e-200 * np.sin(x), lambda g, x: 0 * g, [POINT]),
+    "a millionth too much": (np.sin, lambda g, x: (1 + 1e-6) * g * np.cos(x), [POINT]),
+    "1e9 + sine, doubled": (
+        lambda x: 1e9 + np.sum(np.sin(x)), lambda g, x: 2 * g * np.cos(x), [POINT]),
+    "one nan": (np.sin, lambda g, x: np.where(x == 0.4, np.nan, g * np.cos(x)), [POINT]),
+    "inf": (np.sin, lambda g, x: g * np.inf, [POINT]),
+    "no sum over rows": (
+        lambda a, b: a * b, lambda g, a, b: [g * b, (g * a)[0]], [np.outer(POINT, POINT), POINT]),
+    "transposed": (lambda a: a.T * 1.0, lambda g, a: g, [np.outer(POINT, POINT**2)]),
+    "an index twice": (lambda x: x[LABELS], lambda g, x: overwrite(g), [POINT]),
+    "softmax without the others": (
+        F.softmax, lambda g, x: (p := F.softmax(x)) * (1 - p) * g, [POINT]),
+    "relu leaks": (
+        lambda x: np.maximum(x, 0), lambda g, x: g * np.where(x > 0, 1, 1e-3), [POINT]),
+    "outside of a clip": (lambda x: np.clip(x, -1, 1), lambda g, x: g, [POINT]),
+    "maximum for everyone": (np.max, lambda g, x: g * np.ones(4), [POINT]),
+    "product by division": (
+        np.prod, lambda g, x: g * np.where(x == 0, 0, np.prod(x)), [np.array([0.0, 2.0])]),
+    "cumsum forwards": (np.cumsum, lambda g, x: np.cumsum(g), [POINT]),
+    "half of the variance": (
+        np.var, lambda g, x: g * (x - np.mean(x)) / 4, [POINT]),
+    "arriving gradient ignored": (np.sin, lambda g, x: np.cos(x), [POINT]),
+    "arriving gradient's size": (np.sin, lambda g, x: np.abs(g) * np.cos(x), [POINT]),
+    "arriving gradient clipped": (
+        np.sin, lambda g, x: np.clip(g, -5, 5) * np.cos(x), [POINT]),
+    "arriving gradient written to": (
+        np.sin, lambda g, x: mutate(g, g * np.cos(x)) * 1.5, [POINT]),
+    "inputs written to": (np.sin, lambda g, x: mutate(x, g * np.cos(x)), [POINT]),
+    "single precision": (
+        np.sin, lambda g, x: (g * np.cos(x)).astype(np.float32), [POINT]),
+    "tiny next to huge": (
+        lambda x: np.sum(x * [1e9, 1e-9]), lambda g, x: g * np.array([1e9, 2e-9]), [POINT[:2]]),
+    "beside a kink": (
+        lambda x: np.maximum(x, 0), lambda g, x: g * (x > 1e-6), [np.array([1e-7, 1.0])]),
+    "softmax at 30, doubled": (
+        lambda x: np.log(np.sum(np.exp(x - x[0]))),
+        lambda g, x: 2 * g * (F.softmax(x) - [1, 0, 0]), [np.array([30.0, 0.0, 1.0])]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", WRONG)
+@pytest.mark.parametrize("method", ["auto", "differences"])
+def test_wrong_gradients_by_hand(case: str, method: str) -> None:
+    function, vjp, inputs = WRONG[case]
+    assert not check_vjp(function, vjp, *inputs, method=method).ok
+
+
+RIGHT: dict[str, tuple[Callable[..., Any], Callable[..., Any], list[Any]]] = {
+    "squares at 1e10": (one_by_one(lambda v: v * v), lambda g, x: 2 * g * x, [POINT * 1e10]),
+    "log at 1e-7": (
+        one_by_one(math.log), lambda g, x: g / x, [np.array([1e-7, 1e-12, 5.0])]),
+    "|x| at 1e-9": (one_by_one(abs), lambda g, x: g * np.sign(x), [POINT * 1e-9]),
+    "relu at 1e-7": (
+        one_by_one(lambda v: max(v, 0.0)), lambda g, x: g * (x > 0), [POINT * 1e-7]),
+    "1e9 + sines": (
+        lambda x: np.array(1e9 + sum(math.sin(v) for v in x)), lambda g, x: g * np.cos(x),
+        [POINT]),
+    "saturated": (
+        one_by_one(lambda v: 1 / (1 + math.exp(-v))),
+        lambda g, x: g / (1 + np.exp(x)) / (1 + np.exp(-x)), [np.array([-30.0, 0.5])]),
+    "sums to one": (
+        lambda x: np.array(sum((p := np.exp(np.asarray(x))) / p.sum())),
+        lambda g, x: (p := F.softmax(x)) * (g - np.sum(g * p)), [POINT]),
+    "repeated indices": (
+        lambda x, i: np.asarray(x)[i], lambda g, x, i: scatter(g), [POINT, LABELS]),
+    "eigenvalues": (
+        lambda a: np.linalg.eigvalsh(a + a.T),
+        lambda g, a: 2 * ((v := np.linalg.eigh(a + a.T)[1]) * g) @ v.T,
+        [np.outer(POINT, POINT**2)]),
+    "floor": (one_by_one(math.floor), lambda g, x: 0 * g, [np.array([0.3, 2.0, 100.5])]),
+    "filled in place": (
+        one_by_one(lambda v: v**3), lambda g, x: 3 * g * x**2, [np.zeros(2)]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", RIGHT)
+def test_right_gradients_by_hand(case: str) -> None:
+    function, vjp, inputs = RIGHT[case]
+    report = check_vjp(function, vjp, *inputs)
+    assert report.ok, str(report)
+
+
+# --- hard functions of our own, right ----------------------------------------------------------
+
+HARD: dict[str, tuple[Callable[..., Any], list[Any]]] = {
+    "softmax at 30": (F.softmax, [np.array([30.0, 0.0, -5.0])]),
+    "softmax at 100": (F.softmax, [np.array([100.0, 0.0, -100.0])]),
+    "cross entropy at 30": (
+        lambda x: F.cross_entropy(x, np.array([0])), [np.array([[30.0, 0.0, 0.0]])]),
+    "cross entropy at 1000": (
+        lambda x: F.cross_entropy(x, np.array([0, 1])),
+        [np.array([[100.0, 0.0, 0.0], [1e3, -1e3, 0.0]])]),
+    "x / x": (lambda x: x / x, [POINT]),
+    "sine² + cosine²": (lambda x: np.sin(x) ** 2 + np.cos(x) ** 2, [POINT]),
+    "1e-200": (lambda x: 1e-200 * np.sin(x), [POINT]),
+    "1e200": (lambda x: 1e200 * np.sin(x), [POINT]),
+    "root at 1e-300": (np.sqrt, [np.array([1e-300, 1e-20, 4.0])]),
+    "exponential at -700": (np.exp, [np.array([-700.0, -800.0, 1.0])]),
+    "square at 1e-150": (np.square, [np.array([1e-150, -1e-30, 0.0])]),
+    "length 1e-140": (np.linalg.norm, [np.array([1e-140, -2e-140])]),
+    "near a corner of clip": (
+        lambda x: np.clip(x, -1, 1), [np.array([-1 + 1e-12, 1 - 1e-12, 3.0])]),
+    "two zeros in a product": (np.prod, [np.array([0.0, 0.0, 3.0])]),
+    "narrow bump": (lambda x: x + np.exp(-(((x - 0.3) * 1e6) ** 2)), [np.array([0.3 + 5e-7])]),
+    "a branch": (lambda x: np.sum(x**2) if x.sum() > 0 else np.sum(x**3), [POINT]),
+    "reduced over two axes": (
+        lambda x: np.sum(x**2, axis=(0, 2)), [np.outer(POINT, POINT).reshape(2, 4, 2)]),
+    "constants": (
+        lambda x, n, i, m: np.sum(x[i] ** n) + np.sum(x[m]), [POINT, 3, LABELS, POINT > 0]),
+    "no axes": (lambda x: x * x + 1 / x, [0.7]),
+    "no elements": (lambda x: x * 2, [np.zeros((0, 3))]),
+    "some without elements": (
+        lambda a, b: np.sum(a) + np.sum(b**2), [np.zeros((0, 3)), POINT]),
+    "single precision inputs": (lambda x: np.sin(x) * x, [POINT.astype(np.float32)]),
+    "many outputs": (lambda x: x * np.ones(20_000), [1.3]),
+    "huge beside tiny": (
+        lambda a, b: 1e9 * np.sum(a) + 1e-9 * np.sum(np.sin(b)), [POINT, POINT]),
+    "zero times x": (lambda x: x * 0.0, [POINT]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", HARD)
+def test_hard_functions_are_right(case: str) -> None:
+    function, inputs = HARD[case]
+    with np.errstate(all="ignore"):
+        report = check(function, *inputs)
+    assert report.ok, str(report)
+
+
+# --- what surrounds the function ---------------------------------------------------------------
+
+
+def test_global_generators_are_replayed_and_set_back() -> None:
+    state = np.random.get_state(legacy=False)  # noqa: NPY002
+    report = check(lambda x: np.sum(x * np.random.rand(4)), POINT)  # noqa: NPY002
+    assert report.ok, str(report)
+    after = np.random.get_state(legacy=False)  # noqa: NPY002
+    assert str(after) == str(state)
+
+
+def test_generators_are_found_and_set_back() -> None:
+    rng = np.random.default_rng(3)
+    before = rng.bit_generator.state
+
+    def mask() -> Array:
+        return rng.random(4) < 0.5
+
+    report = check(lambda x: np.sum(x * mask()), POINT)  # held by a function that it calls
+    assert report.ok, str(report)
+    assert rng.bit_generator.state == before
+
+
+def test_what_changes_from_call_to_call_is_noticed() -> None:
+    calls = iter(range(100))
+    with pytest.raises(errors.GradcheckError, match="two different results"):
+        check(lambda x: np.sum(x) * (1 + next(calls) % 2), POINT)
+    later = iter(range(100))
+    report = check(lambda x: np.sum(x) if next(later) < 3 else np.sum(x**2), POINT)
+    assert not report.ok
+
+
+def test_a_function_that_takes_another_path_when_recorded() -> None:
+    def f(x: Any) -> Any:
+        return np.sum(x) if x.requires_grad else np.sum(x) + 1e-3
+
+    report = check(f, POINT)
+    assert not report.ok
+    assert "differ" in report.identities["recording changes no value"]
+
+
+def test_gradients_of_single_precision_inputs_are_asked_for_in_double() -> None:
+    x = np.array([1.1, 2.3], np.float32)
+    assert check(lambda x: np.sum(x**3), x, gradient=lambda x: 3 * x**2).ok
+    report = check(lambda x: np.sum(x**3), x, gradient=lambda x: mutate(x, 3 * x**2))
+    assert not report.ok
+    assert report.identities["inputs are left alone"]
+    assert x.tolist() == np.array([1.1, 2.3], np.float32).tolist()
+
+
+def test_there_must_be_something_to_differentiate() -> None:
+    with pytest.raises(errors.GradcheckError, match=r"write 2\.0 for 2"):
+        check(np.sum, np.array([1, 2]))
+    with pytest.raises(errors.GradcheckError, match="complex"):
+        check(np.sum, np.array([1j]))
+    report = check(lambda x, i: np.sum(x[i]), POINT, LABELS)
+    assert any("'input 1' is constant" in line for line in report.coverage)
+
+
+def test_nan_in_single_precision_is_off() -> None:
+    report = check(lambda x: np.sum(np.exp(x)) * 1e-40, np.array([95.0]), float32=True)
+    assert not report.ok

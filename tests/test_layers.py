@@ -24,6 +24,7 @@ LAYERS = [
     {"explain", "nn", "optim", "program"},
     {"gradcheck"},  # checks models, too
     {"training"},
+    {"lesson"},  # trains what it shows
     {"cli"},
     {"__init__", "__main__"},
 ]

@@ -11,6 +11,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 from hypothesis import given, target
+from paths import ELEMENTWISE, Graph
 
 from tinygrad_bp import Tensor, engine
 from tinygrad_bp.gradcheck.strategies import (
@@ -145,18 +146,6 @@ def test_nothing_is_left_for_the_cycle_collector(program: Program, no_garbage: A
 
 # --- a sum over paths -----------------------------------------------------------------------
 
-# What an op computes from two numbers, and its two partial derivatives.
-LOCAL: dict[str, tuple[Callable[..., Any], Callable[[float, float], tuple[float, float]]]] = {
-    "add": (lambda a, b: a + b, lambda a, b: (1.0, 1.0)),
-    "subtract": (lambda a, b: a - b, lambda a, b: (1.0, -1.0)),
-    "multiply": (lambda a, b: a * b, lambda a, b: (b, a)),
-    "wave": (lambda a, b: np.sin(a) * b, lambda a, b: (math.cos(a) * b, math.sin(a))),
-    "hypot": (
-        lambda a, b: np.sqrt(a * a + b * b + 1),
-        lambda a, b: (a / math.sqrt(a * a + b * b + 1), b / math.sqrt(a * a + b * b + 1)),
-    ),
-}
-
 
 @st.composite
 def scalar_graphs(draw: st.DrawFn) -> tuple[list[float], list[tuple[str, int, int]]]:
@@ -165,7 +154,7 @@ def scalar_graphs(draw: st.DrawFn) -> tuple[list[float], list[tuple[str, int, in
     ops = []
     for n in range(len(leaves), draw(st.integers(len(leaves) + 1, 12))):
         earlier = st.integers(0, n - 1)
-        ops.append((draw(st.sampled_from(sorted(LOCAL))), draw(earlier), draw(earlier)))
+        ops.append((draw(st.sampled_from(sorted(ELEMENTWISE))), draw(earlier), draw(earlier)))
     return leaves, ops
 
 
@@ -173,28 +162,17 @@ def scalar_graphs(draw: st.DrawFn) -> tuple[list[float], list[tuple[str, int, in
 def test_gradient_is_the_sum_over_all_paths(
     graph: tuple[list[float], list[tuple[str, int, int]]],
 ) -> None:
-    """The definition, in exponential time: each path contributes the product of its edges."""
     leaves, ops = graph
-    values = list(leaves)
-    for kind, i, j in ops:
-        values.append(float(LOCAL[kind][0](values[i], values[j])))
-
-    def paths(node: int, leaf: int) -> list[float]:
-        """The product along each path from a node down to a leaf."""
-        if node < len(leaves):
-            return [1.0] if node == leaf else []
-        kind, i, j = ops[node - len(leaves)]
-        slopes = LOCAL[kind][1](values[i], values[j])
-        edges = zip(slopes, (i, j), strict=True)
-        return [slope * rest for slope, below in edges for rest in paths(below, leaf)]
-
+    definition = Graph()
     tracked = [Tensor(value, requires_grad=True) for value in leaves]
     nodes: list[Any] = list(tracked)
+    for value in leaves:
+        definition.leaf(value)
     for kind, i, j in ops:
-        nodes.append(LOCAL[kind][0](nodes[i], nodes[j]))
+        definition.elementwise(kind, i, j)
+        nodes.append(ELEMENTWISE[kind][0](nodes[i], nodes[j]))
     for leaf, g in enumerate(gradients(nodes[-1], tracked)):
-        contributions = paths(len(values) - 1, leaf)
-        expected, size = math.fsum(contributions), math.fsum(map(abs, contributions))
+        expected, size = definition.gradient(len(nodes) - 1, leaf) or (0.0, 0.0)
         assert abs((0.0 if g is None else g.item()) - expected) <= 1e-12 * max(size, 1e-300)
 
 

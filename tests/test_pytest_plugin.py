@@ -17,9 +17,10 @@ PLUGIN = "tinygrad_bp.gradcheck.pytest_plugin"
 TESTS = """
 import numpy as np
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
+from tinygrad_bp.gradcheck.mutants import plant
 from tinygrad_bp.gradcheck.pytest_plugin import gradchecked
-from tinygrad_bp.gradcheck.strategies import arrays
+from tinygrad_bp.gradcheck.strategies import arrays, programs
 from tinygrad_bp.registry import elementwise, primitive
 
 
@@ -63,6 +64,13 @@ class TestGroup:
     @gradchecked(x=arrays((2,)))
     def test_wrong_method(self, x, factor):
         return double(x) * factor
+
+
+@few
+@given(program=programs())
+def test_wrong_program(program, gradcheck):
+    with plant(np.tanh, "wrong sign"):
+        gradcheck(program, *program.leaves.values())
 
 
 @few
@@ -119,7 +127,13 @@ def test_right_gradients_pass_and_wrong_ones_fail(outcome: str) -> None:
     passed = re.findall(r"^PASSED \S*::(\w+)", outcome, re.M)
     failed = re.findall(r"^FAILED \S*::(\w+)", outcome, re.M)
     assert sorted(passed) == ["test_right", "test_right_drawn"]
-    assert sorted(failed) == ["test_raises", "test_wrong", "test_wrong_drawn", "test_wrong_method"]
+    assert sorted(failed) == [
+        "test_raises",
+        "test_wrong",
+        "test_wrong_drawn",
+        "test_wrong_method",
+        "test_wrong_program",
+    ]
 
 
 def test_a_failure_shows_the_table_and_the_users_line(outcome: str) -> None:
@@ -151,6 +165,19 @@ def test_a_drawn_failure_is_shrunk_and_printed_as_a_program(
     )
     assert result.returncode == 1
     assert "GradcheckError: the gradient is wrong" in result.stderr
+
+
+def test_a_failing_program_is_shrunk_and_runs(outcome: str) -> None:
+    lines = [
+        line.removeprefix("E").strip()
+        for line in failure(outcome, "test_wrong_program").splitlines()
+    ]
+    start = lines.index("This is the program:") + 1
+    source = lines[start : next(i for i, line in enumerate(lines) if line.startswith("print("))]
+    names: dict[str, object] = {}
+    exec("\n".join(source), names)  # noqa: S102  (that is what it is printed for)
+    assert [line for line in source if line.startswith("v")] == ["v0 = np.tanh(a)"]
+    assert str(names["a"].grad) == "Tensor(1.)"  # type: ignore[attr-defined]
 
 
 def test_an_error_of_the_function_itself_is_shown_with_a_program(outcome: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import math
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -300,6 +301,22 @@ def test_an_expression_over_several_lines() -> None:
     product = trace(total).nodes[1].source
     assert (product.end_line - product.line, product.segment) == (1, "x * 2.0")
     assert source.target == "total"
+
+
+def test_a_page_does_not_tell_its_authors_folders(tmp_path: Path) -> None:
+    x = Tensor(2.0, requires_grad=True)
+    loss = x
+    for folder in ("one", "two"):
+        script = tmp_path / folder / "same.py"
+        script.parent.mkdir()
+        script.write_text("y = x * 3\n")
+        scope: dict[str, Any] = {"x": loss}
+        exec(compile(script.read_text(), str(script), "exec"), scope)  # noqa: S102
+        loss = scope["y"]
+    data = trace(loss).to_dict()
+    assert list(data["sources"]) == ["same.py", "two/same.py"]
+    assert data["nodes"][-1]["source"]["file"] == "two/same.py"
+    assert str(tmp_path) not in json.dumps(data)
 
 
 def test_no_source_is_no_trouble() -> None:

@@ -118,6 +118,8 @@ class Op:
     def check_fresh(self) -> None:
         """Refuse to go on if an input was assigned to since the op was recorded."""
         for a in self.args or ():
+            # A detached leaf shares the memory of the leaf, which alone knows of assignments.
+            a = getattr(a, "_detached_from", a)  # noqa: PLW2901
             if isinstance(a, Variable) and a._written > self.age:
                 self.raise_stale("its .data was assigned to")
 
@@ -196,9 +198,10 @@ def _search_user_frame(rule: Rule) -> FrameType | None:
 class Variable:
     """What the engine knows of a tensor: a value, the op that made it, and when it changed."""
 
-    __slots__ = ("_data", "_hooks", "_requires_grad", "_written", "op")
+    __slots__ = ("_data", "_detached_from", "_hooks", "_requires_grad", "_written", "op")
 
     _data: Array
+    _detached_from: Variable  # the leaf whose memory it shares; left unset otherwise
     _hooks: dict[object, Hook]  # left unset until there is one: most variables never have any
     _written: int  # when the value was last assigned to, on the clock of the ops; -1 for never
     op: Op | None
@@ -273,10 +276,11 @@ class Observer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Mode:
-    """Whether ops are recorded, and who watches."""
+    """Whether ops are recorded, who watches, and whether graphs outlive their backward pass."""
 
     recording: bool = True
     observers: tuple[Observer, ...] = ()
+    retaining: bool = False
 
 
 mode: ContextVar[Mode] = ContextVar("tinygrad_bp mode", default=Mode())  # noqa: B039  (frozen)

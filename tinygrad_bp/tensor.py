@@ -8,17 +8,19 @@ functions arrive through `__array_ufunc__` (NEP 13) and `__array_function__` (NE
 from __future__ import annotations
 
 import functools
+import html
 import inspect
 import weakref
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any, Final, Never, ParamSpec, Self, TypeVar
 
 import numpy as np
 
 import tinygrad_bp.rules  # noqa: F401  (registers them)
 from tinygrad_bp import engine, primitives
-from tinygrad_bp.engine import Mode, Variable, make_op, mode
+from tinygrad_bp.engine import Mode, Observer, Variable, make_op, mode
 from tinygrad_bp.errors import (
     ConversionError,
     GradientError,
@@ -42,9 +44,11 @@ __all__ = [
     "no_grad",
     "path_between",
     "record",
+    "retain_graphs",
     "rule_of",
     "spend_gradients",
     "stand_in",
+    "watched_by",
 ]
 
 P = ParamSpec("P")
@@ -217,6 +221,22 @@ class Tensor(Variable):
             text += ", requires_grad=True"
         return f"Tensor({text})"
 
+    def _repr_html_(self) -> str:
+        """Show a notebook the values, what made them and where, and the gradient."""
+        rows = {
+            "value": np.array2string(np.asarray(self._data), separator=", "),
+            "shape": f"{self.shape}, {self.dtype}",
+            "made by": None if self.op is None else f"{self.op.rule.name}, {self.op.site}",
+            "gradient": None if self.grad is None else repr(self.grad),
+        }
+        cells = "".join(
+            f"<tr><th style='text-align: left'>{title}</th>"
+            f"<td style='text-align: left'><pre>{html.escape(text)}</pre></td></tr>"
+            for title, text in rows.items()
+            if text is not None
+        )
+        return f"<table>{cells}</table>"
+
     def __len__(self) -> int:
         return len(self._data)
 
@@ -282,7 +302,7 @@ class Tensor(Variable):
         kept = _drain(steps)
         _deposit(pending, {id(arriving)})
         _deposit(kept, set(map(id, [arriving, *pending.values()])))
-        if not (retain_graph or create_graph):
+        if not (retain_graph or create_graph or mode.get().retaining):
             for variable in order:
                 variable.op.args = None  # type: ignore[union-attr]
 
@@ -330,8 +350,11 @@ class Tensor(Variable):
             )
 
     def detach(self) -> Tensor:
-        """Return a tensor with the same values that does not track gradients."""
-        return _wrap(self._data)
+        """Return a tensor with the same values, in the same memory, that does not track."""
+        detached = _wrap(self._data)
+        if self.op is None:  # results cannot be written to, and would keep their graph alive
+            detached._detached_from = getattr(self, "_detached_from", self)
+        return detached
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:  # noqa: FBT001, FBT002
         """Set `requires_grad` and return the tensor itself, as in PyTorch."""
@@ -1072,7 +1095,7 @@ def no_grad() -> Switch:
     >>> y.requires_grad
     False
     """
-    return Switch(lambda now: Mode(False, now.observers))  # noqa: FBT003
+    return Switch(lambda now: replace(now, recording=False))
 
 
 def enable_grad() -> Switch:
@@ -1084,7 +1107,25 @@ def enable_grad() -> Switch:
     >>> y.requires_grad
     True
     """
-    return Switch(lambda now: Mode(True, now.observers))  # noqa: FBT003
+    return Switch(lambda now: replace(now, recording=True))
+
+
+def retain_graphs() -> Switch:
+    """Return a context in which every `backward()` keeps its graph, to be looked at later.
+
+    >>> x = Tensor(2.0, requires_grad=True)
+    >>> y = x * x
+    >>> with retain_graphs():
+    ...     y.backward()
+    >>> gradients(y, [x])
+    [Tensor(4.)]
+    """
+    return Switch(lambda now: replace(now, retaining=True))
+
+
+def watched_by(observer: Observer) -> Switch:
+    """Return a context in which an observer sees every op recorded and every step taken."""
+    return Switch(lambda now: replace(now, observers=(*now.observers, observer)))
 
 
 # --- the rules that operators use, looked up once -------------------------------------------

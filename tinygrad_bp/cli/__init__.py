@@ -1,4 +1,4 @@
-"""The command line: `tinygrad-bp train`, `predict` and `check`.
+"""The command line: `tinygrad-bp train`, `predict`, `check`, `explain`, `explore` and others.
 
 Exit codes: 0 done; 1 something went wrong, said in one line, or a gradient is wrong; 2 wrong
 arguments; 130 Ctrl-C.

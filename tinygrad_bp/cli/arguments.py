@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import math
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Never
 
@@ -41,21 +42,29 @@ class _Parser(argparse.ArgumentParser):
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the options; `run` is the function that carries the command out.
 
-    Raises `UsageError` where argparse would print its usage and exit.
+    `command` is the command line itself, as a list of words. Raises `UsageError` where argparse
+    would print its usage and exit.
     """
     parser = _Parser(
-        prog="tinygrad-bp", description="Train a network on handwritten digits, and let it read."
+        prog="tinygrad-bp",
+        description="Train a network on handwritten digits, let it read, and check gradients.",
     )
-    commands = parser.add_subparsers(metavar="{train,predict,check}", required=True)
-    _add_train(commands.add_parser("train", **_texts(TRAIN)))
-    _add_predict(commands.add_parser("predict", **_texts(PREDICT)))
-    _add_check(commands.add_parser("check", **_texts(CHECK)))
-    return parser.parse_args(argv)
+    commands = parser.add_subparsers(metavar=f"{{{','.join(COMMANDS)}}}", required=True)
+    for name, (about, add) in COMMANDS.items():
+        add(commands.add_parser(name, **_texts(about)))
+    options = parser.parse_args(argv)
+    options.command = ["tinygrad-bp", *(sys.argv[1:] if argv is None else argv)]
+    return options
 
 
 TRAIN = "Train a network on MNIST, on a set in its format, or on drawn digits."
 PREDICT = "Let a trained network read digits."
 CHECK = "Check the gradient of a function, or of a saved model."
+STUDY = "Study numerical derivatives of a function: errors for every step size, Taylor remainders."
+STEP_SIZE = "The error of difference formulas and of the complex step, for every step size."
+TAYLOR = "What a gradient leaves of the Taylor series: order 2 if it is right, order 1 if not."
+EXPLAIN = "Go backward through a script's graph, step by step: as text, or as a page."
+MUTANTS = "Plant faults in the derivative rules, and see whether the gradient check notices."
 
 
 def _texts(about: str) -> dict[str, Any]:
@@ -83,6 +92,28 @@ examples:
   tinygrad-bp check --model model.npz --examples 10
 exit code: 0 right, 1 wrong or impossible to check, 2 wrong arguments
 """,
+    STUDY: """\
+examples:
+  tinygrad-bp study step-size                            of Squire and Trapp's function at 1.5
+  tinygrad-bp study step-size losses.py:f --at 0.5 1.0 --plot v.png
+  tinygrad-bp study taylor losses.py:f --input 3x4
+""",
+    EXPLAIN: """\
+examples:
+  tinygrad-bp explain chain.py:cost                      what a script calls `cost`
+  tinygrad-bp explain chain.py:cost -o backward.html --open
+  tinygrad-bp explain "my.module:loss(x, y).mean()"      an expression in its names
+A script may call backward(): its graphs are kept while it runs.
+""",
+    MUTANTS: """\
+examples:
+  tinygrad-bp mutants                                    the rules that networks are made of
+  tinygrad-bp mutants --sample 10 --seed 1
+  tinygrad-bp mutants --rule matmul exp
+  tinygrad-bp mutants --calls my_rules.py:calls          of your own rules: a list of
+                                                         gradcheck.mutants.Probe
+exit code: 0 every fault that changes a gradient is noticed, 1 not, 2 wrong arguments
+""",
 }
 
 
@@ -102,6 +133,30 @@ def _check(options: argparse.Namespace) -> int:
     from tinygrad_bp.cli.check import check
 
     return check(options)
+
+
+def _step_size(options: argparse.Namespace) -> int:
+    from tinygrad_bp.cli.study import step_size
+
+    return step_size(options)
+
+
+def _taylor(options: argparse.Namespace) -> int:
+    from tinygrad_bp.cli.study import taylor
+
+    return taylor(options)
+
+
+def _explain(options: argparse.Namespace) -> int:
+    from tinygrad_bp.cli.explain import explain
+
+    return explain(options)
+
+
+def _mutants(options: argparse.Namespace) -> int:
+    from tinygrad_bp.cli.mutants import mutants
+
+    return mutants(options)
 
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
@@ -251,6 +306,114 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
         "--seed", type=_whole(0), default=0, metavar="N", help="of all that is random (0)"
     )
     how.add_argument("--json", action="store_true", help="write the report as JSON")
+
+
+def _add_study(parser: argparse.ArgumentParser) -> None:
+    studies = parser.add_subparsers(metavar="{step-size,taylor}", required=True)
+    step_size = studies.add_parser("step-size", **_texts(STEP_SIZE))
+    step_size.set_defaults(run=_step_size)
+    _add_point(step_size)
+    step_size.add_argument(
+        "--dtype",
+        nargs="+",
+        choices=("float32", "float64"),
+        default=("float32", "float64"),
+        help="(both)",
+    )
+    step_size.add_argument(
+        "--method",
+        nargs="+",
+        metavar="NAME",
+        help="forward, central, five-point, complex-step (all; complex step where the function "
+        "allows it)",
+    )
+    _add_output(step_size)
+    taylor = studies.add_parser("taylor", **_texts(TAYLOR))
+    taylor.set_defaults(run=_taylor)
+    _add_point(taylor)
+    _add_output(taylor)
+
+
+def _add_point(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "target",
+        nargs="?",
+        metavar="MODULE:FUNCTION",
+        help="of one array, to a scalar; MODULE is dotted, or the path of a .py file (default: "
+        "exp(x) / (sin³x + cos³x), with which the complex step became known)",
+    )
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
+        "--at", nargs="+", type=float, metavar="X", help="the point: a number, or those of a vector"
+    )
+    where.add_argument(
+        "--input",
+        metavar="SHAPE|FILE.npy",
+        help="the point: a shape such as 3x4 or `scalar`, to be filled with normally distributed "
+        "numbers, or a file",
+    )
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--seed", type=_whole(0), default=0, metavar="N", help="of all that is random (0)"
+    )
+    parser.add_argument(
+        "--plot", type=Path, metavar="FILE.png", help="draw the curves (.png, .svg, .pdf)"
+    )
+    parser.add_argument("--json", action="store_true", help="write the figures as JSON")
+
+
+def _add_explain(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_explain)
+    parser.add_argument(
+        "target",
+        metavar="SCRIPT.py:EXPRESSION",
+        help="a script or module, which is run, and what of it to explain: a tensor",
+    )
+    parser.add_argument(
+        "-o", "--out", type=Path, metavar="FILE.html", help="write a page instead of text"
+    )
+    parser.add_argument("--open", action="store_true", help="and open it in a browser")
+    parser.add_argument(
+        "--steps",
+        type=_whole(0),
+        default=200,
+        metavar="N",
+        help="how many steps the text tells of a longer pass, 0 for all (200)",
+    )
+    parser.add_argument("--no-checks", action="store_true", help="leave out the finite differences")
+    parser.add_argument("--json", action="store_true", help="write what the views are made from")
+
+
+def _add_mutants(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_mutants)
+    parser.add_argument(
+        "--calls",
+        metavar="MODULE:NAME",
+        help="how the functions are called (default: a few calls of those in networks)",
+    )
+    parser.add_argument(
+        "--rule", nargs="+", action="extend", metavar="NAME", help="only these functions' rules"
+    )
+    parser.add_argument("--sample", type=_whole(1), metavar="N", help="N rules, drawn at random")
+    parser.add_argument(
+        "--seed", type=_whole(0), default=0, metavar="N", help="of all that is random (0)"
+    )
+    parser.add_argument("--json", action="store_true", help="write every mutant as JSON")
+    parser.add_argument(
+        "--markdown", type=Path, metavar="FILE.md", help="write the whole table into a file"
+    )
+
+
+COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
+    "train": (TRAIN, _add_train),
+    "predict": (PREDICT, _add_predict),
+    "check": (CHECK, _add_check),
+    "study": (STUDY, _add_study),
+    "mutants": (MUTANTS, _add_mutants),
+    "explain": (EXPLAIN, _add_explain),
+}
 
 
 # --- types of arguments ---------------------------------------------------------------------------

@@ -5,14 +5,8 @@ Exit codes: 0 the gradient is right; 1 it is wrong, or cannot be checked; 2 wron
 
 from __future__ import annotations
 
-import contextlib
-import importlib
-import importlib.util
 import json
-import re
 import sys
-import traceback
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,21 +14,20 @@ import numpy as np
 from tinygrad_bp import gradcheck, nn
 from tinygrad_bp.cli.arguments import UsageError
 from tinygrad_bp.cli.screen import Screen
+from tinygrad_bp.cli.subjects import array_for, counting, guarded, named
 from tinygrad_bp.data import mnist
-from tinygrad_bp.errors import CheckpointError, DataError, GradcheckError, TinygradError
+from tinygrad_bp.errors import CheckpointError, DataError, GradcheckError
 from tinygrad_bp.training import COSTS, drawn, saved_run
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from tinygrad_bp.cli.screen import Show
-
 __all__ = ["check"]
 
-SHAPE = re.compile(r"\d+(x\d+)*")
 DRAWS = 20  # of a strategy
 STYLES = {"FAIL": "red", "INCONCLUSIVE": "yellow", "KINK": "yellow", "coverage": "dim"}
 
@@ -73,10 +66,10 @@ def _refuse_what_does_not_fit(options: argparse.Namespace) -> None:
 
 
 def _check_function(options: argparse.Namespace, screen: Screen) -> gradcheck.Report:
-    function = _named(options.target)
+    function = named(options.target)
     rng = np.random.default_rng(options.seed)
-    inputs = [_input(text, rng) for text in options.input]
-    with _guarded(options.target), _bar(options, screen) as progress:
+    inputs = [array_for(text, rng) for text in options.input]
+    with guarded(options.target), counting(screen, quiet=options.json) as progress:
         return gradcheck.check(
             function, *inputs, method=options.method, seed=options.seed, progress=progress
         )
@@ -84,7 +77,7 @@ def _check_function(options: argparse.Namespace, screen: Screen) -> gradcheck.Re
 
 def _check_drawn(options: argparse.Namespace, screen: Screen) -> gradcheck.Report:
     """Check inputs that a function `inputs(rng)` or a Hypothesis strategy gives."""
-    function, source = _named(options.target), _named(options.strategy)
+    function, source = named(options.target), named(options.strategy)
     report: gradcheck.Report | None = None
     done = 0
 
@@ -99,7 +92,7 @@ def _check_drawn(options: argparse.Namespace, screen: Screen) -> gradcheck.Repor
         report.assert_ok()
 
     draws = options.examples or DRAWS
-    with _guarded(options.target), _bar(options, screen) as progress:
+    with guarded(options.target), counting(screen, quiet=options.json) as progress:
         try:
             _draw(source, check_one, draws, options)
         except GradcheckError:
@@ -146,7 +139,7 @@ def _check_model(options: argparse.Namespace, screen: Screen) -> gradcheck.Repor
             f"{options.model}: {entries:,} parameters, {cost.replace('_', ' ')} of "
             f"{len(images):,} example{'s' * (len(images) != 1)}"
         )
-    with _bar(options, screen) as progress:
+    with counting(screen, quiet=options.json) as progress:
         return gradcheck.check(
             model, COSTS[cost], (images, targets), method=options.method, seed=options.seed,
             progress=progress,
@@ -182,115 +175,7 @@ def _cost_of(path: Path, model: nn.MLP) -> str:
         return "sum_squares" if ends else "cross_entropy"
 
 
-# --- what the user names --------------------------------------------------------------------------
-
-
-def _named(text: str) -> Any:
-    """Return what MODULE:NAME names; MODULE may be dotted or the path of a file."""
-    module_name, colon, name = text.rpartition(":")
-    if not (module_name and colon and name):
-        raise UsageError(f"{text!r} does not have the form MODULE:NAME")
-    found: Any = _module(module_name)
-    for part in name.split("."):
-        if not hasattr(found, part):
-            raise UsageError(f"{module_name} has no {name!r}")
-        found = getattr(found, part)
-    return found
-
-
-def _module(name: str) -> Any:
-    path = Path(name)
-    is_file = path.suffix == ".py"
-    if is_file and not path.is_file():
-        raise UsageError(f"{name} does not exist")
-    # Where `python name.py` and `python -m name` would look for what it imports.
-    folder = str(path.resolve().parent if is_file else Path.cwd())
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
-    try:
-        return _module_at(path) if is_file else importlib.import_module(name)
-    except Exception as error:
-        raise UsageError(f"{name} cannot be imported: {_told(error)}") from error
-
-
-def _module_at(path: Path) -> Any:
-    if path.stem in sys.modules:
-        known = getattr(sys.modules[path.stem], "__file__", None)
-        if known is not None and Path(known).resolve() == path.resolve():
-            return sys.modules[path.stem]  # functions and strategies of one file, loaded once
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{path} is not Python")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[path.stem]
-        raise
-    return module
-
-
-def _input(text: str, rng: np.random.Generator) -> NDArray[Any]:
-    """Return an array for a shape, such as 3x4 or `scalar`, or from a .npy file."""
-    if text == "scalar":
-        return np.array(rng.standard_normal())
-    if SHAPE.fullmatch(text):
-        return rng.standard_normal(tuple(map(int, text.split("x"))))
-    if not text.endswith(".npy"):
-        raise UsageError(
-            f"argument --input: {text!r} is neither a shape, such as 3x4 or scalar, nor a .npy file"
-        )
-    try:
-        array = np.load(text, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise UsageError(f"argument --input: {text} cannot be read: {error}") from error
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
-        raise UsageError(f"argument --input: {text} does not hold an array of numbers")
-    return array
-
-
-@contextlib.contextmanager
-def _guarded(target: str) -> Iterator[None]:
-    """Say in one line what the user's function raised; what it prints goes to stderr."""
-    try:
-        with contextlib.redirect_stdout(sys.stderr):
-            yield
-    except (TinygradError, UsageError):
-        raise
-    except Exception as error:
-        raise GradcheckError(f"{target} cannot be checked: {_told(error)}") from error
-
-
-def _told(error: Exception) -> str:
-    """Return an exception with the innermost line of code that is not the library's."""
-    package = str(Path(__file__).parent.parent)
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith((package, "<frozen", importlib.__file__))
-    ]
-    where = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
-    return f"{type(error).__name__}: {error}{where}"
-
-
 # --- what is shown --------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def _bar(
-    options: argparse.Namespace, screen: Screen
-) -> Iterator[Callable[[int, int], None] | None]:
-    """Give what moves a progress bar, as `check` calls it; None without a terminal."""
-    if options.json:
-        yield None
-        return
-    with screen.progress(1000) as show:
-        yield None if show is None else _mover(show)
-
-
-def _mover(show: Show) -> Callable[[int, int], None]:
-    return lambda done, total: show(1000 * done // total, f"{done:,} of {total:,}")
 
 
 def _show(report: gradcheck.Report, screen: Screen) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -196,11 +198,12 @@ class _Sources:
             if node.source is not None:
                 span = (node.source.line, node.source.end_line)
                 mentioned.setdefault(node.source.path, []).extend(span)
+        self._shown = _shown_paths(mentioned)
         for path, lines in mentioned.items():
             first = max(1, min(lines) - CONTEXT // 2)
             last = max(lines) + CONTEXT // 2
-            self.kept[path] = {
-                "path": path,
+            self.kept[self._shown[path]] = {
+                "path": self._shown[path],
                 "first": first,
                 "lines": lines_of(path)[first - 1 : last],
             }
@@ -210,7 +213,7 @@ class _Sources:
         if source is None:
             return None
         return {
-            "file": source.path,
+            "file": self._shown[source.path],
             "line": source.line,
             "end_line": source.end_line,
             "column": source.column,
@@ -219,3 +222,15 @@ class _Sources:
             "code": source.code,
             "segment": source.segment,
         }
+
+
+def _shown_paths(paths: Iterable[str]) -> dict[str, str]:
+    """What files are called in a page that may travel: not by the folders of who made it."""
+    shown: dict[str, str] = {}
+    for path in paths:
+        name = os.path.basename(path)
+        folders = path.split(os.sep)[:-1]
+        while name in shown.values():  # two files of one name: as many folders as it takes
+            name = f"{folders.pop()}/{name}"
+        shown[path] = name
+    return shown

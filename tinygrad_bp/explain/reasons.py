@@ -127,7 +127,7 @@ def sentence(step: TracedStep) -> str:
     else:
         text = f"{who} sends {parent.name} {sent}, which is {formula.text}"
     if step.before is not None:
-        text += f"; with the {brief(step.before)} from before it has {brief(step.after)}"
+        text += f"; added to {brief(step.before)}, that makes {brief(step.after)}"
     return f"{text}."
 
 
@@ -187,9 +187,9 @@ def _why_constant(traced: Trace, node: Node) -> dict[str, str]:
         return _note("integer", f"no gradient: {node.value.dtype} values make no small changes")
     if not isinstance(value, Variable):
         return _note("constant", "no gradient: a plain array is a constant")
-    for other in traced.nodes:
-        if other is not node and other.requires_grad and np.shares_memory(node.value, other.value):
-            return _note("detached", f"no gradient: it was detached from {other.name}")
+    if (leaf := getattr(value, "_detached_from", None)) is not None:
+        source = traced.name_of(leaf) or f"another leaf, of shape {leaf.shape}"
+        return _note("detached", f"no gradient: it was detached from {source}")
     if not node.value.flags.writeable:
         return _note("detached", "no gradient: it was detached from the graph it was computed in")
     return _note(

@@ -28,6 +28,8 @@ __all__ = ["Edge", "Node", "Trace", "TracedStep", "trace"]
 
 Array = np.ndarray[Any, Any]
 
+DRAWN = 100  # nodes that a drawing in a notebook may have
+
 
 @dataclass(eq=False, slots=True)
 class Node:
@@ -119,6 +121,17 @@ class Trace:
     def __repr__(self) -> str:
         return f"<Trace of {self.loss.name}: {len(self.nodes)} nodes, {len(self.steps)} steps>"
 
+    def _repr_html_(self) -> str:
+        """Show a notebook the drawing, or the text of a graph that is too large to draw."""
+        import html
+
+        from tinygrad_bp.explain.drawing import to_svg
+        from tinygrad_bp.explain.text import narrate
+
+        if len(self.nodes) <= DRAWN:
+            return to_svg(self)
+        return f"<pre>{html.escape(narrate(self.to_dict()))}</pre>"
+
     def node(self, key: Any) -> Node:
         """Return the node of a tensor, of a name, or of a number.
 
@@ -137,6 +150,11 @@ class Trace:
             f"{self.loss.name} was not computed from {what}. Its graph has "
             f"{names}{', ...' if len(self.nodes) > 20 else ''}."
         )
+
+    def name_of(self, variable: Any) -> str | None:
+        """Return what a value of the graph is called, None for any other."""
+        node = self._of.get(id(variable))
+        return None if node is None else node.name
 
     def arguments(self, node: Node) -> list[Any]:
         """Return what a node was computed from: nodes, and whatever else its op was called with."""

@@ -7,16 +7,12 @@ from typing import Any, Never
 
 import numpy as np
 
-from tinygrad_bp.engine import Mode, Observer, Op, RawStep, Step, Variable
+from tinygrad_bp.engine import Op, RawStep, Step, Variable
 from tinygrad_bp.errors import NonFiniteError
 from tinygrad_bp.registry import Array
-from tinygrad_bp.tensor import Switch
+from tinygrad_bp.tensor import Switch, watched_by
 
 __all__ = ["debug", "trace_nans"]
-
-
-def _watching(observer: Observer) -> Switch:
-    return Switch(lambda now: Mode(now.recording, (*now.observers, observer)))
 
 
 # --- debug ----------------------------------------------------------------------------------
@@ -39,7 +35,7 @@ def debug() -> Switch:
     Traceback (most recent call last):
     tinygrad_bp.errors.StaleGraphError: an input of 'multiply' changed between forward and ...
     """
-    return _watching(_Digests())
+    return watched_by(_Digests())
 
 
 class _Digests:
@@ -104,7 +100,7 @@ def trace_nans() -> Switch:
     Traceback (most recent call last):
     tinygrad_bp.errors.NonFiniteError: forward, 'log' gave -inf at (1,) of ...
     """
-    return _watching(_FirstCause())
+    return watched_by(_FirstCause())
 
 
 class _FirstCause:

@@ -8,13 +8,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_bp import engine
+from tinygrad_bp.containers import leaves
 from tinygrad_bp.engine import Variable
-from tinygrad_bp.errors import GradcheckError, TinygradError
+from tinygrad_bp.errors import GradcheckError
 from tinygrad_bp.gradcheck.blame import find_culprit
+from tinygrad_bp.gradcheck.complex_step import SAFE
 from tinygrad_bp.gradcheck.numerical import (
+    EPS,
     Derivative,
     by_complex_step,
     by_differences,
+    goes_through,
     rounding_of_complex_step,
 )
 from tinygrad_bp.gradcheck.report import Entry, Report, Verdict
@@ -33,7 +37,15 @@ EXHAUSTIVE = 50_000
 RTOL = {"complex step": 1e-10, "differences": 1e-7}
 PROJECTIONS = 4
 SAMPLES = 20
-TOO_WIDE = 1e-3  # an error bar relative to the value beyond which nothing can be told
+OUTPUTS = 1_000  # up to which each one is differentiated by itself
+TOO_WIDE = 1e-4  # an error bar relative to the value beyond which nothing can be told
+LEFT = 1e-8  # of terms that cancel, what is too little to compare
+SHARP = 1e-10  # of terms that cancel, how small an error bar must be to say so
+NEXT = 1e-2  # of a gradient, how far it may move within an ulp of the inputs to be the same one
+GROWN = 1e4  # times what is seen on the way: more is no cancelling, but an unstable function
+IDENTICAL = 1e-11  # how far apart the sides of an identity may be, relative to its terms
+RESIDUE = 1e-13  # of the largest gradient on the way, what may be left where terms cancel
+SCALES = 2.0**-10, 8.0  # of an arriving gradient; what is linear scales alike
 SINGLE = 1e-4  # how far a float32 gradient may be off, relative to the length of its row
 
 
@@ -56,13 +68,18 @@ def check(
     With `gradient`, that function's result is checked instead of this library's own gradient: it
     is called on the same inputs and returns one array per floating-point input.
 
-    Everything runs in double precision. `method` is "complex", "differences" or "auto": complex
-    step where the function allows it. `second_order` goes on to the gradient of the gradient,
-    `forward` checks forward mode too, `float32` compares single with double precision.
-    `progress(done, total)` is called as entries are compared. There is no absolute tolerance and
-    no way to widen one. The inputs and every random generator found are left as they were.
+    Everything runs in double precision, the gradient function too. `method` is "complex",
+    "differences" or "auto": complex step where the function allows it. `second_order` goes on to
+    the gradient of the gradient, `forward` checks forward mode too, `float32` compares single
+    with double precision. `progress(done, total)` is called as entries are compared. There is no
+    absolute tolerance and no way to widen one. The inputs and every random generator found are
+    left as they were.
 
-    Raises `GradcheckError` if the function is not deterministic or its output not finite.
+    The report is ok if no entry is FAIL or INCONCLUSIVE and every identity holds: a check that
+    cannot tell does not say ok. What to do then is in the report.
+
+    Raises `GradcheckError` if the function is not deterministic, its output not finite, or there
+    is no floating-point input.
 
     >>> report = check(lambda x: np.sum(np.sin(x) * x), np.array([1.0, 2.0]))
     >>> report.ok, report.counts[Verdict.PASS]
@@ -79,7 +96,7 @@ def check(
     with np.errstate(all="ignore"):
         work = _Check(subject, method, seed, progress)
         if gradient is not None:
-            work.analytic, work.given = _given_gradient(gradient, inputs, work), True
+            work.given = _Given(gradient, inputs, work)
         work.compare()
         if gradient is None:
             _go_on(work, method, second_order=second_order, forward=forward, float32=float32,
@@ -97,14 +114,16 @@ def _go_on(
     identities: bool,
 ) -> None:
     """Check what only a gradient of our own has: identities, other modes, blame, second order."""
-    if identities and work.subject.x.size:
+    if not (work.subject.x.size and work.output.size):
+        return
+    if identities:
         work.report.identities |= _identities(work)
     if forward:
         work.compare_forward()
     if float32:
         work.report.identities["float32 agrees with float64"] = _float32(work)
     if work.report.counts[Verdict.FAIL]:
-        work.report.blame = find_culprit(work.subject, work.rng)
+        work.report.blame = find_culprit(work.subject, list(work.weights), work.rng)
     elif second_order:
         _second_order(work, method)
 
@@ -118,13 +137,13 @@ class _Check:
         self.subject = subject
         self.rng = np.random.default_rng(seed)
         self.progress = progress
-        output = _deterministic_output(subject)
-        self.slope = _Slope(subject, method, output.size)
+        self.output = _deterministic_output(subject)
+        self.slope = _Slope(subject, method, self.output)
         self.report = Report(self.slope.method, seed=seed)
-        self.weights = _weights(output, subject.x.size, self.rng)  # (combinations, outputs)
+        self.weights = _weights(self.output, subject.x.size, self.rng)  # (combinations, outputs)
         self.analytic = np.zeros((0, 0))
-        self.given = False  # the analytic gradient came from the user
-        self.wobble: Vector | None = None
+        self.given: _Given | None = None  # the gradient function of the user
+        self.wobble: tuple[Vector, Vector, float] | None = None
 
     def compare(self, prefix: str = "") -> None:
         """Compare every entry, or signed projections and samples of each input if there are many.
@@ -132,8 +151,7 @@ class _Check:
         Most entries pass or are 0 = 0 by plain arithmetic, and are settled together; whatever is
         left is looked at one by one.
         """
-        if not self.analytic.size:
-            self.analytic = self.subject.pull(list(self.weights))
+        self.analytic = self.given(self.subject.x) if self.given else self.pull()
         places = list(_places(self.subject, self.rng))
         found = self._derivatives(places)
         expected = np.array([_along(self.analytic, along) for _, _, along in places])
@@ -148,6 +166,9 @@ class _Check:
                 a, n = float(expected[row, column]), float(numerical[row, column])
                 ruling = _Ruling(float(errors[row, column]), verdict)
                 if verdict is None:
+                    if self.slope.too_coarse(along, max(abs(a), abs(n))):
+                        found.rows[row] = self.slope.by_differences(along)
+                        n = float(self.weights[column] @ found.rows[row].value)
                     ruling = self._judge(a, found.rows[row], column, along)
                 output = f"output {column}" if len(self.weights) > 1 else ""
                 yield Entry(prefix + name, index, output, a, n, *ruling)
@@ -163,51 +184,90 @@ class _Check:
                 self.progress(done, len(places))
         return _Derivatives(rows, self.slope.outputs)
 
+    def pull(self) -> Vector:
+        """Return the analytic gradient of every combination of outputs."""
+        return self.subject.pull(list(self.weights))
+
     def _judge(self, a: float, derivative: Derivative, column: int, along: Along) -> _Ruling:
         """Decide on one doubtful entry."""
-        w, rtol = self.weights[column], RTOL[self.slope.method]
-        n, error = float(w @ derivative.value), float(np.abs(w) @ derivative.error)
+        rtol, part = RTOL[self.slope.method], self.weights[column] != 0  # 0 times inf is nan
+        w = self.weights[column][part]
+        n, error = float(w @ derivative.value[part]), float(np.abs(w) @ derivative.error[part])
         if not (np.isfinite(a) and np.isfinite(n)):
-            which = "numerical" if np.isfinite(a) else "analytic"
-            return _Ruling(error, Verdict.FAIL, f"the {which} value is not finite")
+            return _judge_not_finite(a, n, error)
         if derivative.left is not None and derivative.right is not None:
-            sides = float(w @ derivative.left), float(w @ derivative.right)
+            sides = float(w @ derivative.left[part]), float(w @ derivative.right[part])
             if not _close(*sides, 0.0, rtol):
                 return _judge_kink(a, sides, error, rtol)
-        if a == n == 0:
-            return _Ruling(error, Verdict.VACUOUS)
-        if not _close(a, n, error, rtol):
-            error += float(np.abs(w) @ self.slope.rounding(along, self.rng))
-            error += float(_along(self._rounding(), along)[column])
-        return _Ruling(error, *_weigh(a, n, error, rtol))
+        ruling = _Ruling(error, *_weigh(a, n, error, rtol))
+        if a == n == 0 or ruling.verdict is Verdict.PASS:
+            return ruling._replace(verdict=Verdict.PASS if a else Verdict.VACUOUS, note="")
+        rounded, moved, peak = self._rounding(along, column)
+        error += rounded
+        # A gradient that is another one next to this point is no matter of rounding.
+        error += moved if moved <= NEXT * max(abs(a), abs(n)) else 0.0
+        cancelled = min((rounded + moved) / EPS, GROWN * peak)
+        return _Ruling(error, *_weigh(a, n, error, rtol, cancelled))
 
-    def _rounding(self) -> Vector:
-        """How far rounding can put the analytic gradient off, found when it is first needed."""
-        if self.wobble is None:
-            known = not self.given  # a gradient from elsewhere does not say how it is computed
-            weights = list(self.weights)
-            zero = np.zeros_like(self.analytic)
-            self.wobble = self.subject.rounding(weights, self.rng) if known else zero
-        return self.wobble
+    def _rounding(self, along: Along, column: int) -> tuple[float, float, float]:
+        """How far rounding can put both values off, within an ulp of x, and the largest on the way.
+
+        The first holds at x itself; the second is how far the gradient moves with x.
+        """
+        if self.wobble is None:  # found when it is first needed
+            self.wobble = self._find_rounding()
+        here, next_to_it, peak = self.wobble
+        moved = float(_along(next_to_it, along, np.abs)[column])
+        rounded = float(_along(here, along, np.abs)[column])
+        if self.slope.method == "differences":  # their error bars include it
+            return rounded, moved, peak
+        subject = self.subject
+        numerical, other = rounding_of_complex_step(subject.value, subject.x, along, self.rng)
+        rounded += float(np.abs(self.weights[column]) @ numerical)
+        return rounded, moved, max(peak, other)
+
+    def _find_rounding(self) -> tuple[Vector, Vector, float]:
+        if self.given:
+            return np.zeros_like(self.analytic), self.given.rounding(self.rng), 1.0
+        weights = list(self.weights)
+        here, peak = self.subject.rounding(weights, self.rng, from_here=True)
+        next_to_it, _ = self.subject.rounding(weights, self.rng)
+        return here, next_to_it, peak
 
     def compare_forward(self) -> None:
         """Compare forward mode with the numerical derivative along random directions."""
         for k in range(PROJECTIONS):
             u = self.rng.choice([-1.0, 1.0], self.subject.x.size)
-            pushed, derivative = _push(self.subject, u), self.slope.along(u)
+            (_, pushed), derivative = _push(self.subject, u), self.slope.along(u)
             moved = self.weights @ pushed
+            found = [
+                self.slope.by_differences(u) if self.slope.too_coarse(u, abs(a)) else derivative
+                for a in moved
+            ]
             rulings = [
-                self._judge(float(a), derivative, column, u) for column, a in enumerate(moved)
+                self._judge(float(a), d, column, u)
+                for column, (a, d) in enumerate(zip(moved, found, strict=True))
             ]
             self.report.add(
                 Entry("forward mode", f"along direction {k + 1}", f"output {column}", float(a),
-                      float(self.weights[column] @ derivative.value), *ruling)
-                for column, (a, ruling) in enumerate(zip(moved, rulings, strict=True))
+                      float(self.weights[column] @ d.value), *ruling)
+                for column, (a, d, ruling) in enumerate(zip(moved, found, rulings, strict=True))
             )  # fmt: skip
 
     def finish(self) -> Report:
-        """Return the report."""
-        self.report.evaluations += self.subject.evaluations
+        """Look at what every check must leave as it was, and return the report."""
+        subject, known = self.subject, self.report.identities
+        again = np.array(subject.value(subject.x))
+        known["the function gives the same again"] = (
+            "" if again.tobytes() == self.output.tobytes() else "it gives something else afterwards"
+        )
+        if self.given:
+            same = np.array_equal(self.given(subject.x), self.analytic, equal_nan=True)
+            known["a second call equals the first"] = "" if same else "they differ"
+        spoilt = subject.written or (self.given and self.given.written)
+        known["inputs are left alone"] = "they were written to" if spoilt else ""
+        self.report.coverage += subject.left_out
+        self.report.evaluations += subject.evaluations
         return self.report
 
 
@@ -224,6 +284,8 @@ _Place = tuple[str, tuple[int, ...] | str, Along]
 
 
 def _deterministic_output(subject: Subject) -> Vector:
+    if subject.draws_from_global_generators():
+        subject.replay_global_generators()
     first, second = (np.array(subject.value(subject.x)) for _ in range(2))
     if first.tobytes() != second.tobytes():
         raise GradcheckError(
@@ -242,54 +304,80 @@ def _weights(output: Vector, entries: int, rng: np.random.Generator) -> Vector:
     Random weights are signed: with positive ones, errors of opposite sign would cancel less often
     than they should, and a zeroed entry would hide in the sum.
     """
-    if output.size * entries <= EXHAUSTIVE or output.size == 1:
+    every = output.size <= OUTPUTS and output.size * entries <= EXHAUSTIVE
+    if every or output.size == 1:
         return np.eye(output.size)
     signs = rng.choice([-1.0, 1.0], size=(PROJECTIONS, output.size))
-    return signs * rng.uniform(0.5, 1.5, size=signs.shape)
+    alone = rng.choice(output.size, min(SAMPLES, output.size), replace=False)
+    single = np.zeros((alone.size, output.size))
+    single[np.arange(alone.size), alone] = 1.0
+    return np.concatenate([signs * rng.uniform(0.5, 1.5, size=signs.shape), single])
 
 
-def _given_gradient(gradient: Callable[..., Any], inputs: tuple[Any, ...], work: _Check) -> Vector:
-    if work.slope.outputs != 1:
-        raise GradcheckError("a gradient function is checked for a scalar function only")
-    found = gradient(*inputs)
-    parts = found if isinstance(found, list | tuple) else [found]
-    shapes = [np.shape(p) for p in parts]
-    if shapes != work.subject.shapes:
-        raise GradcheckError(
-            f"the gradient function gave shapes {shapes}, the inputs have {work.subject.shapes}"
-        )
-    return np.concatenate([np.asarray(p, float).ravel() for p in parts])[None]
+class _Given:
+    """A gradient function of the user, as a function of the flat vector of all inputs."""
+
+    def __init__(self, gradient: Callable[..., Any], inputs: tuple[Any, ...], work: _Check) -> None:
+        if work.output.size != 1:
+            raise GradcheckError(
+                "a gradient function is checked for a scalar function only; for others there is "
+                "check_vjp"
+            )
+        self._gradient = gradient
+        self._inputs = inputs
+        self._subject = work.subject
+        self.written = False
+
+    def __call__(self, flat: Vector) -> Vector:
+        """Return the gradient at a flat vector, as a row."""
+        subject = self._subject
+        arrays = subject.split(flat.copy())
+        found = self._gradient(*subject.arguments(self._inputs, arrays))
+        self.written |= not np.array_equal(np.concatenate([a.ravel() for a in arrays]), flat)
+        parts = leaves(found)
+        shapes = [np.shape(p) for p in parts]
+        if shapes != subject.shapes:
+            raise GradcheckError(
+                f"the gradient function gave shapes {shapes}, the inputs have {subject.shapes}"
+            )
+        return np.concatenate([np.asarray(p, float).ravel() for p in parts])[None]
+
+    def rounding(self, rng: np.random.Generator) -> Vector:
+        """Return how far the gradient moves when the inputs move by up to an ulp."""
+        x = self._subject.x
+        moved = [self(x * (1 + EPS * rng.uniform(-1, 1, x.size))) for _ in range(3)]
+        result: Vector = np.max(np.abs(np.array(moved) - self(x)), axis=0)
+        return result
 
 
 class _Slope:
     """Numerical derivatives of the subject along directions, by the best method it allows."""
 
-    def __init__(self, subject: Subject, method: str, outputs: int) -> None:
+    def __init__(self, subject: Subject, method: str, output: Vector) -> None:
         self.subject = subject
-        self.outputs = outputs
+        self.outputs = output.size
         self.method = "differences" if method == "differences" else "complex step"
-        if method == "auto" and not self._complex_works():
+        underflows = 0 < np.abs(output).max(initial=0.0) < SAFE[1]
+        if method == "auto" and (underflows or not goes_through(subject.value, subject.x)):
             self.method = "differences"
-
-    def _complex_works(self) -> bool:
-        """Try it: the function must let the perturbation through and keep the same value."""
-        x = self.subject.x
-        try:
-            by_complex_step(self.subject.value, x, np.ones_like(x))
-        except (TinygradError, TypeError, ValueError, AttributeError, NotImplementedError):
-            return False
-        return True
 
     def along(self, along: Along) -> Derivative:
         """Return the derivative of all outputs by one entry or along a direction."""
         by = by_complex_step if self.method == "complex step" else by_differences
         return by(self.subject.value, self.subject.x, along)
 
-    def rounding(self, along: Along, rng: np.random.Generator) -> Vector:
-        """How far rounding can put the derivative off; error bars of differences include it."""
-        if self.method == "differences":
-            return np.zeros(self.outputs)
-        return rounding_of_complex_step(self.subject.value, self.subject.x, along, rng)
+    def too_coarse(self, along: Along, size: float) -> bool:
+        """Whether the complex step is too large for so small an input, or underflows."""
+        moved = np.abs(self.subject.x[along if isinstance(along, int) else along != 0])
+        near, small = SAFE
+        tiny = np.any((moved > 0) & (moved < near))
+        return self.method == "complex step" and bool(tiny or 0 < size < small)
+
+    def by_differences(self, along: Along) -> Derivative:
+        """Return the derivative by differences, whatever the method is otherwise."""
+        found = by_differences(self.subject.value, self.subject.x, along)
+        found.error = found.error + RTOL["differences"] / 4 * np.abs(found.value)
+        return found
 
 
 class _Derivatives:
@@ -333,13 +421,13 @@ def _settle(
     sure = plain[:, None] & np.isfinite(expected) & np.isfinite(numerical)
     verdicts = np.full(expected.shape, None)
     verdicts[sure & alike & sharp & (size > 0)] = Verdict.PASS
-    verdicts[sure & (size == 0)] = Verdict.VACUOUS
+    verdicts[sure & (size == 0) & np.isfinite(errors)] = Verdict.VACUOUS
     return verdicts
 
 
-def _along(analytic: Vector, along: Along) -> Vector:
+def _along(analytic: Vector, along: Along, size: Callable[[Any], Any] = np.positive) -> Vector:
     """One entry of every gradient, or the product of every gradient with a direction."""
-    result: Vector = analytic[:, along] if isinstance(along, int) else analytic @ along
+    result: Vector = analytic[:, along] if isinstance(along, int) else analytic @ size(along)
     return result
 
 
@@ -347,16 +435,26 @@ def _close(a: float, n: float, error: float, rtol: float) -> bool:
     return abs(a - n) <= 4 * error + rtol * max(abs(a), abs(n))
 
 
-def _weigh(a: float, n: float, error: float, rtol: float) -> tuple[Verdict, str]:
-    """Compare two values, one of them with an error bar."""
+def _weigh(
+    a: float, n: float, error: float, rtol: float, cancelled: float = 0.0
+) -> tuple[Verdict, str]:
+    """Compare two values, one of them with an error bar, that are left of terms that cancelled."""
     if not _close(a, n, error, rtol):
         return Verdict.FAIL, ""
     size = max(abs(a), abs(n))
     if 4 * error <= TOO_WIDE * size:
         return Verdict.PASS, ""
-    if size <= 4 * error:
-        return Verdict.INCONCLUSIVE, Report.ZERO_TO_ROUNDING
-    return Verdict.INCONCLUSIVE, "error bar too wide"
+    if size <= LEFT * cancelled and 4 * error <= SHARP * cancelled:
+        return Verdict.VACUOUS, "zero to rounding"
+    return Verdict.INCONCLUSIVE, "the error bar is too wide"
+
+
+def _judge_not_finite(a: float, n: float, error: float) -> _Ruling:
+    if not np.isfinite(a):
+        return _Ruling(error, Verdict.FAIL, "the analytic value is not finite")
+    if np.isinf(n):
+        return _Ruling(error, Verdict.FAIL, "the slope of the function is not finite")
+    return _Ruling(error, Verdict.INCONCLUSIVE, "no step stays in the function's domain")
 
 
 def _judge_kink(a: float, sides: tuple[float, float], error: float, rtol: float) -> _Ruling:
@@ -401,37 +499,45 @@ def _identities(work: _Check) -> dict[str, str]:
     subject, rng = work.subject, work.rng
     first = work.weights[0] if len(work.weights) else np.zeros(0)
     other = rng.standard_normal(first.size)
-    before = subject.x.copy()
-    pulled = subject.pull([first, other, 2.0 * first - 3.0 * other, 0.0 * first])
-    mixed = 2.0 * pulled[0] - 3.0 * pulled[1]
+    scaled = [factor * other for factor in SCALES]
+    pulled = subject.pull([first, other, 0.0 * first, 2.0 * first - 3.0 * other, *scaled])
+    straight = [2.0 * pulled[0] - 3.0 * pulled[1], *(factor * pulled[1] for factor in SCALES)]
     u = rng.standard_normal(subject.x.size)
-    pushed = _push(subject, u)
+    value, pushed = _push(subject, u)
     # Terms of which little is left carry the rounding of what they were.
-    rounding = subject.rounding([other], rng)[0] / 1e-11
+    here, _ = subject.rounding([first, other], rng, from_here=True)
+    moved, peak = subject.rounding([first, other], rng)
+    rounding = 16 * np.maximum(here, np.minimum(moved, RESIDUE * peak)) / IDENTICAL
+    terms = np.abs(pulled[:2]) + rounding
     same = np.array_equal(pulled[0], work.analytic[0]) if len(work.analytic) else True
     return {
         "a second call equals the first": "" if same else "they differ",
-        "linear in the arriving gradient": _differ(pulled[2], mixed, np.abs(pulled).max()),
-        "no gradient from a zero gradient": "" if not pulled[3].any() else "it is not zero",
-        "<v, J u> = <Jᵀv, u>": _differ(
-            other @ pushed, pulled[1] @ u, (np.abs(pulled[1] * u) + rounding * np.abs(u)).sum()
+        "recording changes no value": _differ(
+            value, work.output, np.abs(work.output).max(initial=0)
         ),
-        "inputs are left alone": "" if np.array_equal(before, subject.x) else "they were changed",
+        "linear in the arriving gradient": _differ(
+            (pulled[3:] - straight) / [[1.0], *([factor] for factor in SCALES)],
+            0.0,
+            5 * terms.max(),
+        ),
+        "no gradient from a zero gradient": "" if not pulled[2].any() else "it is not zero",
+        "<v, J u> = <Jᵀv, u>": _differ(other @ pushed, pulled[1] @ u, (terms[1] * np.abs(u)).sum()),
     }
 
 
 def _differ(a: Any, b: Any, scale: float) -> str:
     gap = float(np.max(np.abs(a - b), initial=0.0))
-    return "" if gap <= 1e-11 * float(scale) else f"they differ by {gap:.3g}"
+    return "" if gap <= IDENTICAL * float(scale) else f"they differ by {gap:.3g}"
 
 
-def _push(subject: Subject, u: Vector) -> Vector:
-    """Return J u by forward mode over the recorded graph."""
+def _push(subject: Subject, u: Vector) -> tuple[Vector, Vector]:
+    """Return the value and J u, by forward mode over the recorded graph."""
     with subject.at(subject.x, track=True) as (output, inputs):
         moving: dict[Variable, Any] = dict(zip(inputs, subject.split(u), strict=True))
         engine.push(reversed(engine.topological_order(output)), moving, engine.read_array)
         tangent = moving.get(output)
-        return np.zeros(output.size) if tangent is None else np.ravel(tangent)
+        pushed = np.zeros(output.size) if tangent is None else np.ravel(tangent)
+        return np.array(output.data), pushed
 
 
 def _float32(work: _Check) -> str:
@@ -439,10 +545,10 @@ def _float32(work: _Check) -> str:
     single = work.subject.pull(list(work.weights), dtype=np.float32)
     gaps = np.abs(single - work.analytic).max(axis=1, initial=0.0)
     lengths = np.linalg.norm(work.analytic, axis=1)
-    off = gaps > SINGLE * lengths
+    off = ~(gaps <= SINGLE * lengths)  # nan is off
     if not off.any():
         return ""
-    row = int(np.argmax(gaps - SINGLE * lengths))
+    row = int(np.argmax(np.where(off, gaps, -1.0)))
     return f"off by {gaps[row]:.3g} in a gradient of length {lengths[row]:.3g}"
 
 
@@ -454,7 +560,10 @@ def _second_order(work: _Check, method: str) -> None:
     second.report = work.report
     second.compare("second order: ")
     hessian_s = by_s.pull([np.ones(1)])[0]
-    scale = float(np.abs(hessian_s * r).sum())
-    work.report.identities["the Hessian is symmetric"] = _differ(
-        second.analytic[0] @ s, hessian_s @ r, scale
-    )
+    sides, terms = (second.analytic[0] @ s, hessian_s @ r), np.abs(hessian_s * r).sum()
+    if problem := _differ(*sides, terms):  # terms of which little is left
+        moved = [
+            g.rounding([np.ones(1)], work.rng)[0][0] @ np.abs(v) for g, v in ((by_r, s), (by_s, r))
+        ]
+        problem = _differ(*sides, terms + 16 * sum(moved) / IDENTICAL)
+    work.report.identities["the Hessian is symmetric"] = problem

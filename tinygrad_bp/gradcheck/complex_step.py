@@ -22,12 +22,16 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from tinygrad_bp import primitives, registry
+from tinygrad_bp.containers import leaves
 from tinygrad_bp.errors import NotDifferentiableError
 
-__all__ = ["STEP", "Perturbed", "Run"]
+__all__ = ["SAFE", "STEP", "Perturbed", "Run", "rounded", "unmoved"]
 
 STEP = 2.0**-565
 """Its square underflows to exactly 0, and multiplying by a power of two rounds nothing."""
+
+SAFE = 1e-150, 1e-120
+"""Inputs, and derivatives, below which a complex step is too coarse, or underflows."""
 
 ULP = float(np.finfo(float).eps)
 
@@ -41,12 +45,13 @@ class Run:
     tell how much rounding matters. Source: Parker, Monte Carlo Arithmetic (1997).
     """
 
-    __slots__ = ("jitter", "side", "ties")
+    __slots__ = ("jitter", "peak", "side", "ties")
 
     def __init__(self, side: int = 1, jitter: np.random.Generator | None = None) -> None:
         self.side = side
         self.ties = 0
         self.jitter = jitter
+        self.peak = 0.0  # the largest derivative on the way; noted with jitter only
 
 
 class Perturbed(NDArrayOperatorsMixin):
@@ -143,6 +148,11 @@ def _wrap(z: Complex, run: Run) -> Perturbed:
     return result
 
 
+def unmoved(run: Run, value: Any) -> Perturbed:
+    """Return an array that does not move, but whose use is noted, and shaken, by a run."""
+    return _wrap(np.asarray(value, complex), run)
+
+
 def _strip(value: Any) -> Any:
     """Replace perturbed arrays by complex ones, in nested arguments too."""
     if isinstance(value, Perturbed):
@@ -155,9 +165,11 @@ def _strip(value: Any) -> Any:
 def _apply(run: Run, function: Callable[..., Any], args: Any, options: Any) -> Any:
     """Follow one call: by its own rule below, as complex numbers, or rewritten."""
     if (own := _OWN.get(function)) is not None:
-        return _result(run, own(run, *_strip(args), **options))
+        plain = _strip(args)
+        return _result(run, own(run, *plain, **options), plain)
     if function in _ANALYTIC:
-        return _result(run, function(*_strip(args), **options))
+        plain = _strip(args)
+        return _result(run, function(*plain, **options), plain)
     kind = registry.registered(function)
     if kind == "composite":
         rewritten: Any = registry.find_rule(function)
@@ -169,15 +181,36 @@ def _apply(run: Run, function: Callable[..., Any], args: Any, options: Any) -> A
     raise NotDifferentiableError(f"{registry.name_of(function)} is not followed by complex step")
 
 
-def _result(run: Run, value: Any) -> Any:
+def _result(run: Run, value: Any, args: Any) -> Any:
     if not (isinstance(value, np.ndarray | np.generic) and value.dtype.kind == "c"):
         return value
     z = np.asarray(value)
     if run.jitter is not None:
+        run.peak = max(run.peak, float(np.abs(z.imag).max(initial=0.0)) / STEP)
         z = z.copy()
-        z.real *= 1 + ULP * run.jitter.uniform(-1, 1, z.shape)
-        z.imag *= 1 + ULP * run.jitter.uniform(-1, 1, z.shape)
+        arrays = [a for a in leaves(args) if isinstance(a, np.ndarray | np.generic)]
+        for part in (np.real, np.imag):
+            numbers, inputs = part(z), [part(a) for a in arrays]  # views
+            numbers *= 1 + ULP * run.jitter.uniform(-1, 1, z.shape) * rounded(numbers, inputs)
     return _wrap(z, run)
+
+
+def rounded(result: Any, args: Any) -> np.ndarray[Any, Any]:
+    """Return which elements of a real result may have been rounded: those not in the arguments.
+
+    What a function passes on as it is, or with the other sign, is exact: max, sort, where, |x|.
+    A rule may look for it among the inputs, so it must not be moved to see what rounding does.
+
+    >>> rounded(np.array([3.0, 0.5]), [np.array([-3.0, 6.0])])
+    array([False,  True])
+    """
+    arrays = [a for a in leaves(args) if isinstance(a, np.ndarray | np.generic)]
+    numbers = [np.ravel(a) for a in arrays if a.dtype.kind == "f"]
+    inputs = np.sort(np.abs(np.concatenate([*numbers, [np.inf]])))
+    size = np.abs(result)
+    found = inputs[np.minimum(np.searchsorted(inputs, size), inputs.size - 1)]
+    inexact: np.ndarray[Any, Any] = found != size
+    return inexact
 
 
 def _real(value: Any) -> Any:

@@ -205,14 +205,14 @@ class _Foreign:
                 raise TypeError(f"{self.framework.name} takes arrays of numbers only")
             return self.framework.value(call, arrays)
         try:
-            value = self.framework.value(call, arrays)
+            value = np.array(self.framework.value(call, arrays))  # not the framework's memory
         except (ArithmeticError, RuntimeError, ValueError):
             # A step may leave the domain, as of a Cholesky factor; the checker then steps less.
             if self._shape is None:
                 raise
             return np.full(self._shape, np.nan)
-        self._shape = np.shape(value)
-        return value
+        self._shape = value.shape
+        return value.astype(float) if value.dtype.kind in "iub" else value  # flat steps
 
 
 def _push_by_rows(partial: Function, i: int, t: Vector, y: Vector, arrays: Arrays) -> Vector:

@@ -5,8 +5,8 @@ the function are checked; the mutant is
 
     killed       something raised the alarm: a value, an identity, an error, a dtype
     survived     it changed a gradient and nobody noticed: a hole in the checker
-    equivalent   it changed no bit of any gradient on the calls it was given, such as a transpose
-                 of a vector, or a swap of the partials of `add`: there is nothing to notice
+    equivalent   it changed no bit of any gradient on the calls it was given, such as a swap of
+                 the partials of `add`: there is nothing to notice, and `EXCUSES` say why
 
 Values and identities are `check`'s. A float64 leak changes no value, because the engine casts it
 back; what gives it away is the dtype of the rule's own result in single precision.
@@ -35,6 +35,7 @@ from tinygrad_bp.registry import Array, Each, Rule, name_of, rules
 
 __all__ = [
     "CALLS",
+    "EXCUSES",
     "FAULTS",
     "FaultyCall",
     "Mutant",
@@ -45,6 +46,7 @@ __all__ = [
 ]
 
 Function = Callable[..., Any]
+Progress = Callable[[int, int], None]
 Vector = np.ndarray[Any, Any]
 
 
@@ -112,10 +114,10 @@ def _one_entry_zero(call: FaultyCall) -> Array:
     return np.where(places == right.size // 2, 0, right)
 
 
-def _moved(value: Any) -> Any:
+def _moved(value: Any, factor: float = 1.001) -> Any:
     """A thousandth off, if it is an array of numbers that can be."""
     dtype = getattr(value, "dtype", None)
-    return value * 1.001 if isinstance(dtype, np.dtype) and dtype.kind == "f" else value
+    return value * factor if isinstance(dtype, np.dtype) and dtype.kind == "f" else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,9 +228,13 @@ def _core_calls() -> Iterator[Probe]:
         return rng.permutation(values).reshape(shape)
 
     for binary in (np.add, np.subtract, np.multiply, np.divide, np.maximum, np.minimum):
-        yield Probe(binary, (x(2, 3), x(3) * 1.1))
-        yield Probe(binary, (x(2, 1), x(1, 3) * 1.1))
-        yield Probe(binary, (x(3, 3), x(3, 3) * 1.1))
+        for a, b in (
+            (x(2, 3), x(3) * 1.1),
+            (x(2, 1), x(1, 3) * 1.1),
+            (x(3, 3), x(3, 3) * 1.1),
+        ):
+            yield Probe(binary, (a, b))
+            yield Probe(binary, (b, a))  # in every place each of them wins once
     yield Probe(np.power, (np.abs(x(2, 3)), x(3)))
     yield Probe(np.power, (x(2, 3), 3))
     for unary in (
@@ -253,7 +259,7 @@ def _core_calls() -> Iterator[Probe]:
     yield Probe(primitives.getitem, (x(2, 3), ([0, 1, 1],)))
     yield Probe(primitives.concat, (x(2, 3), x(2, 2)), {"axis": 1})
     yield Probe(primitives.affine, (x(4, 3), x(2, 3), x(2)))
-    yield Probe(primitives.sum_squares, (x(2, 3), x(2, 3)))
+    yield Probe(primitives.sum_squares, (x(2, 3), x(2, 3) * 1.1))
     yield Probe(primitives.softmax_cross_entropy, (x(2, 3), np.array([2, 0])))
 
 
@@ -274,12 +280,14 @@ class Mutant:
     outcome: str  # "killed", "survived" or "equivalent"
     by: str = ""  # what killed it
     call: str = ""  # the call that did, or that changed and was let pass
+    excuse: str = ""  # why it changes nothing: a key of `EXCUSES`
 
     def __str__(self) -> str:
         place = "" if self.slot is None else f", argument {self.slot}"
         end = f" by {self.by}" if self.by else ""
         where = f", in {self.call}" if self.call else ""
-        return f"{self.function}{place}: {self.fault}, {self.outcome}{end}{where}"
+        why = f": {EXCUSES[self.excuse]}" if self.excuse else ""
+        return f"{self.function}{place}: {self.fault}, {self.outcome}{end}{where}{why}"
 
 
 class _Trial:
@@ -326,7 +334,11 @@ class _Trial:
                     survived = survived or _text(probe)
                 elif _raw_dtypes(probe) != self.dtypes[i]:
                     return mutant("killed", "dtype", _text(probe))
-        return mutant("survived", call=survived) if survived else mutant("equivalent")
+        if survived:
+            return mutant("survived", call=survived)
+        single = fault == "float64 leak"  # that is where it can be seen
+        uses = [use for probe in self.probes for use in _uses(probe, slot, single=single)]
+        return mutant("equivalent", excuse=_excuse(self.function, fault, uses))
 
 
 # What a broken rule may end in; anything else is a fault of this module.
@@ -347,28 +359,16 @@ def _complaint(report: Report) -> str:
         return ""
     if report.counts[Verdict.FAIL]:
         return "values"
-    return "identity: " + next(name for name, broken in report.identities.items() if broken)
+    broken = [name for name, problem in report.identities.items() if problem]
+    return f"identity: {broken[0]}" if broken else "undecided"
 
 
 def _raw_dtypes(probe: Probe) -> list[str]:
     """The dtypes that a rule itself gives in single precision, before the engine restores them."""
-    rule = rules[probe.function]
-    args = tuple(fill(list(probe.args), map(_single, leaves(list(probe.args)))))
     try:
-        y = np.asarray(probe(*args))
-        g = np.ones_like(y)
-        return [
-            str(rule.partials[slot](g, y, *args, **probe.options).dtype)
-            for slot in _slots(rule.partials, len(args))
-            if slot < len(args)
-        ]
+        return [str(use.right().dtype) for use in _uses(probe, single=True)]
     except _BREAKDOWNS:
         return []
-
-
-def _single(leaf: Any) -> Any:
-    floating = isinstance(leaf, float | np.ndarray) and np.asarray(leaf).dtype.kind == "f"
-    return np.asarray(leaf, np.float32) if floating else leaf
 
 
 def _text(probe: Probe) -> str:
@@ -376,6 +376,75 @@ def _text(probe: Probe) -> str:
     shown = [f"array{a.shape}" if isinstance(a, np.ndarray) else repr(a) for a in probe.args]
     shown += [f"{key}={value!r}" for key, value in probe.options.items()]
     return f"{name_of(probe.function)}({', '.join(shown)})"
+
+
+# --- why some mutants change nothing --------------------------------------------------------
+
+EXCUSES: Mapping[str, str] = {
+    "zero": "the argument receives zeros, whatever arrives",
+    "unread": "the rule does not read it: with NaN in its place it gives the same bits",
+    "shape": "nothing to sum: what the rule gives has the argument's shape already",
+    "same": "the partials are one and the same",
+    "float64": "the function itself gives float64 for float32",
+    "decides": "the rule only asks which is larger, or for a sign: both stay as they are",
+    "quotient": "the rule reads the whole part of a quotient: both its parts are stale alike",
+}
+"""Why a fault may change no bit of a gradient; most are found out by calling the rule itself."""
+
+# Reading a value without passing it on cannot be told from outside: these two are argued by name.
+_DECIDE = {np.maximum, np.minimum, np.absolute, np.fabs, primitives.relu}
+_QUOTIENT = {np.remainder, np.fmod}
+
+
+def _excuse(function: Function, fault: str, uses: Sequence[FaultyCall]) -> str:
+    """Return why a fault changes nothing in the given uses; "" if no reason is known."""
+    found = (name for name, holds in _reasons(function, fault) if all(map(holds, uses)))
+    return next(found, "") if uses else ""
+
+
+def _reasons(function: Function, fault: str) -> Iterator[tuple[str, Callable[[FaultyCall], bool]]]:
+    """The excuses that a fault may have, each with what has to hold of every use."""
+    yield "zero", lambda use: not np.any(use.right())
+    if fault == "stale inputs":
+        yield "unread", lambda use: _same(use, args=tuple(map(_poisoned, use.args)))
+        yield "decides", lambda _: function in _DECIDE
+        yield "quotient", lambda _: function in _QUOTIENT
+    elif fault == "stale output":
+        yield "unread", lambda use: _same(use, y=_poisoned(use.y))
+    elif fault == "missing sum over a broadcast axis":
+        yield "shape", lambda use: np.shape(use.right()) == np.shape(use.x)
+    elif fault == "arguments swapped":
+        yield "same", lambda use: _same(use, slot=use.other)
+    elif fault == "float64 leak":
+        yield "float64", lambda use: use.y.dtype == np.float64
+
+
+def _uses(probe: Probe, slot: int | None = None, *, single: bool = False) -> Iterator[FaultyCall]:
+    """Each partial in question, as a call of the function uses it: on plain arrays."""
+    partials = rules[probe.function].partials
+    args = tuple(probe.args)
+    if single:
+        args = tuple(fill(list(args), map(_single, leaves(list(args)))))
+    y = np.asarray(probe(*args))
+    g = np.linspace(0.5, 1.5, y.size, dtype=y.dtype).reshape(y.shape)
+    for i in _slots(partials, len(args)):
+        if i < len(args) and slot in (None, i):
+            yield FaultyCall(partials, i, g, y, args, probe.options)
+
+
+def _same(use: FaultyCall, **instead: Any) -> bool:
+    """Whether the sound rule gives the same bits with something else in its place."""
+    right, other = (np.asarray(found) + 0.0 for found in (use.right(), use.right(**instead)))
+    return right.shape == other.shape and right.tobytes() == other.tobytes()
+
+
+def _poisoned(value: Any) -> Any:
+    return _moved(value, np.nan)
+
+
+def _single(leaf: Any) -> Any:
+    floating = isinstance(leaf, float | np.ndarray) and np.asarray(leaf).dtype.kind == "f"
+    return np.asarray(leaf, np.float32) if floating else leaf
 
 
 # --- all of them ----------------------------------------------------------------------------
@@ -386,23 +455,20 @@ def mutants(
     *,
     calls: Iterable[Probe] = CALLS,
     faults: Iterable[str] = tuple(FAULTS),
+    sample: int | None = None,
     seed: int = 0,
+    progress: Progress | None = None,
 ) -> MutationReport:
     """Plant every fault in every rule that is called, one at a time, and report who noticed.
 
-    `functions` restricts the rules, `calls` says how each is called; with neither, a few calls of
-    the functions that networks are made of. Good calls cover broadcasting, several axes and
-    square matrices, and keep away from kinks: at a tie every value in between is right. Calls of
-    functions without a rule of their own (composites) are left out. Each call is checked with the
-    sound rule first: a false alarm is reported, and its call kills nothing.
+    `functions` restricts the rules, `sample` draws as many of them at random, `calls` says how
+    each is called; without, a few calls of the functions that networks are made of. Good calls
+    cover broadcasting, several axes and square matrices, and keep away from kinks: at a tie every
+    value in between is right. Calls of functions without a rule of their own (composites) are
+    left out. Each call is checked with the sound rule first: a false alarm is reported, and its
+    call kills nothing. `progress(done, total)` is called with each planted fault.
 
-    A mutant that changes a gradient should be killed. Some faults change nothing by their nature:
-
-    - swapped partials that are one and the same, as those of `add`;
-    - stale inputs or outputs of rules that do not read them, or only ask which one is larger: a
-      thousandth does not change who wins;
-    - a missing sum where the engine has nothing to sum, or where the rule sums by itself;
-    - a float64 leak where the function itself gives float64, as `float_power` does.
+    A mutant that changes a gradient should be killed; one that does not should have an excuse.
 
     Raises `ValueError` if one of the functions has no rule or no call.
 
@@ -414,19 +480,30 @@ def mutants(
     for probe in calls:
         if probe.function in rules:
             probes.setdefault(probe.function, []).append(probe)
-    chosen = list(probes if functions is None else functions)
-    faults = list(faults)
+    chosen = _sampled(list(probes if functions is None else functions), sample, seed)
+    plans = {function: list(_plan(_rule_of(function), list(faults))) for function in chosen}
+    total = sum(map(len, plans.values()))
     report = MutationReport([], [], seed)
     # A broken rule may divide by zero or overflow: that is looked for in its values.
     with np.errstate(all="ignore"):
-        for function in chosen:
-            rule = _rule_of(function)
+        for function, plan in plans.items():
             if function not in probes:
-                raise ValueError(f"no call of {rule.name} is given to probe its rule with")
+                raise ValueError(f"no call of {name_of(function)} is given to probe its rule with")
             trial = _Trial(function, probes[function], seed)
-            report.mutants.extend(trial.run(fault, slot) for fault, slot in _plan(rule, faults))
             report.false_alarms.extend(trial.false_alarms)
+            for fault, slot in plan:
+                report.mutants.append(trial.run(fault, slot))
+                if progress is not None:
+                    progress(len(report.mutants), total)
     return report
+
+
+def _sampled(functions: list[Function], sample: int | None, seed: int) -> list[Function]:
+    """As many as asked for, drawn at random, in their order."""
+    if sample is None or sample >= len(functions):
+        return functions
+    chosen = np.random.default_rng(seed).choice(len(functions), sample, replace=False)
+    return [functions[i] for i in sorted(chosen.tolist())]
 
 
 def _plan(rule: Rule, faults: Iterable[str]) -> Iterator[tuple[str, int | None]]:
@@ -475,12 +552,23 @@ class MutationReport:
         """Those that changed nothing."""
         return self._of("equivalent")
 
+    @property
+    def unexcused(self) -> list[Mutant]:
+        """Those that changed nothing, and nobody knows why: the calls may be too tame."""
+        return [mutant for mutant in self.equivalent if not mutant.excuse]
+
+    @property
+    def ok(self) -> bool:
+        """Whether all that can be noticed was, and nothing else was."""
+        return not (self.survived or self.unexcused or self.false_alarms)
+
     def _of(self, outcome: str) -> list[Mutant]:
         return [mutant for mutant in self.mutants if mutant.outcome == outcome]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as JSON values."""
         return {
+            "ok": self.ok,
             "killed": len(self.killed),
             "survived": len(self.survived),
             "equivalent": len(self.equivalent),
@@ -499,38 +587,115 @@ class MutationReport:
         )
         key = "One character for each argument: x killed, = changes nothing, S SURVIVED"
         parts = [head, "", *self._table(), "", key, *self._totals()]
-        for title, lines in (("survivors", self.survived), ("false alarms", self.false_alarms)):
+        for title, lines in (
+            ("survivors", self.survived),
+            ("change nothing, nobody knows why", self.unexcused),
+            ("false alarms", self.false_alarms),
+        ):
             if lines:
                 parts += ["", f"{title}:", *(f"  {line}" for line in lines)]
         return "\n".join(parts)
 
-    def _table(self) -> list[str]:
-        faults = list(dict.fromkeys(mutant.fault for mutant in self.mutants))
+    def to_markdown(self) -> str:
+        """Return the whole table, and why each equivalent mutant is one."""
+        argued = [m for m in self.equivalent if m.excuse in _ARGUED]
+        noticed = Counter(mutant.by.partition(":")[0] for mutant in self.killed)
+        return "\n".join(
+            [
+                f"{len(self.killed):,} of {len(self.mutants):,} planted faults are killed, "
+                f"{len(self.survived):,} survive, {len(self.equivalent):,} change no gradient "
+                f"({len(self.unexcused):,} of them for no known reason); "
+                f"{len(self.false_alarms):,} false alarms; seed {self.seed}.",
+                "",
+                "One character for each argument: x killed, S survived, ? changes nothing for no "
+                "known reason; the other letters say below why there is nothing to notice.",
+                "",
+                *_markdown([["rule", *self._shorts()], *self._cells(_letter)]),
+                "",
+                *_markdown([["", "fault", *_MARKS], *self._counts()]),
+                "",
+                f"What noticed them: {', '.join(f'{n:,} by {by}' for by, n in noticed.items())}.",
+                "",
+                *_markdown([["", "why it changes no gradient", "mutants"], *self._excused()]),
+                "",
+                "All but the last two reasons are found by calling the rule. Those two are argued, "
+                "one by one:",
+                "",
+                *(
+                    f"- {m.function}, argument {m.slot}, {m.fault}: {EXCUSES[m.excuse]}"
+                    for m in argued
+                ),
+                "",
+            ]
+        )
+
+    def _excused(self) -> list[list[str]]:
+        counts = Counter(mutant.excuse for mutant in self.equivalent)
+        return [[_LETTERS[name], why, str(counts[name])] for name, why in EXCUSES.items()]
+
+    def _faults(self) -> list[str]:
+        return list(dict.fromkeys(mutant.fault for mutant in self.mutants))
+
+    def _shorts(self) -> list[str]:
+        return [FAULTS[fault].short for fault in self._faults()]
+
+    def _cells(self, mark: Callable[[Mutant], str]) -> list[list[str]]:
+        """A row for each rule, with its name and a cell for each fault."""
         cells: dict[str, dict[str, str]] = {}
         for mutant in self.mutants:
-            row = cells.setdefault(mutant.function, dict.fromkeys(faults, ""))
-            row[mutant.fault] += _MARKS[mutant.outcome]
-        rows = [["", *(FAULTS[fault].short for fault in faults)]]
-        rows += [[function, *row.values()] for function, row in cells.items()]
-        return _aligned(rows)
+            row = cells.setdefault(mutant.function, dict.fromkeys(self._faults(), ""))
+            row[mutant.fault] += mark(mutant)
+        return [[function, *row.values()] for function, row in cells.items()]
+
+    def _counts(self) -> list[list[str]]:
+        """A row for each fault, with its names and how many had which outcome."""
+        counts = Counter((mutant.fault, mutant.outcome) for mutant in self.mutants)
+        return [
+            [FAULTS[fault].short, fault, *(str(counts[fault, outcome]) for outcome in _MARKS)]
+            for fault in self._faults()
+        ]
+
+    def _table(self) -> list[str]:
+        marked = self._cells(lambda mutant: _MARKS[mutant.outcome])
+        return _aligned([["", *self._shorts()], *marked])
 
     def _totals(self) -> list[str]:
         rows = []
-        for fault in dict.fromkeys(mutant.fault for mutant in self.mutants):
-            counts = Counter(mutant.outcome for mutant in self.mutants if mutant.fault == fault)
-            said = ", ".join(
-                f"{counts[outcome]} {outcome}" for outcome in _MARKS if counts[outcome]
-            )
-            rows.append([FAULTS[fault].short, fault, said])
+        for short, fault, *counts in self._counts():
+            said = [f"{n} {outcome}" for n, outcome in zip(counts, _MARKS, strict=True) if n != "0"]
+            rows.append([short, fault, ", ".join(said)])
         return [f"  {line}" for line in _aligned(rows)]
 
 
 _MARKS = {"killed": "x", "survived": "S", "equivalent": "="}
+_LETTERS = dict(zip(EXCUSES, "zunefdq", strict=True))
+_ARGUED = ("decides", "quotient")
+
+
+def _letter(mutant: Mutant) -> str:
+    if mutant.outcome != "equivalent":
+        return _MARKS[mutant.outcome]
+    return _LETTERS.get(mutant.excuse, "?")
 
 
 def _aligned(rows: list[list[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
-        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+        "  ".join(
+            text.ljust(width) for text, width in zip(row, _widths(rows), strict=True)
+        ).rstrip()
         for row in rows
     ]
+
+
+def _markdown(rows: list[list[str]]) -> list[str]:
+    """The rows as a Markdown table, the first one being its head."""
+    widths = [max(3, width) for width in _widths(rows)]
+    head, *others = (
+        f"| {' | '.join(text.ljust(width) for text, width in zip(row, widths, strict=True))} |"
+        for row in rows
+    )
+    return [head, f"| {' | '.join('-' * width for width in widths)} |", *others]
+
+
+def _widths(rows: list[list[str]]) -> list[int]:
+    return [max(map(len, column)) for column in zip(*rows, strict=True)]

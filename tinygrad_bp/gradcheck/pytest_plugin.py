@@ -3,6 +3,10 @@
     def test_my_loss(gradcheck):
         gradcheck(my_loss, x, y)  # raises with the table if the gradient is wrong
 
+    @given(program=programs())
+    def test_my_rules(program, gradcheck):
+        gradcheck(program, *program.leaves.values())  # a failure is shrunk and shown as code
+
     @gradchecked(x=arrays(kinks=[0]), y=arrays())
     def test_my_function(x, y):
         return np.abs(x) @ y  # checked at inputs that Hypothesis draws
@@ -49,11 +53,23 @@ def gradcheck() -> Gradcheck:
 
 def _check(function: Callable[..., Any], *inputs: Any, **options: Any) -> Report:
     __tracebackhide__ = True
+    from tinygrad_bp.errors import GradcheckError
     from tinygrad_bp.gradcheck import check
 
     report = check(function, *inputs, **options)
-    report.assert_ok()
+    try:
+        report.assert_ok()
+    except GradcheckError as error:
+        if _is_program(function):
+            error.add_note(f"This is the program:\n\n{function}")
+        raise
     return report
+
+
+def _is_program(function: Callable[..., Any]) -> bool:
+    """Whether it was drawn by `strategies.programs()`, without importing Hypothesis."""
+    strategies = sys.modules.get("tinygrad_bp.gradcheck.strategies")
+    return strategies is not None and isinstance(function, strategies.Program)
 
 
 def gradchecked(

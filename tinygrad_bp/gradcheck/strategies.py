@@ -136,12 +136,15 @@ def tensors(
 # --- programs -------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Program:
     """A straight-line program over NumPy's functions, from some leaves to a scalar `cost`.
 
     Calling it with arrays computes the cost, with tensors a tensor to go backward from. Its text,
     `str(program)`, is what runs, with the imports and the backward pass around it.
+
+    >>> Program({"a": np.array(2.0)}, ("cost = a * a",))
+    Program({'a': np.array(2.0)}, ('cost = a * a',))
     """
 
     leaves: Mapping[str, Floats]
@@ -151,8 +154,13 @@ class Program:
         """Return the cost at the given leaves, one for each of `self.leaves`, in their order."""
         names: dict[str, Any] = {"np": np, "primitives": primitives}
         names.update(zip(self.leaves, leaves, strict=True))
-        exec("\n".join(self.lines), names)  # noqa: S102  (the strategy wrote the lines)
+        code = compile("\n".join(self.lines), "<program>", "exec")
+        exec(code, names)  # noqa: S102  (the strategy wrote the lines)
         return names["cost"]
+
+    def __repr__(self) -> str:
+        leaves = ", ".join(f"{name!r}: {_array_text(v)}" for name, v in self.leaves.items())
+        return f"Program({{{leaves}}}, {self.lines!r})"
 
     def __str__(self) -> str:
         made = [

@@ -19,8 +19,17 @@ from numpy.typing import ArrayLike
 from tinygrad_bp.autodiff import grad
 from tinygrad_bp.errors import GradcheckError, TinygradError
 from tinygrad_bp.gradcheck.numerical import by_complex_step
+from tinygrad_bp.tensor import Tensor, array_of
 
-__all__ = ["METHODS", "StepCurve", "StepStudy", "TaylorStudy", "step_sizes", "taylor"]
+__all__ = [
+    "METHODS",
+    "StepCurve",
+    "StepStudy",
+    "TaylorStudy",
+    "squire_trapp",
+    "step_sizes",
+    "taylor",
+]
 
 Function = Callable[[Any], Any]
 Vector = np.ndarray[Any, Any]
@@ -70,6 +79,19 @@ METHODS: dict[str, _Method] = {
 ENTRIES = 32  # compared one by one; longer gradients along as many random directions
 
 
+def squire_trapp(x: Any) -> Any:
+    """Return the sum of exp(x) / (sin³x + cos³x), with which the complex step became known.
+
+    It grows steeply towards its poles, the nearest of them at -π/4 and 3π/4, and so is hard on
+    difference formulas. Source: Squire, Trapp, Using Complex Variables to Estimate Derivatives
+    of Real Functions (1998).
+
+    >>> squire_trapp(np.array([0.0, 1.5])).round(6)
+    np.float64(5.513929)
+    """
+    return np.sum(np.exp(x) / (np.sin(x) ** 3 + np.cos(x) ** 3))
+
+
 # --- step sizes -----------------------------------------------------------------------------
 
 
@@ -89,19 +111,29 @@ class StepCurve:
         return float(self.h[i]), float(self.error[i])
 
     @property
+    def truncating(self) -> Vector:
+        """Where the truncation error is all there is: True for those steps."""
+        h, least = self.best
+        above = self.error > 8 * max(least, self._eps)
+        return np.asarray((self.h > h) & above & (self.error < 0.1))
+
+    @property
+    def rounding(self) -> Vector:
+        """Where rounding is all there is: True for those steps."""
+        flat = METHODS[self.method].rounding == 0  # wherever the best step happens to be
+        small = self.error < 30 * self._eps if flat else self.h < self.best[0] / 10
+        return np.asarray(small & (self.error < 0.1))
+
+    @property
     def truncation_slope(self) -> float:
         """The measured order of the truncation error; nan if too few steps show it."""
-        h, least = self.best
-        clear = (self.h > h) & (self.error > 8 * max(least, self._eps)) & (self.error < 0.1)
-        return _slope(self.h[clear], self.error[clear])
+        return _slope(self.h[self.truncating], self.error[self.truncating])
 
     @property
     def rounding_slope(self) -> float:
         """The measured growth of the rounding error; nan if too few steps show it."""
-        flat = METHODS[self.method].rounding == 0  # wherever the best step happens to be
-        small = self.error < 30 * self._eps if flat else self.h < self.best[0] / 10
-        clear = small & (self.error < 0.1)
-        return _slope(self.h[clear], np.maximum(self.error[clear], self._eps / 16))
+        error = np.maximum(self.error[self.rounding], self._eps / 16)
+        return _slope(self.h[self.rounding], error)
 
     @property
     def _eps(self) -> float:
@@ -205,7 +237,7 @@ def step_sizes(
     f: Function,
     x: ArrayLike,
     *,
-    methods: Sequence[str] = tuple(METHODS),
+    methods: Sequence[str] | None = None,
     dtypes: Sequence[Any] = (np.float32, np.float64),
     h: ArrayLike | None = None,
     seed: int = 0,
@@ -216,8 +248,9 @@ def step_sizes(
     the complex step they must be analytic. The error is the norm of the difference to the true
     gradient over the norm of that: all entries up to 32, else 32 random signed directions. The
     truth is the complex step in double precision with its step 2**-565, or this library's own
-    gradient where complex numbers cannot go. Raises `ValueError` for an unknown method and
-    `GradcheckError` if f is not a scalar or its gradient is 0.
+    gradient where complex numbers cannot go; the complex step is then left out, unless it is
+    among the `methods`. Raises `ValueError` for an unknown method and `GradcheckError` if f is
+    not a scalar or its gradient is 0.
 
     Source: Squire, Trapp, Using Complex Variables to Estimate Derivatives of Real Functions
     (1998), for the comparison.
@@ -227,23 +260,35 @@ def step_sizes(
     >>> 1e-7 < h < 1e-4, error < 1e-9
     (True, True)
     """
-    if unknown := [name for name in methods if name not in METHODS]:
+    if unknown := [name for name in methods or () if name not in METHODS]:
         raise ValueError(f"unknown method {unknown[0]!r}; there are {', '.join(METHODS)}")
+    chosen = _methods_for(f, np.asarray(x, dtypes[0])) if methods is None else methods
     steps = np.logspace(-16, 0, 65) if h is None else np.asarray(h, float)
     curves = []
     for dtype in map(np.dtype, dtypes):
         truth = _Truth(f, np.asarray(x, dtype), seed)
-        for name in methods:
+        for name in chosen:
             error = np.array([truth.error_of(METHODS[name].slope, step) for step in steps])
             curves.append(StepCurve(name, dtype.name, steps, error))
     return StepStudy(curves)
+
+
+def _methods_for(f: Function, x: Vector) -> list[str]:
+    """All methods, without the complex step if complex numbers do not get through f."""
+    try:
+        found = _on_arrays(f)(x + 0j)
+    except Exception:  # whatever somebody's function does with them
+        return [name for name in METHODS if name != "complex step"]
+    goes_through = np.iscomplexobj(found)
+    return [name for name in METHODS if goes_through or name != "complex step"]
 
 
 class _Truth:
     """A function at a point, and its true slopes along some directions there."""
 
     def __init__(self, f: Function, x: Vector, seed: int) -> None:
-        self.f = f
+        self.f = _on_arrays(f)
+        _scalar(self.f(x))
         self.x = x
         self.directions = [v.astype(x.dtype) for v in _directions(x, seed)]
         # They must belong to the very point and directions that single precision has.
@@ -269,16 +314,35 @@ def _directions(x: Vector, seed: int) -> list[Vector]:
     return list(signs / np.sqrt(x.size))
 
 
+def _on_arrays(f: Function) -> Function:
+    """The function, without the Tensor that it may put around its result."""
+
+    def plain(x: Any) -> Any:
+        found = f(x)
+        return array_of(found) if isinstance(found, Tensor) else found
+
+    return plain
+
+
 def _true_slope(f: Function, x: Vector, v: Vector) -> float:
     wide, along = x.astype(float), v.astype(float)
     try:
-        found = by_complex_step(lambda flat: f(flat.reshape(x.shape)), wide.ravel(), along.ravel())
+        found = by_complex_step(
+            lambda flat: _on_arrays(f)(flat.reshape(x.shape)), wide.ravel(), along.ravel()
+        )
         value = found.value
     except (TinygradError, TypeError, ValueError, AttributeError):
         value = np.sum(grad(f)(wide) * along)
-    if value.size != 1:
-        raise GradcheckError("the function must give a scalar")
-    return float(value.item())
+    return _scalar(value)
+
+
+def _scalar(value: Any) -> float:
+    if np.size(value) != 1:
+        raise GradcheckError(
+            f"the function gave an array of shape {np.shape(value)}; a study needs a scalar, such "
+            "as its sum"
+        )
+    return float(np.asarray(value).item())
 
 
 # --- drawing --------------------------------------------------------------------------------
@@ -292,15 +356,18 @@ def _drawn(curves: list[StepCurve]) -> Iterator[str]:
     """The curves in characters: a row for each decade of the error."""
     left = float(np.log10(min(curve.h.min() for curve in curves)))
     right = float(np.log10(max(curve.h.max() for curve in curves)))
-    rows = [[" "] * _WIDTH for _ in range(_LOW, _HIGH + 1)]
+    cells: dict[tuple[int, int], list[str]] = {}
     for curve in curves:
         at = (np.log10(curve.h) - left) / max(right - left, 1e-9) * (_WIDTH - 1)
         tall = np.log10(np.clip(curve.error, _FLOOR, 10.0**_HIGH))
         for column, height in zip(np.rint(at).astype(int), np.rint(tall).astype(int), strict=True):
-            rows[_HIGH - height][column] = METHODS[curve.method].mark
-    for decade, row in zip(range(_HIGH, _LOW - 1, -1), rows, strict=True):
+            cells.setdefault((int(height), int(column)), []).append(METHODS[curve.method].mark)
+    for decade in range(_HIGH, _LOW - 1, -1):
         label = f"1e{decade:+03d}" if decade % 4 == 0 else ""
-        yield f"{label:>6} |{''.join(row)}".rstrip()
+        row = (cells.get((decade, column), " ") for column in range(_WIDTH))
+        # Where curves meet, each shows up in turn.
+        line = "".join(marks[column % len(marks)] for column, marks in enumerate(row))
+        yield f"{label:>6} |{line}".rstrip()
     yield f"{'':7}+{'-' * _WIDTH}"
     middle = (left + right) / 2
     ends = f"h = {10**left:.0e}", f"{10**middle:.0e}", f"{10**right:.0e}"
@@ -322,6 +389,7 @@ def _draw_panel(axes: Any, dtype: str, curves: list[StepCurve]) -> None:
             ha="left" if steep else "right", va="top", fontsize=8, color=_INK,
             bbox={"facecolor": "white", "alpha": 0.7, "pad": 0.5, "linewidth": 0},
         )  # fmt: skip
+    _draw_theory(axes, curves)
     eps = float(np.finfo(dtype).eps)
     axes.axhline(eps, color="#999999", linewidth=0.8, linestyle=(0, (4, 4)))
     axes.annotate(
@@ -330,11 +398,48 @@ def _draw_panel(axes: Any, dtype: str, curves: list[StepCurve]) -> None:
         color="#777777",
     )  # fmt: skip
     axes.set_ylim(10.0**_LOW, 10.0**_HIGH)
-    axes.set_title(dtype, loc="left", color=_INK, fontsize=11)
-    axes.set_xlabel("step h", color=_INK)
+    _finish_panel(axes, dtype, "step h")
+
+
+def _finish_panel(axes: Any, title: str, below: str) -> None:
+    axes.set_title(title, loc="left", color=_INK, fontsize=11)
+    axes.set_xlabel(below, color=_INK)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color="#eeeeee")
     axes.set_axisbelow(True)
+
+
+_POWERS = {-1: "1/h", 1: "h", 2: "h²", 4: "h⁴"}
+
+
+def _draw_theory(axes: Any, curves: list[StepCurve]) -> None:
+    """Dotted lines with the slopes of theory, beside the curves that should have them."""
+    drawn: set[int] = set()
+    for curve in curves:
+        theory = METHODS[curve.method]
+        for order, mask, aside in (
+            (theory.rounding, curve.rounding, 1 / 4),
+            (theory.truncation, curve.truncating, 3.0),
+        ):
+            h, size = curve.h[mask], curve.error[mask]
+            few_decades = not size.size or size.max() < 2e5 * size.min()  # no room for a label
+            if order in drawn or order == 0 or few_decades:
+                continue
+            drawn.add(order)
+            scale = np.exp(np.median(np.log(size) - order * np.log(h)))
+            _draw_slope(axes, aside * h, scale * h**order, order)
+
+
+def _draw_slope(axes: Any, h: Vector, size: Vector, order: int) -> None:
+    """A dotted line, named below its lower end."""
+    axes.loglog(h, size, color="#777777", linewidth=1.0, linestyle=(0, (1, 2)))
+    low, high = np.argmin(size), np.argmax(size)
+    place = [v[low] ** 0.8 * v[high] ** 0.2 for v in (h, size)]
+    side = 1 if order > 0 else -1
+    axes.annotate(
+        f"∝ {_POWERS[order]}", place, xytext=(4 * side, 0), textcoords="offset points",
+        ha="left" if order > 0 else "right", va="top", fontsize=8, color="#777777",
+    )  # fmt: skip
 
 
 # --- Taylor remainders ----------------------------------------------------------------------
@@ -366,12 +471,20 @@ class TaylorStudy:
     def ok(self) -> bool:
         """Whether the gradient takes away all that is of first order."""
         slope = self.slopes[1]
-        return slope > 1.5 or bool(np.all(self.second <= 100 * self.rounding))
+        return not self.vacuous and (
+            slope > 1.5 or bool(np.all(self.second <= 100 * self.rounding))
+        )
+
+    @property
+    def vacuous(self) -> bool:
+        """Whether nothing moved along the direction but rounding, so that nothing was told."""
+        return bool(np.all(self.first <= 100 * self.rounding) and np.all(self.second <= self.first))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the study as JSON values; slopes that cannot be measured are None."""
         return {
             "ok": self.ok,
+            "vacuous": self.vacuous,
             "h": self.h.tolist(),
             "first": self.first.tolist(),
             "second": self.second.tolist(),
@@ -386,7 +499,38 @@ class TaylorStudy:
             for h, a, b in zip(self.h, self.first, self.second, strict=True)
         ]
         verdict = "the gradient is right" if self.ok else "the gradient is WRONG along v"
+        if self.vacuous:
+            verdict = "UNKNOWN: nothing moves along v"
         return "\n".join([*lines, f"{'slope':>9}{first:>18}{second:>25}   {verdict}"])
+
+    def plot(self, path: str | Path) -> None:
+        """Draw both remainders into a file, with the slopes of theory; needs matplotlib."""
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(6.0, 4.6), dpi=150, layout="constrained")
+        axes = figure.subplots()
+        for remainder, order, color, label in (
+            (self.first, 1, "#c44e52", "|f(x + hv) - f(x)|"),
+            (self.second, 2, "#1f5f99", "|f(x + hv) - f(x) - h⟨g, v⟩|"),
+        ):
+            axes.loglog(self.h, np.maximum(remainder, self.rounding / 16), "o-", color=color,
+                        label=label, markersize=4, linewidth=1.6)  # fmt: skip
+            if (clear := remainder > 100 * self.rounding).any():
+                h, through = self.h[clear], -1 if order == 1 else 0
+                size = remainder[clear][through] * (h / h[through]) ** order
+                _draw_slope(axes, 1.5 * h, size, order)
+        if self.rounding:
+            axes.axhspan(0, self.rounding, color="#eeeeee")
+        _finish_panel(axes, "Remainders of the Taylor series", "step h")
+        axes.legend(frameon=False, loc="lower right")
+        figure.savefig(Path(path))
+
+
+def _signed(point: Vector, seed: int) -> Vector:
+    """A direction with both signs, and with no two steps alike: f may not see their sum."""
+    rng = np.random.default_rng(seed)
+    signs = rng.choice([-1.0, 1.0], point.shape)
+    return np.asarray(signs * rng.uniform(0.5, 1.5, point.shape))
 
 
 def taylor(
@@ -414,16 +558,16 @@ def taylor(
     False
     """
     point = np.asarray(x, float)
-    signs = np.random.default_rng(seed).choice([-1.0, 1.0], point.shape)
-    v = np.asarray(signs if direction is None else direction, float)
+    start = _scalar(array_of(f(point)))
+    v = np.asarray(_signed(point, seed) if direction is None else direction, float)
     g = np.asarray(grad(f)(point) if gradient is None else gradient, float)
     if not v.shape == g.shape == point.shape:
         raise GradcheckError(
             f"x has shape {point.shape}, the direction {v.shape}, the gradient {g.shape}"
         )
     steps = np.logspace(-2, -6, 9) if h is None else np.asarray(h, float)
-    start, slope = float(f(point)), float(np.sum(g * v))
-    moved = np.array([float(f(point + step * v)) for step in steps])
+    slope = float(np.sum(g * v))
+    moved = np.array([_scalar(array_of(f(point + step * v))) for step in steps])
     rounding = np.finfo(float).eps * max(float(np.abs(moved).max()), abs(start))
     return TaylorStudy(
         steps, np.abs(moved - start), np.abs(moved - start - steps * slope), float(rounding)

@@ -4,7 +4,7 @@ import { byId, fill, make } from "./dom.js";
 import { senderAt } from "./record.js";
 import { placeText } from "./format.js";
 
-const LINES_AROUND = 60; // a long file is not laid out whole at each step
+const LINES_AROUND = 30; // a long file is not laid out whole at each step
 
 export function sourceView(record, store) {
   const pane = byId("source-lines");
@@ -28,7 +28,7 @@ export function sourceView(record, store) {
     const file = source && record.sources[source.file];
     byId("source-place").textContent = `${node.name}${whence(source)}`;
     byId("source-place").title = source ? source.file : "";
-    const key = JSON.stringify(source);
+    const key = file ? JSON.stringify(source) : node.name;
     if (pane.hidden || key === shown) return;
     shown = key;
     if (!file) {

@@ -1,0 +1,141 @@
+"""`bp.explain` as users meet it: printed, written as a page, in a notebook, asked why."""
+
+from __future__ import annotations
+
+import re
+import xml.dom.minidom
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_bp as bp
+from tinygrad_bp import Tensor
+from tinygrad_bp.errors import DataError, FreedGraphError
+from tinygrad_bp.explain.trace import Trace
+
+
+def chain() -> tuple[Tensor, Tensor, Tensor]:
+    w, b = Tensor(0.5, requires_grad=True), Tensor(-1.0, requires_grad=True)
+    z = w * 3.0 + b
+    return w, b, np.tanh(z) ** 2
+
+
+def test_the_package_can_be_called(capsys: pytest.CaptureFixture[str]) -> None:
+    w, _, cost = chain()
+    traced = bp.explain(cost)
+    out = capsys.readouterr().out
+    assert isinstance(traced, Trace)
+    assert out.startswith("Backward pass from cost = 0.2136")
+    assert "source: test_explain.py" in out
+    assert "\x1b" not in out
+    assert w.grad is None
+    assert bp.explain.Symbol is not None
+
+
+def test_a_long_pass_is_cut_on_request(capsys: pytest.CaptureFixture[str]) -> None:
+    x = y = Tensor(0.5, requires_grad=True)
+    for _ in range(30):
+        y = np.sin(y)
+    bp.explain(y, limit=4)
+    short = capsys.readouterr().out
+    bp.explain(y, limit=None)
+    full = capsys.readouterr().out
+    assert "26 " in short
+    assert full.count("step ") > 26 > short.count("step ")
+    assert x.grad is None
+
+
+def test_a_page_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    _, _, cost = chain()
+    page = tmp_path / "cost.html"
+    assert repr(bp.explain(cost, page)) == "<Trace of cost: 6 nodes, 5 steps>"
+    assert page.read_text("utf-8").startswith("<!DOCTYPE html>")
+    assert [p.name for p in tmp_path.iterdir()] == ["cost.html"]
+    with pytest.raises(DataError, match="could not be written"):
+        bp.explain(cost, tmp_path / "missing" / "cost.html")
+
+
+def test_a_used_graph_says_what_to_do() -> None:
+    _, _, cost = chain()
+    cost.backward()
+    with pytest.raises(FreedGraphError, match="retain_graph=True"):
+        bp.explain(cost)
+
+
+def test_notebooks_show_tensors_and_graphs() -> None:
+    w, _, cost = chain()
+    svg = bp.trace(cost)._repr_html_()
+    drawing = xml.dom.minidom.parseString(svg)  # noqa: S318  (our own)
+    assert drawing.documentElement.tagName == "svg"
+    assert "made by" in cost._repr_html_()
+    assert "gradient" not in w._repr_html_()
+    cost.backward()
+    assert "gradient" in w._repr_html_()
+    y = w
+    for _ in range(200):
+        y = np.sin(y)
+    assert bp.trace(y)._repr_html_().startswith("<pre>Backward pass")
+
+
+def test_a_notebook_runs_nothing_that_a_tensor_says() -> None:
+    assert "<Zeros>" not in Tensor(np.array("2020-01-01", "datetime64[D]"))._repr_html_()
+
+
+# --- why is there no gradient? ----------------------------------------------------------------
+
+
+def case(name: str) -> tuple[Any, Tensor]:
+    x, w = Tensor([1.0, 2.0], requires_grad=True), Tensor([3.0, 4.0], requires_grad=True)
+    product = x * w
+    loss = product.sum()
+    with bp.no_grad():
+        silent = x * w
+    return {
+        "constant": (np.ones(2), loss),
+        "integer": (Tensor([1, 2]), loss),
+        "untracked": (Tensor([1.0]), loss),
+        "detached result": (product.detach(), loss),
+        "detached leaf": (w, (x * w.detach()).sum()),
+        "data": (w, (x * w.data).sum()),
+        "another": (Tensor(1.0, requires_grad=True), loss),
+        "loss does not track": (w, silent.sum()),
+        "read": (w, loss),
+        "result": (product, loss),
+        "loss": (loss, loss),
+    }[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    {
+        "constant": "ndarray is a constant",
+        "integer": "int64 values make no small changes",
+        "untracked": "it does not track",
+        "detached result": "detached from the graph",
+        "detached leaf": r"detached copy of this tensor \(multiply, recorded at .*test_explain.py",
+        "data": "detached copy of this tensor",
+        "another": "there is no path",
+        "loss does not track": "the loss does not track",
+        "read": r"comes? .*from multiply, recorded at .*backward\(\) has not run|gets its gradient",
+        "result": "does not keep it",
+        "loss": "its gradient is 1",
+    }.items(),
+)
+def test_why(name: str, reason: str) -> None:
+    value, loss = case(name)
+    assert re.search(reason, bp.explain.why(value, loss))
+
+
+def test_why_after_backward() -> None:
+    x = Tensor(2.0, requires_grad=True)
+    unused = Tensor(1.0, requires_grad=True)
+    y = x * x
+    loss = y * 3.0
+    loss.backward(retain_graph=True)
+    assert "it holds 12" in bp.explain.why(x, loss)
+    loss.backward()
+    assert "24, from 2 backward passes" in bp.explain.why(x, loss)
+    assert "did not reach it" in bp.explain.why(unused, loss)
+    assert "retain_grad()" in bp.explain.why(y, loss)
