@@ -224,3 +224,11 @@ def test_schedules_set_the_rate() -> None:
         optim.StepLR(optimizer, 0)
     with pytest.raises(errors.OptimizerError):
         optim.CosineAnnealingLR(optimizer, 0)
+
+
+def test_tiny_gradients_are_no_error_where_underflow_is() -> None:
+    w = Tensor(np.ones(3, np.float32), requires_grad=True)
+    (w * np.float32(1e-30)).sum().backward()
+    with np.errstate(all="raise"):
+        optim.SGD([w], lr=1.0).step()
+    assert w.tolist() == [1.0, 1.0, 1.0]

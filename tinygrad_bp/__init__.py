@@ -16,7 +16,7 @@ from tinygrad_bp.autodiff import grad, hessian, hvp, jacobian, jvp, steps, value
 from tinygrad_bp.tensor import Tensor, enable_grad, gradients, no_grad
 
 if TYPE_CHECKING:
-    from tinygrad_bp import data, gradcheck, nn, optim
+    from tinygrad_bp import data, gradcheck, lesson, nn, optim
     from tinygrad_bp.explain.drawing import to_dot, to_mermaid, to_svg
     from tinygrad_bp.explain.face import Explain
     from tinygrad_bp.explain.paths import paths
@@ -40,6 +40,7 @@ __all__ = [
     "hvp",
     "jacobian",
     "jvp",
+    "lesson",
     "nn",
     "no_grad",
     "optim",
@@ -55,7 +56,7 @@ __all__ = [
 ]
 
 # Loaded when they are used: `import tinygrad_bp` costs little more than `import numpy`.
-_PACKAGES = ("data", "explain", "gradcheck", "nn", "optim")
+_PACKAGES = ("data", "explain", "gradcheck", "lesson", "nn", "optim")
 _EXPLAIN = ("debug", "paths", "to_dot", "to_mermaid", "to_svg", "trace", "trace_nans")
 
 

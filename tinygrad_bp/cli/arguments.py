@@ -65,6 +65,8 @@ STEP_SIZE = "The error of difference formulas and of the complex step, for every
 TAYLOR = "What a gradient leaves of the Taylor series: order 2 if it is right, order 1 if not."
 EXPLAIN = "Go backward through a script's graph, step by step: as text, or as a page."
 MUTANTS = "Plant faults in the derivative rules, and see whether the gradient check notices."
+EXPLORE = "Write the lesson as one page to click through: what one image of a 2 wants."
+LESSON = "Walk through the lesson's steps in the terminal, on one example."
 
 
 def _texts(about: str) -> dict[str, Any]:
@@ -114,6 +116,17 @@ examples:
                                                          gradcheck.mutants.Probe
 exit code: 0 every fault that changes a gradient is noticed, 1 not, 2 wrong arguments
 """,
+    EXPLORE: """\
+examples:
+  tinygrad-bp explore --open                             on digits that the library draws
+  tinygrad-bp explore --data MNIST --example 7 -o seven.html
+  tinygrad-bp explore --png slides                       and figures, by matplotlib
+""",
+    LESSON: """\
+examples:
+  tinygrad-bp lesson                                     Enter for the next step, b back, q quit
+  tinygrad-bp lesson --step 8 --network 4                ten voters, after the longest training
+""",
 }
 
 
@@ -157,6 +170,18 @@ def _mutants(options: argparse.Namespace) -> int:
     from tinygrad_bp.cli.mutants import mutants
 
     return mutants(options)
+
+
+def _explore(options: argparse.Namespace) -> int:
+    from tinygrad_bp.cli.explore import explore
+
+    return explore(options)
+
+
+def _lesson(options: argparse.Namespace) -> int:
+    from tinygrad_bp.cli.lesson import lesson
+
+    return lesson(options)
 
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
@@ -406,6 +431,57 @@ def _add_mutants(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_explore(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_explore)
+    _add_example(parser)
+    parser.add_argument(
+        "-o",
+        "--out",
+        type=Path,
+        default=Path("backprop.html"),
+        metavar="FILE.html",
+        help="the page (backprop.html)",
+    )
+    parser.add_argument("--open", action="store_true", help="and open it in a browser")
+    parser.add_argument(
+        "--no-compress",
+        dest="compress",
+        action="store_false",
+        help="digits and networks as they are, for browsers older than 2023",
+    )
+    parser.add_argument("--png", type=Path, metavar="FOLDER", help="draw figures for slides, too")
+
+
+def _add_lesson(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_lesson)
+    _add_example(parser)
+    parser.add_argument(
+        "--network",
+        type=_whole(0),
+        metavar="N",
+        help="0 is untrained, then ever longer trained (0)",
+    )
+    parser.add_argument("--step", type=_whole(1), metavar="K", help="only this one")
+    parser.add_argument(
+        "--coverage",
+        action="store_true",
+        help="list what of the lesson is covered, by which function and test",
+    )
+
+
+def _add_example(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--example", type=_whole(0), metavar="N", help="a training digit, counted from 0 (5, a 2)"
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="FOLDER",
+        help="the four IDX files of MNIST; trains on them for minutes, once (default: digits that "
+        "the library draws, with networks that come with it)",
+    )
+
+
 COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "train": (TRAIN, _add_train),
     "predict": (PREDICT, _add_predict),
@@ -413,6 +489,8 @@ COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "study": (STUDY, _add_study),
     "mutants": (MUTANTS, _add_mutants),
     "explain": (EXPLAIN, _add_explain),
+    "explore": (EXPLORE, _add_explore),
+    "lesson": (LESSON, _add_lesson),
 }
 
 

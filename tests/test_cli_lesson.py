@@ -1,0 +1,233 @@
+"""`tinygrad-bp lesson` and `tinygrad-bp explore`, as users run them."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tinygrad_bp.cli import main
+from tinygrad_bp.cli.lesson import PROMPT
+from tinygrad_bp.data import write_idx
+from tinygrad_bp.lesson.coverage import COVERAGE
+from tinygrad_bp.lesson.curves import Plan
+from tinygrad_bp.lesson.explorer import drawn_data
+from tinygrad_bp.lesson.steps import STEPS
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+
+
+# --- lesson ---------------------------------------------------------------------------------------
+
+
+def test_lesson_walks_through_all_steps(capsys: Capture) -> None:
+    assert main(["lesson"]) == 0
+    out = capsys.readouterr().out
+    for number, (title, _, _) in enumerate(STEPS, start=1):
+        assert f"\n{number}. {title}\n" in out
+    assert "\x1b" not in out
+
+
+def test_lesson_shows_one_step_on_another_example(capsys: Capture) -> None:
+    assert main(["lesson", "--step", "2", "--example", "7", "--network", "4"]) == 0
+    out = capsys.readouterr().out
+    assert "Example 7 of" in out
+    assert "30 epochs" in out
+    assert "2. The cost" in out
+    assert "1. Feed forward" not in out
+    assert "Σ (a - y)²" in out
+
+
+def test_lesson_draws_the_digit(capsys: Capture) -> None:
+    assert main(["lesson", "--step", "1"]) == 0
+    assert "█" in capsys.readouterr().out
+
+
+def test_lesson_lists_its_coverage(capsys: Capture) -> None:
+    assert main(["lesson", "--coverage"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == [covered.id for covered in COVERAGE]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "complaint"),
+    [
+        (["--step", "18"], 2, "has 17 steps"),
+        (["--step", "0"], 2, "from 1 on"),
+        (["--example", "500"], 1, "no example 500"),
+        (["--network", "5"], 1, "no network 5"),
+        (["--data", "nowhere"], 1, "does not exist"),
+    ],
+)
+def test_lesson_refuses(arguments: list[str], code: int, complaint: str, capsys: Capture) -> None:
+    assert main(["lesson", *arguments]) == code
+    assert complaint in capsys.readouterr().err
+
+
+class Terminal(io.StringIO):
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("answers", "titles"),
+    [
+        ("\n\nq\n", [1, 2, 3]),
+        ("b\n\nb\nq\n", [1, 1, 2, 1]),
+        ("17\n\n", [1, 17]),
+        ("99\nq\n", [1, 2]),
+        ("", [1]),
+    ],
+    ids=["enter", "back", "number", "no-such-number", "end-of-input"],
+)
+def test_lesson_waits_for_keys_in_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, answers: str, titles: list[int]
+) -> None:
+    out = Terminal()
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setattr(sys, "stdin", Terminal(answers))
+    monkeypatch.setenv("TERM", "xterm-256color")
+    assert main(["lesson"]) == 0
+    shown = [
+        number
+        for line in out.getvalue().splitlines()
+        for number, (title, _, _) in enumerate(STEPS, start=1)
+        if f"{number}. {title}" in line
+    ]
+    assert shown == titles
+    assert PROMPT in out.getvalue()
+
+
+# --- explore --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A folder of 200 digits, a plan that is quickly measured, a cache of its own."""
+    digits = drawn_data(train=200, test=20)
+    for name, images, labels in (
+        ("train", digits.train_images, digits.train_labels),
+        ("t10k", digits.test_images, digits.test_labels),
+    ):
+        pixels = np.rint(255 * images).astype(np.uint8).reshape(-1, 28, 28)
+        write_idx(tmp_path / f"{name}-images-idx3-ubyte", pixels)
+        write_idx(tmp_path / f"{name}-labels-idx1-ubyte", labels.astype(np.uint8))
+    plan = Plan(
+        first_steps=1,
+        epochs=(1,),
+        batch_sizes=(1, 10),
+        walk_examples=60,
+        walk_steps=3,
+        contour_points=3,
+        amounts=(20, 60),
+        amount_steps=3,
+        seeds=(0, 1),
+        retrained_epochs=1,
+        only_steps=2,
+        noise_images=5,
+    )
+    monkeypatch.setattr("tinygrad_bp.cli.explore.FULL", plan)
+    monkeypatch.setattr("tinygrad_bp.lesson.cached.cache_folder", lambda: tmp_path / "cache")
+    return tmp_path
+
+
+def test_explore_writes_one_page(tmp_path: Path, capsys: Capture) -> None:
+    paths = tmp_path / "a.html", tmp_path / "b.html"
+    for path in paths:
+        assert main(["explore", "-o", str(path)]) == 0
+    out = capsys.readouterr().out
+    assert f"{paths[0]}: 500 digits that the library drew itself" in out
+    assert f"{paths[0].stat().st_size / 1e6:.2f} MB" in out
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    assert paths[0].read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+
+
+def test_explore_without_compression_is_larger(tmp_path: Path) -> None:
+    packed, plain = tmp_path / "packed.html", tmp_path / "plain.html"
+    assert main(["explore", "-o", str(packed)]) == 0
+    assert main(["explore", "-o", str(plain), "--no-compress"]) == 0
+    assert plain.stat().st_size > 1.3 * packed.stat().st_size
+
+
+def test_explore_opens_a_browser(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    assert main(["explore", "-o", str(tmp_path / "a.html"), "--open"]) == 0
+    assert opened == [(tmp_path / "a.html").as_uri()]
+
+
+def test_explore_measures_digits_of_your_own_once(small: Path, capsys: Capture) -> None:
+    command = ["explore", "--data", str(small), "--example", "9", "-o", str(small / "a.html")]
+    assert main(command) == 0
+    assert "minutes, once" in capsys.readouterr().out
+    first = (small / "a.html").read_bytes()
+    assert main(command) == 0
+    assert "minutes, once" not in capsys.readouterr().out
+    assert (small / "a.html").read_bytes() == first
+
+
+def test_lesson_walks_on_digits_of_your_own(small: Path, capsys: Capture) -> None:
+    assert main(["lesson", "--data", str(small), "--example", "9", "--step", "15"]) == 0
+    assert "15. Stumbling downhill" in capsys.readouterr().out
+
+
+def test_explore_draws_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("matplotlib")
+    asked: list[Any] = []
+
+    def draw(data: dict[str, Any], folder: Path) -> list[Path]:
+        asked.append((data["version"], folder))
+        return [folder / "one.png"]
+
+    monkeypatch.setattr("tinygrad_bp.lesson.figures.draw_figures", draw)
+    folder = tmp_path / "figures"
+    assert main(["explore", "-o", str(tmp_path / "a.html"), "--png", str(folder)]) == 0
+    assert asked == [(1, folder)]
+    assert folder.is_dir()
+
+
+@pytest.fixture
+def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, which is the current one."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "complaint"),
+    [
+        (["-o", "no/such/folder/a.html"], 2, "does not exist"),
+        (["-o", "."], 2, "is a folder"),
+        (["--example", "500", "-o", "never.html"], 1, "no example 500"),
+        (["--data", "nowhere", "-o", "never.html"], 1, "does not exist"),
+    ],
+)
+def test_explore_refuses(
+    arguments: list[str], code: int, complaint: str, empty: Path, capsys: Capture
+) -> None:
+    assert main(["explore", *arguments]) == code
+    assert complaint in capsys.readouterr().err
+    assert not list(empty.iterdir())
+
+
+def test_explore_says_when_matplotlib_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    command = ["explore", "-o", str(tmp_path / "a.html"), "--png", str(tmp_path / "figures")]
+    assert main(command) == 1
+    assert "tinygrad_bp[plot]" in capsys.readouterr().err
+    assert not (tmp_path / "a.html").exists()

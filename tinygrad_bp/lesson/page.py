@@ -1,0 +1,98 @@
+"""The lesson as one HTML file: what one picture wants of 13,002 weights and biases.
+
+The files in `page_parts` are written to be read: plain HTML, CSS and ES modules.
+`tinygrad_bp.explain.document` makes one document of them.
+"""
+
+from __future__ import annotations
+
+import html
+from typing import TYPE_CHECKING, Any
+
+from tinygrad_bp.explain.document import as_json, document
+from tinygrad_bp.lesson.blobs import unblob
+from tinygrad_bp.lesson.example import OneExample
+from tinygrad_bp.lesson.network import network_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["page"]
+
+PARTS = "lesson/page_parts"
+STYLES = (
+    "explain/page_parts/base.css",
+    f"{PARTS}/layout.css",
+    f"{PARTS}/drawing.css",
+    f"{PARTS}/steps.css",
+    f"{PARTS}/charts/charts.css",
+)
+
+
+def page(data: dict[str, Any]) -> str:
+    """Return an HTML document that walks through the lesson, step by step.
+
+    `data` is what `explorer_data` returns. The document is complete: it loads nothing, works from a
+    file, and computes what it shows from the digits and networks in it; without JavaScript it shows
+    the first moment as tables. The same data give the same document, byte for byte.
+
+    >>> from tinygrad_bp.lesson.explorer import explorer_data
+    >>> text = page(explorer_data())
+    >>> text.startswith("<!DOCTYPE html>"), "https:" in text, len(text) < 1_000_000
+    (True, False, True)
+    """
+    return document(
+        f"{PARTS}/page.html",
+        styles=STYLES,
+        script=f"{PARTS}/main.js",
+        texts={
+            "source": html.escape(data["source"]["text"]),
+            "tables": _first_moment(data),
+            "data": as_json(data),
+        },
+    )
+
+
+def _first_moment(data: dict[str, Any]) -> str:
+    """The picture, the outputs and their wishes at the start, for readers without JavaScript."""
+    network, number = data["networks"][data["start"]["network"]], data["start"]["example"]
+    images = unblob(data["digits"]["images"]).reshape(-1, data["sizes"][0])
+    net = network_of(unblob(network["parameters"]), data["sizes"])
+    example = OneExample(net, images[number] / 255, data["digits"]["labels"][number])
+    outputs = zip(example.output, example.target, example.wishes, strict=True)
+    *hidden, _ = example.activations[1:]
+    return "\n".join(
+        (
+            f"<p>Example {number} is a {example.label}; the network: "
+            f"{html.escape(network['name'])}. Its cost is {example.cost:.5f}, the sum of the "
+            "squared gaps. A wish is minus the slope of the cost.</p>",
+            _table(
+                "The ten outputs",
+                ("digit", "activation", "wanted", "squared gap", "wish"),
+                (
+                    (str(j), f"{a:.4f}", f"{y:.0f}", f"{(a - y) ** 2:.4f}", f"{wish:+.4f}")
+                    for j, (a, y, wish) in enumerate(outputs)
+                ),
+            ),
+            _table(
+                "Activations of the hidden layers",
+                ("neuron", *(f"layer {l}" for l in range(1, len(hidden) + 1))),
+                (
+                    (str(k), *(f"{a:.4f}" for a in row))
+                    for k, row in enumerate(zip(*hidden, strict=True))
+                ),
+            ),
+        )
+    )
+
+
+def _table(caption: str, heads: Iterable[str], rows: Iterable[tuple[str, ...]]) -> str:
+    head = "".join(f'<th scope="col">{text}</th>' for text in heads)
+    body = "".join(
+        f'<tr><th scope="row">{first}</th>{"".join(f"<td>{text}</td>" for text in rest)}</tr>'
+        for first, *rest in rows
+    )
+    return (
+        f'<table class="numbers"><caption>{caption}</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    )

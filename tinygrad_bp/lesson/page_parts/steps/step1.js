@@ -1,0 +1,166 @@
+// What the network computes: each neuron a weighted sum, squeezed between 0 and 1.
+
+import { fill, make, table } from "../dom.js";
+import { bar, lamp, signedPicture } from "../marks.js";
+import { predict, ranking } from "../net.js";
+import { change, number, subscript, superscript, text } from "../numbers.js";
+import { formula, term } from "../words.js";
+import { recap } from "./recap.js";
+import { largestTerms } from "./terms.js";
+
+const SIDE = 28;
+
+export const step = {
+  id: "feed-forward",
+  number: 1,
+  title: "A picture goes in, ten numbers come out",
+  covers: ["S3", "S5", "S6", "S7", "S18", "S19", "W1", "N1", "N2", "N6", "N8"],
+
+  render(panel, ctx) {
+    this.intro = make("p", {});
+    this.sum = make("div", { class: "part" });
+    this.outputs = make("div", { class: "part" });
+    const source = make("p", { class: "note" }, `The digits here: ${ctx.data.source.text}.`);
+    fill(panel, this.intro, this.sum, this.outputs, source, recap(ctx));
+  },
+
+  update(ctx) {
+    const [l, j] = chosen(ctx);
+    this.intro.textContent =
+      "Every circle is a neuron: the brighter, the nearer its activation is to 1. It adds up " +
+      "what the " +
+      "layer before sends, each activation times a weight, adds its bias, and squeezes the sum " +
+      "with σ. " +
+      "Point at a neuron, or walk to it with the arrow keys, to see its sum.";
+    fill(
+      this.sum,
+      make("h3", {}, nameOf(ctx, l, j)),
+      sumOf(ctx, l, j),
+      terms(ctx, l, j),
+      l === 1 ? pictures(ctx, j) : null,
+    );
+    fill(this.outputs, make("h3", {}, "What the network says"), verdict(ctx));
+  },
+
+  picture(ctx) {
+    const at = ctx.look;
+    const edges = at ? incoming(ctx, ...at) : [];
+    return { edges, faint: edges.length > 0, box: predict(ctx.pass.a[3]), ring: at ? [at] : [] };
+  },
+
+  sentence(ctx) {
+    const outputs = ctx.pass.a[3];
+    const [first, second] = ranking(outputs);
+    const verdict = first === ctx.label ? "which is right" : `but it is a ${ctx.label}`;
+    return (
+      `The network says ${first}, ${verdict}: output ${first} is ${text(outputs[first])}, ` +
+      `next is ${second} with ${text(outputs[second])}.`
+    );
+  },
+
+  table(ctx) {
+    return [1, 2, 3].map((l) => ({
+      caption: l === 3 ? "The ten outputs" : `Hidden layer ${l}`,
+      heads: ["neuron", "weighted sum z", "activation a"],
+      rows: Array.from(ctx.pass.a[l], (a, j) => [String(j), number(ctx.pass.z[l][j]), number(a)]),
+    }));
+  },
+};
+
+function chosen(ctx) {
+  return ctx.look ?? [3, predict(ctx.pass.a[3])];
+}
+
+function nameOf(ctx, l, j) {
+  return l === 3 ? `The sum of output ${j}` : `The sum of neuron ${j} in hidden layer ${l}`;
+}
+
+// The edges into a neuron; from the pixels there is one for all.
+export function incoming({ network, pass }, l, j) {
+  if (l === 1) return [{ layer: 1, to: j, from: 0, value: 1, sign: Math.sign(pass.z[1][j]) }];
+  const n = network.sizes[l - 1];
+  return Array.from({ length: n }, (_, k) => ({
+    layer: l,
+    to: j,
+    from: k,
+    value: network.W[l][j * n + k],
+  }));
+}
+
+function sumOf(ctx, l, j) {
+  const z = ctx.pass.z[l][j];
+  const a = ctx.pass.a[l][j];
+  const b = ctx.network.b[l][j];
+  const mark = { neurons: [[l, j]] };
+  const sum = term("w", `Σ w a${superscript(l - 1)}`, z - b, {
+    neurons: [[l, j]],
+    edges: marksOf(ctx, l, j),
+  });
+  const bias = term("b", `b${subscript(j)}`, b, mark);
+  const result = term("a", `a${superscript(l)}${subscript(j)}`, a, mark);
+  return formula(ctx, {
+    words: [
+      "What arrives adds up to ",
+      sum,
+      "; with the bias, ",
+      bias,
+      ", that is ",
+      term("z", "z", z, mark),
+      ", and squeezed between 0 and 1 it is ",
+      result,
+      ".",
+    ],
+    parts: ["σ( ", sum, " + ", bias, " )"],
+    result,
+  });
+}
+
+function marksOf({ network }, l, j) {
+  return Array.from({ length: l === 1 ? 1 : network.sizes[l - 1] }, (_, k) => [l, j, k]);
+}
+
+function terms({ network, pass }, l, j) {
+  const a = pass.a[l - 1];
+  const name = (k) => (l === 1 ? `row ${Math.floor(k / SIDE)}, column ${k % SIDE}` : `neuron ${k}`);
+  return largestTerms({
+    caption: l === 1 ? "The pixels that count most here" : "The neurons that count most here",
+    heads: ["from", "weight w", "activation a", "w · a"],
+    terms: Array.from(a, (x, k) => {
+      const w = network.W[l][j * a.length + k];
+      return { name: name(k), cells: [change(w), [lamp(x), " ", number(x)]], product: w * x };
+    }),
+  });
+}
+
+function pictures({ network, example }, j) {
+  const n = SIDE * SIDE;
+  const weights = network.W[1].subarray(j * n, (j + 1) * n);
+  const used = weights.map((w, k) => w * example.image[k]);
+  const most = Math.max(...weights.map(Math.abs));
+  const figure = (values, text) =>
+    make("figure", {}, signedPicture(values, most, text), make("figcaption", {}, text));
+  return make(
+    "div",
+    { class: "pictures" },
+    figure(weights, `The weights from the pixels to neuron ${j}`),
+    figure(used, "The same, times this picture"),
+  );
+}
+
+function verdict({ pass }) {
+  const outputs = pass.a[3];
+  const order = ranking(outputs);
+  return table({
+    caption: "Most active outputs first",
+    heads: ["digit", "activation", "", "ahead of the next by"],
+    rows: order
+      .slice(0, 3)
+      .map((j, i) => [
+        String(j),
+        number(outputs[j]),
+        bar(outputs[j], 1),
+        number(outputs[j] - outputs[order[i + 1]]),
+      ]),
+    classes: ["first"],
+  });
+}
