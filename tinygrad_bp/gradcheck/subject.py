@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import copy
-import functools
 import pickle
-import random
-import types
 from collections.abc import Callable
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from tinygrad_bp import engine
 from tinygrad_bp.containers import fill, leaves, named_leaves
-from tinygrad_bp.engine import Op, Variable
 from tinygrad_bp.errors import GradcheckError
-from tinygrad_bp.gradcheck.complex_step import ULP, Perturbed, Run, rounded, unmoved
+from tinygrad_bp.gradcheck.complex_step import Run
+from tinygrad_bp.gradcheck.randomness import NumPyGlobal, PythonGlobal, Source, generators_of
+from tinygrad_bp.gradcheck.shaking import Shaker, shaken, sweep_shaken
 from tinygrad_bp.nn import Module
-from tinygrad_bp.registry import implementation_of
 from tinygrad_bp.tensor import (
     Tensor,
     array_of,
@@ -51,7 +46,7 @@ class Subject:
         evaluate: Evaluate,
         *,
         leave: Callable[[], None] = lambda: None,
-        sources: list[_Source] | None = None,
+        sources: list[Source] | None = None,
         left_out: list[str] | None = None,
     ) -> None:
         self.names = names
@@ -99,7 +94,7 @@ class Subject:
 
     def draws_from_global_generators(self) -> bool:
         """Return whether an evaluation draws from NumPy's or Python's global generators."""
-        everyone: list[_Source] = [_NumPyGlobal(), _PythonGlobal()]
+        everyone: list[Source] = [NumPyGlobal(), PythonGlobal()]
         before = [source.state for source in everyone]
         self.value(self.x)
         after = [source.state for source in everyone]
@@ -109,7 +104,7 @@ class Subject:
 
     def replay_global_generators(self) -> None:
         """Set the global generators back, too: it costs some time."""
-        self.sources = [*self.sources, _NumPyGlobal(), _PythonGlobal()]
+        self.sources = [*self.sources, NumPyGlobal(), PythonGlobal()]
 
     def rounding(
         self, weights: list[Vector], rng: np.random.Generator, *, from_here: bool = False
@@ -120,18 +115,18 @@ class Subject:
         rule. With it comes the largest gradient that was on its way anywhere.
         """
         center, run = self.pull(weights), Run(1, rng)
-        starts = [self.x if from_here else _shaken(self.x, run) for _ in range(4)]
+        starts = [self.x if from_here else shaken(self.x, run) for _ in range(4)]
         moved = [self._pull_shaken(weights, run, x) for x in starts]
         result: Vector = np.max(np.abs(np.array(moved) - center), axis=0)
         return result, max(run.peak, *(float(np.abs(w).max(initial=0.0)) for w in weights))
 
     def _pull_shaken(self, weights: list[Vector], run: Run, flat: Vector) -> Vector:
         """Return the gradients as `pull` does, with every number off by up to an ulp."""
-        with watched_by(_Shaker(run)):
+        with watched_by(Shaker(run)):
             try:
                 with self.at(flat, track=True) as (output, inputs):
                     order = path_between(inputs, output)
-                    rows = [_sweep_shaken(output, inputs, order, w, run) for w in weights]
+                    rows = [sweep_shaken(output, inputs, order, w, run) for w in weights]
             except Exception:  # a rule that takes plain arrays only
                 return self.pull(weights, flat=flat)
         return np.array(rows).reshape(len(weights), self.x.size)
@@ -202,83 +197,6 @@ class _Evaluation:
             source.state = state
 
 
-# --- what rounding does ---------------------------------------------------------------------
-
-
-def _shaken(array: Vector, run: Run) -> Vector:
-    """An array off by up to an ulp."""
-    assert run.jitter is not None  # noqa: S101
-    moved: Vector = array * (1 + ULP * run.jitter.uniform(-1, 1, array.shape))
-    return moved
-
-
-class _Shaker:
-    """Puts every recorded result that was rounded off by up to an ulp."""
-
-    def __init__(self, run: Run) -> None:
-        self._run = run
-
-    def recorded(self, op: Op, args: list[Any], result: Any) -> None:
-        """Change the result in place, before anything reads it."""
-        inexact = rounded(result, args)
-        if not (inexact.any() and _can_be_written(result)):
-            return
-        result.setflags(write=True)
-        result[...] = np.where(inexact, _shaken(self._within(op, args, result), self._run), result)
-        result.setflags(write=False)
-
-    def _within(self, op: Op, args: list[Any], result: Any) -> Any:
-        """The result, computed with every step within the op off by up to an ulp."""
-        if implementation_of(op.rule.function) is None:
-            return result
-        try:
-            moved = op.rule.forward(*[_fed(self._run, a) for a in args], **op.options)
-        except Exception:  # a function that takes plain arrays only
-            return result
-        return moved.value if isinstance(moved, Perturbed) else result
-
-    def watch(self, steps: Any) -> Any:
-        """Leave the backward pass as it is: `_sweep_shaken` shakes it."""
-        return steps
-
-
-def _can_be_written(array: Vector) -> bool:
-    """Whether the memory is NumPy's own, and not stretched."""
-    base = array if array.base is None else array.base
-    return isinstance(base, np.ndarray) and base.flags.owndata and 0 not in array.strides
-
-
-def _fed(run: Run, value: Any) -> Any:
-    """What a function is fed so that the run shakes its steps."""
-    is_float = isinstance(value, np.ndarray) and value.dtype.kind == "f"
-    return unmoved(run, value) if is_float else value
-
-
-def _sweep_shaken(
-    output: Tensor, inputs: list[Tensor], order: list[Variable], w: Vector, run: Run
-) -> Vector:
-    """One backward pass, in which the run shakes every step of every rule."""
-    found: dict[Variable, Any] = {}
-
-    def read(variable: Variable) -> Any:
-        return unmoved(run, engine.read_array(variable))
-
-    if output.requires_grad:
-        seed = unmoved(run, w.reshape(output.shape))
-        found[output] = seed
-        for y, slot, arriving, contribution, total in engine.sweep(order, {output: seed}, read):
-            assert y.op is not None and y.op.args is not None  # noqa: S101, PT018
-            found[y.op.args[slot]] = total
-            for g in (arriving, contribution):
-                run.peak = max(run.peak, float(np.abs(_plain(g)).max(initial=0.0)))
-    parts = [np.ravel(_plain(found.get(x, np.zeros(x.shape)))) for x in inputs]
-    return np.concatenate(parts) if parts else np.zeros(0)
-
-
-def _plain(g: Any) -> Vector:
-    return g.value if isinstance(g, Perturbed) else np.asarray(g)
-
-
 # --- what can be checked --------------------------------------------------------------------
 
 
@@ -314,7 +232,7 @@ def of_function(function: Callable[..., Any], inputs: tuple[Any, ...]) -> Subjec
         [name for (name, _), kind in zip(named, kinds, strict=True) if kind == "f"],
         [array_of(leaf) for (_, leaf), kind in zip(named, kinds, strict=True) if kind == "f"],
         evaluate,
-        sources=_generators(function, *(leaf for _, leaf in named)),
+        sources=generators_of(function, *(leaf for _, leaf in named)),
         left_out=[
             f"'{name}' is constant: it holds {array_of(leaf).dtype}"
             for (name, leaf), kind in zip(named, kinds, strict=True)
@@ -359,7 +277,7 @@ def of_model(model: Module, loss: Callable[..., Any], batch: tuple[Any, Any]) ->
         [p.data for _, p in named],
         evaluate,
         leave=leave,
-        sources=_generators(model, loss),
+        sources=generators_of(model, loss),
         left_out=[
             f"'{name}' is not trained, so it was not checked"
             for name, t in model.named_tensors()
@@ -394,87 +312,3 @@ def _as_tensor(output: Any) -> Tensor:
             "part and the imaginary part one by one"
         )
     return result
-
-
-# --- random numbers -------------------------------------------------------------------------
-
-
-class _Source(Protocol):
-    """Where random numbers come from: a state that can be read and set."""
-
-    state: Any
-
-
-class _Held:
-    """A generator that the function or the model holds on to."""
-
-    def __init__(self, generator: np.random.Generator) -> None:
-        self._bits = generator.bit_generator
-
-    @property
-    def state(self) -> Any:
-        return copy.deepcopy(self._bits.state)
-
-    @state.setter
-    def state(self, value: Any) -> None:
-        self._bits.state = value
-
-
-class _NumPyGlobal:
-    """What `np.random.rand` and its kin draw from."""
-
-    @property
-    def state(self) -> Any:
-        return np.random.get_state()  # noqa: NPY002  (it may be what the user draws from)
-
-    @state.setter
-    def state(self, value: Any) -> None:
-        np.random.set_state(value)  # noqa: NPY002
-
-
-class _PythonGlobal:
-    """What `random.random` and its kin draw from."""
-
-    @property
-    def state(self) -> Any:
-        return random.getstate()
-
-    @state.setter
-    def state(self, value: Any) -> None:
-        random.setstate(value)
-
-
-def _generators(*holders: Any) -> list[_Source]:
-    """The generators within reach: in closures, defaults, globals that are named, attributes."""
-    found: dict[int, np.random.Generator] = {}
-    seen: set[int] = set()
-    pending = list(holders)
-    while pending:
-        holder = pending.pop()
-        if id(holder) in seen:
-            continue
-        seen.add(id(holder))
-        if isinstance(holder, np.random.Generator):
-            found[id(holder)] = holder
-        else:
-            pending += _held_by(holder)
-    return [_Held(generator) for generator in found.values()]
-
-
-def _held_by(holder: Any) -> list[Any]:
-    if isinstance(holder, functools.partial):
-        return [holder.func, *holder.args, *holder.keywords.values()]
-    if isinstance(holder, Module):
-        return [value for module in holder.modules() for value in vars(module).values()]
-    if (bound := getattr(holder, "__self__", None)) is not None and hasattr(holder, "__func__"):
-        return [holder.__func__, *getattr(bound, "__dict__", {}).values()]
-    code = getattr(holder, "__code__", None)
-    if code is None:
-        return []
-    cells = [cell for cell in holder.__closure__ or () if cell != types.CellType()]
-    named = [holder.__globals__[n] for n in code.co_names if n in holder.__globals__]
-    # Of the many things a function names, only those that may hold a generator.
-    kinds = (np.random.Generator, functools.partial, Module)
-    named = [value for value in named if isinstance(value, kinds) or hasattr(value, "__code__")]
-    defaults = [*(holder.__defaults__ or ()), *(holder.__kwdefaults__ or {}).values()]
-    return [*(cell.cell_contents for cell in cells), *named, *defaults]

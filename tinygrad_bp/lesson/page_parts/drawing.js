@@ -15,6 +15,7 @@
 import { arrows, padlock } from "./arrows.js";
 import { draw, fill } from "./dom.js";
 import { columns } from "./neurons.js";
+import { text } from "./numbers.js";
 import { placing, wayOf } from "./place.js";
 
 const SIDE = 28; // pixels of a digit
@@ -33,6 +34,17 @@ export function networkDrawing(pane, { onlook, onpick }) {
   pane.append(svg);
   const drawn = { place: null, ctx: null, picture: {}, key: "" };
   const column = columns(svg, { onlook, onpick });
+  layers.pixels.addEventListener("pointermove", (event) => tell(pixelAt(event)));
+  layers.pixels.addEventListener("pointerleave", () => tell(null));
+
+  // Which pixel the pointer is at, and how bright it is, in the place of the picture's name.
+  function tell(pixel) {
+    const name = svg.querySelector(".layer-name");
+    const a = pixel && drawn.ctx.example.image[pixel.row * SIDE + pixel.column];
+    name.textContent = pixel
+      ? `row ${pixel.row}, column ${pixel.column}: ${text(a, 2)}`
+      : `${SIDE * SIDE} pixels`;
+  }
 
   function update(ctx, picture) {
     Object.assign(drawn, { ctx, picture });
@@ -101,6 +113,11 @@ function pixelGrid({ side, top }) {
     }),
   );
   return [ground, pixels];
+}
+
+function pixelAt({ target }) {
+  const index = [...target.parentNode.children].indexOf(target) - 1;
+  return index < 0 ? null : { row: Math.floor(index / SIDE), column: index % SIDE };
 }
 
 function showPicture(group, image) {

@@ -8,17 +8,27 @@ const ROW = 26;
 
 // rows: {name, value, text, kind, marked}. Bars start at zero, to the right for plus.
 export function namedBars({ width, label, rows, domain, nameWidth = 70, textWidth = 64 }) {
-  const across = linear(domain, [nameWidth + (domain[0] < 0 ? textWidth : 6), width - (domain[1] > 0 ? textWidth : 6)]);
+  const across = linear(domain, [
+    nameWidth + (domain[0] < 0 ? textWidth : 6),
+    width - (domain[1] > 0 ? textWidth : 6),
+  ]);
   const zero = across(0);
   const height = rows.length * ROW + 4;
   const drawn = rows.map(({ name, value, text, kind = "", marked = false }, i) => {
     const [y, end] = [i * ROW + 4, across(value)];
-    const box = { x: Math.min(zero, end), y, width: Math.max(Math.abs(end - zero), 0.75), height: ROW - 8 };
+    const box = {
+      x: Math.min(zero, end),
+      y,
+      width: Math.max(Math.abs(end - zero), 0.75),
+      height: ROW - 8,
+    };
     const plus = value >= 0;
     return draw(
       "g",
       { class: `row ${kind} ${plus ? "plus" : "minus"}` },
-      marked ? draw("rect", { class: "boxed", x: 1, y: y - 3, width: width - 2, height: ROW - 2, rx: 4 }) : null,
+      marked
+        ? draw("rect", { class: "boxed", x: 1, y: y - 3, width: width - 2, height: ROW - 2, rx: 4 })
+        : null,
       words(6, y + 13, name),
       draw("rect", { class: "block", ...box }),
       words(end + (plus ? 6 : -6), y + 13, text, plus ? "start" : "end", "number"),

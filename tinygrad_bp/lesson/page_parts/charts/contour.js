@@ -1,7 +1,8 @@
 // A map of a function of two variables: lines of equal height, and bands between them.
 
-// z[j][i] is the height at (xs[i], ys[j]). Each level gives {level, area, line, spots}: path data for
-// where the height is at least the level, for the line on which it equals it, and places on that.
+// z[j][i] is the height at (xs[i], ys[j]). Each level gives {level, area, line, spots}: path data
+// for where the height is at least the level, for the line on which it equals it, and places on
+// that.
 export function contours(xs, ys, z, levels, toX, toY) {
   const places = { x: xs.map(toX), y: ys.map(toY) };
   return levels.map((level) => ({ level, ...atLevel(places, z, level) }));

@@ -5,6 +5,7 @@ import { linear, logarithmic } from "./scale.js";
 
 const MARGIN = { left: 52, right: 14, top: 26, bottom: 40 };
 const TICK_GAP = { x: 70, y: 38 };
+const LETTER = 7.2; // pixels, about
 
 // `picture(width)` gives an svg of that width in pixels, so letters keep their size on any screen.
 export function figure(title, picture, ...below) {
@@ -28,18 +29,23 @@ export function paper(width, height, label, ...children) {
   return draw("svg", { ...size, role: "img", "aria-label": label }, children);
 }
 
-// Axes: {label, domain, log, format, ticks}. Returns the two scales and what is drawn below the marks.
+// Axes: {label, domain, log, format, ticks}. Returns the two scales and what is drawn below the
+// marks.
 export function axes(width, height, x, y, { left: least } = MARGIN) {
   const [top, bottom] = [MARGIN.top, height - MARGIN.bottom];
-  const across = scaleOf(x, [left, right]);
   const up = scaleOf(y, [bottom, top]);
-  const xTicks = x.ticks ?? across.ticks(Math.max(2, Math.floor((right - left) / TICK_GAP.x)));
   const yTicks = y.ticks ?? up.ticks(Math.max(2, Math.floor((bottom - top) / TICK_GAP.y)));
+  const longest = Math.max(0, ...yTicks.map((t) => y.format(t).length));
+  const [left, right] = [Math.max(least, 10 + LETTER * longest), width - MARGIN.right];
+  const across = scaleOf(x, [left, right]);
+  const xTicks = x.ticks ?? across.ticks(Math.max(2, Math.floor((right - left) / TICK_GAP.x)));
   const ground = draw(
     "g",
     { class: "axes", "aria-hidden": "true" },
     yTicks.map((t) => draw("line", { class: "grid", x1: left, x2: right, y1: up(t), y2: up(t) })),
-    xTicks.map((t) => draw("line", { class: "tick", x1: across(t), x2: across(t), y1: bottom, y2: bottom + 5 })),
+    xTicks.map((t) =>
+      draw("line", { class: "tick", x1: across(t), x2: across(t), y1: bottom, y2: bottom + 5 }),
+    ),
     draw("line", { class: "axis", x1: left, x2: right, y1: bottom, y2: bottom }),
     yTicks.map((t) => words(left - 7, up(t) + 4, y.format(t), "end")),
     xTicks.map((t) => tickWords(across(t), bottom + 18, x.format(t), width)),
@@ -51,7 +57,7 @@ export function axes(width, height, x, y, { left: least } = MARGIN) {
 
 // Centred under its tick, unless that would leave the paper.
 function tickWords(x, y, text, width) {
-  const half = 3.6 * text.length;
+  const half = (LETTER / 2) * text.length;
   if (x + half > width) return words(width - 1, y, text, "end");
   return words(x, y, text, "middle");
 }

@@ -18,10 +18,25 @@ export function heatTable({ caption, heads, rows, largest, kind = "" }) {
     { class: `heat ${kind}` },
     make("caption", {}, caption),
     make("thead", {}, make("tr", {}, heads)),
-    make("tbody", {}, rows.map((row) => make("tr", {}, row.head, row.cells.map((cell) => heatCell(cell, largest))))),
+    make(
+      "tbody",
+      {},
+      rows.map((row) =>
+        make(
+          "tr",
+          {},
+          row.head,
+          row.cells.map((cell) => heatCell(cell, largest)),
+        ),
+      ),
+    ),
   );
 }
 
 function heatCell({ text, value, kind = "" }, largest) {
-  return make("td", { class: `number ${shade(value, largest)} ${kind}` }, make("data", { value: String(value) }, text));
+  return make(
+    "td",
+    { class: `number ${shade(value, largest)} ${kind}` },
+    make("data", { value: String(value) }, text),
+  );
 }

@@ -14,7 +14,16 @@ export function counted(values, [low, high], bins) {
 }
 
 // Bars below `divide` are hatched as well as coloured. rules: {x, label}.
-export function histogram({ width, height = 220, label, x, y, counts, divide = -Infinity, rules = [] }) {
+export function histogram({
+  width,
+  height = 220,
+  label,
+  x,
+  y,
+  counts,
+  divide = -Infinity,
+  rules = [],
+}) {
   const most = Math.max(1, ...counts);
   const frame = axes(width, height, x, { ...y, domain: [0, most] });
   const [low, high] = x.domain;
@@ -23,7 +32,12 @@ export function histogram({ width, height = 220, label, x, y, counts, divide = -
     if (count === 0) return null;
     const middle = low + ((high - low) * (i + 0.5)) / counts.length;
     const [left, top] = [edge(i) + 0.5, frame.y(count)];
-    const size = { x: left, y: top, width: Math.max(edge(i + 1) - left - 0.5, 1), height: frame.bottom - top };
+    const size = {
+      x: left,
+      y: top,
+      width: Math.max(edge(i + 1) - left - 0.5, 1),
+      height: frame.bottom - top,
+    };
     return draw("rect", { class: middle < divide ? "block against" : "block", ...size });
   });
   const lines = rules.map(({ x: at, label: text, row = 0 }) => {
@@ -32,7 +46,12 @@ export function histogram({ width, height = 220, label, x, y, counts, divide = -
       "g",
       { class: "rule" },
       draw("line", { x1: frame.x(at), x2: frame.x(at), y1: frame.top, y2: frame.bottom }),
-      words(frame.x(at) + (leftward ? -5 : 5), frame.top + 10 + 15 * row, text, leftward ? "end" : "start"),
+      words(
+        frame.x(at) + (leftward ? -5 : 5),
+        frame.top + 10 + 15 * row,
+        text,
+        leftward ? "end" : "start",
+      ),
     );
   });
   return paper(width, height, label, frame.ground, bars, lines);

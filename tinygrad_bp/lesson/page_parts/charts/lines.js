@@ -11,7 +11,8 @@ const SHAPES = {
   diamond: (x, y, r) => draw("path", { d: `M${x} ${y - r}l${r} ${r}l${-r} ${r}l${-r} ${-r}z` }),
 };
 
-// series: {name, kind, points: [[x, y], ...], mark, radius, line, dash}; rules: {x, label} or {y, label}.
+// series: {name, kind, points: [[x, y], ...], mark, radius, line, dash};
+// rules: {x, label} or {y, label}.
 export function lineChart({ width, height = 260, label, x, y, series, rules = [] }) {
   const frame = axes(width, height, x, y);
   return paper(
@@ -34,7 +35,11 @@ export function polyline(points, attributes = {}) {
 }
 
 export function legend(series) {
-  return make("ul", { class: "chart-legend" }, series.map((one) => make("li", {}, sample(one), ` ${one.name}`)));
+  return make(
+    "ul",
+    { class: "chart-legend" },
+    series.map((one) => make("li", {}, sample(one), ` ${one.name}`)),
+  );
 }
 
 function sample({ kind, mark: shape, line = true, dash }) {

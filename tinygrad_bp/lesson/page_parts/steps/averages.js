@@ -11,13 +11,16 @@ export function meanNudges(ctx, label = null) {
   const found = kept.get(ctx.network);
   if (!found.has(label)) {
     const chosen = ctx.all().filter((pass) => label === null || pass.label === label);
-    found.set(label, meanGradient(ctx.network, chosen).map((g) => 0 - g));
+    found.set(
+      label,
+      meanGradient(ctx.network, chosen).map((g) => 0 - g),
+    );
   }
   return found.get(label);
 }
 
-// The gradient of the mean cost. Most pixels are black and ask for nothing: they are left out, which
-// is what makes a step on all digits quick.
+// The gradient of the mean cost. Most pixels are black and ask for nothing: they are left out,
+// which is what makes a step on all digits quick.
 export function meanGradient(net, passes) {
   const all = new Float64Array(net.parameters.length);
   const pixels = net.sizes[0];
@@ -36,7 +39,8 @@ export function meanGradient(net, passes) {
 }
 
 export function litPixels(image) {
-  if (!lit.has(image)) lit.set(image, Uint16Array.from([...image.keys()].filter((k) => image[k] !== 0)));
+  if (!lit.has(image))
+    lit.set(image, Uint16Array.from([...image.keys()].filter((k) => image[k] !== 0)));
   return lit.get(image);
 }
 

@@ -19,7 +19,10 @@ export function alongGradient(net, digits, gradient) {
     const there = network(net.sizes, moved);
     let [cost, correct] = [0, 0];
     for (const { z, slope, label } of starts) {
-      const outputs = upwards(there, z.map((value, j) => sigmoid(value - lr * slope[j])));
+      const outputs = upwards(
+        there,
+        z.map((value, j) => sigmoid(value - lr * slope[j])),
+      );
       let best = 0;
       for (let j = 0; j < outputs.length; j += 1) {
         cost += (outputs[j] - (j === label ? 1 : 0)) ** 2;

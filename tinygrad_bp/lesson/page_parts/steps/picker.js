@@ -15,15 +15,31 @@ export function parameterField() {
 // brought back into it.
 export function parameterPicker(sizes, onchange) {
   const parts = sizes.slice(1).flatMap((_, i) => [`W${i + 1}`, `b${i + 1}`]);
-  const part = make("select", { onchange: () => choose({ from: 0 }) }, parts.map((name) => make("option", { value: name }, name)));
+  const part = make(
+    "select",
+    { onchange: () => choose({ from: 0 }) },
+    parts.map((name) => make("option", { value: name }, name)),
+  );
   const to = make("input", { type: "number", min: 0, step: 1, onchange: () => choose({}) });
   const from = make("input", { type: "number", min: 0, step: 1, onchange: () => choose({}) });
   const fromLabel = labelled("from neuron", from);
-  const row = make("div", { class: "row" }, labelled("parameter", part), labelled("to neuron", to), fromLabel);
+  const row = make(
+    "div",
+    { class: "row" },
+    labelled("parameter", part),
+    labelled("to neuron", to),
+    fromLabel,
+  );
 
   function choose(changes) {
     const [kind, layer] = [part.value[0], Number(part.value[1])];
-    const place = { kind, layer, to: within(to.value, sizes[layer]), from: within(from.value, sizes[layer - 1]), ...changes };
+    const place = {
+      kind,
+      layer,
+      to: within(to.value, sizes[layer]),
+      from: within(from.value, sizes[layer - 1]),
+      ...changes,
+    };
     onchange(indexOf(sizes, place));
   }
 
@@ -44,8 +60,12 @@ export function parameterPicker(sizes, onchange) {
 export function described(sizes, index) {
   const { kind, layer, to, from } = placeOf(sizes, index);
   const last = sizes.length - 1;
-  const neuron = (l, j) => (l === last ? `output ${j}` : l === 0 ? `pixel ${j}` : `neuron ${j} of layer ${l}`);
-  const what = kind === "W" ? `the weight from ${neuron(layer - 1, from)} to ${neuron(layer, to)}` : `the bias of ${neuron(layer, to)}`;
+  const neuron = (l, j) =>
+    l === last ? `output ${j}` : l === 0 ? `pixel ${j}` : `neuron ${j} of layer ${l}`;
+  const what =
+    kind === "W"
+      ? `the weight from ${neuron(layer - 1, from)} to ${neuron(layer, to)}`
+      : `the bias of ${neuron(layer, to)}`;
   return `${nameOf(sizes, index)}, ${what}`;
 }
 

@@ -42,8 +42,16 @@ export function centring(pixels) {
 // A round soft pen: full at (x, y), fading over a pixel and a half. Never darkens what is there.
 export function dabbed(pixels, x, y, ink = 1) {
   const painted = Float64Array.from(pixels);
-  for (let row = Math.max(0, Math.floor(y) - 2); row <= Math.min(SIDE - 1, Math.floor(y) + 2); row += 1) {
-    for (let column = Math.max(0, Math.floor(x) - 2); column <= Math.min(SIDE - 1, Math.floor(x) + 2); column += 1) {
+  for (
+    let row = Math.max(0, Math.floor(y) - 2);
+    row <= Math.min(SIDE - 1, Math.floor(y) + 2);
+    row += 1
+  ) {
+    for (
+      let column = Math.max(0, Math.floor(x) - 2);
+      column <= Math.min(SIDE - 1, Math.floor(x) + 2);
+      column += 1
+    ) {
       const distance = Math.hypot(column - x, row - y);
       const shade = Math.min(Math.max(1.7 - distance, 0), 1);
       const at = row * SIDE + column;

@@ -59,13 +59,26 @@ export const step = {
   },
 
   table(ctx) {
-    return [1, 2, 3].map((l) => ({
+    const layers = [1, 2, 3].map((l) => ({
       caption: l === 3 ? "The ten outputs" : `Hidden layer ${l}`,
       heads: ["neuron", "weighted sum z", "activation a"],
       rows: Array.from(ctx.pass.a[l], (a, j) => [String(j), number(ctx.pass.z[l][j]), number(a)]),
     }));
+    return [...layers, pixelTable(ctx)];
   },
 };
+
+function pixelTable({ example }) {
+  const side = [...Array(SIDE).keys()];
+  return {
+    caption: "The picture: how bright its pixels are, from 0 to 255",
+    heads: ["row", ...side.map(String)],
+    rows: side.map((row) => [
+      String(row),
+      ...side.map((column) => String(example.pixels[row * SIDE + column])),
+    ]),
+  };
+}
 
 function chosen(ctx) {
   return ctx.look ?? [3, predict(ctx.pass.a[3])];

@@ -17,7 +17,13 @@ const CHECK = 6; // the h at which all are checked
 const CURVE_POINTS = 41;
 const CURVE = { name: "the cost", kind: "first" };
 const TANGENT = { name: "the slope that backprop gives", kind: "second", dash: "6 4" };
-const MEASURED = { name: "measured at −h and +h", kind: "third", mark: "diamond", line: false, radius: 6 };
+const MEASURED = {
+  name: "measured at −h and +h",
+  kind: "third",
+  mark: "diamond",
+  line: false,
+  radius: 6,
+};
 
 export const step = {
   id: "believe",
@@ -28,10 +34,18 @@ export const step = {
 
   render(panel, ctx) {
     this.pick = parameterPicker(ctx.data.sizes, (parameter) => ctx.set({ parameter }));
-    this.wiggle = slider("Wiggle h", { min: WIGGLES.largest, max: WIGGLES.smallest, step: 1 }, (wiggle) => ctx.set({ wiggle }));
+    this.wiggle = slider(
+      "Wiggle h",
+      { min: WIGGLES.largest, max: WIGGLES.smallest, step: 1 },
+      (wiggle) => ctx.set({ wiggle }),
+    );
     this.words = make("div", { class: "statements" });
     this.numbers = make("div", { class: "part" });
-    this.curve = figure("The cost as this one parameter moves", (width) => curveOf(ctx, width), legend([CURVE, TANGENT, MEASURED]));
+    this.curve = figure(
+      "The cost as this one parameter moves",
+      (width) => curveOf(ctx, width),
+      legend([CURVE, TANGENT, MEASURED]),
+    );
     this.errors = figure("How wrong the wiggle is, for each h", (width) => errorsOf(ctx, width));
     this.all = allView(() => this.start(ctx));
     fill(
@@ -40,11 +54,18 @@ export const step = {
       this.words,
       this.curve.element,
       this.numbers,
-      make("div", { class: "part" }, make("h3", {}, `All ${count(ctx.network.parameters.length)} of them`), this.all.element),
+      make(
+        "div",
+        { class: "part" },
+        make("h3", {}, `All ${count(ctx.network.parameters.length)} of them`),
+        this.all.element,
+      ),
       this.errors.element,
       paragraph(
-        "Too large a wiggle leaves the straight part of the curve; too small a one drowns in rounding, " +
-          "since the two costs then differ only in their last digits. In between the two ways agree.",
+        "Too large a wiggle leaves the straight part of the curve; too small a one drowns in " +
+          "rounding, " +
+          "since the two costs then differ only in their last digits. In between the two ways " +
+          "agree.",
       ),
     );
   },
@@ -69,7 +90,8 @@ export const step = {
     const { backprop, slope, error } = comparison(ctx);
     return (
       `${nameOf(ctx.data.sizes, chosen(ctx))}: backpropagation says ${significant(backprop)}, ` +
-      `a wiggle of ${powerOfTen(-ctx.state.wiggle)} says ${significant(slope)}; they differ by ${significant(100 * error, 2)} %.`
+      `a wiggle of ${powerOfTen(-ctx.state.wiggle)} says ${significant(slope)}; they differ by ` +
+      `${significant(100 * error, 2)} %.`
     );
   },
 
@@ -77,7 +99,11 @@ export const step = {
     const sweep = {
       caption: "Relative error of the wiggle for each h",
       heads: ["h", "by wiggle", "relative error"],
-      rows: sweepOf(ctx).map(({ exponent, slope, error }) => [powerOfTen(-exponent), precise(slope, 8, true), precise(error, 2)]),
+      rows: sweepOf(ctx).map(({ exponent, slope, error }) => [
+        powerOfTen(-exponent),
+        precise(slope, 8, true),
+        precise(error, 2),
+      ]),
     };
     return [numbersOf(ctx), sweep, ...(this.found ? [differencesTable(this.found)] : [])];
   },
@@ -89,7 +115,15 @@ export const step = {
     const [sizes, began] = [ctx.data.sizes, performance.now()];
     this.stop(this.key);
     this.halt = checkAll(costBy(ctx), whole, 10 ** -CHECK, ({ done, worst, differences }) => {
-      this.found = { done, total: whole.length, worst, largest, sizes, differences, took: performance.now() - began };
+      this.found = {
+        done,
+        total: whole.length,
+        worst,
+        largest,
+        sizes,
+        differences,
+        took: performance.now() - began,
+      };
       this.all.show(this.found);
     });
   },
@@ -105,7 +139,7 @@ export const step = {
   },
 };
 
-// --- numbers ---------------------------------------------------------------------------------------
+// --- numbers -------------------------------------------------------------------------------------
 
 const kept = { pass: null, all: null };
 
@@ -124,7 +158,9 @@ function largestOf(slopes) {
 
 function chosen(ctx) {
   const { parameter } = ctx.state;
-  return parameter !== null && parameter < ctx.network.parameters.length ? parameter : largestOf(fullGradient(ctx));
+  return parameter !== null && parameter < ctx.network.parameters.length
+    ? parameter
+    : largestOf(fullGradient(ctx));
 }
 
 function costBy({ network, example, label }) {
@@ -139,20 +175,33 @@ function comparison(ctx, h = 10 ** -ctx.state.wiggle) {
 }
 
 function sweepOf(ctx) {
-  const exponents = Array.from({ length: WIGGLES.smallest - WIGGLES.largest + 1 }, (_, i) => WIGGLES.largest + i);
+  const exponents = Array.from(
+    { length: WIGGLES.smallest - WIGGLES.largest + 1 },
+    (_, i) => WIGGLES.largest + i,
+  );
   return exponents.map((exponent) => ({ exponent, ...comparison(ctx, 10 ** -exponent) }));
 }
 
 function statements(ctx) {
   const { plus, minus, h, slope, backprop } = comparison(ctx);
   const name = nameOf(ctx.data.sizes, chosen(ctx));
-  const [up, down] = [term("C", "C(p + h)", plus, null, 6), term("C", "C(p − h)", minus, null, 6)];
-  const width = term("w", "2h", 2 * h, null, 6);
-  const measured = term("d", "ΔC / 2h", slope, null, 6);
+  const [up, down] = [exact("C", "C(p + h)", plus), exact("C", "C(p − h)", minus)];
+  const width = exact("w", "2h", 2 * h);
+  const measured = exact("d", "ΔC / 2h", slope);
   return [
     make("p", { class: "note" }, `p is ${described(ctx.data.sizes, chosen(ctx))}.`),
     formula(ctx, {
-      words: ["Moved up by h the cost is ", up, ", moved down ", down, ". Over the ", width, ` between them that is a slope of `, measured, "."],
+      words: [
+        "Moved up by h the cost is ",
+        up,
+        ", moved down ",
+        down,
+        ". Over the ",
+        width,
+        ` between them that is a slope of `,
+        measured,
+        ".",
+      ],
       parts: ["( ", up, " − ", down, " ) / ", width],
       result: measured,
     }),
@@ -160,16 +209,33 @@ function statements(ctx) {
   ];
 }
 
+// A term with more digits than usual, but not with zeros for most of them.
+function exact(kind, symbol, value, mark = null) {
+  return term(kind, symbol, value, mark, Math.abs(value) < 1e-4 ? 3 : 6);
+}
+
 function backpropWords(ctx, name, backprop) {
   const { pass, data } = ctx;
   const { edges, ring } = pictured(data.sizes, chosen(ctx), backprop);
   const [[layer, to]] = ring;
-  const delta = term("d", `δ of neuron ${to}, layer ${layer}`, pass.delta[layer][to], { neurons: [[layer, to]] }, 6);
+  const delta = exact("d", `δ of neuron ${to}, layer ${layer}`, pass.delta[layer][to], {
+    neurons: [[layer, to]],
+  });
   const sender = name.startsWith("W") ? pass.a[layer - 1][Number(name.match(/,(\d+)/)[1])] : 1;
-  const a = term("a", name.startsWith("W") ? "a of the sender" : "1", sender, { edges: edges.map((e) => [e.layer, e.to, e.from]) }, 6);
-  const result = term("d", `∂C/∂${name}`, backprop, null, 6);
+  const a = exact("a", name.startsWith("W") ? "a of the sender" : "1", sender, {
+    edges: edges.map((e) => [e.layer, e.to, e.from]),
+  });
+  const result = exact("d", `∂C/∂${name}`, backprop);
   return {
-    words: ["Backpropagation multiplies the delta of the receiver, ", delta, ", by what is sent, ", a, ", and says ", result, "."],
+    words: [
+      "Backpropagation multiplies the delta of the receiver, ",
+      delta,
+      ", by what is sent, ",
+      a,
+      ", and says ",
+      result,
+      ".",
+    ],
     parts: [delta, " × ", a],
     result,
   };
@@ -178,7 +244,9 @@ function backpropWords(ctx, name, backprop) {
 function numbersOf(ctx) {
   const { plus, minus, now, slope, backprop, error, h } = comparison(ctx);
   return {
-    caption: `${nameOf(ctx.data.sizes, chosen(ctx))}, wiggled by h = ${powerOfTen(-ctx.state.wiggle)}`,
+    caption:
+      `${nameOf(ctx.data.sizes, chosen(ctx))}, wiggled by h = ` +
+      `${powerOfTen(-ctx.state.wiggle)}`,
     heads: ["quantity", "value"],
     rows: [
       ["slope, by backpropagation", precise(backprop, 10, true)],
@@ -192,7 +260,12 @@ function numbersOf(ctx) {
 }
 
 function shortcuts(ctx) {
-  const go = (name, find) => make("button", { type: "button", onclick: () => ctx.set({ parameter: find(fullGradient(ctx)) }) }, name);
+  const go = (name, find) =>
+    make(
+      "button",
+      { type: "button", onclick: () => ctx.set({ parameter: find(fullGradient(ctx)) }) },
+      name,
+    );
   return make(
     "div",
     { class: "row" },
@@ -202,13 +275,16 @@ function shortcuts(ctx) {
   );
 }
 
-// --- drawings --------------------------------------------------------------------------------------
+// --- drawings ------------------------------------------------------------------------------------
 
 // The window follows h, so that a small wiggle shows a straight line.
 function curveOf(ctx, width) {
   const { plus, minus, now, backprop, h } = comparison(ctx);
   const [cost, index, reach] = [costBy(ctx), chosen(ctx), 2.5 * h];
-  const moves = Array.from({ length: CURVE_POINTS }, (_, i) => reach * ((2 * i) / (CURVE_POINTS - 1) - 1));
+  const moves = Array.from(
+    { length: CURVE_POINTS },
+    (_, i) => reach * ((2 * i) / (CURVE_POINTS - 1) - 1),
+  );
   const points = moves.map((by) => [by, cost(index, by) - now]);
   const tangent = [-reach, reach].map((by) => [by, backprop * by]);
   const most = Math.max(...[...points, ...tangent].map(([, y]) => Math.abs(y))) || Number.EPSILON;
@@ -218,12 +294,27 @@ function curveOf(ctx, width) {
     width,
     height: 260,
     label: `The cost around ${nameOf(ctx.data.sizes, index)}, with the slope of backpropagation`,
-    x: { label: `h = ${powerOfTen(-ctx.state.wiggle)}`, domain: [-reach, reach], ticks, format: (t) => names[ticks.indexOf(t)] },
-    y: { label: "change of the cost", domain: [-most * 1.08, most * 1.08], format: (t) => significant(t, 2) },
+    x: {
+      label: `h = ${powerOfTen(-ctx.state.wiggle)}`,
+      domain: [-reach, reach],
+      ticks,
+      format: (t) => names[ticks.indexOf(t)],
+    },
+    y: {
+      label: "change of the cost",
+      domain: [-most * 1.08, most * 1.08],
+      format: (t) => significant(t, 2),
+    },
     series: [
       { ...CURVE, points },
       { ...TANGENT, points: tangent },
-      { ...MEASURED, points: [[-h, minus - now], [h, plus - now]] },
+      {
+        ...MEASURED,
+        points: [
+          [-h, minus - now],
+          [h, plus - now],
+        ],
+      },
     ],
   });
 }
@@ -233,13 +324,27 @@ function errorsOf(ctx, width) {
   const errors = sweep.map(({ error }) => Math.min(error, 2)).filter((error) => error > 0);
   if (errors.length === 0) return lineOfZeros(ctx, width);
   const power = Math.floor(Math.log10(Math.min(...errors)));
-  const series = { kind: "first", mark: "circle", points: sweep.map(({ h, error }) => [h, Math.min(error, 2)]) };
+  const series = {
+    kind: "first",
+    mark: "circle",
+    points: sweep.map(({ h, error }) => [h, Math.min(error, 2)]),
+  };
   return lineChart({
     width,
     height: 230,
     label: "The relative error for each h, see the table",
-    x: { label: "h", log: true, domain: [10 ** -WIGGLES.smallest, 1], format: (t) => powerOfTen(Math.round(Math.log10(t))) },
-    y: { label: "relative error", log: true, domain: [10 ** power, 10], format: (t) => powerOfTen(Math.round(Math.log10(t))) },
+    x: {
+      label: "h",
+      log: true,
+      domain: [10 ** -WIGGLES.smallest, 1],
+      format: (t) => powerOfTen(Math.round(Math.log10(t))),
+    },
+    y: {
+      label: "relative error",
+      log: true,
+      domain: [10 ** power, 10],
+      format: (t) => powerOfTen(Math.round(Math.log10(t))),
+    },
     series: [series],
     rules: [{ x: 10 ** -ctx.state.wiggle, label: "h now" }],
   });
@@ -255,14 +360,26 @@ function lineOfZeros(ctx, width) {
   });
 }
 
-// --- all of them -----------------------------------------------------------------------------------
+// --- all of them ---------------------------------------------------------------------------------
 
 function allView(onstart) {
-  const button = make("button", { type: "button", class: "primary", onclick: onstart }, "Check every one");
+  const button = make(
+    "button",
+    { type: "button", class: "primary", onclick: onstart },
+    "Check every one",
+  );
   const bar = make("progress", { max: 1, value: 0, "aria-label": "Parameters checked" });
   const verdict = make("p", { role: "status" });
-  const picture = figure("How far the two ways are apart", (width) => (found ? differencesChart(found, width) : ""));
-  const element = make("div", {}, make("div", { class: "row" }, button, bar), verdict, picture.element);
+  const picture = figure("How far the two ways are apart", (width) =>
+    found ? differencesChart(found, width) : "",
+  );
+  const element = make(
+    "div",
+    { class: "part" },
+    make("div", { class: "row" }, button, bar),
+    verdict,
+    picture.element,
+  );
   let found = null;
 
   function clear() {
@@ -287,7 +404,8 @@ function allView(onstart) {
 
 function verdictOf({ total, worst, largest, sizes, took }) {
   return [
-    `All ${count(total)} checked with ${count(2 * total)} runs of the network in ${text(took / 1000, 1)} seconds, h = ${powerOfTen(-CHECK)}. `,
+    `All ${count(total)} checked with ${count(2 * total)} runs of the network in ` +
+      `${text(took / 1000, 1)} seconds, h = ${powerOfTen(-CHECK)}. `,
     `The worst is ${nameOf(sizes, worst.index)}: `,
     precise(worst.difference, 2),
     " apart, which is ",
@@ -303,14 +421,28 @@ function decadesOf({ differences }) {
     const power = difference === 0 ? -Infinity : Math.max(Math.floor(Math.log10(difference)), -15);
     groups.set(power, (groups.get(power) ?? 0) + 1);
   }
-  const name = (power) => (power === -Infinity ? "exactly equal" : `below ${powerOfTen(power + 1)}`);
-  return [...groups].sort(([a], [b]) => a - b).map(([power, many]) => ({ name: name(power), many }));
+  const name = (power) =>
+    power === -Infinity ? "exactly equal" : `below ${powerOfTen(power + 1)}`;
+  return [...groups]
+    .sort(([a], [b]) => a - b)
+    .map(([power, many]) => ({ name: name(power), many }));
 }
 
 function differencesChart(found, width) {
-  const rows = decadesOf(found).map(({ name, many }) => ({ name, value: many, text: count(many), kind: "neutral" }));
+  const rows = decadesOf(found).map(({ name, many }) => ({
+    name,
+    value: many,
+    text: count(many),
+    kind: "neutral",
+  }));
   const most = Math.max(...rows.map(({ value }) => value));
-  return namedBars({ width, label: "How many parameters differ by how much, see the table", rows, domain: [0, most], nameWidth: 100 });
+  return namedBars({
+    width,
+    label: "How many parameters differ by how much, see the table",
+    rows,
+    domain: [0, most],
+    nameWidth: 100,
+  });
 }
 
 function differencesTable(found) {

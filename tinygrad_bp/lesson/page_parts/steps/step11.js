@@ -31,21 +31,38 @@ export const step = {
 
   render(panel, ctx) {
     const limits = { min: -REACH, max: REACH, step: STEP };
-    this.ratio = choice("Sensitivities in the ratio of about", [["32", "32 to 1"], ["10", "10 to 1"], ["2", "2 to 1"]], (ratio) => ctx.set({ ratio }));
-    this.moves = NAMES.map((_, i) => slider("", limits, (by) => ctx.set({ [`moved${i + 1}`]: by })));
+    this.ratio = choice(
+      "Sensitivities in the ratio of about",
+      [
+        ["32", "32 to 1"],
+        ["10", "10 to 1"],
+        ["2", "2 to 1"],
+      ],
+      (ratio) => ctx.set({ ratio }),
+    );
+    this.moves = NAMES.map((_, i) =>
+      slider("", limits, (by) => ctx.set({ [`moved${i + 1}`]: by })),
+    );
     this.words = make("div", { class: "statements" });
     this.lines = figure("What moves, and what it moves", (width) => linesOf(ctx, width));
     this.numbers = make("div", { class: "part" });
     fill(
       panel,
-      make("div", { class: "controls-row" }, make("span", {}, "Sensitivities in the ratio of about"), this.ratio),
+      make(
+        "div",
+        { class: "controls-row" },
+        make("span", {}, "Sensitivities in the ratio of about"),
+        this.ratio,
+      ),
       make("div", { class: "part" }, this.moves, buttons(ctx)),
       this.lines.element,
       this.words,
       this.numbers,
       paragraph(
-        "A gradient is a list of such sensitivities, one for each weight and bias. Read this way it needs no " +
-          "picture of a direction in a space of thousands of dimensions: it says which changes matter most.",
+        "A gradient is a list of such sensitivities, one for each weight and bias. Read this " +
+          "way it needs no " +
+          "picture of a direction in a space of thousands of dimensions: it says which changes " +
+          "matter most.",
       ),
     );
   },
@@ -64,7 +81,11 @@ export const step = {
 
   picture(ctx) {
     const shown = pair(ctx).map(({ index, slope }) => pictured(ctx.data.sizes, index, slope));
-    return { faint: true, edges: shown.flatMap(({ edges }) => edges), ring: shown.flatMap(({ ring }) => ring) };
+    return {
+      faint: true,
+      edges: shown.flatMap(({ edges }) => edges),
+      ring: shown.flatMap(({ ring }) => ring),
+    };
   },
 
   sentence(ctx) {
@@ -80,16 +101,22 @@ export const step = {
 
 const kept = { pass: null, ratio: null, found: null };
 
-// The weight with the largest slope, and the one whose slope comes nearest to the wanted part of it.
+// The weight with the largest slope, and the one whose slope is nearest to the wanted part of it.
 function pairOfPlaces({ network, pass, state, data }) {
   if (kept.pass === pass && kept.ratio === state.ratio) return kept.found;
   const slopes = gradient(network, pass, pass.delta);
-  const weights = [...slopes.keys()].filter((i) => placeOf(data.sizes, i).kind === "W" && slopes[i] !== 0);
+  const weights = [...slopes.keys()].filter(
+    (i) => placeOf(data.sizes, i).kind === "W" && slopes[i] !== 0,
+  );
   const size = (i) => Math.abs(slopes[i]);
   const strong = weights.reduce((best, i) => (size(i) > size(best) ? i : best));
   const off = (i) => Math.abs(Math.log(size(strong) / size(i) / Number(state.ratio)));
   const weak = weights.reduce((best, i) => (off(i) < off(best) ? i : best));
-  Object.assign(kept, { pass, ratio: state.ratio, found: [strong, weak].map((index) => ({ index, slope: slopes[index] })) });
+  Object.assign(kept, {
+    pass,
+    ratio: state.ratio,
+    found: [strong, weak].map((index) => ({ index, slope: slopes[index] })),
+  });
   return kept.found;
 }
 
@@ -134,15 +161,33 @@ function statements(ctx, [one, other]) {
   const slopes = [one, other].map(({ name, slope }, i) => wish(`∂C/∂${name}`, slope, marks[i], 5));
   const ratio = term("w", "ratio of the slopes", Math.abs(one.slope / other.slope), null, 4);
   const said = formula(ctx, {
-    words: [`The slopes are `, slopes[0], ` for ${one.name} and `, slopes[1], ` for ${other.name}: the first matters `, ratio, " times as much."],
+    words: [
+      `The slopes are `,
+      slopes[0],
+      ` for ${one.name} and `,
+      slopes[1],
+      ` for ${other.name}: the first matters `,
+      ratio,
+      " times as much.",
+    ],
     parts: ["| ", slopes[0], " / ", slopes[1], " |"],
     result: ratio,
   });
   if (one.by === 0 || one.by !== other.by) return [said, unequal(one, other)];
-  const changes = [one, other].map(({ name, change: by }, i) => wish(`ΔC of ${name}`, by, marks[i], 5));
+  const changes = [one, other].map(({ name, change: by }, i) =>
+    wish(`ΔC of ${name}`, by, marks[i], 5),
+  );
   const measured = term("C", "ratio of the changes", Math.abs(one.change / other.change), null, 4);
   const happened = formula(ctx, {
-    words: [`Moved by the same ${signed(one.by, 2)}, they change the cost by `, changes[0], " and ", changes[1], ": ", measured, " times as much. The nearer to 0 the wiggle, the nearer to the ratio of the slopes."],
+    words: [
+      `Moved by the same ${signed(one.by, 2)}, they change the cost by `,
+      changes[0],
+      " and ",
+      changes[1],
+      ": ",
+      measured,
+      " times as much. The nearer to 0 the wiggle, the nearer to the ratio of the slopes.",
+    ],
     parts: ["| ", changes[0], " / ", changes[1], " |"],
     result: measured,
   });
@@ -150,7 +195,10 @@ function statements(ctx, [one, other]) {
 }
 
 function unequal(one, other) {
-  const why = one.by === other.by ? "Neither weight has been moved" : "The two weights are moved by different amounts";
+  const why =
+    one.by === other.by
+      ? "Neither weight has been moved"
+      : "The two weights are moved by different amounts";
   return make("p", { class: "note" }, `${why}: give both the same wiggle to compare what it does.`);
 }
 
@@ -164,12 +212,15 @@ function numbersOf(both) {
       ["moved by", ...both.map(({ by }) => precise(by, 3, true))],
       ["cost then", ...both.map(({ cost }) => precise(cost, 7))],
       ["change of the cost", ...both.map(({ change: by }) => precise(by, 5, true))],
-      ["gradient × wiggle, for comparison", ...both.map(({ slope, by }) => precise(slope * by, 5, true))],
+      [
+        "gradient × wiggle, for comparison",
+        ...both.map(({ slope, by }) => precise(slope * by, 5, true)),
+      ],
     ],
   };
 }
 
-// --- number lines ----------------------------------------------------------------------------------
+// --- number lines --------------------------------------------------------------------------------
 
 function linesOf(ctx, width) {
   const both = pair(ctx);
@@ -179,14 +230,43 @@ function linesOf(ctx, width) {
   const reach = Math.max(...ends.map(Math.abs)) * 1.1;
   const zoom = Number(ctx.state.ratio);
   const lines = [
-    ...both.map(({ name, by, weight }, i) => ({ name, from: weight - REACH, to: weight + REACH, start: weight, at: weight + by, shape: SHAPES[i], kind: NAMES[i] })),
-    ...both.map(({ name, cost: at }, i) => ({ name: `cost, when ${name} moves`, from: now - reach, to: now + reach, start: now, at, shape: SHAPES[i], kind: NAMES[i] })),
-    { name: `the same, ${zoom} times as large`, from: now - reach / zoom, to: now + reach / zoom, start: now, at: both[1].cost, shape: SHAPES[1], kind: NAMES[1] },
+    ...both.map(({ name, by, weight }, i) => ({
+      name,
+      from: weight - REACH,
+      to: weight + REACH,
+      start: weight,
+      at: weight + by,
+      shape: SHAPES[i],
+      kind: NAMES[i],
+    })),
+    ...both.map(({ name, cost: at }, i) => ({
+      name: `cost, when ${name} moves`,
+      from: now - reach,
+      to: now + reach,
+      start: now,
+      at,
+      shape: SHAPES[i],
+      kind: NAMES[i],
+    })),
+    {
+      name: `the same, ${zoom} times as large`,
+      from: now - reach / zoom,
+      to: now + reach / zoom,
+      start: now,
+      at: both[1].cost,
+      shape: SHAPES[1],
+      kind: NAMES[1],
+    },
   ];
   const [first, second, costOne, costTwo, magnified] = lines;
   const ordered = [first, costOne, second, costTwo, magnified];
   const height = ordered.length * LINE;
-  return paper(width, height, step.sentence(ctx), ordered.map((line, i) => numberLine(line, i * LINE, width)));
+  return paper(
+    width,
+    height,
+    step.sentence(ctx),
+    ordered.map((line, i) => numberLine(line, i * LINE, width)),
+  );
 }
 
 function numberLine({ name, from, to, start, at, shape, kind }, top, width) {

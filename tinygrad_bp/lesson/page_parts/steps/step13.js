@@ -27,16 +27,22 @@ export const step = {
   fields: { lr: real(1.5, 10 ** RATES.low, 10 ** RATES.high), taken: passing(null) },
 
   render(panel, ctx) {
-    this.rate = slider("Learning rate lr", { min: RATES.low, max: RATES.high, step: RATES.step }, (power) =>
-      ctx.set({ lr: Number((10 ** power).toPrecision(2)) }),
+    this.rate = slider(
+      "Learning rate lr",
+      { min: RATES.low, max: RATES.high, step: RATES.step },
+      (power) => ctx.set({ lr: Number((10 ** power).toPrecision(2)) }),
     );
     this.words = make("div", { class: "statements" });
     this.vector = make("div", { class: "part" });
-    this.line = figure("The mean cost after this step, for every lr", (width) => lineOf(ctx, width));
+    this.line = figure("The mean cost after this step, for every lr", (width) =>
+      lineOf(ctx, width),
+    );
     this.history = figure("The mean cost, step by step", (width) => historyOf(ctx, width));
     this.pick = parameterPicker(ctx.data.sizes, (parameter) => ctx.set({ parameter }));
-    this.rank = slider("You are here", { min: 1, max: ctx.network.parameters.length, step: 1 }, (rank) =>
-      ctx.set({ parameter: now(ctx).order[rank - 1] }),
+    this.rank = slider(
+      "You are here",
+      { min: 1, max: ctx.network.parameters.length, step: 1 },
+      (rank) => ctx.set({ parameter: now(ctx).order[rank - 1] }),
     );
     this.sorted = figure("", (width) => sortedOf(ctx, width));
     this.knobs = figure("", (width) => knobsOf(ctx, width));
@@ -47,10 +53,22 @@ export const step = {
       make("div", { class: "controls-row" }, this.rate, this.buttons.element),
       this.words,
       make("div", { class: "side-by-side" }, this.line.element, this.history.element),
-      make("div", { class: "side-by-side" }, this.vector, make("div", { class: "part" }, this.pick, this.rank, paragraph(
-        "A direction among so many dimensions cannot be pictured. Read it as a list instead: the signs say which " +
-          "way each weight and bias should go, the sizes say which of them matter most.",
-      ))),
+      make(
+        "div",
+        { class: "side-by-side" },
+        this.vector,
+        make(
+          "div",
+          { class: "part" },
+          this.pick,
+          this.rank,
+          paragraph(
+            "A direction among so many dimensions cannot be pictured. Read it as a list " +
+              "instead: the signs say which " +
+              "way each weight and bias should go, the sizes say which of them matter most.",
+          ),
+        ),
+      ),
       this.sorted.element,
       make("div", { class: "side-by-side" }, this.knobs.element, this.counts),
     );
@@ -63,8 +81,11 @@ export const step = {
     const rank = now(ctx).rank[here(ctx)] + 1;
     this.rank.show(rank, count(rank));
     this.buttons.show(walkOf(ctx).length - 1);
-    this.sorted.caption.textContent = `Minus the gradient: all ${count(now(ctx).nudges.length)} nudges, from the most upward to the most downward`;
-    this.knobs.caption.textContent = `The ${KNOBS} best knobs, and their share of the gradient's squared length`;
+    this.sorted.caption.textContent =
+      "Minus the gradient: all " +
+      `${count(now(ctx).nudges.length)} nudges, from the most upward to the most downward`;
+    this.knobs.caption.textContent =
+      `The ${KNOBS} best knobs, and their share of the ` + "gradient's squared length";
     fill(this.words, statements(ctx));
     fill(this.vector, vectorTable(ctx));
     fill(this.counts, table(countsOf(ctx)));
@@ -78,7 +99,11 @@ export const step = {
     const after = costAfter(ctx, ctx.state.lr).cost;
     const done = walkOf(ctx).length - 1;
     const taken = done ? ` ${done} ${done === 1 ? "step has" : "steps have"} been taken.` : "";
-    return `A step with lr ${significant(ctx.state.lr, 2)} takes the mean cost of the ${count(ctx.data.digits.length)} digits from ${text(cost, 4)} to ${text(after, 4)}.${taken}`;
+    return (
+      `A step with lr ${significant(ctx.state.lr, 2)} takes the mean cost of the ` +
+      `${count(ctx.data.digits.length)} digits from ${text(cost, 4)} to ` +
+      `${text(after, 4)}.${taken}`
+    );
   },
 
   table(ctx) {
@@ -86,7 +111,7 @@ export const step = {
   },
 };
 
-// --- the working copy ------------------------------------------------------------------------------
+// --- the working copy ----------------------------------------------------------------------------
 
 const walks = new WeakMap(); // by network: the places of the walk so far, the first is the network
 
@@ -140,7 +165,8 @@ function here(ctx) {
 }
 
 function buttonsOf(view, ctx) {
-  const button = (name, kind, onclick) => make("button", { type: "button", class: kind, onclick }, name);
+  const button = (name, kind, onclick) =>
+    make("button", { type: "button", class: kind, onclick }, name);
   const changed = () => ctx.set({ taken: {} }); // whatever it was, it is another now
   const back = (places) => {
     const walk = walkOf(ctx);
@@ -154,11 +180,12 @@ function buttonsOf(view, ctx) {
   });
   const undo = button("Undo", "", () => back(1));
   const restart = button("Back to the start", "", () => back(Infinity));
-  const show = (done) => [undo, restart].forEach((one) => one.setAttribute("aria-disabled", done === 0));
+  const show = (done) =>
+    [undo, restart].forEach((one) => one.setAttribute("aria-disabled", done === 0));
   return { element: make("div", { class: "row" }, apply, undo, restart), show };
 }
 
-// --- what is said ----------------------------------------------------------------------------------
+// --- what is said --------------------------------------------------------------------------------
 
 function statements(ctx) {
   const { nudges, cost, squared, correct } = now(ctx);
@@ -173,16 +200,39 @@ function statements(ctx) {
   const { cost: after, correct: right } = costAfter(ctx, ctx.state.lr);
   return [
     formula(ctx, {
-      words: [`The average nudge on ${name} is `, nudge, "; times the learning rate ", lr, " it is a step of ", move, ". Every other parameter moves by its own nudge times the same rate."],
+      words: [
+        `The average nudge on ${name} is `,
+        nudge,
+        "; times the learning rate ",
+        lr,
+        " it is a step of ",
+        move,
+        ". Every other parameter moves by its own nudge times the same rate.",
+      ],
       parts: [lr, " × ", nudge],
       result: move,
     }),
     formula(ctx, {
-      words: ["The mean cost is ", before, ". If the slope stayed as it is here, ", length, " for each unit of lr, the step would take it to ", straight, ". It takes it to ", term("C", "C after the step", after, null, 4), `: ${verdict(cost, after)}.`],
+      words: [
+        "The mean cost is ",
+        before,
+        ". If the slope stayed as it is here, ",
+        length,
+        " for each unit of lr, the step would take it to ",
+        straight,
+        ". It takes it to ",
+        term("C", "C after the step", after, null, 4),
+        `: ${verdict(cost, after)}.`,
+      ],
       parts: [before, " − ", lr, " × ", length],
       result: straight,
     }),
-    make("p", { class: "note" }, `After the step the cost is ${text(after, 4)}. Of the ${count(ctx.data.digits.length)} digits ${percent(correct)} are read correctly before it, ${percent(right)} after it.`),
+    make(
+      "p",
+      { class: "note" },
+      `After the step the cost is ${text(after, 4)}. Of the ${count(ctx.data.digits.length)} ` +
+        `digits ${percent(correct)} are read correctly before it, ${percent(right)} after it.`,
+    ),
   ];
 }
 
@@ -201,7 +251,11 @@ function vectorNumbers(ctx) {
   return {
     caption: `The whole list, times lr = ${significant(ctx.state.lr, 2)}`,
     heads: ["parameter", "average nudge, −∇C", "step, −lr ∇C"],
-    rows: listed(ctx).map((i) => [nameOf(ctx.data.sizes, i), precise(nudges[i], 4, true), precise(ctx.state.lr * nudges[i], 4, true)]),
+    rows: listed(ctx).map((i) => [
+      nameOf(ctx.data.sizes, i),
+      precise(nudges[i], 4, true),
+      precise(ctx.state.lr * nudges[i], 4, true),
+    ]),
   };
 }
 
@@ -212,11 +266,24 @@ function vectorTable(ctx) {
   let last = -1;
   for (const index of listed(ctx)) {
     if (index > last + 1) rows.push(["⋮", "⋮", "⋮"]);
-    rows.push([nameOf(ctx.data.sizes, index), precise(nudges[index], 4, true), precise(ctx.state.lr * nudges[index], 4, true)]);
+    rows.push([
+      nameOf(ctx.data.sizes, index),
+      precise(nudges[index], 4, true),
+      precise(ctx.state.lr * nudges[index], 4, true),
+    ]);
     last = index;
   }
   const column = (k, head) =>
-    make("div", { class: "vector" }, make("div", { class: "note" }, head), make("ol", { class: k ? "bracketed" : "" }, rows.map((row) => make("li", {}, row[k]))));
+    make(
+      "div",
+      { class: "vector" },
+      make("div", { class: "note" }, head),
+      make(
+        "ol",
+        { class: k ? "bracketed" : "" },
+        rows.map((row) => make("li", {}, row[k])),
+      ),
+    );
   return make(
     "div",
     { class: "vectors" },
@@ -238,7 +305,10 @@ function countsOf(ctx) {
     const [up, down] = groups.get(power) ?? [0, 0];
     groups.set(power, nudge > 0 ? [up + 1, down] : [up, down + 1]);
   }
-  const name = (power) => (power < SMALLEST ? `below ${powerOfTen(SMALLEST)}` : `${powerOfTen(power)} to ${powerOfTen(power + 1)}`);
+  const name = (power) =>
+    power < SMALLEST
+      ? `below ${powerOfTen(SMALLEST)}`
+      : `${powerOfTen(power)} to ${powerOfTen(power + 1)}`;
   const rows = [...groups].sort(([a], [b]) => b - a);
   return {
     caption: "How large the nudges are",
@@ -251,10 +321,13 @@ function countsOf(ctx) {
   };
 }
 
-// --- drawings --------------------------------------------------------------------------------------
+// --- drawings ------------------------------------------------------------------------------------
 
 function rates() {
-  const powers = Array.from({ length: CURVE_POINTS }, (_, i) => RATES.low + ((RATES.high - RATES.low) * i) / (CURVE_POINTS - 1));
+  const powers = Array.from(
+    { length: CURVE_POINTS },
+    (_, i) => RATES.low + ((RATES.high - RATES.low) * i) / (CURVE_POINTS - 1),
+  );
   return powers.map((power) => 10 ** power);
 }
 
@@ -276,8 +349,17 @@ function lineOf(ctx, width) {
     width,
     height: 250,
     label: step.sentence(ctx),
-    x: { label: "lr", log: true, domain: [10 ** RATES.low, 10 ** RATES.high], format: (t) => significant(t, 1) },
-    y: { label: "mean cost after the step", domain: [0, most * 1.05], format: (t) => significant(t, 2) },
+    x: {
+      label: "lr",
+      log: true,
+      domain: [10 ** RATES.low, 10 ** RATES.high],
+      format: (t) => significant(t, 1),
+    },
+    y: {
+      label: "mean cost after the step",
+      domain: [0, most * 1.05],
+      format: (t) => significant(t, 2),
+    },
     series: [
       { kind: "first", points },
       { kind: "first", mark: "circle", radius: 6, line: false, points: [[ctx.state.lr, after]] },
@@ -302,8 +384,16 @@ function historyOf(ctx, width) {
     width,
     height: 250,
     label: `The mean cost after each of ${points.length - 1} steps`,
-    x: { label: "steps taken with “Take the step”", domain: [0, Math.max(points.length - 1, 5)], format: (t) => (Number.isInteger(t) ? count(t) : "") },
-    y: { label: "mean cost", domain: [0, Math.max(...points.map(([, y]) => y)) * 1.05], format: (t) => significant(t, 2) },
+    x: {
+      label: "steps taken with “Take the step”",
+      domain: [0, Math.max(points.length - 1, 5)],
+      format: (t) => (Number.isInteger(t) ? count(t) : ""),
+    },
+    y: {
+      label: "mean cost",
+      domain: [0, Math.max(...points.map(([, y]) => y)) * 1.05],
+      format: (t) => significant(t, 2),
+    },
     series: [{ kind: "second", mark: "square", points }],
   });
 }
@@ -312,7 +402,12 @@ function historyTable(ctx) {
   return {
     caption: "The walk so far",
     heads: ["steps", "mean cost", "read correctly", "length of the gradient"],
-    rows: walkOf(ctx).map(({ cost, correct, squared }, i) => [count(i), precise(cost, 6), percent(correct), precise(Math.sqrt(squared), 4)]),
+    rows: walkOf(ctx).map(({ cost, correct, squared }, i) => [
+      count(i),
+      precise(cost, 6),
+      percent(correct),
+      precise(Math.sqrt(squared), 4),
+    ]),
   };
 }
 
@@ -335,13 +430,24 @@ function sortedOf(ctx, width) {
 
 function knobsOf(ctx, width) {
   const { nudges, squared } = now(ctx);
-  const best = [...nudges.keys()].sort((i, j) => Math.abs(nudges[j]) - Math.abs(nudges[i])).slice(0, KNOBS);
+  const best = [...nudges.keys()]
+    .sort((i, j) => Math.abs(nudges[j]) - Math.abs(nudges[i]))
+    .slice(0, KNOBS);
   const values = best.map((i) => nudges[i]);
   const domain = [Math.min(...values, 0), Math.max(...values, 0)];
   const rows = best.map((i) => ({
     name: nameOf(ctx.data.sizes, i),
     value: nudges[i],
-    text: `${nudges[i] > 0 ? "+" : ""}${significant(nudges[i], 3)} · ${percent(nudges[i] ** 2 / squared)}`,
+    text:
+      `${nudges[i] > 0 ? "+" : ""}${significant(nudges[i], 3)} · ` +
+      `${percent(nudges[i] ** 2 / squared)}`,
   }));
-  return namedBars({ width, label: "The largest nudges", rows, domain, nameWidth: 84, textWidth: 110 });
+  return namedBars({
+    width,
+    label: "The largest nudges",
+    rows,
+    domain,
+    nameWidth: 84,
+    textWidth: 110,
+  });
 }

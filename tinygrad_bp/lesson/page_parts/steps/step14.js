@@ -30,27 +30,48 @@ export const step = {
 
   render(panel, ctx) {
     const stops = stopsOf(ctx);
-    this.size = slider("Examples in a mini-batch", { min: 0, max: stops.length - 1, step: 1 }, (i) => ctx.set({ batch: stops[i] }));
+    this.size = slider(
+      "Examples in a mini-batch",
+      { min: 0, max: stops.length - 1, step: 1 },
+      (i) => ctx.set({ batch: stops[i] }),
+    );
     const again = () => ctx.set({ shuffle: ctx.state.shuffle + 1 });
     this.words = make("div", { class: "statements" });
     this.histogram = figure("", (width) => histogramOf(ctx, width));
-    this.curve = figure("The cosine to expect, by size of the mini-batch", (width) => curveOf(ctx, width));
+    this.curve = figure("The cosine to expect, by size of the mini-batch", (width) =>
+      curveOf(ctx, width),
+    );
     this.curveLegend = make("div", {});
     this.numbers = make("div", { class: "part" });
     this.remarks = make("div", { class: "prose" });
     fill(
       panel,
-      make("div", { class: "controls-row" }, this.size, make("button", { type: "button", onclick: again }, "Draw again")),
+      make(
+        "div",
+        { class: "controls-row" },
+        this.size,
+        make("button", { type: "button", onclick: again }, "Draw again"),
+      ),
       this.words,
-      make("div", { class: "side-by-side" }, this.histogram.element, make("div", {}, this.curve.element, this.curveLegend)),
+      make(
+        "div",
+        { class: "side-by-side" },
+        this.histogram.element,
+        make("div", {}, this.curve.element, this.curveLegend),
+      ),
       make("div", { class: "side-by-side" }, this.numbers, this.remarks),
     );
   },
 
   update(ctx) {
     const stops = stopsOf(ctx);
-    this.size.show(stops.findLastIndex((stop) => stop <= sizeOf(ctx)), count(sizeOf(ctx)));
-    this.histogram.caption.textContent = `Cosines of ${DRAWS} random mini-batches of ${count(sizeOf(ctx))} to the gradient of all ${count(ctx.data.digits.length)}`;
+    this.size.show(
+      stops.findLastIndex((stop) => stop <= sizeOf(ctx)),
+      count(sizeOf(ctx)),
+    );
+    this.histogram.caption.textContent =
+      `Cosines of ${DRAWS} random mini-batches of ${count(sizeOf(ctx))} to the gradient of all ` +
+      `${count(ctx.data.digits.length)}`;
     fill(this.words, statements(ctx));
     fill(this.curveLegend, legend(seriesOf(ctx)));
     fill(this.numbers, table(numbersOf(ctx)));
@@ -64,7 +85,8 @@ export const step = {
   sentence(ctx) {
     const found = drawsOf(ctx);
     return (
-      `${DRAWS} mini-batches of ${count(sizeOf(ctx))} agree with all ${count(ctx.data.digits.length)} digits with a cosine of ` +
+      `${DRAWS} mini-batches of ${count(sizeOf(ctx))} agree with all ` +
+      `${count(ctx.data.digits.length)} digits with a cosine of ` +
       `${text(mean(found), 3)} on average; ${percent(uphill(found))} of them point uphill.`
     );
   },
@@ -75,29 +97,46 @@ export const step = {
     return [
       numbersOf(ctx),
       {
-        caption: `Mini-batches against the gradient of the ${count(data.digits.length)} digits of this page, computed now`,
+        caption:
+          `Mini-batches against the gradient of the ${count(data.digits.length)} digits ` +
+          "of this page, computed now",
         heads: ["size", `mean cosine of ${DRAWS}`, "predicted"],
-        rows: measuredCurve(ctx).map(([size, cosine]) => [count(size), text(cosine, 3), text(predicted(fullOf(ctx), size), 3)]),
+        rows: measuredCurve(ctx).map(([size, cosine]) => [
+          count(size),
+          text(cosine, 3),
+          text(predicted(fullOf(ctx), size), 3),
+        ]),
       },
       {
-        caption: `Mini-batches against the gradient of all ${count(data.cosine.n)} training digits, measured beforehand`,
+        caption:
+          `Mini-batches against the gradient of all ${count(data.cosine.n)} training ` +
+          "digits, measured beforehand",
         heads: ["size", "mean cosine", "predicted", "uphill"],
-        rows: before.batch.map((size, i) => [count(size), text(before.mean[i], 3), text(before.predicted[i], 3), percent(before.uphill[i])]),
+        rows: before.batch.map((size, i) => [
+          count(size),
+          text(before.mean[i], 3),
+          text(before.predicted[i], 3),
+          percent(before.uphill[i]),
+        ]),
       },
     ];
   },
 };
 
-// --- numbers ---------------------------------------------------------------------------------------
+// --- numbers -------------------------------------------------------------------------------------
 
 const full = new WeakMap(); // by network
 const pixels = new WeakMap(); // by list of digits: the same for every network
 const drawn = { key: "", cosines: [] };
 
 function fullOf({ network, data, all }) {
-  if (!pixels.has(data.digits)) pixels.set(data.digits, inputProducts(data.digits.map(({ image }) => image)));
+  if (!pixels.has(data.digits))
+    pixels.set(data.digits, inputProducts(data.digits.map(({ image }) => image)));
   if (!full.has(network)) {
-    full.set(network, summary(gradientProducts(all(), pixels.get(data.digits)), data.digits.length));
+    full.set(
+      network,
+      summary(gradientProducts(all(), pixels.get(data.digits)), data.digits.length),
+    );
   }
   return full.get(network);
 }
@@ -109,7 +148,13 @@ function sizeOf({ state, data }) {
 // Sizes from 1 to all, each larger than the one before by about the same factor.
 function stopsOf({ data }) {
   const n = data.digits.length;
-  return [...new Set(Array.from({ length: STOPS + 1 }, (_, i) => Math.round(n ** (i / STOPS))).concat(Math.min(100, n)))].sort((a, b) => a - b);
+  return [
+    ...new Set(
+      Array.from({ length: STOPS + 1 }, (_, i) => Math.round(n ** (i / STOPS))).concat(
+        Math.min(100, n),
+      ),
+    ),
+  ].sort((a, b) => a - b);
 }
 
 function drawsOf(ctx) {
@@ -127,7 +172,10 @@ function measuredCurve(ctx) {
   const n = ctx.data.digits.length;
   if (!curves.has(ctx.network)) {
     const sizes = [...MEASURED_AT.filter((size) => size < n), n];
-    curves.set(ctx.network, sizes.map((size) => [size, mean(cosines(fullOf(ctx), size, DRAWS, seeded(size)))]));
+    curves.set(
+      ctx.network,
+      sizes.map((size) => [size, mean(cosines(fullOf(ctx), size, DRAWS, seeded(size)))]),
+    );
   }
   return curves.get(ctx.network);
 }
@@ -140,7 +188,7 @@ function uphill(found) {
   return found.filter((cosine) => cosine < 0).length / found.length;
 }
 
-// --- what is said ----------------------------------------------------------------------------------
+// --- what is said --------------------------------------------------------------------------------
 
 function statements(ctx) {
   const all = fullOf(ctx);
@@ -155,12 +203,30 @@ function statements(ctx) {
   const steps = term("z", "steps for the work of one", n / size, null, 2);
   return [
     formula(ctx, {
-      words: ["The examples disagree: the squared distance of their gradients from the mean is ", scatter, " times the mean's own squared length. For mini-batches of ", batch, " this predicts a cosine of ", expected, "; those drawn have ", found, " on average."],
+      words: [
+        "The examples disagree: the squared distance of their gradients from the mean is ",
+        scatter,
+        " times the mean's own squared length. For mini-batches of ",
+        batch,
+        " this predicts a cosine of ",
+        expected,
+        "; those drawn have ",
+        found,
+        " on average.",
+      ],
       parts: ["1 / √( 1 + ", scatter, " / ", batch, " × ", left, " )"],
       result: expected,
     }),
     formula(ctx, {
-      words: ["A step with all ", whole, " examples costs as much as ", steps, " steps with ", batch, "."],
+      words: [
+        "A step with all ",
+        whole,
+        " examples costs as much as ",
+        steps,
+        " steps with ",
+        batch,
+        ".",
+      ],
       parts: [whole, " / ", batch],
       result: steps,
     }),
@@ -178,7 +244,10 @@ function numbersOf(ctx) {
     rows: [
       ["mean cosine", text(mean(found), 3)],
       ["predicted", text(predicted(fullOf(ctx), size), 3)],
-      ["smallest and largest", `${signed(Math.min(...found), 3)} to ${signed(Math.max(...found), 3)}`],
+      [
+        "smallest and largest",
+        `${signed(Math.min(...found), 3)} to ${signed(Math.max(...found), 3)}`,
+      ],
       ["point uphill", percent(uphill(found))],
       ["work of one step, in example-gradients", count(size)],
       ["work of one step with all", count(n)],
@@ -193,19 +262,24 @@ function remarks(ctx) {
   const at = Math.max(before.batch.indexOf(100), 0);
   return [
     paragraph(
-      `“All” means two things here. The histogram and the dots are computed now, against the gradient of the ` +
-        `${count(ctx.data.digits.length)} digits in this page. The squares were measured beforehand, against all ` +
-        `${count(ctx.data.cosine.n)} training digits: there, mini-batches of ${count(before.batch[at])} have a cosine of ` +
+      "“All” means two things here. The histogram and the dots are computed now, against the " +
+        "gradient of the " +
+        `${count(ctx.data.digits.length)} digits in this page. The squares were measured ` +
+        "beforehand, against all " +
+        `${count(ctx.data.cosine.n)} training digits: there, mini-batches of ` +
+        `${count(before.batch[at])} have a cosine of ` +
         `${text(before.mean[at], 3)} for this network.`,
     ),
     paragraph(
-      "Choose another network above. Before training nearly every example wants the same, and a few speak for all. Later that common " +
-        "wish is satisfied, only disagreements remain, and one mini-batch knows little of the whole. Its step is still worth its price.",
+      "Choose another network above. Before training nearly every example wants the same, and " +
+        "a few speak for all. Later that common " +
+        "wish is satisfied, only disagreements remain, and one mini-batch knows little of the " +
+        "whole. Its step is still worth its price.",
     ),
   ];
 }
 
-// --- drawings --------------------------------------------------------------------------------------
+// --- drawings ------------------------------------------------------------------------------------
 
 function histogramOf(ctx, width) {
   const found = drawsOf(ctx);
@@ -215,7 +289,11 @@ function histogramOf(ctx, width) {
     width,
     height: 270,
     label: step.sentence(ctx),
-    x: { label: low < 0 ? "cosine; below 0 (hatched) the step goes uphill" : "cosine", domain: [low, 1], format: (t) => text(t, 1) },
+    x: {
+      label: low < 0 ? "cosine; below 0 (hatched) the step goes uphill" : "cosine",
+      domain: [low, 1],
+      format: (t) => text(t, 1),
+    },
     y: { label: "mini-batches", format: (t) => (Number.isInteger(t) ? count(t) : "") },
     counts: counted(found, [low, 1], low < 0 ? 2 * BINS : BINS),
     divide: 0,
@@ -228,9 +306,17 @@ function seriesOf(ctx) {
   const before = beforehand(ctx);
   const sizes = stopsOf(ctx);
   return [
-    { ...FORMULA, name: `predicted for the ${count(n)} of this page`, points: sizes.map((size) => [size, predicted(fullOf(ctx), size)]) },
+    {
+      ...FORMULA,
+      name: `predicted for the ${count(n)} of this page`,
+      points: sizes.map((size) => [size, predicted(fullOf(ctx), size)]),
+    },
     { ...LIVE, name: `mean of ${DRAWS} draws, computed now`, points: measuredCurve(ctx) },
-    { ...BEFORE, name: `all ${count(ctx.data.cosine.n)}, measured beforehand`, points: before.batch.map((size, i) => [size, before.mean[i]]) },
+    {
+      ...BEFORE,
+      name: `all ${count(ctx.data.cosine.n)}, measured beforehand`,
+      points: before.batch.map((size, i) => [size, before.mean[i]]),
+    },
   ];
 }
 
@@ -239,7 +325,12 @@ function curveOf(ctx, width) {
     width,
     height: 270,
     label: "Mean cosine by size of the mini-batch, see the table",
-    x: { label: "examples in a mini-batch", log: true, domain: [1, ctx.data.cosine.n], format: count },
+    x: {
+      label: "examples in a mini-batch",
+      log: true,
+      domain: [1, ctx.data.cosine.n],
+      format: count,
+    },
     y: { label: "cosine to the full gradient", domain: [0, 1], format: (t) => text(t, 1) },
     series: seriesOf(ctx),
     rules: [{ x: sizeOf(ctx), label: count(sizeOf(ctx)) }],

@@ -16,8 +16,19 @@ const HEIGHT = { least: 250, most: 440 };
 
 const STILL = matchMedia("(prefers-reduced-motion: reduce)");
 
-const STUMBLING = { key: "stumbling", name: "stumbling: a mini-batch for each step", kind: "first", mark: "circle" };
-const CAREFUL = { key: "careful", name: "careful: all examples for each step", kind: "second", mark: "square", dash: "7 3" };
+const STUMBLING = {
+  key: "stumbling",
+  name: "stumbling: a mini-batch for each step",
+  kind: "first",
+  mark: "circle",
+};
+const CAREFUL = {
+  key: "careful",
+  name: "careful: all examples for each step",
+  kind: "second",
+  mark: "square",
+  dash: "7 3",
+};
 const WALKERS = [STUMBLING, CAREFUL];
 
 export const step = {
@@ -30,20 +41,40 @@ export const step = {
   keys: { " ": (ctx) => flip(ctx) },
 
   render(panel, ctx) {
-    this.against = choice("Compare them by", [["work", "work done"], ["steps", "steps taken"]], (against) =>
-      ctx.set({ against }),
+    this.against = choice(
+      "Compare them by",
+      [
+        ["work", "work done"],
+        ["steps", "steps taken"],
+      ],
+      (against) => ctx.set({ against }),
     );
-    this.scrub = slider("How far", { min: 0, max: 1, step: 0.002 }, (walked) => ctx.set({ walked, playing: false }));
-    this.play = make("button", { type: "button", class: "primary", onclick: () => flip(ctx) }, "Play");
+    this.scrub = slider("How far", { min: 0, max: 1, step: 0.002 }, (walked) =>
+      ctx.set({ walked, playing: false }),
+    );
+    this.play = make(
+      "button",
+      { type: "button", class: "primary", onclick: () => flip(ctx) },
+      "Play",
+    );
     this.words = make("div", { class: "statements" });
-    this.map = figure("Seen from above: darker is costlier", (width) => mapOf(ctx, width), legend(WALKERS));
+    this.map = figure(
+      "Seen from above: darker is costlier",
+      (width) => mapOf(ctx, width),
+      legend(WALKERS),
+    );
     this.cost = figure("The cost on the way", (width) => costOf(ctx, width), legend(WALKERS));
     fill(
       panel,
       make("div", { class: "controls-row" }, this.against, this.play, this.scrub),
       this.words,
       make("div", { class: "side-by-side" }, this.map.element, this.cost.element),
-      make("div", { class: "side-by-side" }, make("div", { class: "part" }, table(summaryTable(ctx))), make("div", { class: "prose" }, remarks(ctx))),
+      make(
+        "div",
+        { class: "side-by-side" },
+        make("div", { class: "part" }, table(summaryTable(ctx))),
+        make("div", { class: "prose" }, remarks(ctx)),
+      ),
     );
   },
 
@@ -100,7 +131,7 @@ function flip(ctx) {
   if (!STILL.matches) ctx.set({ playing: !ctx.state.playing });
 }
 
-// --- the walks -------------------------------------------------------------------------------------
+// --- the walks -----------------------------------------------------------------------------------
 
 // What a step of a walker costs, in examples looked at.
 function price({ data: { walks } }, { key }) {
@@ -110,7 +141,13 @@ function price({ data: { walks } }, { key }) {
 function pointsOf(ctx, walker) {
   const { x, y, cost, work } = ctx.data.walks[walker.key];
   const each = price(ctx, walker);
-  return x.map((_, i) => ({ x: x[i], y: y[i], cost: cost[i], work: work[i], steps: work[i] / each }));
+  return x.map((_, i) => ({
+    x: x[i],
+    y: y[i],
+    cost: cost[i],
+    work: work[i],
+    steps: work[i] / each,
+  }));
 }
 
 // How far both have come, in the unit of the comparison. Work is compared in ratios: the careful
@@ -131,7 +168,7 @@ function here(ctx, walker) {
   return soFar(ctx, walker).at(-1);
 }
 
-// --- what is said ----------------------------------------------------------------------------------
+// --- what is said --------------------------------------------------------------------------------
 
 function statement(ctx) {
   return WALKERS.map(({ key }) => {
@@ -140,7 +177,15 @@ function statement(ctx) {
     const off = term("z", "distance from the start", displacement, null, 2);
     const detour = term("w", "detour", length / displacement, null, 2);
     return formula(ctx, {
-      words: [`The ${key} man walks `, way, " and ends ", off, " from where he began: the way is ", detour, " times as long."],
+      words: [
+        `The ${key} man walks `,
+        way,
+        " and ends ",
+        off,
+        " from where he began: the way is ",
+        detour,
+        " times as long.",
+      ],
       parts: [way, " / ", off],
       result: detour,
     });
@@ -173,7 +218,13 @@ function walkTable(ctx, walker) {
   return {
     caption: `The ${walker.key} man's way`,
     heads: ["step", "examples looked at", "along", "across", "cost"],
-    rows: shown.map((at) => [count(at.steps), count(at.work), text(at.x, 2), text(at.y, 2), text(at.cost)]),
+    rows: shown.map((at) => [
+      count(at.steps),
+      count(at.work),
+      text(at.x, 2),
+      text(at.y, 2),
+      text(at.cost),
+    ]),
   };
 }
 
@@ -185,19 +236,22 @@ function remarks(ctx) {
   return [
     paragraph(
       `The map is a flat cut through ${hidden} more directions, which it hides: ${walks.axes}. ` +
-        `On the way the walks are up to ${text(walks.out_of_plane, 2)} away from it, so a man can be ` +
+        `On the way the walks are up to ${text(walks.out_of_plane, 2)} away from it, so a man ` +
+        "can be " +
         "lower than the ground he is drawn on.",
     ),
     paragraph(
-      `Of the stumbling man's steps ${percent(walks.stumbling.uphill)} went uphill, of the careful man's ` +
+      `Of the stumbling man's steps ${percent(walks.stumbling.uphill)} went uphill, of the ` +
+        "careful man's " +
         `${percent(walks.careful.uphill)}. But each careful step costs as much as ` +
-        `${count(walks.n / walks.batch)} stumbling ones. For the work of the whole stumbling walk, which ends at ` +
+        `${count(walks.n / walks.batch)} stumbling ones. For the work of the whole stumbling ` +
+        "walk, which ends at " +
         `cost ${text(end.cost)}, the careful man is still at ${text(meanwhile.cost)}.`,
     ),
   ];
 }
 
-// --- the map ---------------------------------------------------------------------------------------
+// --- the map -------------------------------------------------------------------------------------
 
 function mapOf(ctx, width) {
   const { x, y, cost } = ctx.data.walks.contour;
@@ -232,8 +286,9 @@ function levelsOf(cost) {
 
 function landscape(frame, x, y, cost) {
   const bands = contours(x, y, cost, levelsOf(cost), frame.x, frame.y);
-  const shelf = frame.top + 0.14 * (frame.bottom - frame.top); // where the lines carry their numbers
-  const nearest = (spots) => spots.reduce((a, b) => (Math.abs(b[1] - shelf) < Math.abs(a[1] - shelf) ? b : a));
+  const shelf = frame.top + 0.14 * (frame.bottom - frame.top); // where lines carry their numbers
+  const nearest = (spots) =>
+    spots.reduce((a, b) => (Math.abs(b[1] - shelf) < Math.abs(a[1] - shelf) ? b : a));
   const clear = ([spot]) => spot > frame.left + 16 && spot < frame.right - 16;
   const labels = bands
     .filter(({ spots }) => spots.length > 0)
@@ -244,7 +299,9 @@ function landscape(frame, x, y, cost) {
     { class: "landscape" },
     bands.map(({ area }) => draw("path", { class: "band", d: area })),
     bands.map(({ line }) => draw("path", { class: "isoline", d: line })),
-    spaced(labels).map(({ at: [left, top], level }) => words(left, top + 4, text(level, 2), "middle")),
+    spaced(labels).map(({ at: [left, top], level }) =>
+      words(left, top + 4, text(level, 2), "middle"),
+    ),
   );
 }
 
@@ -252,7 +309,8 @@ function landscape(frame, x, y, cost) {
 function spaced(labels) {
   const kept = [];
   for (const label of labels) {
-    const overlaps = ({ at: [x, y] }) => Math.abs(x - label.at[0]) < LABEL.wide && Math.abs(y - label.at[1]) < LABEL.high;
+    const overlaps = ({ at: [x, y] }) =>
+      Math.abs(x - label.at[0]) < LABEL.wide && Math.abs(y - label.at[1]) < LABEL.high;
     if (!kept.some(overlaps)) kept.push(label);
   }
   return kept;
@@ -277,7 +335,9 @@ function costOf(ctx, width) {
   const all = WALKERS.map((walker) => pointsOf(ctx, walker));
   const most = Math.max(...all.map((points) => points.at(-1)[ctx.state.against]));
   const costs = all.flat().map(({ cost }) => cost);
-  const at = (points) => points.slice(byWork ? 1 : 0).map((point) => [point[ctx.state.against], point.cost]); // no logarithm of no work
+  // There is no logarithm of no work.
+  const at = (points) =>
+    points.slice(byWork ? 1 : 0).map((point) => [point[ctx.state.against], point.cost]);
   return lineChart({
     width,
     height: 300,
@@ -290,6 +350,11 @@ function costOf(ctx, width) {
     },
     y: { label: "cost", domain: [0, Math.max(...costs)], format: (t) => text(t, 1) },
     series: WALKERS.map((walker, i) => ({ ...walker, mark: null, points: at(all[i]) })),
-    rules: [{ x: Math.max(reached(ctx), byWork ? ctx.data.walks.batch : 0), label: count(Math.round(reached(ctx))) }],
+    rules: [
+      {
+        x: Math.max(reached(ctx), byWork ? ctx.data.walks.batch : 0),
+        label: count(Math.round(reached(ctx))),
+      },
+    ],
   });
 }

@@ -8,8 +8,19 @@ import { whole } from "../state.js";
 import { formula, term } from "../words.js";
 
 const TEST = { name: "new images, mean", kind: "first", mark: "circle" };
-const SEEDS = { name: "new images, one start each", kind: "first hollow", mark: "circle", line: false, radius: 3.5 };
-const TRAIN = { name: "the images it learnt from, mean", kind: "second", mark: "square", dash: "6 4" };
+const SEEDS = {
+  name: "new images, one start each",
+  kind: "first hollow",
+  mark: "circle",
+  line: false,
+  radius: 3.5,
+};
+const TRAIN = {
+  name: "the images it learnt from, mean",
+  kind: "second",
+  mark: "square",
+  dash: "6 4",
+};
 
 export const step = {
   id: "amount",
@@ -20,8 +31,10 @@ export const step = {
 
   render(panel, ctx) {
     this.words = make("div", {});
-    this.pick = slider("Images to learn from", { min: 0, max: ctx.data.amount.n.length - 1, step: 1 }, (amount) =>
-      ctx.set({ amount }),
+    this.pick = slider(
+      "Images to learn from",
+      { min: 0, max: ctx.data.amount.n.length - 1, step: 1 },
+      (amount) => ctx.set({ amount }),
     );
     const title = "Accuracy against the number of images";
     this.chart = figure(title, (width) => chartOf(ctx, width), legend([TEST, SEEDS, TRAIN]));
@@ -43,7 +56,8 @@ export const step = {
   sentence(ctx) {
     const { n, test, train } = chosen(ctx);
     return (
-      `Having learnt from ${count(n)} images, the network reads ${percent(mean(test))} of new images correctly, ` +
+      `Having learnt from ${count(n)} images, the network reads ${percent(mean(test))} of new ` +
+      "images correctly, " +
       `and ${percent(mean(train))} of those it learnt from.`
     );
   },
@@ -105,7 +119,12 @@ function chartOf(ctx, width) {
     width,
     height: 300,
     label: step.sentence(ctx),
-    x: { label: "images learnt from (ticks: times ten)", log: true, domain: [rows[0].n * 0.8, rows.at(-1).n * 1.25], format: count },
+    x: {
+      label: "images learnt from (ticks: times ten)",
+      log: true,
+      domain: [rows[0].n * 0.8, rows.at(-1).n * 1.25],
+      format: count,
+    },
     y: { label: "share read correctly", domain: [least, 1], format: (t) => percent(t, 0) },
     series: [
       { ...TRAIN, points: rows.map((row) => [row.n, mean(row.train)]) },
@@ -119,13 +138,21 @@ function chartOf(ctx, width) {
 function remarks(ctx) {
   const all = amounts(ctx);
   const gain = (from, to) =>
-    `from ${count(from.n)} to ${count(to.n)} images accuracy changes by ${signed(100 * (mean(to.test) - mean(from.test)), 1)} points`;
+    `from ${count(from.n)} to ${count(to.n)} images accuracy changes by ` +
+    `${signed(100 * (mean(to.test) - mean(from.test)), 1)} points`;
   return [
     paragraph(
-      `At the lower end, ${gain(all[0], all[1])}; at the upper end, ${gain(all.at(-2), all.at(-1))}. `,
-      "Every image needs somebody to say which digit it is: getting enough good, labelled data is often the hard part.",
+      `At the lower end, ${gain(all[0], all[1])}; at the upper end, ` +
+        `${gain(all.at(-2), all.at(-1))}. `,
+      "Every image needs somebody to say which digit it is: getting enough good, labelled data " +
+        "is often the hard part.",
     ),
-    make("p", { class: "note" }, `${all[0].test.length} dots for each amount: as many random starts. Networks trained for this: ${ctx.data.texts.amount}. The digits of this page: ${ctx.data.source.text}.`),
+    make(
+      "p",
+      { class: "note" },
+      `${all[0].test.length} dots for each amount: as many random starts. Networks trained for ` +
+        `this: ${ctx.data.texts.amount}. The digits of this page: ${ctx.data.source.text}.`,
+    ),
   ];
 }
 

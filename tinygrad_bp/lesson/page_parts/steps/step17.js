@@ -30,20 +30,39 @@ export const step = {
     seed: passing(4),
     drawing: passing(blank()),
   },
-  keys: Object.fromEntries(Object.entries(MOVES).map(([key, [right, down]]) => [key, (ctx) => move(ctx, right, down)])),
+  keys: Object.fromEntries(
+    Object.entries(MOVES).map(([key, [right, down]]) => [key, (ctx) => move(ctx, right, down)]),
+  ),
 
   render(panel, ctx) {
-    this.source = choice("Picture", [["example", "The example"], ["noise", "Noise"], ["drawing", "My drawing"]], (source) => ctx.set({ source }));
+    this.source = choice(
+      "Picture",
+      [
+        ["example", "The example"],
+        ["noise", "Noise"],
+        ["drawing", "My drawing"],
+      ],
+      (source) => ctx.set({ source }),
+    );
     this.board = board(ctx);
-    this.inverted = toggle("Invert", () => ctx.set({ inverted: ctx.state.inverted === "1" ? "0" : "1" }));
+    this.inverted = toggle("Invert", () =>
+      ctx.set({ inverted: ctx.state.inverted === "1" ? "0" : "1" }),
+    );
     this.words = make("div", { class: "statements" });
     this.outputs = figure("What the network says", (width) => outputsOf(ctx, width));
-    this.shifts = figure("Right answers when every digit is shifted", (width) => shiftsOf(ctx, width));
+    this.shifts = figure("Right answers when every digit is shifted", (width) =>
+      shiftsOf(ctx, width),
+    );
     this.remarks = make("div", { class: "prose" });
     fill(
       panel,
       make("div", { class: "controls-row" }, this.source),
-      make("div", { class: "bench" }, this.board.element, make("div", { class: "bench-tools" }, shiftButtons(ctx), tools(ctx, this))),
+      make(
+        "div",
+        { class: "bench" },
+        this.board.element,
+        make("div", { class: "bench-tools" }, shiftButtons(ctx), tools(ctx, this)),
+      ),
       this.outputs.element,
       this.words,
       this.shifts.element,
@@ -72,7 +91,10 @@ export const step = {
   sentence(ctx) {
     const outputs = ctx.pass.a.at(-1);
     const [first, second] = ranking(outputs);
-    return `${whatIsShown(ctx)}: the network says ${first} with ${text(outputs[first])}; next is ${second} with ${text(outputs[second])}.`;
+    return (
+      `${whatIsShown(ctx)}: the network says ${first} with ${text(outputs[first])}; next ` +
+      `is ${second} with ${text(outputs[second])}.`
+    );
   },
 
   table(ctx) {
@@ -92,18 +114,26 @@ export const step = {
   },
 };
 
-// --- the picture -----------------------------------------------------------------------------------
+// --- the picture ---------------------------------------------------------------------------------
 
 function imageOf(ctx) {
   const { source, right, down, seed, drawing } = ctx.state;
   const stored = ctx.data.digits[ctx.state.example].image;
-  const picture = { example: () => stored, noise: () => noise(seeded(seed)), drawing: () => drawing }[source]();
+  const picture = {
+    example: () => stored,
+    noise: () => noise(seeded(seed)),
+    drawing: () => drawing,
+  }[source]();
   const moved = shifted(picture, right, down);
   return ctx.state.inverted === "1" ? inverted(moved) : moved;
 }
 
 function whatIsShown({ state, label }) {
-  const what = { example: `Example ${state.example}, a ${label}`, noise: "Noise", drawing: "Your drawing" }[state.source];
+  const what = {
+    example: `Example ${state.example}, a ${label}`,
+    noise: "Noise",
+    drawing: "Your drawing",
+  }[state.source];
   const parts = [
     state.right && `${Math.abs(state.right)} to the ${state.right > 0 ? "right" : "left"}`,
     state.down && `${Math.abs(state.down)} ${state.down > 0 ? "down" : "up"}`,
@@ -125,13 +155,31 @@ function paint(ctx, x, y, ink) {
 
 function shiftButtons(ctx) {
   const arrow = (sign, name, right, down) =>
-    make("button", { type: "button", class: `to-${name}`, "aria-label": `Shift ${name} by one pixel`, onclick: () => move(ctx, right, down) }, sign);
+    make(
+      "button",
+      {
+        type: "button",
+        class: `to-${name}`,
+        "aria-label": `Shift ${name} by one pixel`,
+        onclick: () => move(ctx, right, down),
+      },
+      sign,
+    );
   return make(
     "div",
     { class: "compass", role: "group", "aria-label": "Shift the picture" },
     arrow("↑", "up", 0, -1),
     arrow("←", "left", -1, 0),
-    make("button", { type: "button", class: "home", "aria-label": "Shift back to where it was", onclick: () => ctx.set({ right: 0, down: 0 }) }, "·"),
+    make(
+      "button",
+      {
+        type: "button",
+        class: "home",
+        "aria-label": "Shift back to where it was",
+        onclick: () => ctx.set({ right: 0, down: 0 }),
+      },
+      "·",
+    ),
     arrow("→", "right", 1, 0),
     arrow("↓", "down", 0, 1),
   );
@@ -143,12 +191,20 @@ function tools(ctx, view) {
     const [right, down] = centring(imageOf(ctx));
     move(ctx, right, down);
   };
-  const clear = () => ctx.set({ source: "drawing", drawing: blank(), right: 0, down: 0, inverted: "0" });
+  const clear = () =>
+    ctx.set({ source: "drawing", drawing: blank(), right: 0, down: 0, inverted: "0" });
   const another = () => ctx.set({ source: "noise", seed: ctx.state.seed + 1 });
-  return make("div", { class: "row" }, view.inverted, button("Centre", centre), button("New noise", another), button("Empty page", clear));
+  return make(
+    "div",
+    { class: "row" },
+    view.inverted,
+    button("Centre", centre),
+    button("New noise", another),
+    button("Empty page", clear),
+  );
 }
 
-// --- the drawing board -----------------------------------------------------------------------------
+// --- the drawing board ---------------------------------------------------------------------------
 
 // A picture to draw on, with the pointer or with the keys.
 function board(ctx) {
@@ -159,7 +215,8 @@ function board(ctx) {
     height: size,
     tabindex: 0,
     role: "application",
-    "aria-label": "Picture to draw on: the arrow keys move the pen, Space paints, Backspace rubs out",
+    "aria-label":
+      "Picture to draw on: the arrow keys move the pen, Space paints, Backspace rubs out",
   });
   const pen = { x: SIDE / 2, y: SIDE / 2, last: null };
   let shown = blank();
@@ -177,7 +234,10 @@ function board(ctx) {
 
   function cursor(context) {
     const [x, y] = [(pen.x + 0.5) * CELL, (pen.y + 0.5) * CELL];
-    for (const [colour, width] of [["#000", 5], ["#ffd75e", 2.5]]) {
+    for (const [colour, width] of [
+      ["#000", 5],
+      ["#ffd75e", 2.5],
+    ]) {
       context.strokeStyle = colour;
       context.lineWidth = width;
       context.strokeRect(x - CELL, y - CELL, 2 * CELL, 2 * CELL);
@@ -192,7 +252,12 @@ function board(ctx) {
     const from = pen.last ?? { x, y };
     const parts = Math.max(1, Math.ceil(Math.hypot(x - from.x, y - from.y)));
     for (let i = 1; i <= parts; i += 1) {
-      paint(ctx, from.x + ((x - from.x) * i) / parts, from.y + ((y - from.y) * i) / parts, event.buttons === 2 ? 0 : 1);
+      paint(
+        ctx,
+        from.x + ((x - from.x) * i) / parts,
+        from.y + ((y - from.y) * i) / parts,
+        event.buttons === 2 ? 0 : 1,
+      );
     }
     Object.assign(pen, { x: Math.round(x), y: Math.round(y), last: { x, y } });
   }
@@ -219,20 +284,36 @@ function board(ctx) {
   canvas.addEventListener("keydown", keydown);
   canvas.addEventListener("focus", () => show());
   canvas.addEventListener("blur", () => show());
-  const hint = make("p", { class: "note" }, "Draw on it with mouse or finger. Keys: arrows move the pen, with Shift it paints; Space paints, Backspace rubs out.");
+  const hint = make(
+    "p",
+    { class: "note" },
+    "Draw on it with mouse or finger. Keys: arrows move the pen, with Shift it paints; Space " +
+      "paints, Backspace rubs out.",
+  );
   return { element: make("div", {}, canvas, hint), show };
 }
 
-// --- what is said ----------------------------------------------------------------------------------
+// --- what is said --------------------------------------------------------------------------------
 
 function statement(ctx) {
   const outputs = ctx.pass.a.at(-1);
   const [first, second] = ranking(outputs);
   const mark = (j) => ({ neurons: [[3, j]] });
-  const [most, next] = [term("a", `a${first}`, outputs[first], mark(first)), term("a", `a${second}`, outputs[second], mark(second))];
+  const [most, next] = [
+    term("a", `a${first}`, outputs[first], mark(first)),
+    term("a", `a${second}`, outputs[second], mark(second)),
+  ];
   const lead = term("d", "lead", outputs[first] - outputs[second]);
   return formula(ctx, {
-    words: [`It says ${first} with `, most, `, before ${second} with `, next, ": a lead of ", lead, ". None of its ten outputs can say “this is no digit”."],
+    words: [
+      `It says ${first} with `,
+      most,
+      `, before ${second} with `,
+      next,
+      ": a lead of ",
+      lead,
+      ". None of its ten outputs can say “this is no digit”.",
+    ],
     parts: [most, " − ", next],
     result: lead,
   });
@@ -266,27 +347,45 @@ function remarks(ctx) {
   const { scrambled } = ctx.data.limits;
   return [
     paragraph(
-      `Of ${count(NOISES)} pictures of noise, this network gives ${percent(sure, 0)} a largest output above ${SURE}, and calls ` +
+      `Of ${count(NOISES)} pictures of noise, this network gives ${percent(sure, 0)} a largest ` +
+        `output above ${SURE}, and calls ` +
         `${percent(share, 0)} of them a ${often}. It was never asked what is not a digit.`,
     ),
     paragraph(
-      "Nothing in it knows which pixels are neighbours. A digit moved by a few pixels lights other inputs, with weights " +
-        "that learnt something else. Put the pixels of all pictures in another order, the same for all, and it would learn as well.",
+      "Nothing in it knows which pixels are neighbours. A digit moved by a few pixels lights " +
+        "other inputs, with weights " +
+        "that learnt something else. Put the pixels of all pictures in another order, the same " +
+        "for all, and it would learn as well.",
     ),
     paragraph(
-      `It can only learn what is in the labels. Trained for ${count(scrambled.epochs)} epochs on labels in random order, the ` +
-        `cost stays at ${text(scrambled.cost)}; with the true labels it falls to ${text(scrambled.true_cost)}.`,
+      `It can only learn what is in the labels. Trained for ${count(scrambled.epochs)} epochs ` +
+        "on labels in random order, the " +
+        `cost stays at ${text(scrambled.cost)}; with the true labels it falls to ` +
+        `${text(scrambled.true_cost)}.`,
     ),
   ];
 }
 
-// --- drawings --------------------------------------------------------------------------------------
+// --- drawings ------------------------------------------------------------------------------------
 
 function outputsOf(ctx, width) {
   const outputs = ctx.pass.a.at(-1);
   const said = predict(outputs);
-  const rows = Array.from(outputs, (a, j) => ({ name: String(j), value: a, text: text(a), kind: j === said ? "said" : "quiet", marked: j === said }));
-  return namedBars({ width, label: step.sentence(ctx), rows, domain: [0, 1], nameWidth: 26, textWidth: 56 });
+  const rows = Array.from(outputs, (a, j) => ({
+    name: String(j),
+    value: a,
+    text: text(a),
+    kind: j === said ? "said" : "quiet",
+    marked: j === said,
+  }));
+  return namedBars({
+    width,
+    label: step.sentence(ctx),
+    rows,
+    domain: [0, 1],
+    nameWidth: 26,
+    textWidth: 56,
+  });
 }
 
 function shiftsOf(ctx, width) {
@@ -297,9 +396,20 @@ function shiftsOf(ctx, width) {
     width,
     height: 220,
     label: "Accuracy on new images by shift, see the table",
-    x: { label: `shift in pixels (${ctx.data.networks.at(-1).name}, new images)`, domain: [0, last], ticks: shift.pixels, format: count },
+    x: {
+      label: `shift in pixels (${ctx.data.networks.at(-1).name}, new images)`,
+      domain: [0, last],
+      ticks: shift.pixels,
+      format: count,
+    },
     y: { label: "right answers", domain: [0, 1], format: (t) => percent(t, 0) },
-    series: [{ kind: "first", mark: "circle", points: shift.pixels.map((by, i) => [by, shift.accuracy[i]]) }],
+    series: [
+      {
+        kind: "first",
+        mark: "circle",
+        points: shift.pixels.map((by, i) => [by, shift.accuracy[i]]),
+      },
+    ],
     rules: here > 0 && here <= last ? [{ x: here, label: "your shift" }] : [],
   });
 }

@@ -1,5 +1,7 @@
 // What the ten outputs should do: up for the digit that is there, down for the others.
 
+import { figure } from "../charts/frame.js";
+import { legend, lineChart } from "../charts/lines.js";
 import { choice, fill, make, table } from "../dom.js";
 import { signedBar } from "../marks.js";
 import { backward, costOf, predict, wanted } from "../net.js";
@@ -13,6 +15,8 @@ const COSTS = [
   ["cross-entropy", "Cross-entropy"],
 ];
 const LONGEST = 2; // no output is further than 1 from its target, and the wish is twice the gap
+const WISHES = { name: "wish for the output", kind: "first", mark: "circle" };
+const NUDGES = { name: "nudge on its bias", kind: "second", mark: "square", dash: "6 4" };
 const RIVAL = 8; // the lesson compares the 2 with the 8
 
 export const step = {
@@ -29,12 +33,15 @@ export const step = {
     this.pair = make("div", {});
     this.rivals = rivalPicker(ctx);
     this.bias = make("p", {});
+    const below = legend([WISHES, NUDGES]);
+    this.chart = figure("In proportion to the gap?", (width) => chartOf(ctx, width), below);
     fill(
       panel,
       this.statement,
       make("div", { class: "row" }, this.costs),
       this.listing,
       this.bias,
+      this.chart.element,
       make(
         "div",
         { class: "part" },
@@ -51,6 +58,7 @@ export const step = {
     fill(this.statement, statement(ctx));
     fill(this.listing, tableOf(ctx));
     this.bias.textContent = saturation(ctx);
+    this.chart.redraw();
     this.rivals.select.value = rival(ctx);
     fill(this.pair, pair(ctx));
   },
@@ -177,8 +185,8 @@ function tableOf(ctx) {
 function saturation(ctx) {
   if (ctx.state.cost === "cross-entropy") {
     return (
-      "With cross-entropy the nudge on a bias is exactly the gap: however sure a neuron " +
-      "is, it listens."
+      "With cross-entropy the nudge on a bias is exactly the gap: however sure a neuron is, it " +
+      "listens. The wishes for the outputs themselves have no bound, so the chart leaves them out."
     );
   }
   const { j, a, wish: w, nudge } = largestWish(ctx);
@@ -190,6 +198,27 @@ function saturation(ctx) {
     `by only ${signed(nudge, 4)}. ` +
     "Now try cross-entropy."
   );
+}
+
+// With squares the wishes lie on a line, with cross-entropy the nudges on the biases do.
+function chartOf(ctx, width) {
+  const all = rows(ctx).sort((s, t) => s.y - s.a - (t.y - t.a));
+  const squares = ctx.state.cost === "squares";
+  const most = squares ? LONGEST : 1; // wishes by cross-entropy have no bound
+  const series = [
+    { ...WISHES, points: squares ? all.map((row) => [row.y - row.a, row.wish]) : [] },
+    { ...NUDGES, points: all.map((row) => [row.y - row.a, row.nudge]) },
+  ];
+  return lineChart({
+    width,
+    height: 230,
+    label: squares
+      ? "Wishes lie on a line of slope 2"
+      : "Nudges on biases lie on a line of slope 1",
+    x: { label: "gap: wanted − is", domain: [-1, 1], format: (t) => text(t, 1) },
+    y: { label: "−∂C/∂a, −∂C/∂b", domain: [-most, most], format: (t) => text(t, 1) },
+    series: series.filter(({ points }) => points.length > 0),
+  });
 }
 
 function rival(ctx) {

@@ -17,7 +17,7 @@ export const step = {
   id: "avenues",
   number: 4,
   title: "Three ways to move one output",
-  covers: ["S11", "S12", "S23", "W6", "W11", "K4"],
+  covers: ["S23", "W6", "W11", "K4"],
   fields: { db: real(FIRST, -1, 1), dw: real(FIRST, -1, 1), da: real(FIRST, -1, 1) },
 
   render(panel, ctx) {

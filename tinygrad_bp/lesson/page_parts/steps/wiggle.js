@@ -29,8 +29,8 @@ export function relativeError(x, y) {
   return size === 0 ? 0 : Math.abs(x - y) / size;
 }
 
-// Wiggles every parameter, a stretch at a time. `told({done, worst, differences})` hears after each;
-// worst is {index, slope, difference}. Returns a function that stops it.
+// Wiggles every parameter, a stretch at a time. `told({done, worst, differences})` hears after
+// each; worst is {index, slope, difference}. Returns a function that stops it.
 export function checkAll(cost, gradient, h, told) {
   const differences = new Float64Array(gradient.length);
   let [done, worst, stopped] = [0, { index: 0, slope: 0, difference: -1 }, false];

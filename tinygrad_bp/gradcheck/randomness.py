@@ -1,0 +1,99 @@
+"""Where a function's random numbers come from, so that each evaluation can draw the same ones."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import random
+import types
+from typing import Any, Protocol
+
+import numpy as np
+
+from tinygrad_bp.nn import Module
+
+__all__ = ["Held", "NumPyGlobal", "PythonGlobal", "Source", "generators_of"]
+
+
+class Source(Protocol):
+    """Where random numbers come from: a state that can be read and set."""
+
+    state: Any
+
+
+class Held:
+    """A generator that the function or the model holds on to."""
+
+    def __init__(self, generator: np.random.Generator) -> None:
+        self._bits = generator.bit_generator
+
+    @property
+    def state(self) -> Any:
+        """Where the generator is in its sequence."""
+        return copy.deepcopy(self._bits.state)
+
+    @state.setter
+    def state(self, value: Any) -> None:
+        self._bits.state = value
+
+
+class NumPyGlobal:
+    """What `np.random.rand` and its kin draw from."""
+
+    @property
+    def state(self) -> Any:
+        """Where the generator is in its sequence."""
+        return np.random.get_state()  # noqa: NPY002  (it may be what the user draws from)
+
+    @state.setter
+    def state(self, value: Any) -> None:
+        np.random.set_state(value)  # noqa: NPY002
+
+
+class PythonGlobal:
+    """What `random.random` and its kin draw from."""
+
+    @property
+    def state(self) -> Any:
+        """Where the generator is in its sequence."""
+        return random.getstate()
+
+    @state.setter
+    def state(self, value: Any) -> None:
+        random.setstate(value)
+
+
+def generators_of(*holders: Any) -> list[Source]:
+    """Return the generators within reach: in closures, defaults, named globals, attributes."""
+    found: dict[int, np.random.Generator] = {}
+    seen: set[int] = set()
+    pending = list(holders)
+    while pending:
+        holder = pending.pop()
+        if id(holder) in seen:
+            continue
+        seen.add(id(holder))
+        if isinstance(holder, np.random.Generator):
+            found[id(holder)] = holder
+        else:
+            pending += _held_by(holder)
+    return [Held(generator) for generator in found.values()]
+
+
+def _held_by(holder: Any) -> list[Any]:
+    if isinstance(holder, functools.partial):
+        return [holder.func, *holder.args, *holder.keywords.values()]
+    if isinstance(holder, Module):
+        return [value for module in holder.modules() for value in vars(module).values()]
+    if (bound := getattr(holder, "__self__", None)) is not None and hasattr(holder, "__func__"):
+        return [holder.__func__, *getattr(bound, "__dict__", {}).values()]
+    code = getattr(holder, "__code__", None)
+    if code is None:
+        return []
+    cells = [cell for cell in holder.__closure__ or () if cell != types.CellType()]
+    named = [holder.__globals__[n] for n in code.co_names if n in holder.__globals__]
+    # Of the many things a function names, only those that may hold a generator.
+    kinds = (np.random.Generator, functools.partial, Module)
+    named = [value for value in named if isinstance(value, kinds) or hasattr(value, "__code__")]
+    defaults = [*(holder.__defaults__ or ()), *(holder.__kwdefaults__ or {}).values()]
+    return [*(cell.cell_contents for cell in cells), *named, *defaults]
