@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import numpy as np
@@ -67,3 +69,46 @@ def no_garbage() -> Callable[[], contextlib.AbstractContextManager[None]]:
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)
+
+
+# --- pages in a browser -----------------------------------------------------------------------
+
+PATIENCE_MS = 120_000  # a deadline, not a wait: busy machines are slow
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+    with playwright.sync_playwright() as running:
+        path = shutil.which("chromium") or running.chromium.executable_path
+        if not Path(path).exists():
+            pytest.skip("needs a Chromium: playwright install chromium")
+        launched = running.chromium.launch(executable_path=path)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def visit(browser: Any) -> Iterator[Callable[..., Any]]:
+    """Open a page; by the end it must have asked for nothing but itself, and not complained."""
+    asked: list[str] = []
+    complaints: list[str] = []
+    visited: set[str] = set()
+    contexts: list[Any] = []
+
+    def open_page(address: str, moment: str = "", **settings: Any) -> Any:
+        visited.add(address)
+        contexts.append(browser.new_context(**{"reduced_motion": "reduce", **settings}))
+        shown = contexts[-1].new_page()
+        shown.set_default_timeout(PATIENCE_MS)
+        shown.on("request", lambda request: asked.append(request.url))
+        shown.on("console", lambda message: complaints.append(message.text))
+        shown.on("pageerror", lambda error: complaints.append(str(error)))
+        shown.goto(f"{address}{moment}")
+        return shown
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert {url.partition("#")[0] for url in asked} == visited
+    assert complaints == []

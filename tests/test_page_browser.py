@@ -7,8 +7,7 @@ axe-playwright-python.
 from __future__ import annotations
 
 import re
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -30,41 +29,16 @@ PATIENCE_MS = 120_000  # a deadline, not a wait: busy machines are slow
 HOSTILE = "</script><img src=x onerror='window.__hacked = 1'><b class=planted>&\u2028"
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as running:
-        path = shutil.which("chromium") or running.chromium.executable_path
-        if not Path(path).exists():
-            pytest.skip("needs a Chromium: playwright install chromium")
-        launched = running.chromium.launch(executable_path=path)
-        yield launched
-        launched.close()
-
-
 @pytest.fixture
-def opened(browser: Any, tmp_path: Path) -> Iterator[Open]:
-    """Open the page of some data; at the end nothing must have been asked for or complained of."""
-    asked: list[str] = []
-    complaints: list[str] = []
-    contexts: list[Any] = []
+def opened(visit: Open, tmp_path: Path) -> Open:
+    """Open the page of some data."""
     path = tmp_path / "backward.html"
 
     def open_page(data: Data, moment: str = "", **settings: Any) -> Any:
         path.write_text(page(data), encoding="utf-8")
-        contexts.append(browser.new_context(**{"reduced_motion": "reduce", **settings}))
-        shown = contexts[-1].new_page()
-        shown.set_default_timeout(PATIENCE_MS)
-        shown.on("request", lambda request: asked.append(request.url))
-        shown.on("console", lambda message: complaints.append(message.text))
-        shown.on("pageerror", lambda error: complaints.append(str(error)))
-        shown.goto(f"{path.as_uri()}{moment}")
-        return shown
+        return visit(path.as_uri(), moment, **settings)
 
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert {url.partition("#")[0] for url in asked} == {path.as_uri()}
-    assert complaints == []
+    return open_page
 
 
 # --- graphs ---------------------------------------------------------------------------------

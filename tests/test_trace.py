@@ -392,4 +392,4 @@ def test_ten_thousand_nodes() -> None:
         y = np.tanh(y) * 1.001
     data = trace(y).to_dict()
     assert len(data["nodes"]) == 10_001
-    assert data["nodes"][-1]["name"] == "y"
+    assert data["nodes"][-1]["name"] == "y_5001"  # the leaf is the first `y`
