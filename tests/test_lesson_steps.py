@@ -7,6 +7,7 @@ import importlib
 import io
 import json
 import re
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from tinygrad_bp.errors import DataError, ShapeError
 from tinygrad_bp.lesson import Lesson, explorer_data, flatten, lesson_network, unflatten
 from tinygrad_bp.lesson.blobs import blob, rounded, unblob
 from tinygrad_bp.lesson.cached import cached_path, measured_once
-from tinygrad_bp.lesson.coverage import COVERAGE
+from tinygrad_bp.lesson.coverage import COVERAGE, as_markdown
 from tinygrad_bp.lesson.curves import Plan, measure, train_networks
 from tinygrad_bp.lesson.descent import accuracy_of, mean_cost
 from tinygrad_bp.lesson.explorer import drawn_data, pack, shipped, unpack
@@ -395,3 +396,20 @@ def test_its_test_is_there(test: str) -> None:
     file, _, name = test.partition("::")
     tree = ast.parse((TESTS / file).read_text(encoding="utf-8"))
     assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+def test_the_coverage_page_is_current() -> None:
+    written = Path(__file__).parent.parent / "examples" / "coverage.md"
+    assert written.read_text(encoding="utf-8") == as_markdown()
+
+
+def test_the_page_shows_what_the_table_says() -> None:
+    steps = files("tinygrad_bp").joinpath("lesson", "page_parts", "steps")
+    covers: dict[int, set[str]] = {}
+    for part in steps.iterdir():
+        text = part.read_text(encoding="utf-8")
+        if found := re.search(r"number: (\d+),.*?covers: \[(.*?)\]", text, re.DOTALL):
+            covers[int(found[1])] = set(re.findall(r"\w+", found[2]))
+    assert sorted(covers) == list(range(1, 18))
+    for row in COVERAGE:
+        assert row.step is None or row.id in covers[row.step], row

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-__all__ = ["COVERAGE", "Covered"]
+__all__ = ["COVERAGE", "Covered", "as_markdown"]
 
 
 class Covered(NamedTuple):
@@ -18,7 +18,7 @@ class Covered(NamedTuple):
     id: str
     what: str
     step: int | None
-    """Of the 17; None if it belongs to all of them or to none."""
+    """Of the 17 steps of the page; None if it belongs to all of them, or is for Python alone."""
     function: str
     """Within the package."""
     test: str
@@ -88,7 +88,7 @@ S30 | 12 | every example nudges differently | lesson.many.wish_table
     test_lesson_many.py::test_identical_examples_have_identical_columns_and_count_twice
 S31 | 12 | the wishes are averaged | lesson.many.WishTable.average
     test_lesson_many.py::test_the_last_column_is_the_mean_of_those_shown
-S32 | 13 | the average is the negative gradient | lesson.deltas.Deltas.gradient
+S32 | 12 | the average is the negative gradient | lesson.deltas.Deltas.gradient
     test_lesson_many.py::test_the_mean_of_gradients_is_the_gradient_of_the_mean
 S33 | 14 | all examples at each step are costly | lesson.descent.descend
     test_lesson_many.py::test_the_work_is_counted
@@ -150,7 +150,7 @@ K1  | 13 | the gradient as a named column | lesson.network.index_of
     test_lesson_example.py::test_every_parameter_has_one_name
 K2  |    | one neuron in each layer | lesson.chain.chain
     test_lesson_numbers.py::test_the_chain_by_its_factors
-K3  |  9 | superscripts are layers | lesson.network.name_of
+K3  |    | superscripts are layers | lesson.network.name_of
     test_lesson_example.py::test_every_parameter_has_one_name
 K4  |    | cost, sum and activation of the chain | lesson.chain.Chain.cost
     test_lesson_numbers.py::test_the_chain_by_its_factors
@@ -182,47 +182,47 @@ K17 |  9 | the recursion in general | lesson.voters.equations
     test_lesson_example.py::test_four_equations_hold_at_every_layer
 K18 |    | sensitivities as chains, of any graph | explain.trace.trace
     test_trace.py::test_contributions_add_up_to_the_gradient_bit_for_bit
-G1  | 16 | training and test digits | lesson.explorer.drawn_data
+G1  |    | training and test digits | lesson.explorer.drawn_data
     test_lesson_steps.py::test_test_digits_are_not_training_digits
-G2  |  1 | a random start reads at random | lesson.network.lesson_network
+G2  |    | a random start reads at random | lesson.network.lesson_network
     test_lesson_steps.py::test_networks_get_better
-G3  |  2 | cost of parameters, network of pixels | lesson.deltas.deltas_of
+G3  |    | cost of parameters, network of pixels | lesson.deltas.deltas_of
     test_lesson_example.py::test_the_closed_form_agrees_with_the_engine
-G4  | 13 | slopes, starts and valleys | optim.sgd.SGD
+G4  |    | slopes, starts and valleys | optim.sgd.SGD
     test_lesson_many.py::test_different_starts_end_in_different_valleys
-G5  |  2 | ranking costs | lesson.deltas.costs_of
+G5  |    | ranking costs | lesson.deltas.costs_of
     test_lesson_example.py::test_costs_rank_outputs_as_a_reader_would
-G6  | 13 | two inputs | tensor.gradients
+G6  |    | two inputs | tensor.gradients
     test_lesson_numbers.py::test_direction_and_importance_in_two_dimensions
-G7  | 15 | a learning rate can be too large | optim.sgd.SGD
+G7  |    | a learning rate can be too large | optim.sgd.SGD
     test_lesson_many.py::test_a_rate_above_two_over_the_curvature_overshoots
 G8  | 11 | relative importance | tensor.gradients
     test_lesson_numbers.py::test_direction_and_importance_in_two_dimensions
-G9  |  4 | activations must be smooth | functional.sigmoid
+G9  |    | activations must be smooth | functional.sigmoid
     test_lesson_many.py::test_a_step_for_an_activation_cannot_learn
 N1  |  1 | the network drawn and fed by hand | lesson.page.page
     test_lesson_steps.py::test_the_page_is_made_of_the_data
 N2  |  1 | weights as a pattern of pixels | lesson.figures.draw_figures
     test_lesson_many.py::test_weights_as_a_pattern_respond_to_what_is_like_them
-N3  |  5 | a bias as a threshold | primitives.sigmoid
+N3  |    | a bias as a threshold | primitives.sigmoid
     test_lesson_many.py::test_a_bias_of_minus_10_is_a_threshold_at_10
-N4  |  1 | σ far out | primitives.sigmoid
+N4  |    | σ far out | primitives.sigmoid
     test_lesson_many.py::test_sigmoid_is_safe_far_out_and_steepest_in_the_middle
-N5  |  4 | 13,002 dials set by hand | lesson.network.network_of
+N5  |    | 13,002 dials set by hand | lesson.network.network_of
     test_lesson_example.py::test_every_parameter_has_one_name
 N6  |  1 | matrix notation | lesson.deltas.activations
     test_lesson_example.py::test_matrix_form_is_the_sum_over_neurons
-N7  |  1 | ReLU, and why not nothing | functional.relu
+N7  |    | ReLU, and why not nothing | functional.relu
     test_lesson_many.py::test_relu_is_flat_for_negative_sums_only
 N8  |  1 | 4 or 9: the runner-up | lesson.example.OneExample.runner_up
     test_lesson_example.py::test_prediction_runner_up_and_margin
 A1  | 17 | how many new digits are read | training.Training
     test_training.py::test_the_promised_accuracies
-A2  | 17 | what better recipes reach | training.RECIPES
+A2  |    | what better recipes reach | training.RECIPES
     test_training.py::test_the_promised_accuracies
-A3  | 17 | what larger networks reach | training.Recipe
+A3  |    | what larger networks reach | training.Recipe
     test_training.py::test_layers_and_dtype
-A4  |  9 | first-layer weights look random | lesson.figures.draw_figures
+A4  | 17 | first-layer weights look random | lesson.figures.draw_figures
     test_lesson_steps.py::test_training_changes_only_weights_of_living_pixels
 A5  | 17 | noise is read with confidence | lesson.curves.limits
     test_lesson_numbers.py::test_noise_is_read_as_a_digit
@@ -243,3 +243,27 @@ def _read(row: str) -> Covered:
 
 COVERAGE = tuple(map(_read, re.findall(r".+\n    .+", _ROWS)))
 """Every statement, in order."""
+
+
+def as_markdown() -> str:
+    """Return the table as a page; `python -m tinygrad_bp.lesson.coverage` prints it.
+
+    >>> print(as_markdown().splitlines()[10].rpartition(" | ")[0])
+    | S5 | information is fed forward | 1 | `lesson.deltas.activations`
+    """
+    lines = [
+        "Made by `python -m tinygrad_bp.lesson.coverage`.",
+        "",
+        "# What the lesson says, and where it is shown, computed and tested",
+        "",
+        "| id | statement | step of the page | function | test |",
+        "| --- | --- | ---: | --- | --- |",
+    ]
+    for id_, what, step, function, test in COVERAGE:
+        shown = "" if step is None else f"{step} "
+        lines.append(f"| {id_} | {what} | {shown}| `{function}` | `{test.partition('::')[2]}` |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(as_markdown(), end="")
