@@ -153,13 +153,17 @@ def unmoved(run: Run, value: Any) -> Perturbed:
     return _wrap(np.asarray(value, complex), run)
 
 
-def _strip(value: Any) -> Any:
+_SEQUENCES = (list, tuple)  # made once: every operation of every entry comes through here
+_NUMBERS = (np.ndarray, np.generic)
+
+
+def _strip(args: Any) -> Any:
     """Replace perturbed arrays by complex ones, in nested arguments too."""
-    if isinstance(value, Perturbed):
-        return value.z
-    if isinstance(value, list | tuple):
-        return type(value)(map(_strip, value))
-    return value
+    plain = [
+        a.z if isinstance(a, Perturbed) else _strip(a) if isinstance(a, _SEQUENCES) else a
+        for a in args
+    ]
+    return plain if type(args) is list else type(args)(plain)
 
 
 def _apply(run: Run, function: Callable[..., Any], args: Any, options: Any) -> Any:
@@ -182,7 +186,7 @@ def _apply(run: Run, function: Callable[..., Any], args: Any, options: Any) -> A
 
 
 def _result(run: Run, value: Any, args: Any) -> Any:
-    if not (isinstance(value, np.ndarray | np.generic) and value.dtype.kind == "c"):
+    if not (isinstance(value, _NUMBERS) and value.dtype.kind == "c"):
         return value
     z = np.asarray(value)
     if run.jitter is not None:
