@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from tinygrad_bp.engine import Op, Variable
 if TYPE_CHECKING:
     from tinygrad_bp.explain.trace import Node, Trace, TracedStep
 
-__all__ = ["Check", "confirm", "confirm_leaf"]
+__all__ = ["Check", "confirm", "confirm_leaves"]
 
 Array = np.ndarray[Any, Any]
 
@@ -61,13 +62,18 @@ def confirm(traced: Trace, wanted: bool | None) -> str:  # noqa: FBT001  (one of
     return "every step is confirmed by a central difference, at its largest element"
 
 
-def confirm_leaf(traced: Trace, leaf: Node) -> list[Check]:
-    """Return central differences for the entries of a leaf, the first 64 of them."""
-    replay, grad = _Replay(traced), leaf.grad
+def confirm_leaves(traced: Trace) -> dict[int, list[Check]]:
+    """Return central differences for the first 64 entries of each leaf, by the leaf's number."""
+    replay = _Replay(traced)
+    return {leaf.id: _confirm_leaf(replay, leaf) for leaf in traced.leaves()}
+
+
+def _confirm_leaf(replay: _Replay, leaf: Node) -> list[Check]:
+    grad = leaf.grad
     if grad is None:
         return []
     found = []
-    for index in list(np.ndindex(leaf.value.shape))[:OF_A_LEAF]:
+    for index in islice(np.ndindex(leaf.value.shape), OF_A_LEAF):
         slope = _central(lambda x: replay.with_leaf(leaf, x), leaf.value, index)
         found.append(Check(index, float(grad[index]), slope))
     return found

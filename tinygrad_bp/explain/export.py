@@ -33,7 +33,11 @@ def exported(traced: Trace) -> dict[str, Any]:
     """Return the trace as the dictionary that every view is made from."""
     arrays = _Arrays()
     sources = _Sources(traced)
+    done = any(step.check is not None for step in traced.steps)
+    leaves = checks.confirm_leaves(traced) if done else {}
     nodes = [_node(traced, node, arrays, sources) for node in traced.nodes]
+    for node in nodes:
+        node["checks"] = [_check(check) for check in leaves.get(node["id"], [])]
     edges = [
         {
             "id": edge.id,
@@ -56,7 +60,7 @@ def exported(traced: Trace) -> dict[str, Any]:
         "edges": edges,
         "steps": steps,
         "checks": {
-            "done": any(step.check is not None for step in traced.steps),
+            "done": done,
             "text": traced.checked,
         },
         "sources": sources.kept,
@@ -132,14 +136,7 @@ def _node(traced: Trace, node: Node, arrays: _Arrays, sources: _Sources) -> dict
         "source": sources.of(node),
         "consumers": node.consumers,
         "notes": notes_on(traced, node),
-        "checks": _leaf_checks(traced, node),
     }
-
-
-def _leaf_checks(traced: Trace, node: Node) -> list[dict[str, Any]]:
-    if node.kind != "leaf" or not any(step.check is not None for step in traced.steps):
-        return []
-    return [_check(check) for check in checks.confirm_leaf(traced, node)]
 
 
 def _formula(formula: Formula) -> dict[str, Any]:
