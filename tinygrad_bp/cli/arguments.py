@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import importlib
 import math
 import sys
 from pathlib import Path
@@ -130,62 +131,18 @@ examples:
 }
 
 
-def _train(options: argparse.Namespace) -> int:
-    from tinygrad_bp.cli.train import train
+def _later(module: str, command: str) -> Callable[[argparse.Namespace], int]:
+    """Return what carries a command out; its module is loaded only then."""
 
-    return train(options)
+    def run(options: argparse.Namespace) -> int:
+        carry_out = getattr(importlib.import_module(f"tinygrad_bp.cli.{module}"), command)
+        return int(carry_out(options))
 
-
-def _predict(options: argparse.Namespace) -> int:
-    from tinygrad_bp.cli.predict import predict
-
-    return predict(options)
-
-
-def _check(options: argparse.Namespace) -> int:
-    from tinygrad_bp.cli.check import check
-
-    return check(options)
-
-
-def _step_size(options: argparse.Namespace) -> int:
-    from tinygrad_bp.cli.study import step_size
-
-    return step_size(options)
-
-
-def _taylor(options: argparse.Namespace) -> int:
-    from tinygrad_bp.cli.study import taylor
-
-    return taylor(options)
-
-
-def _explain(options: argparse.Namespace) -> int:
-    from tinygrad_bp.cli.explain import explain
-
-    return explain(options)
-
-
-def _mutants(options: argparse.Namespace) -> int:
-    from tinygrad_bp.cli.mutants import mutants
-
-    return mutants(options)
-
-
-def _explore(options: argparse.Namespace) -> int:
-    from tinygrad_bp.cli.explore import explore
-
-    return explore(options)
-
-
-def _lesson(options: argparse.Namespace) -> int:
-    from tinygrad_bp.cli.lesson import lesson
-
-    return lesson(options)
+    return run
 
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(run=_train)
+    parser.set_defaults(run=_later("train", "train"))
     data = parser.add_argument_group("what to learn from")
     source = data.add_mutually_exclusive_group()
     source.add_argument(
@@ -262,7 +219,7 @@ def _shown(recipe: Recipe, setting: str) -> str:
 
 
 def _add_predict(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(run=_predict)
+    parser.set_defaults(run=_later("predict", "predict"))
     parser.add_argument("model", type=Path, metavar="MODEL.npz")
     parser.add_argument(
         "images",
@@ -287,7 +244,7 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_check(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(run=_check)
+    parser.set_defaults(run=_later("check", "check"))
     function = parser.add_argument_group("a function")
     function.add_argument(
         "target",
@@ -336,7 +293,7 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
 def _add_study(parser: argparse.ArgumentParser) -> None:
     studies = parser.add_subparsers(metavar="{step-size,taylor}", required=True)
     step_size = studies.add_parser("step-size", **_texts(STEP_SIZE))
-    step_size.set_defaults(run=_step_size)
+    step_size.set_defaults(run=_later("study", "step_size"))
     _add_point(step_size)
     step_size.add_argument(
         "--dtype",
@@ -354,7 +311,7 @@ def _add_study(parser: argparse.ArgumentParser) -> None:
     )
     _add_output(step_size)
     taylor = studies.add_parser("taylor", **_texts(TAYLOR))
-    taylor.set_defaults(run=_taylor)
+    taylor.set_defaults(run=_later("study", "taylor"))
     _add_point(taylor)
     _add_output(taylor)
 
@@ -390,7 +347,7 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_explain(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(run=_explain)
+    parser.set_defaults(run=_later("explain", "explain"))
     parser.add_argument(
         "target",
         metavar="SCRIPT.py:EXPRESSION",
@@ -412,7 +369,7 @@ def _add_explain(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_mutants(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(run=_mutants)
+    parser.set_defaults(run=_later("mutants", "mutants"))
     parser.add_argument(
         "--calls",
         metavar="MODULE:NAME",
@@ -432,7 +389,7 @@ def _add_mutants(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_explore(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(run=_explore)
+    parser.set_defaults(run=_later("explore", "explore"))
     _add_example(parser)
     parser.add_argument(
         "-o",
@@ -453,7 +410,7 @@ def _add_explore(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_lesson(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(run=_lesson)
+    parser.set_defaults(run=_later("lesson", "lesson"))
     _add_example(parser)
     parser.add_argument(
         "--network",
