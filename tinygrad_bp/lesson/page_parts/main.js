@@ -1,5 +1,6 @@
 // Puts the page together: the data, the store, the drawing, and the step that is being shown.
 
+import { asideFields, asidesView } from "./asides.js";
 import { byId, choice, fill, press, table } from "./dom.js";
 import { contentsView } from "./contents.js";
 import { readData } from "./data.js";
@@ -33,6 +34,7 @@ function start(data) {
     look: passing(null), // [layer, neuron] under the pointer or the focus
     letters: passing(true),
     ...Object.assign({}, ...steps.map((step) => step.fields ?? {})),
+    ...asideFields(steps),
   });
   const drawing = networkDrawing(byId("pane"), {
     onlook: (look) => store.set({ look }),
@@ -41,12 +43,13 @@ function start(data) {
   const cached = makeCache(data);
   const ctx = { data, state: store.state, set: store.set, highlight: drawing.highlight };
   let shown = null;
+  let asides = asidesView([], store.set);
 
   function show() {
     Object.assign(ctx, moment(data, store.state, cached));
     const step = steps[store.state.step - 1];
-    if (step === shown) keepingFocus(byId("body"), () => step.update?.(ctx));
-    else enter(step);
+    if (step !== shown) enter(step);
+    else keepingFocus(byId("body"), () => update(step));
     reachable(byId("body"));
     byId("sentence").textContent = step.sentence(ctx);
     showStage(step, ctx, drawing);
@@ -55,16 +58,28 @@ function start(data) {
 
   function enter(step) {
     const within = byId("body").contains(document.activeElement);
-    shown?.leave?.(ctx);
+    leave();
     shown = step;
     byId("step-title").textContent = step.title;
     byId("step-place").textContent = `Step ${step.number} of ${steps.length}`;
     fill(byId("body"));
     step.render(byId("body"), ctx);
-    step.update?.(ctx);
+    asides = asidesView(step.asides ?? [], store.set);
+    byId("body").append(...asides.elements);
+    update(step);
     byId("panel").scrollTop = 0;
     if (byId("main").getBoundingClientRect().top < 0) byId("main").scrollIntoView();
     if (within) byId("step-title").focus(); // what had it is gone
+  }
+
+  function update(step) {
+    step.update?.(ctx);
+    asides.update(ctx);
+  }
+
+  function leave() {
+    shown?.leave?.(ctx);
+    asides.leave();
   }
 
   const showControls = controlsView(data, store);

@@ -25,6 +25,7 @@
 //   table(ctx)           {caption, heads, rows} or a list of these: the drawing's numbers
 //   keys                 {" ": (ctx) => ...}: keys of its own, if any
 //   leave()              stops what runs (timers), if anything does
+//   asides               [aside, ...] from ../asides/: folded below it, see ../asides.js
 //
 // A step keeps its elements in `this`, under names that are not in this list.
 // Words, numbers, formulas: formula() in words.js writes the same terms in each of the three ways.

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from tinygrad_bp.functional import sigmoid
 from tinygrad_bp.lesson import OneExample, avenues, committee, explorer_data, name_of, network_of
 from tinygrad_bp.lesson.blobs import unblob
-from tinygrad_bp.lesson.page import page
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 
@@ -32,31 +31,6 @@ SIGMA = "\N{GREEK SMALL LETTER SIGMA}"
 SITE = "http://lesson.test"  # answered from these files, never asked for on a network
 PATIENCE_MS = 120_000  # a deadline, not a wait: busy machines are slow
 OURS = range(1, 10)  # steps whose numbers are compared here
-
-
-@pytest.fixture(scope="module")
-def data() -> Data:
-    return explorer_data()
-
-
-@pytest.fixture(scope="module")
-def address(data: Data, tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("explorer") / "lesson.html"
-    path.write_text(page(data), encoding="utf-8")
-    return path.as_uri()
-
-
-@pytest.fixture
-def opened(visit: Open, address: str) -> Open:
-    """Open the page at some moment."""
-
-    def open_page(moment: str = "", *, ready: bool = True, **settings: Any) -> Any:
-        shown = visit(address, moment, **settings)
-        if ready:
-            shown.wait_for_selector("html[data-ready]")
-        return shown
-
-    return open_page
 
 
 # --- the engine -----------------------------------------------------------------------------

@@ -13,12 +13,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from explorer.reading import choose, row, sentence, slide, twin, values
 from numpy.typing import NDArray
 
 from tinygrad_bp.lesson.blobs import unblob
 from tinygrad_bp.lesson.deltas import Deltas, deltas_of
-from tinygrad_bp.lesson.explorer import explorer_data
-from tinygrad_bp.lesson.page import page
 from tinygrad_bp.lesson.sampling import noise_scale, predicted_cosine
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
@@ -32,40 +31,6 @@ PARAMETERS = 13_002
 TRAINED = 3  # a network that has learnt, where examples disagree
 MINUS = "\N{MINUS SIGN}"
 CONTROLS = "#body :is(button, select, input, summary, a, [tabindex='0'])"
-
-
-@pytest.fixture(scope="module")
-def data() -> Data:
-    return explorer_data()
-
-
-@pytest.fixture(scope="module")
-def images(data: Data) -> Floats:
-    return unblob(data["digits"]["images"]).reshape(-1, 784) / 255
-
-
-@pytest.fixture(scope="module")
-def labels(data: Data) -> NDArray[np.int64]:
-    return np.array(data["digits"]["labels"])
-
-
-@pytest.fixture(scope="module")
-def address(data: Data, tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("explorer") / "lesson.html"
-    path.write_text(page(data), encoding="utf-8")
-    return path.as_uri()
-
-
-@pytest.fixture
-def opened(visit: Open, address: str) -> Open:
-    """Open the page at some moment."""
-
-    def open_page(moment: str, **settings: Any) -> Any:
-        shown = visit(address, f"#{moment}", **{"reduced_motion": "no-preference", **settings})
-        shown.wait_for_selector("html[data-ready]")
-        return shown
-
-    return open_page
 
 
 @pytest.fixture(scope="module")
@@ -95,47 +60,6 @@ def moved(parameters: Floats, index: int, by: float) -> Floats:
     return copy
 
 
-# --- reading the page -----------------------------------------------------------------------------
-
-
-def row(shown: Any, name: str) -> list[float]:
-    """The numbers of the row of a table in the panel that begins with `name`."""
-    found = shown.locator("#body tr").filter(has=shown.locator("th", has_text=re.compile(name)))
-    return values(found.first)
-
-
-def values(place: Any) -> list[float]:
-    """The exact numbers inside an element, as they were before they were rounded for reading."""
-    found: list[str] = place.locator("data").evaluate_all("all => all.map((one) => one.value)")
-    return [float(value) for value in found]
-
-
-def slide(shown: Any, label: str, value: float) -> None:
-    """Move a slider as its own events do."""
-    shown.get_by_role("slider", name=label).evaluate(
-        "(one, value) => { one.value = value; one.dispatchEvent(new Event('input')); }", value
-    )
-
-
-def choose(shown: Any, name: str) -> None:
-    shown.get_by_role("radio", name=name, exact=True).check()
-
-
-def sentence(shown: Any) -> str:
-    return str(shown.inner_text("#sentence"))
-
-
-def twin(shown: Any, caption: str) -> list[list[str]]:
-    """The rows of one of the tables behind the button Table."""
-    shown.evaluate("document.querySelector('#twin[aria-pressed=false]')?.click()")
-    table = shown.locator("#twin-table table").filter(has_text=re.compile(caption))
-    rows: list[list[str]] = table.locator("tbody tr").evaluate_all(
-        "rows => rows.map((row) => [...row.cells].map("
-        "(cell) => cell.querySelector('data')?.value ?? cell.textContent))"
-    )
-    return rows
-
-
 # --- step 10 --------------------------------------------------------------------------------------
 
 
@@ -143,7 +67,7 @@ def twin(shown: Any, caption: str) -> list[list[str]]:
 def test_wiggling_a_parameter_gives_what_python_gets(
     opened: Open, data: Data, images: Floats, labels: NDArray[np.int64], index: int
 ) -> None:
-    shown = opened(f"step=10&parameter={index}&wiggle=3")
+    shown = opened(f"#step=10&parameter={index}&wiggle=3")
     parameters, h = parameters_of(data, 0), 1e-3
     up, down = (cost_of(moved(parameters, index, by), images[5], labels[5]) for by in (h, -h))
     now = cost_of(parameters, images[5], labels[5])
@@ -155,7 +79,7 @@ def test_wiggling_a_parameter_gives_what_python_gets(
 
 
 def test_a_smaller_wiggle_is_nearer_until_rounding_drowns_it(opened: Open) -> None:
-    shown = opened("step=10")
+    shown = opened("#step=10")
     errors = {}
     for exponent in (0, 2, 5, 12):
         slide(shown, "Wiggle h", exponent)
@@ -166,7 +90,7 @@ def test_a_smaller_wiggle_is_nearer_until_rounding_drowns_it(opened: Open) -> No
 
 @pytest.mark.parametrize("network", [0, TRAINED])
 def test_every_parameter_is_checked(opened: Open, network: int) -> None:
-    shown = opened(f"step=10&net={network}")
+    shown = opened(f"#step=10&net={network}")
     shown.get_by_role("button", name="Check every one").click()
     verdict = shown.get_by_text(f"All {PARAMETERS:,} checked")
     verdict.wait_for()
@@ -178,7 +102,7 @@ def test_every_parameter_is_checked(opened: Open, network: int) -> None:
 
 
 def test_the_check_leaves_the_page_usable_and_can_be_left(opened: Open) -> None:
-    shown = opened("step=10")
+    shown = opened("#step=10")
     shown.get_by_role("button", name="Check every one").click()
     shown.get_by_role("button", name="Largest slope").click()  # answered between two stretches
     shown.keyboard.press("n")
@@ -188,7 +112,7 @@ def test_the_check_leaves_the_page_usable_and_can_be_left(opened: Open) -> None:
 
 
 def test_an_exact_zero_stays_zero(opened: Open) -> None:
-    shown = opened("step=10")
+    shown = opened("#step=10")
     shown.get_by_role("button", name="A slope of exactly 0").click()
     assert row(shown, "by backpropagation") == row(shown, "by wiggle") == [0]
 
@@ -199,7 +123,7 @@ def test_an_exact_zero_stays_zero(opened: Open) -> None:
 def test_the_same_wiggle_moves_the_cost_in_the_ratio_of_the_slopes(
     opened: Open, data: Data, images: Floats, labels: NDArray[np.int64]
 ) -> None:
-    shown = opened("step=11&moved1=0.01&moved2=0.01")
+    shown = opened("#step=11&moved1=0.01&moved2=0.01")
     strong, weak = row(shown, "slope of the cost")
     assert abs(strong / weak) == pytest.approx(32, rel=0.01)
     slopes = deltas_of(parameters_of(data, 0), images[5:6], labels[5:6]).gradient()
@@ -213,7 +137,7 @@ def test_the_same_wiggle_moves_the_cost_in_the_ratio_of_the_slopes(
 
 
 def test_weights_are_moved_with_the_keyboard(opened: Open) -> None:
-    shown = opened("step=11&moved1=0&moved2=0.2")
+    shown = opened("#step=11&moved1=0&moved2=0.2")
     slider = shown.locator("#body input[type=range]").first
     slider.focus()
     for _ in range(3):
@@ -257,7 +181,7 @@ def names_of_parameters(data: Data) -> list[str]:
 def test_wishes_and_averages_are_those_of_python(
     opened: Open, data: Data, everything: Callable[[int], Deltas], whose: str, network: int
 ) -> None:
-    shown = opened(f"step=12&net={network}&whose={whose}&columns=11011101&pins=12345")
+    shown = opened(f"#step=12&net={network}&whose={whose}&columns=11011101&pins=12345")
     names = names_of_parameters(data)
     examples = shown_examples(shown)
     on = [example for example, state in zip(examples, "11011101", strict=True) if state == "1"]
@@ -272,7 +196,7 @@ def test_wishes_and_averages_are_those_of_python(
 
 
 def test_switching_examples_off_and_on_moves_the_average(opened: Open) -> None:
-    shown = opened("step=12")
+    shown = opened("#step=12")
     before = wish_rows(shown)
     shown.locator("#body thead button").nth(2).press("Enter")
     assert shown.evaluate("document.activeElement.getAttribute('aria-pressed')") == "false"
@@ -285,13 +209,13 @@ def test_switching_examples_off_and_on_moves_the_average(opened: Open) -> None:
 
 
 def test_only_one_digit_shows_only_its_examples(opened: Open, labels: NDArray[np.int64]) -> None:
-    shown = opened("step=12")
+    shown = opened("#step=12")
     choose(shown, "Only 2s")
     assert set(labels[shown_examples(shown)]) == {2}
 
 
 def test_rows_are_pinned_and_removed(opened: Open) -> None:
-    shown = opened("step=12")
+    shown = opened("#step=12")
     shown.locator("#body select").select_option("W3")
     shown.get_by_label("to neuron").fill("4")
     shown.get_by_label("to neuron").press("Enter")
@@ -308,7 +232,7 @@ def test_rows_are_pinned_and_removed(opened: Open) -> None:
 def test_steps_downhill_are_those_of_python(
     opened: Open, data: Data, images: Floats, labels: NDArray[np.int64], network: int
 ) -> None:
-    shown = opened(f"step=13&net={network}&lr=0.5")
+    shown = opened(f"#step=13&net={network}&lr=0.5")
     for _ in range(2):
         shown.get_by_role("button", name="Take the step").click()
     parameters = parameters_of(data, network)
@@ -328,7 +252,7 @@ def test_steps_downhill_are_those_of_python(
 def test_the_learning_rate_says_where_the_step_leads(
     opened: Open, data: Data, images: Floats, labels: NDArray[np.int64]
 ) -> None:
-    shown = opened("step=13")
+    shown = opened("#step=13")
     slide(shown, "Learning rate", 0.5)
     gradient = deltas_of(parameters_of(data, 0), images, labels).gradient()
     there = deltas_of(parameters_of(data, 0) - 3.2 * gradient, images, labels)
@@ -339,7 +263,7 @@ def test_the_learning_rate_says_where_the_step_leads(
 def test_sizes_of_nudges_add_up_and_zeros_are_exact(
     opened: Open, everything: Callable[[int], Deltas]
 ) -> None:
-    shown = opened("step=13")
+    shown = opened("#step=13")
     *sizes, zeros, together = twin(shown, "How large the nudges are")
     count = [int(text.replace(",", "")) for row in sizes for text in row[1:]]
     gradient = everything(0).gradient()
@@ -351,7 +275,7 @@ def test_sizes_of_nudges_add_up_and_zeros_are_exact(
 def test_the_pointer_finds_the_largest_nudge(
     opened: Open, data: Data, everything: Callable[[int], Deltas]
 ) -> None:
-    shown = opened("step=13")
+    shown = opened("#step=13")
     slide(shown, "You are here", 1)
     nudges = -everything(0).gradient()
     name = names_of_parameters(data)[int(np.argmax(nudges))]
@@ -366,7 +290,7 @@ def test_the_pointer_finds_the_largest_nudge(
 def test_mini_batches_agree_as_well_as_python_predicts(
     opened: Open, everything: Callable[[int], Deltas], network: int, size: int
 ) -> None:
-    shown = opened(f"step=14&net={network}&batch={size}")
+    shown = opened(f"#step=14&net={network}&batch={size}")
     rows = dict(twin(shown, "mini-batches of"))
     n = len(everything(network).costs)
     expected = predicted_cosine(noise_scale(everything(network)), size, n)
@@ -379,7 +303,7 @@ def test_mini_batches_agree_as_well_as_python_predicts(
 def test_the_draws_are_cosines_of_real_mini_batches(
     opened: Open, everything: Callable[[int], Deltas]
 ) -> None:
-    shown = opened(f"step=14&net={TRAINED}&batch=20")
+    shown = opened(f"#step=14&net={TRAINED}&batch=20")
     low, high = (
         float(text.replace(MINUS, "-"))
         for text in dict(twin(shown, "mini-batches of"))["smallest and largest"].split(" to ")
@@ -396,7 +320,7 @@ def test_the_draws_are_cosines_of_real_mini_batches(
 
 
 def test_drawing_again_draws_others_and_the_same_page_draws_the_same(opened: Open) -> None:
-    first, second = (opened(f"step=14&net={TRAINED}&batch=20") for _ in range(2))
+    first, second = (opened(f"#step=14&net={TRAINED}&batch=20") for _ in range(2))
     assert sentence(first) == sentence(second)
     before = dict(twin(first, "mini-batches of"))
     first.get_by_role("button", name="Draw again").click()
@@ -406,7 +330,7 @@ def test_drawing_again_draws_others_and_the_same_page_draws_the_same(opened: Ope
 
 
 def test_it_says_which_gradient_is_meant(opened: Open, data: Data) -> None:
-    shown = opened("step=14")
+    shown = opened("#step=14")
     text = shown.inner_text("#body")
     assert f"{data['cosine']['n']:,} training digits" in text
     assert f"the {data['digits']['count']} digits in this page" in text
@@ -419,7 +343,7 @@ def test_it_says_which_gradient_is_meant(opened: Open, data: Data) -> None:
 
 
 def test_both_walks_are_told_as_they_were(opened: Open, data: Data) -> None:
-    shown = opened("step=15")
+    shown = opened("#step=15")
     walks = data["walks"]
     rows = {name: cells for name, *cells in twin(shown, "Both walks")}
     both = (walks["stumbling"], walks["careful"])
@@ -430,7 +354,7 @@ def test_both_walks_are_told_as_they_were(opened: Open, data: Data) -> None:
 
 
 def test_by_work_the_stumbling_man_is_ahead_by_steps_he_is_not(opened: Open) -> None:
-    shown = opened("step=15&walked=0.4")
+    shown = opened("#step=15&walked=0.4")
     steps = [int(n) for n in re.findall(r"(\d+) steps", sentence(shown))]
     assert steps[0] > steps[1]
     choose(shown, "steps taken")
@@ -439,7 +363,7 @@ def test_by_work_the_stumbling_man_is_ahead_by_steps_he_is_not(opened: Open) -> 
 
 
 def test_the_walk_plays_pauses_and_is_moved(opened: Open) -> None:
-    shown = opened("step=15")
+    shown = opened("#step=15", reduced_motion="no-preference")
     shown.keyboard.press(" ")
     shown.get_by_role("button", name="Pause").wait_for()
     shown.locator("#body").focus()
@@ -450,7 +374,7 @@ def test_the_walk_plays_pauses_and_is_moved(opened: Open) -> None:
 
 
 def test_without_motion_there_is_only_the_slider(opened: Open) -> None:
-    shown = opened("step=15", reduced_motion="reduce")
+    shown = opened("#step=15", reduced_motion="reduce")
     shown.keyboard.press(" ")
     assert not shown.get_by_role("button", name="Play").is_visible()
     assert not shown.get_by_role("button", name="Pause").is_visible()
@@ -460,7 +384,7 @@ def test_without_motion_there_is_only_the_slider(opened: Open) -> None:
 
 
 def test_accuracies_are_those_that_were_measured(opened: Open, data: Data) -> None:
-    shown = opened("step=16")
+    shown = opened("#step=16")
     amount = data["amount"]
     rows = twin(shown, "Accuracy")
     assert [int(row[0].replace(",", "")) for row in rows] == amount["n"]
@@ -481,7 +405,7 @@ def outputs(shown: Any) -> Floats:
 def test_a_shifted_and_inverted_digit_is_read_as_python_reads_it(
     opened: Open, data: Data, images: Floats
 ) -> None:
-    shown = opened(f"step=17&net={TRAINED}")
+    shown = opened(f"#step=17&net={TRAINED}")
     shown.locator("#step-title").click()
     for key in ("ArrowRight", "ArrowRight", "ArrowDown"):
         shown.keyboard.press(key)
@@ -504,7 +428,7 @@ def read(data: Data, picture: Floats) -> Floats:
 
 
 def test_one_draws_with_the_keyboard_and_with_the_mouse(opened: Open, data: Data) -> None:
-    shown = opened(f"step=17&net={TRAINED}")
+    shown = opened(f"#step=17&net={TRAINED}")
     shown.get_by_role("button", name="Empty page").click()
     empty = outputs(shown)
     assert empty == pytest.approx(read(data, np.zeros(784)), abs=1e-9)
@@ -523,7 +447,7 @@ def test_one_draws_with_the_keyboard_and_with_the_mouse(opened: Open, data: Data
 
 
 def test_noise_is_read_and_never_twice_the_same(opened: Open) -> None:
-    shown = opened(f"step=17&net={TRAINED}")
+    shown = opened(f"#step=17&net={TRAINED}")
     choose(shown, "Noise")
     first = outputs(shown)
     shown.get_by_role("button", name="New noise").click()
@@ -536,7 +460,7 @@ def test_noise_is_read_and_never_twice_the_same(opened: Open) -> None:
 
 @pytest.mark.parametrize("step", OURS)
 def test_words_numbers_and_formulas_say_the_same(opened: Open, step: int) -> None:
-    shown = opened(f"step={step}")
+    shown = opened(f"#step={step}")
 
     def said(mode: str) -> list[list[str]]:
         choose(shown, mode)
@@ -554,7 +478,7 @@ def test_words_numbers_and_formulas_say_the_same(opened: Open, step: int) -> Non
 
 @pytest.mark.parametrize("step", OURS)
 def test_a_drawing_is_also_a_table_and_a_sentence(opened: Open, step: int) -> None:
-    shown = opened(f"step={step}")
+    shown = opened(f"#step={step}")
     assert re.search(r"\d", sentence(shown))
     assert shown.locator("#body figure svg[role=img]").count() > 0
     shown.keyboard.press("t")
@@ -564,7 +488,7 @@ def test_a_drawing_is_also_a_table_and_a_sentence(opened: Open, step: int) -> No
 
 @pytest.mark.parametrize("step", OURS)
 def test_the_keyboard_reaches_every_control(opened: Open, step: int) -> None:
-    shown = opened(f"step={step}")
+    shown = opened(f"#step={step}")
     wanted = shown.evaluate(
         """(controls) => {
           const seen = (one) => one.checkVisibility() && (one.type !== "radio" || one.checked);
@@ -585,7 +509,7 @@ def test_the_keyboard_reaches_every_control(opened: Open, step: int) -> None:
 @pytest.mark.parametrize("step", OURS)
 @pytest.mark.parametrize("width", [320, 360, 1366])
 def test_nothing_runs_out_of_a_narrow_page(opened: Open, step: int, width: int) -> None:
-    shown = opened(f"step={step}", viewport={"width": width, "height": 768})
+    shown = opened(f"#step={step}", viewport={"width": width, "height": 768})
     assert shown.evaluate("document.documentElement.scrollWidth") <= width
     wide = shown.locator("#body figure svg").evaluate_all(
         "all => Math.max(...all.map((one) => one.getBoundingClientRect().right))"
@@ -599,7 +523,7 @@ def test_axe_finds_nothing(opened: Open, step: int, scheme: str) -> None:
     package = pytest.importorskip("axe_playwright_python", reason="needs axe-playwright-python")
     axe = (Path(package.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
     for more in ("", "&twin=on&mode=formulas"):
-        shown = opened(f"step={step}{more}", color_scheme=scheme, bypass_csp=True)
+        shown = opened(f"#step={step}{more}", color_scheme=scheme, bypass_csp=True)
         shown.evaluate(axe)
         found = shown.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
         assert [(one["id"], [n["html"] for n in one["nodes"]]) for one in found] == []
@@ -607,7 +531,7 @@ def test_axe_finds_nothing(opened: Open, step: int, scheme: str) -> None:
 
 @pytest.mark.parametrize("step", OURS)
 def test_forced_colours_leave_the_marks_apart(opened: Open, step: int) -> None:
-    shown = opened(f"step={step}", forced_colors="active")
+    shown = opened(f"#step={step}", forced_colors="active")
     marks = shown.locator("#body figure svg :is(path, rect, circle, line)").evaluate_all(
         "all => all.filter((one) => one.getBoundingClientRect().width).length"
     )

@@ -39,11 +39,6 @@ PARTS = list(parts())
 
 
 @pytest.fixture(scope="module")
-def data() -> Data:
-    return explorer_data()
-
-
-@pytest.fixture(scope="module")
 def document(data: Data) -> str:
     return page(data)
 
@@ -272,18 +267,6 @@ def test_there_are_17_steps_each_with_its_own_title() -> None:
     found = numbers_and_titles()
     assert [number for number, _ in found] == list(range(1, 18))
     assert len({title for _, title in found}) == 17
-
-
-def test_the_steps_cover_the_whole_lesson() -> None:
-    """Every part of the lesson from the recap to the training data is some step's subject."""
-    steps = [part for part in PARTS if re.fullmatch(r"step\d+\.js", part.name)]
-    texts = [part.read_text(encoding="utf-8") for part in steps]
-    listed = [re.search(r"\n  covers: \[(.*?)\]", text, flags=re.DOTALL) for text in texts]
-    covered = {item for found in listed if found for item in re.findall(r'"(\w+)"', found[1])}
-    # The title (1), the claim that networks learn like this (2) and two remarks on the way the
-    # lesson is told (4, 15 to 17) belong to the whole page.
-    whole = {f"S{n}" for n in (1, 2, 4, 15, 16, 17)}
-    assert {f"S{n}" for n in range(1, 43)} - covered <= whole
 
 
 # --- the files ------------------------------------------------------------------------------
