@@ -18,6 +18,7 @@ ROOT = Path(tinygrad_bp.__file__).parent
 LAYERS = [
     {"errors"},
     {"containers", "files", "registry"},
+    {"products"},
     {"data", "engine", "primitives", "rules"},
     {"tensor"},
     {"autodiff", "functional"},

@@ -289,6 +289,29 @@ def test_source_lines_are_those_of_inspect() -> None:
     assert len(seen) >= 20
 
 
+class OfTheUsers(nn.Module):
+    """As deep in the stack as the library's own module beside it."""
+
+    def forward(self, x: Any) -> Tensor:
+        return functional.sigmoid(x)
+
+
+def test_a_line_within_a_users_module_is_not_that_of_the_call() -> None:
+    net = nn.Sequential(nn.Sigmoid(), OfTheUsers(), nn.Sigmoid())
+    here = inspect.currentframe()
+    assert here is not None
+    within = inspect.getsourcelines(OfTheUsers.forward)[1] + 1
+    for _ in range(2):  # what is remembered of the first time must not mislead the second
+        called = here.f_lineno + 1
+        result = net(Tensor([0.0], requires_grad=True))
+        lines = []
+        while result.op is not None:
+            assert result.op.site is not None
+            lines.append(result.op.site.line)
+            (result,) = result.op.inputs()
+        assert lines == [called, within, called]
+
+
 def test_an_expression_over_several_lines() -> None:
     x = Tensor([1.0, 2.0], requires_grad=True)
     # fmt: off

@@ -19,7 +19,6 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import lru_cache
 from operator import attrgetter
 from types import CodeType, FrameType
 from typing import Any, NamedTuple, Never, Protocol, TypeAlias
@@ -27,6 +26,7 @@ from typing import Any, NamedTuple, Never, Protocol, TypeAlias
 import numpy as np
 
 from tinygrad_bp.errors import FreedGraphError, RuleError, StaleGraphError
+from tinygrad_bp.products import sum_of_rows
 from tinygrad_bp.registry import Array, Rule
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "Step",
     "Variable",
     "conform",
+    "free",
     "make_op",
     "mode",
     "push",
@@ -86,14 +87,15 @@ class Site(NamedTuple):
 class Op:
     """One recorded call: the rule, what it was called with, and where.
 
-    `args` are the arguments as given, variables among them; `tracked` are the positions through
-    which gradients pass.
+    `args` are the arguments as given, variables among them, and `arrays` the same as the rule was
+    fed them; `tracked` are the positions through which gradients pass.
     """
 
-    __slots__ = ("_frame", "age", "args", "digests", "options", "rule", "tracked")
+    __slots__ = ("_frame", "age", "args", "arrays", "digests", "options", "rule", "tracked")
 
     rule: Rule
     args: tuple[Any, ...] | None  # None once a backward pass has used the op up
+    arrays: Sequence[Any]  # empty then
     options: Mapping[str, Any]
     tracked: Sequence[int]
     age: int  # when it was recorded, on the clock that ops and writes share
@@ -146,53 +148,48 @@ _new = object.__new__
 def make_op(
     rule: Rule,
     args: tuple[Any, ...],
+    arrays: Sequence[Any],
     options: Mapping[str, Any],
     tracked: Sequence[int],
 ) -> Op:
-    """Make an op of a call, and note where in the user's code it was made."""
+    """Make an op of a call, and note where in the user's code it was made.
+
+    That is in the innermost frame outside this package. To ask every frame on the way there for
+    its file costs as much as the rest of an op, so the way that a rule was reached last time is
+    compared: a model calls its layers by the same functions again and again.
+    """
     op: Op = _new(Op)  # calling the class would cost as much again
     op.rule = rule
     op.args = args
+    op.arrays = arrays
     op.options = options
     op.tracked = tracked
     op.age = next(_clock)
     op.digests = None
-    frame = _user_frame(rule)
-    op._frame = frame and (frame.f_code, frame.f_lasti)  # not the frame, which holds its variables
+    frame = _getframe(3)  # what called the function of this package that called `record`
+    for code in rule.called_through:
+        if frame.f_code is not code:
+            break
+        frame = frame.f_back  # type: ignore[assignment]  # the user's is further down
+    code = frame.f_code
+    if code is rule.called_by:
+        op._frame = (code, frame.f_lasti)  # not the frame, which holds its variables
+    else:
+        op._frame = _search_user_frame(rule)
     return op
 
 
-_depths: dict[Rule, int] = {}
-"""How far below `_user_frame` the user's frame was when a rule was last recorded."""
-
-
-def _user_frame(rule: Rule) -> FrameType | None:
-    """Return the innermost frame outside this package.
-
-    Every frame that is looked at has to be made into an object first, which costs as much as an
-    op. Calls of one model are equally deep, so the depth where the rule was recorded last time is
-    tried first: it is right if just there the package ends.
-    """
-    depth = _depths.get(rule, 3)
-    try:
-        frame = _getframe(depth)
-        if not frame.f_code.co_filename.startswith(_PACKAGE) and _getframe(
-            depth - 1
-        ).f_code.co_filename.startswith(_PACKAGE):
-            return frame
-    except ValueError:  # the stack is not that deep
-        pass
-    return _search_user_frame(rule)
-
-
-def _search_user_frame(rule: Rule) -> FrameType | None:
-    """Look at every frame from here downwards, and remember how deep the user's frame is."""
-    found: FrameType | None = _getframe(1)
-    depth = 0
-    while found is not None and found.f_code.co_filename.startswith(_PACKAGE):
-        found, depth = found.f_back, depth + 1
-    _depths[rule] = depth
-    return found
+def _search_user_frame(rule: Rule) -> tuple[CodeType, int] | None:
+    """Look for the innermost frame outside this package, and remember the way there."""
+    frame: FrameType | None = _getframe(4)
+    way = []
+    while frame is not None:
+        way.append(frame.f_code)
+        if not frame.f_code.co_filename.startswith(_PACKAGE):
+            *rule.called_through, rule.called_by = way
+            return frame.f_code, frame.f_lasti
+        frame = frame.f_back
+    return None
 
 
 class Variable:
@@ -292,8 +289,8 @@ def topological_order(*roots: Variable) -> list[Variable]:
     An op can only read what exists, so it is younger than everything it reads: from youngest
     to oldest is a topological order. Read backwards it is the Wengert list.
     """
-    reached = {root for root in roots if root.op is not None}
-    order = list(reached)
+    found = {root.op.age: root for root in roots if root.op is not None}
+    order = list(found.values())
     for variable in order:  # grows as it is read
         op: Op = variable.op  # type: ignore[assignment]
         args = op.args
@@ -301,16 +298,19 @@ def topological_order(*roots: Variable) -> list[Variable]:
             op.raise_freed()
         for slot in op.tracked:
             x = args[slot]
-            if x.op is not None and x not in reached:
-                reached.add(x)
+            made_by = x.op
+            if made_by is not None and made_by.age not in found:
+                found[made_by.age] = x
                 order.append(x)
-    order.sort(key=attrgetter("op.age"), reverse=True)
-    return order
+    return [found[age] for age in sorted(found, reverse=True)]
 
 
-@lru_cache(maxsize=64)
-def _ones(n: int, dtype: np.dtype[Any]) -> Array:
-    return np.ones(n, dtype)
+def free(variables: Iterable[Variable]) -> None:
+    """Let go of what a backward pass needs: there can be no other after it."""
+    for variable in variables:
+        op: Op = variable.op  # type: ignore[assignment]
+        op.args = None
+        op.arrays = ()
 
 
 def unbroadcast(contribution: Array, shape: tuple[int, ...]) -> Array:
@@ -321,8 +321,7 @@ def unbroadcast(contribution: Array, shape: tuple[int, ...]) -> Array:
     """
     extra = len(contribution.shape) - len(shape)
     if extra == 1 and len(shape) == 1:
-        # Many rows to one: a product with a row of ones is several times faster than sum(axis=0).
-        contribution = np.dot(_ones(len(contribution), contribution.dtype), contribution)
+        contribution = sum_of_rows(contribution)
     elif extra > 0:
         contribution = contribution.sum(axis=tuple(range(extra)))
     if contribution.shape == shape or extra < 0:
@@ -381,6 +380,7 @@ def _show(variable: Variable, pending: dict[Variable, Array]) -> None:
 def _sweep(
     order: Iterable[Variable], pending: dict[Variable, Array], read: Read
 ) -> Iterator[RawStep]:
+    plain = read is read_array
     for output in order:
         arriving = pending.pop(output, None)
         if arriving is None:
@@ -389,9 +389,7 @@ def _sweep(
         if op.age < _last_write:
             op.check_fresh()
         sources: tuple[Any, ...] = op.args  # type: ignore[assignment]
-        args = []
-        for a in sources:  # a comprehension is a call, and most ops have one or two arguments
-            args.append(read(a) if isinstance(a, Variable) else a)  # noqa: PERF401
+        args = op.arrays if plain else [read(a) if isinstance(a, Variable) else a for a in sources]
         y, partials, options = read(output), op.rule.partials, op.options
         for slot in op.tracked:
             x: Variable = sources[slot]

@@ -13,6 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_bp.products import (
+    matrix_product,
+    ones,
+    squared_length,
+    sum_of_outer_products,
+)
 from tinygrad_bp.registry import (
     Array,
     Each,
@@ -151,7 +157,8 @@ _QUIET.run(np.seterr, over="ignore", under="ignore")
 
 
 def _sigmoid(x: Array) -> Array:
-    return np.reciprocal(1 + np.exp(-x))  # half the time of 1 / ...
+    e = np.exp(-x)
+    return np.reciprocal(ones((), e.dtype) + e)  # 1 / (1 + e) takes twice the time
 
 
 elementwise(sigmoid, lambda g, y, x: g * (y * (1 - y)))
@@ -279,8 +286,7 @@ def sum_squares(a: Array, target: Array) -> Array:
     >>> sum_squares(np.array([[1.0, 3.0], [0.0, 0.0]]), np.zeros((2, 2)))
     np.float64(5.0)
     """
-    gap = np.ravel(a - target)
-    return np.dot(gap, gap) / _examples(a)
+    return squared_length(a - target) / _examples(a)
 
 
 def _examples(a: Array) -> int:
@@ -310,21 +316,16 @@ def affine(x: Array, weight: Array, bias: Array) -> Array:
     >>> affine(np.array([1.0, 2.0]), np.array([[3.0, 4.0]]), np.array([0.5]))
     array([11.5])
     """
-    out = x @ weight.T
+    out = matrix_product(x, weight.T)
     out += bias
     return out
-
-
-def _rows(a: Array) -> Array:
-    """All leading axes are examples: they are summed over alike."""
-    return a if a.ndim == 2 else np.reshape(a, (-1, a.shape[-1]))
 
 
 rule(
     affine,
     vjp=(
-        lambda g, y, x, w, b: g @ w,
-        lambda g, y, x, w, b: _rows(g).T @ _rows(x),
+        lambda g, y, x, w, b: matrix_product(g, w),
+        lambda g, y, x, w, b: sum_of_outer_products(g, x),
         lambda g, y, x, w, b: g,  # the engine sums it over the examples
     ),
     jvp=(

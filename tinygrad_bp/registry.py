@@ -24,6 +24,7 @@ import functools
 import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
+from types import CodeType
 from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 import numpy as np
@@ -95,6 +96,8 @@ class Rule:
 
     __slots__ = (
         "broadcasts",
+        "called_by",
+        "called_through",
         "first",
         "forward",
         "function",
@@ -124,6 +127,9 @@ class Rule:
         self.partials = partials
         self.pushes = pushes
         self.broadcasts = broadcasts
+        # The user's function that called it when it was last recorded, and those in between.
+        self.called_by: CodeType | None = None
+        self.called_through: Sequence[CodeType] = ()
         # The arguments that take a gradient are those from `first` to `last`.
         if isinstance(partials, Each):
             self.first, self.last = partials.start, math.inf

@@ -301,10 +301,10 @@ class Tensor(Variable):
         steps = engine.sweep(order, pending, read)
         kept = _drain(steps)
         _deposit(pending, {id(arriving)})
-        _deposit(kept, set(map(id, [arriving, *pending.values()])))
+        if kept:
+            _deposit(kept, set(map(id, [arriving, *pending.values()])))
         if not (retain_graph or create_graph or mode.get().retaining):
-            for variable in order:
-                variable.op.args = None  # type: ignore[union-attr]
+            engine.free(order)
 
     def zero_grad(self) -> None:
         """Forget the gradient."""
@@ -658,7 +658,7 @@ def record(rule: Rule, args: tuple[Any, ...], options: Mapping[str, Any] = _NO_O
         i += 1  # noqa: SIM113  (every operation comes through here, and enumerate is slower)
     y = rule.forward(*arrays, **options) if options else rule.forward(*arrays)
     plain = type(y) is np.ndarray
-    if not plain and not _is_foreign(y):
+    if not plain and (isinstance(y, np.generic) or not _is_foreign(y)):
         y, plain = np.asarray(y), True  # NumPy returns scalars for results without axes
     result: Tensor = _new(Tensor)  # as in _wrap, without the cost of a call
     result._data = y
@@ -674,7 +674,7 @@ def record(rule: Rule, args: tuple[Any, ...], options: Mapping[str, Any] = _NO_O
         if plain:
             y.setflags(False)  # noqa: FBT003  (write=False, at half the cost)
         result._requires_grad = True
-        op = result.op = make_op(rule, args, options, tracked)
+        op = result.op = make_op(rule, args, arrays, options, tracked)
         for observer in now.observers:
             observer.recorded(op, arrays, y)
     return result
@@ -1016,17 +1016,17 @@ def forget_gradients(tensors: Iterable[Tensor]) -> None:
 
 
 def finished_gradients(tensors: Iterable[Tensor], passes: Collection[int]) -> list[Array] | Tensor:
-    """Return every gradient as a flat array, or the first tensor whose gradient is not ready.
+    """Return every gradient as an array, or the first tensor whose gradient is not ready.
 
     Ready is a gradient of a number of backward passes that is among `passes`.
     """
-    flat = []
+    found = []
     for t in tensors:
         if t._passes not in passes:
             return t
         gradient: Any = t._grad
-        flat.append((gradient._data if isinstance(gradient, Tensor) else gradient).ravel())
-    return flat
+        found.append(gradient._data if isinstance(gradient, Tensor) else gradient)
+    return found
 
 
 def stand_in(tensors: Iterable[Tensor], storage: Iterable[Array]) -> bool:

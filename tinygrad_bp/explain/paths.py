@@ -262,10 +262,8 @@ def pulled(node: Variable, slot: int, arriving: Array) -> Array:
     array(40.)
     """
     op = _op(node)
-    sources = op.args or ()
-    args = [engine.read_array(a) if isinstance(a, Variable) else a for a in sources]
-    pulled = op.rule.partials[slot](arriving, engine.read_array(node), *args, **op.options)
-    return np.asarray(engine.conform(pulled, sources[slot], op))
+    pulled = op.rule.partials[slot](arriving, engine.read_array(node), *op.arrays, **op.options)
+    return np.asarray(engine.conform(pulled, op.args[slot], op))  # type: ignore[index]  # not freed
 
 
 def _op(node: Variable) -> Op:

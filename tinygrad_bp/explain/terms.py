@@ -13,9 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinygrad_bp import engine
-from tinygrad_bp.engine import Variable
-
 if TYPE_CHECKING:
     from tinygrad_bp.explain.trace import Trace, TracedStep
 
@@ -79,9 +76,8 @@ def _column(step: TracedStep, index: tuple[int, ...]) -> Array:
     assert op is not None  # noqa: S101
     moved = np.zeros(step.parent.value.shape)
     moved[index] = 1.0
-    args = [engine.read_array(a) if isinstance(a, Variable) else a for a in op.args or ()]
     with np.errstate(all="ignore"):
-        column = op.rule.pushes[slot](moved, child.value, *args, **op.options)
+        column = op.rule.pushes[slot](moved, child.value, *op.arrays, **op.options)
     return np.broadcast_to(column, child.value.shape)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Never
 
 import numpy as np
@@ -134,8 +134,7 @@ class _FirstCause:
         ):
             array = getattr(value, "_data", value)
             if (at := _first_non_finite(array)) is not None:
-                inputs = [a._data if isinstance(a, Variable) else a for a in op.args or ()]  # noqa: SLF001
-                _report(op, what, array, at, _operands(inputs, array, at))
+                _report(op, what, array, at, _operands(op.arrays, array, at))
 
 
 def _report(op: Op, what: str, array: Array, at: tuple[int, ...], operands: str) -> Never:
@@ -157,7 +156,7 @@ def _first_non_finite(value: Any) -> tuple[int, ...] | None:
     return tuple(int(i) for i in np.argwhere(~np.isfinite(value))[0])
 
 
-def _operands(args: list[Any], result: Array, at: tuple[int, ...]) -> str:
+def _operands(args: Sequence[Any], result: Array, at: tuple[int, ...]) -> str:
     """The arguments at that element, where they line up with the result."""
     seen = []
     for i, a in enumerate(args):

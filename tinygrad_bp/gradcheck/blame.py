@@ -107,19 +107,15 @@ def _slope_there(op: Op, slot: int, bad: Vector, rng: np.random.Generator) -> st
 # --- gradients that are wrong ---------------------------------------------------------------
 
 
-def _arrays(op: Op) -> list[Any]:
-    return [engine.read_array(a) if isinstance(a, Variable) else a for a in op.args or ()]
-
-
 def _value(op: Op) -> Vector:
-    return np.asarray(op.rule.forward(*_arrays(op), **op.options))
+    return np.asarray(op.rule.forward(*op.arrays, **op.options))
 
 
 class _Truth:
     """Numerical derivatives of sum(g * op) by one argument, everything else as it was."""
 
     def __init__(self, op: Op, slot: int, g: Vector) -> None:
-        args = _arrays(op)
+        args = op.arrays
         x = np.asarray(args[slot], float)
         self.flat = x.ravel()
 
@@ -142,9 +138,7 @@ def _examine(variable: Variable, op: Op, slot: int, rng: np.random.Generator) ->
     partial = op.rule.partials[slot]
     x = (op.args or ())[slot]
     try:
-        analytic = np.asarray(
-            engine.conform(partial(g.copy(), y, *_arrays(op), **op.options), x, op)
-        )
+        analytic = np.asarray(engine.conform(partial(g.copy(), y, *op.arrays, **op.options), x, op))
     except TinygradError as error:
         return [f"blame: '{op.rule.name}', argument {slot}: {error}"]
     truth = _Truth(op, slot, g)

@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_bp import functional
+from tinygrad_bp import functional, primitives
 from tinygrad_bp.errors import ShapeError
 from tinygrad_bp.nn import init
 from tinygrad_bp.nn.module import Module
-from tinygrad_bp.tensor import Tensor
+from tinygrad_bp.tensor import Tensor, record, rule_of
 
 __all__ = ["MLP", "Linear", "ReLU", "Sequential", "Sigmoid", "Tanh"]
+
+_AFFINE = rule_of(primitives.affine)
 
 
 class Linear(Module):
@@ -56,7 +58,7 @@ class Linear(Module):
     def forward(self, x: Any) -> Tensor:
         """Return x Wᵀ + b."""
         try:
-            return functional.linear(x, self.weight, self.bias)
+            return record(_AFFINE, (x, self.weight, self.bias))
         except ValueError:  # looking at shapes beforehand would cost every call
             if np.shape(x)[-1:] == (self.n_in,):
                 raise
@@ -75,25 +77,19 @@ class _Activation(Module):
 class Sigmoid(_Activation):
     """The lesson's σ: 1 / (1 + exp(-x)) for each element."""
 
-    def forward(self, x: Any) -> Tensor:
-        """Return σ(x)."""
-        return functional.sigmoid(x)
+    forward = staticmethod(functional.sigmoid)
 
 
 class Tanh(_Activation):
     """The hyperbolic tangent of each element."""
 
-    def forward(self, x: Any) -> Tensor:
-        """Return tanh(x)."""
-        return functional.tanh(x)
+    forward = staticmethod(functional.tanh)
 
 
 class ReLU(_Activation):
     """max(x, 0) for each element, with slope 0 at 0."""
 
-    def forward(self, x: Any) -> Tensor:
-        """Return max(x, 0)."""
-        return functional.relu(x)
+    forward = staticmethod(functional.relu)
 
 
 class Sequential(Module):

@@ -42,7 +42,7 @@ class Module:
         """Make calling a module the same as calling its `forward`, with nothing in between."""
         super().__init_subclass__(**options)
         if "forward" in vars(cls):
-            cls.__call__ = cls.forward  # type: ignore[method-assign]
+            cls.__call__ = vars(cls)["forward"]  # type: ignore[method-assign]
 
     def __call__(self, *inputs: Any) -> Any:
         """Compute the output: the same as `forward`."""

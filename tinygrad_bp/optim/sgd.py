@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import sys
 from collections.abc import Iterable
@@ -39,24 +40,34 @@ class _Vector:
     def __init__(self, parameters: list[Tensor]) -> None:
         self.parameters = parameters
         self.joined = np.empty(sum(p.size for p in parameters), parameters[0].dtype)
+        self.places = self._parts_of(self.joined)
         self.velocity: np.ndarray[Any, Any] | None = None
         self.lay_out()
 
     def lay_out(self) -> None:
         """Move the parameters' values into one array."""
         self.values = np.empty_like(self.joined)
-        self.views = []
-        start = 0
-        for p in self.parameters:
-            self.views.append(self.values[start : start + p.size].reshape(p.shape))
-            p.relocate(self.views[-1])
-            start += p.size
+        self.views = self._parts_of(self.values)
+        for p, view in zip(self.parameters, self.views, strict=True):
+            p.relocate(view)
 
-    def gather(self, pieces: list[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
-        """Join flat gradients to one vector, in the buffer unless there is only one."""
+    def _parts_of(self, vector: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:
+        """The stretch of each parameter, in its shape."""
+        ends = itertools.accumulate(p.size for p in self.parameters)
+        return [
+            vector[end - p.size : end].reshape(p.shape)
+            for p, end in zip(self.parameters, ends, strict=True)
+        ]
+
+    def gather(self, gradients: list[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
+        """Join gradients to one vector, in the buffer unless there is only one."""
         if not stand_in(self.parameters, self.views):
             self.lay_out()  # another optimiser, or requires_grad_(), has moved one
-        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces, out=self.joined)
+        if len(gradients) == 1:
+            return gradients[0].ravel()
+        for place, gradient in zip(self.places, gradients, strict=True):
+            place[...] = gradient  # a third of the time of np.concatenate
+        return self.joined
 
 
 class SGD:
@@ -126,7 +137,7 @@ class SGD:
             if isinstance(pieces, Tensor):
                 self._refuse(pieces)
             gathered.append(vector.gather(pieces))
-        if not _surely_finite(gathered):
+        if not all(map(_surely_finite, gathered)):
             self._check_finite()
         for vector, g in zip(self._vectors, gathered, strict=True):
             self._move(vector, g)
@@ -241,13 +252,13 @@ def _named(
     return names, tensors
 
 
-def _surely_finite(gradients: list[np.ndarray[Any, Any]]) -> bool:
+def _surely_finite(gradient: np.ndarray[Any, Any]) -> bool:
     """Whether all is finite, at a fraction of what looking at each element costs.
 
-    False may be wrong: squares overflow where the gradients themselves do not, and where the user
+    False may be wrong: squares overflow where the gradient itself does not, and where the user
     has asked for it (`np.errstate`), squares of tiny gradients raise.
     """
     try:
-        return math.isfinite(sum(float(g.dot(g)) for g in gradients))
+        return math.isfinite(gradient.dot(gradient))
     except FloatingPointError:
         return False
