@@ -1,8 +1,8 @@
 """One HTML document out of many files that were written to be read.
 
 Plain HTML, CSS and ES modules become a document that asks nobody for anything: styles and scripts
-stand inside it, and its policy admits these alone, by their hashes. Paths are those inside the
-package, such as "explain/page_parts/dom.js".
+stand inside it, without their comments and indentation, and its policy admits these alone, by
+their hashes. Paths are those inside the package, such as "explain/page_parts/dom.js".
 """
 
 from __future__ import annotations
@@ -24,6 +24,13 @@ ESCAPES = str.maketrans({c: f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"})
 IMPORT = re.compile(r'^import (\{[^}]*\}) from "([^"]+)";$', re.MULTILINE)
 EXPORT = re.compile(r"^export (?=(?:const|(?:async )?function\*?|class) (\w+))", re.MULTILINE)
 EXPORT_LIST = re.compile(r"^export \{([^}]*)\};$\n?", re.MULTILINE)
+
+# What is for readers of the files: a third of them. No string goes on over a line's end, so lines
+# may be looked at one by one.
+FOR_READERS = {
+    ".js": re.compile(r"^(?:[ \t]*//.*\n|[ \t]*\n|[ \t]+)", re.MULTILINE),
+    ".css": re.compile(r"/\*.*?\*/|^[ \t]*\n|^[ \t]+", re.MULTILINE | re.DOTALL),
+}
 
 
 def as_json(data: Any) -> str:
@@ -54,7 +61,7 @@ def document(template: str, *, styles: Iterable[str], script: str, texts: Mappin
     >>> explained.startswith("<!DOCTYPE html>"), "https:" in explained
     (True, False)
     """
-    style = "\n".join(_text(name) for name in styles)
+    style = "".join(_bare(_text(name), ".css") for name in styles)
     code = _bundle(script)
     parts = {"style": style, "script": code, "policy": _policy(style, code), **texts}
     # In one pass, so that braces in what is put in are left alone.
@@ -65,8 +72,13 @@ def _bundle(script: str) -> str:
     """The modules one after the other, each after those it imports, in functions of their own."""
     order: dict[str, str] = {}
     _collect(script, order)
-    body = "\n".join(_inlined(name, text) for name, text in order.items())
+    body = "".join(_inlined(name, _bare(text, ".js")) for name, text in order.items())
     return f'"use strict";\n(() => {{\nconst modules = {{}};\n{body}}})();\n'
+
+
+def _bare(text: str, kind: str) -> str:
+    """Leave out comments, indentation and empty lines."""
+    return FOR_READERS[kind].sub("", text)
 
 
 def _collect(name: str, order: dict[str, str]) -> None:

@@ -1,0 +1,58 @@
+"""What tests of the library's HTML documents share: their elements, their parts, hostile text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from importlib.resources import files
+from typing import Any
+
+HOSTILE = "</script><script>window.__hacked = 1</script><img src=x onerror=alert(1)>&\u2028\u2029"
+
+
+def parts_of(package: str) -> list[Any]:
+    """The files that a document is made of, sorted by name."""
+    return list(_below(files("tinygrad_bp").joinpath(package, "page_parts")))
+
+
+def _below(folder: Any) -> Iterator[Any]:
+    for part in sorted(folder.iterdir(), key=lambda part: part.name):
+        if part.is_dir():
+            yield from _below(part)
+        else:
+            yield part
+
+
+def without_data(document: str) -> str:
+    """The document without its data, which quote whatever the user's source says."""
+    return re.sub(r'(?<=id="data">).*?(?=</script>)', "", document, flags=re.DOTALL)
+
+
+class Elements(HTMLParser):
+    """The elements of a document, each with its attributes and the text inside."""
+
+    def __init__(self, document: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self._open: list[int] = []
+        self.feed(document)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+        self.texts.append("")
+        if tag not in ("meta", "input"):
+            self._open.append(len(self.found) - 1)
+
+    def handle_data(self, data: str) -> None:
+        for index in self._open:
+            self.texts[index] += data
+
+    def handle_endtag(self, tag: str) -> None:
+        while self.found[self._open.pop()][0] != tag:
+            pass
+
+    def text_of(self, tag: str) -> list[str]:
+        return [text for (t, _), text in zip(self.found, self.texts, strict=True) if t == tag]

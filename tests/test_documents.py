@@ -1,0 +1,146 @@
+"""What holds for every page of the library: it loads nothing, and lets nothing in."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from documents import Elements, parts_of, without_data
+
+from tinygrad_bp import Tensor
+from tinygrad_bp.explain import page as explain_page
+from tinygrad_bp.explain.trace import trace
+from tinygrad_bp.lesson import explorer_data
+from tinygrad_bp.lesson import page as lesson_page
+
+SVG = "http://www.w3.org/2000/svg"
+
+
+class Page(NamedTuple):
+    """A document, and the package that made it."""
+
+    package: str
+    document: str
+
+
+def of_a_graph() -> str:
+    w = Tensor([[1.0, -2.0], [0.5, 3.0]], requires_grad=True, name="w")
+    loss = (w * np.array([2.0, 0.25])).sum() ** 2
+    return explain_page.page(trace(loss).to_dict())
+
+
+def of_the_lesson() -> str:
+    return lesson_page.page(explorer_data())
+
+
+MAKERS = {"explain": of_a_graph, "lesson": of_the_lesson}
+
+
+@pytest.fixture(scope="module", params=MAKERS)
+def made(request: pytest.FixtureRequest) -> Page:
+    return Page(request.param, MAKERS[request.param]())
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        r"\bsrc\s*=",
+        r"\bhref\s*=\s*[\"'](?!#)",
+        r"url\(",
+        r"@import",
+        r"\bimport\b\s*\(",
+        r"^import\b",
+        r"^export\b",
+        r"\bfetch\s*\(",
+        r"XMLHttpRequest|WebSocket|EventSource|sendBeacon|Worker|serviceWorker",
+    ],
+)
+def test_nothing_is_loaded(made: Page, reference: str) -> None:
+    assert re.findall(reference, without_data(made.document), flags=re.MULTILINE) == []
+
+
+def test_the_only_address_is_the_name_of_svg(made: Page) -> None:
+    assert set(re.findall(r"\w+://[^\"'\s]*", without_data(made.document))) == {SVG}
+
+
+def test_the_policy_admits_what_stands_inside_and_nothing_else(made: Page) -> None:
+    elements = Elements(made.document)
+    (policy,) = [
+        attributes["content"]
+        for tag, attributes in elements.found
+        if tag == "meta" and attributes.get("http-equiv") == "Content-Security-Policy"
+    ]
+    (style,), (_, script) = elements.text_of("style"), elements.text_of("script")
+
+    def hashed(text: str) -> str:
+        return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+    assert policy is not None
+    assert dict(rule.strip().split(" ", 1) for rule in policy.split(";")) == {
+        "default-src": "'none'",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+        "style-src": f"'{hashed(style)}'",
+        "script-src": f"'{hashed(script)}'",
+    }
+
+
+def test_no_element_carries_a_style_or_a_handler_of_its_own(made: Page) -> None:
+    names = {name for _, attributes in Elements(made.document).found for name in attributes}
+    assert not {name for name in names if name == "style" or name.startswith("on")}
+
+
+@pytest.mark.parametrize(
+    "forbidden",
+    [
+        "innerHTML",
+        "outerHTML",
+        "insertAdjacentHTML",
+        "document.write",
+        "DOMParser",
+        "createContextualFragment",
+        "eval(",
+        "new Function",
+        'setAttribute("style"',
+        "localStorage",
+    ],
+)
+@pytest.mark.parametrize("package", MAKERS)
+def test_the_modules_parse_no_text_as_code(package: str, forbidden: str) -> None:
+    parts = parts_of(package)
+    assert len(parts) > 5
+    assert [part.name for part in parts if forbidden in part.read_text(encoding="utf-8")] == []
+
+
+def test_the_same_data_give_the_same_bytes(made: Page) -> None:
+    assert MAKERS[made.package]() == made.document
+
+
+@pytest.mark.parametrize(("package", "longest"), [("explain", 300), ("lesson", 500)])
+def test_each_file_is_short_and_used(package: str, longest: int) -> None:
+    document = MAKERS[package]()
+    for part in parts_of(package):
+        kind = part.name.rpartition(".")[2]
+        lines = part.read_text(encoding="utf-8").splitlines()
+        assert len(lines) < (600 if kind == "css" else longest), part.name
+        assert [line for line in lines if len(line) > 100] == [], part.name
+        if kind == "js":
+            assert f'/{part.name}"] = ' in document
+        if kind == "css":
+            assert next(line for line in lines if line.endswith("{")) in document, part.name
+
+
+@pytest.mark.parametrize("package", MAKERS)
+def test_no_string_goes_on_over_a_lines_end(package: str) -> None:
+    """So that lines can be stripped one by one, see `tinygrad_bp.explain.document`."""
+    for part in parts_of(package):
+        if part.name.endswith(".js"):
+            text = re.sub(r"^\s*//.*", "", part.read_text(encoding="utf-8"), flags=re.MULTILINE)
+            for line in text.splitlines():
+                assert line.count("`") % 2 == 0, (part.name, line)
+                assert not line.endswith("\\"), (part.name, line)
+            assert "/*" not in text, part.name
