@@ -18,7 +18,7 @@ ROOT = Path(tinygrad_bp.__file__).parent
 LAYERS = [
     {"errors"},
     {"containers", "files", "registry"},
-    {"products"},
+    {"kernels"},
     {"data", "engine", "primitives", "rules"},
     {"tensor"},
     {"autodiff", "functional"},

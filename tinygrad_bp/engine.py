@@ -26,7 +26,7 @@ from typing import Any, NamedTuple, Never, Protocol, TypeAlias
 import numpy as np
 
 from tinygrad_bp.errors import FreedGraphError, RuleError, StaleGraphError
-from tinygrad_bp.products import sum_of_rows
+from tinygrad_bp.kernels import sum_of_rows
 from tinygrad_bp.registry import Array, Rule
 
 __all__ = [

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_bp.products import (
+from tinygrad_bp.kernels import (
+    logistic,
     matrix_product,
-    ones,
     squared_length,
     sum_of_outer_products,
 )
@@ -144,21 +144,16 @@ def sigmoid(x: Array) -> Array:
     array([0. , 0.5, 1. ])
     """
     try:
-        return _QUIET.run(_sigmoid, x)
+        return _QUIET.run(logistic, x)
     except RuntimeError:  # another thread is in there
         with np.errstate(over="ignore", under="ignore"):
-            return _sigmoid(x)
+            return logistic(x)
 
 
 # exp(-x) overflows to inf for large negative x, and 1 / (1 + inf) = 0 is the right answer. To enter
 # a context that is ready costs a fraction of what making one with np.errstate does.
 _QUIET = contextvars.Context()
 _QUIET.run(np.seterr, over="ignore", under="ignore")
-
-
-def _sigmoid(x: Array) -> Array:
-    e = np.exp(-x)
-    return np.reciprocal(ones((), e.dtype) + e)  # 1 / (1 + e) takes twice the time
 
 
 elementwise(sigmoid, lambda g, y, x: g * (y * (1 - y)))

@@ -1,8 +1,8 @@
-"""Matrix products and sums of rows, as quick as BLAS also where arrays are small.
+"""The few computations that a training step is made of, in the shortest time NumPy allows.
 
-For a small array most of the time goes into finding out what to do. Plain arrays of two axes take
-the shortest way there is; tensors, symbols and foreign arrays go through NumPy's protocols, so
-rules may call these functions.
+For a small array most of the time goes into finding out what to do, for a large one into memory.
+Plain arrays take the shortest way there is; tensors, symbols and foreign arrays go through NumPy's
+protocols, so rules may call these functions.
 """
 
 from __future__ import annotations
@@ -14,7 +14,14 @@ import numpy as np
 
 from tinygrad_bp.registry import Array
 
-__all__ = ["matrix_product", "ones", "squared_length", "sum_of_outer_products", "sum_of_rows"]
+__all__ = [
+    "logistic",
+    "matrix_product",
+    "ones",
+    "squared_length",
+    "sum_of_outer_products",
+    "sum_of_rows",
+]
 
 
 @functools.lru_cache(maxsize=64)
@@ -29,6 +36,20 @@ def ones(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     found = np.ones(shape, dtype)
     found.setflags(write=False)
     return found
+
+
+def logistic(x: Array) -> Array:
+    """Return 1 / (1 + exp(-x)), which overflows on the way where x is far below 0.
+
+    >>> logistic(np.array([0.0, 100.0]))
+    array([0.5, 1. ])
+    """
+    if type(x) is not np.ndarray or x.ndim == 0 or x.dtype.kind != "f":
+        return 1 / (1 + np.exp(-x))
+    y = np.negative(x)
+    np.exp(y, y)
+    y += ones((), y.dtype)
+    return np.reciprocal(y, y)
 
 
 def matrix_product(a: Array, b: Array) -> Array:
