@@ -23,7 +23,7 @@ from tinygrad_bp.lesson import (
     predicted_cosine,
     wish_table,
 )
-from tinygrad_bp.lesson.curves import Plan, limits, shifted
+from tinygrad_bp.lesson.curves import Plan, limits, shifted, split
 from tinygrad_bp.lesson.deltas import Deltas
 from tinygrad_bp.lesson.descent import (
     accuracy_of,
@@ -253,6 +253,33 @@ def test_the_walks_that_are_shipped() -> None:
         assert walks[name]["off"][0] == walks[name]["off"][-1] == 0.0
 
 
+def test_more_walks_that_are_shipped() -> None:
+    walks = shipped()["walks"]
+    presets = {(one["batch"], one["lr"]): one for one in walks["presets"]}
+    assert set(presets) == {(1, 1.5), (10, 1.5), (1_000, 1.5), (100, 0.15), (100, 5), (100, 15)}
+    for (batch, _), one in presets.items():
+        assert {len(one[key]) for key in ("x", "y", "cost", "work")} == {len(one["steps"])}
+        assert one["steps"][0] == one["x"][0] == one["y"][0] == 0
+        assert one["work"] == [batch * step for step in one["steps"]]
+        assert one["steps"][-1] == 600
+        assert one["cost"][0] == walks["careful"]["cost"][0]
+        assert one["length"] >= one["displacement"]
+        assert np.hypot(one["x"][-1], one["y"][-1]) <= one["displacement"] + 1e-3
+    assert min(presets[batch, 1.5]["uphill"] for batch in (1, 10)) > walks["stumbling"]["uphill"]
+    assert presets[1_000, 1.5]["uphill"] < walks["stumbling"]["uphill"]
+    slow, fast, broken = (presets[100, lr]["cost"][-1] for lr in (0.15, 5, 15))
+    assert fast < walks["stumbling"]["cost"][-1] < slow < broken
+    assert broken == pytest.approx(1, abs=0.01)  # all outputs dark
+
+
+def test_gradients_get_shorter_on_the_walks_that_are_shipped() -> None:
+    norms = shipped()["walks"]["norms"]
+    assert norms["steps"] == list(range(0, 601, 25))
+    assert norms["careful"][0] == norms["stumbling"][0]
+    for name in ("careful", "stumbling"):
+        assert 0 < norms[name][-1] < 0.1 * norms[name][0]
+
+
 def test_a_plane_keeps_distances_and_tells_what_it_hides(rng: np.random.Generator) -> None:
     start, first, second, other = rng.normal(size=(4, 50))
     where = plane(start, first, second)
@@ -307,6 +334,14 @@ def test_cost_and_gradient_fall_towards_a_minimum(digits: Mnist) -> None:
     assert 0 < norms[1] < 0.1 * norms[0]
 
 
+def test_several_starts_end_at_other_places() -> None:
+    ends = shipped()["amount"]["ends"]
+    assert max(ends["cost"]) < 1.1 * min(ends["cost"])
+    assert len(ends["cosine"]) == 3
+    assert max(map(abs, ends["cosine"])) < 0.1
+    assert min(ends["to_start"]) > 0.2
+
+
 def test_data_are_not_changed_by_learning(digits: Mnist) -> None:
     images, labels = digits.train_images.copy(), digits.train_labels.copy()
     list(descend(fresh(), digits.train_images, digits.train_labels, steps=5))
@@ -332,6 +367,32 @@ def test_what_is_shipped_of_the_limits() -> None:
     assert shares == sorted(shares, reverse=True)
     assert shares[0] > 0.9
     assert shares[-1] < 0.5
+
+
+def test_what_is_shipped_of_wrong_labels() -> None:
+    limits = shipped()["limits"]
+    labels, scrambled = limits["labels"], limits["scrambled"]
+    assert labels["share"] == [0.0, 0.1, 0.3, 1.0]
+    assert labels["cost"] == sorted(labels["cost"])
+    assert (labels["cost"][0], labels["cost"][-1]) == (scrambled["true_cost"], scrambled["cost"])
+    assert labels["accuracy"][0] == limits["permuted"]["true_accuracy"]
+    assert labels["accuracy"][1] > labels["accuracy"][0] - 0.03  # many outvote a few
+    assert labels["accuracy"][-1] < 0.2
+
+
+def test_what_is_shipped_of_recipes() -> None:
+    found = shipped()
+    assert [one["name"] for one in found["recipes"]] == ["lesson", "modern", "wider"]
+    assert [one["parameters"] for one in found["recipes"]] == [13_002, 13_002, 79_510]
+    accuracies = [one["test_accuracy"] for one in found["recipes"]]
+    assert accuracies == sorted(accuracies)
+    assert found["split"] == {"train": 60_000, "test": 10_000, "common": 0}
+
+
+def test_digits_in_both_parts_are_found(digits: Mnist) -> None:
+    assert split(digits) == {"train": 600, "test": 300, "common": 0}
+    cheated = digits._replace(test_images=digits.train_images[5:8])
+    assert split(cheated)["common"] == 3
 
 
 def test_more_examples_are_read_better() -> None:

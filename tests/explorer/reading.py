@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import re
+from importlib.resources import files
 from typing import Any
+
+import pytest
+
+PERCENT = "\N{NO-BREAK SPACE}%"  # as it stands behind a number
 
 
 def values(place: Any) -> list[float]:
@@ -42,3 +47,39 @@ def twin(shown: Any, caption: str) -> list[list[str]]:
         "(cell) => cell.querySelector('data')?.value ?? cell.textContent))"
     )
     return rows
+
+
+def number_the_stops(shown: Any, controls: str) -> int:
+    """Number what can be reached by keys, in `dataset.stop`; of radio buttons only the chosen."""
+    found: int = shown.evaluate(
+        """(controls) => {
+          const seen = (one) => one.checkVisibility() && (one.type !== "radio" || one.checked);
+          const stops = [...document.querySelectorAll(controls)].filter(seen);
+          stops.forEach((one, i) => (one.dataset.stop = i));
+          return stops.length;
+        }""",
+        controls,
+    )
+    return found
+
+
+def small_targets(place: Any) -> list[str]:
+    """What is to be pressed inside an element, and is less than 24 pixels wide or high."""
+    found: list[str] = place.locator(
+        "button:not(.term), select, input[type=range], label"
+    ).evaluate_all(
+        """all => all.filter((one) => one.checkVisibility())
+          .map((one) => [one.outerHTML.slice(0, 90), one.getBoundingClientRect()])
+          .filter(([, { width, height }]) => Math.min(width, height) < 23.99)
+          .map(([html]) => html)"""
+    )
+    return found
+
+
+def violations(shown: Any) -> list[tuple[str, list[str]]]:
+    """What axe-core finds on the page as it is now, which must be open with `bypass_csp=True`."""
+    axe = pytest.importorskip("axe_playwright_python", reason="needs axe-playwright-python")
+    if shown.evaluate("!window.axe"):
+        shown.evaluate(files(axe).joinpath("axe.min.js").read_text(encoding="utf-8"))
+    found = shown.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+    return [(one["id"], [node["html"] for node in one["nodes"]]) for one in found]

@@ -8,12 +8,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from explorer.reading import choose, row, sentence, slide, twin, values
+from explorer.reading import (
+    PERCENT,
+    choose,
+    number_the_stops,
+    row,
+    sentence,
+    slide,
+    twin,
+    values,
+    violations,
+)
 from numpy.typing import NDArray
 
 from tinygrad_bp.lesson.blobs import unblob
@@ -241,7 +250,7 @@ def test_steps_downhill_are_those_of_python(
         assert float(cost) == pytest.approx(found.costs.mean(), rel=1e-9)
         assert float(length) == pytest.approx(np.linalg.norm(found.gradient()), rel=1e-9)
         right = np.mean(found.activations[-1].argmax(axis=1) == labels)
-        assert correct == f"{100 * right:.1f} %"
+        assert correct == f"{100 * right:.1f}{PERCENT}"
         parameters = parameters - 0.5 * found.gradient()
     shown.get_by_role("button", name="Undo").click()
     assert len(twin(shown, "The walk so far")) == 2
@@ -349,7 +358,8 @@ def test_both_walks_are_told_as_they_were(opened: Open, data: Data) -> None:
     both = (walks["stumbling"], walks["careful"])
     assert rows["examples looked at"] == [f"{walk['work'][-1]:,}" for walk in both]
     assert rows["cost at the end"] == [f"{walk['cost'][-1]:.3f}" for walk in both]
-    assert rows["steps that went uphill"] == [f"{100 * walk['uphill']:.1f} %" for walk in both]
+    uphill = [f"{100 * walk['uphill']:.1f}{PERCENT}" for walk in both]
+    assert rows["steps that went uphill"] == uphill
     assert rows["length of the way"] == [f"{walk['length']:.2f}" for walk in both]
 
 
@@ -389,7 +399,9 @@ def test_accuracies_are_those_that_were_measured(opened: Open, data: Data) -> No
     rows = twin(shown, "Accuracy")
     assert [int(row[0].replace(",", "")) for row in rows] == amount["n"]
     for cells, test, train in zip(rows, amount["test"], amount["train"], strict=True):
-        numbers = [float(cell.removesuffix(" %").replace(MINUS, "-")) / 100 for cell in cells[1:]]
+        numbers = [
+            float(cell.removesuffix(PERCENT).replace(MINUS, "-")) / 100 for cell in cells[1:]
+        ]
         wanted = [*test, np.mean(test), np.mean(train), np.mean(train) - np.mean(test)]
         assert numbers == pytest.approx(wanted, abs=6e-4)
 
@@ -489,15 +501,7 @@ def test_a_drawing_is_also_a_table_and_a_sentence(opened: Open, step: int) -> No
 @pytest.mark.parametrize("step", OURS)
 def test_the_keyboard_reaches_every_control(opened: Open, step: int) -> None:
     shown = opened(f"#step={step}")
-    wanted = shown.evaluate(
-        """(controls) => {
-          const seen = (one) => one.checkVisibility() && (one.type !== "radio" || one.checked);
-          const stops = [...document.querySelectorAll(controls)].filter(seen);
-          stops.forEach((one, i) => (one.dataset.stop = i));
-          return stops.length;
-        }""",
-        CONTROLS,
-    )
+    wanted = number_the_stops(shown, CONTROLS)
     shown.locator("#panel").focus()
     reached = set()
     for _ in range(3 * wanted + 40):  # the drawing and the bars come between
@@ -520,13 +524,9 @@ def test_nothing_runs_out_of_a_narrow_page(opened: Open, step: int, width: int) 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("step", OURS)
 def test_axe_finds_nothing(opened: Open, step: int, scheme: str) -> None:
-    package = pytest.importorskip("axe_playwright_python", reason="needs axe-playwright-python")
-    axe = (Path(package.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
     for more in ("", "&twin=on&mode=formulas"):
         shown = opened(f"#step={step}{more}", color_scheme=scheme, bypass_csp=True)
-        shown.evaluate(axe)
-        found = shown.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
-        assert [(one["id"], [n["html"] for n in one["nodes"]]) for one in found] == []
+        assert violations(shown) == []
 
 
 @pytest.mark.parametrize("step", OURS)

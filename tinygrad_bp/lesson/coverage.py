@@ -17,8 +17,8 @@ class Covered(NamedTuple):
 
     id: str
     what: str
-    step: int | None
-    """Of the 17 steps of the page; None if it belongs to all of them, or is for Python alone."""
+    step: int
+    """Of the 17 steps of the page."""
     function: str
     """Within the package."""
     test: str
@@ -26,13 +26,13 @@ class Covered(NamedTuple):
 
 
 _ROWS = """
-S1  |    | backpropagation, step by step | lesson.steps.Lesson
+S1  |  1 | backpropagation, step by step | lesson.steps.Lesson
     test_cli_lesson.py::test_lesson_walks_through_all_steps
-S2  |    | networks learn by backpropagation | lesson.descent.descend
+S2  | 15 | networks learn by backpropagation | lesson.descent.descend
     test_lesson_many.py::test_nothing_is_learned_without_gradients
 S3  |  1 | the recap comes first | lesson.steps.Lesson
     test_lesson_steps.py::test_the_recap_comes_first
-S4  |    | words, numbers, formulas | lesson.steps.Step
+S4  |  1 | words, numbers, formulas | lesson.steps.Step
     test_lesson_steps.py::test_three_views_show_the_same_numbers
 S5  |  1 | information is fed forward | lesson.deltas.activations
     test_lesson_example.py::test_matrix_form_is_the_sum_over_neurons
@@ -58,7 +58,7 @@ S15 | 12 | the effect of each example | lesson.deltas.Deltas.per_example
     test_lesson_many.py::test_rows_are_the_gradients_of_single_examples
 S16 | 13 | changes from a single example | lesson.example.OneExample.step
     test_lesson_example.py::test_one_step_lowers_the_examples_own_cost
-S17 |    | one example is looked at to learn | lesson.example.OneExample
+S17 | 12 | one example is looked at to learn | lesson.example.OneExample
     test_lesson_steps.py::test_one_example_is_not_said_to_be_faster
 S18 |  1 | an image of a 2 | lesson.explorer.explorer_data
     test_lesson_steps.py::test_digits_and_networks_survive_the_page
@@ -144,25 +144,25 @@ W16 | 14 | a mini-batch costs its share | lesson.descent.descend
     test_lesson_many.py::test_the_work_is_counted
 W17 | 15 | the careful and the stumbling walk | lesson.descent.walk
     test_lesson_many.py::test_full_descent_never_climbs_and_mini_batches_do
-W18 |    | every line of the code has a step | lesson.steps.STEPS
+W18 | 17 | every line of the code has a step | lesson.steps.STEPS
     test_lesson_by_hand.py::test_gradients_agree_with_the_engine
 K1  | 13 | the gradient as a named column | lesson.network.index_of
     test_lesson_example.py::test_every_parameter_has_one_name
-K2  |    | one neuron in each layer | lesson.chain.chain
+K2  |  9 | one neuron in each layer | lesson.chain.chain
     test_lesson_numbers.py::test_the_chain_by_its_factors
-K3  |    | superscripts are layers | lesson.network.name_of
+K3  |  1 | superscripts are layers | lesson.network.name_of
     test_lesson_example.py::test_every_parameter_has_one_name
-K4  |    | cost, sum and activation of the chain | lesson.chain.Chain.cost
+K4  |  9 | cost, sum and activation of the chain | lesson.chain.Chain.cost
     test_lesson_numbers.py::test_the_chain_by_its_factors
-K5  |    | the tree of dependencies | lesson.chain.chain
+K5  |  9 | the tree of dependencies | lesson.chain.chain
     test_lesson_numbers.py::test_the_chain_of_single_neurons
 K6  | 11 | a number line for each variable | lesson.chain.Chain.ripple
     test_lesson_numbers.py::test_ratios_of_a_nudge_telescope_and_tend_to_the_derivative
 K7  | 10 | ∂ as a small nudge | lesson.chain.Ripple.ratios
     test_lesson_numbers.py::test_ratios_of_a_nudge_telescope_and_tend_to_the_derivative
-K8  |    | a product of three factors | lesson.chain.Chain.factors
+K8  |  9 | a product of three factors | lesson.chain.Chain.factors
     test_lesson_numbers.py::test_the_chain_by_its_factors
-K9  |    | what the factors say | lesson.chain.Chain.slopes
+K9  |  9 | what the factors say | lesson.chain.Chain.slopes
     test_lesson_numbers.py::test_a_dark_sender_a_perfect_output_or_saturation_stop_learning
 K10 | 12 | derivatives are averaged | lesson.deltas.Deltas.gradient
     test_lesson_many.py::test_the_mean_of_gradients_is_the_gradient_of_the_mean
@@ -180,47 +180,47 @@ K16 |  8 | a neuron acts along several paths | lesson.voters.paths_of
     test_lesson_example.py::test_paths_add_up_in_the_small_network
 K17 |  9 | the recursion in general | lesson.voters.equations
     test_lesson_example.py::test_four_equations_hold_at_every_layer
-K18 |    | sensitivities as chains, of any graph | explain.trace.trace
+K18 |  9 | sensitivities as chains, of any graph | explain.trace.trace
     test_trace.py::test_contributions_add_up_to_the_gradient_bit_for_bit
-G1  |    | training and test digits | lesson.explorer.drawn_data
+G1  | 16 | training and test digits | lesson.explorer.drawn_data
     test_lesson_steps.py::test_test_digits_are_not_training_digits
-G2  |    | a random start reads at random | lesson.network.lesson_network
+G2  |  1 | a random start reads at random | lesson.network.lesson_network
     test_lesson_steps.py::test_networks_get_better
-G3  |    | cost of parameters, network of pixels | lesson.deltas.deltas_of
+G3  |  2 | cost of parameters, network of pixels | lesson.deltas.deltas_of
     test_lesson_example.py::test_the_closed_form_agrees_with_the_engine
-G4  |    | slopes, starts and valleys | optim.sgd.SGD
+G4  | 13 | slopes, starts and valleys | optim.sgd.SGD
     test_lesson_many.py::test_different_starts_end_in_different_valleys
-G5  |    | ranking costs | lesson.deltas.costs_of
+G5  |  2 | ranking costs | lesson.deltas.costs_of
     test_lesson_example.py::test_costs_rank_outputs_as_a_reader_would
-G6  |    | two inputs | tensor.gradients
+G6  | 13 | two inputs | tensor.gradients
     test_lesson_numbers.py::test_direction_and_importance_in_two_dimensions
-G7  |    | a learning rate can be too large | optim.sgd.SGD
+G7  | 13 | a learning rate can be too large | optim.sgd.SGD
     test_lesson_many.py::test_a_rate_above_two_over_the_curvature_overshoots
 G8  | 11 | relative importance | tensor.gradients
     test_lesson_numbers.py::test_direction_and_importance_in_two_dimensions
-G9  |    | activations must be smooth | functional.sigmoid
+G9  |  5 | activations must be smooth | functional.sigmoid
     test_lesson_many.py::test_a_step_for_an_activation_cannot_learn
 N1  |  1 | the network drawn and fed by hand | lesson.page.page
     test_lesson_steps.py::test_the_page_is_made_of_the_data
 N2  |  1 | weights as a pattern of pixels | lesson.figures.draw_figures
     test_lesson_many.py::test_weights_as_a_pattern_respond_to_what_is_like_them
-N3  |    | a bias as a threshold | primitives.sigmoid
+N3  |  5 | a bias as a threshold | primitives.sigmoid
     test_lesson_many.py::test_a_bias_of_minus_10_is_a_threshold_at_10
-N4  |    | σ far out | primitives.sigmoid
+N4  |  5 | σ far out | primitives.sigmoid
     test_lesson_many.py::test_sigmoid_is_safe_far_out_and_steepest_in_the_middle
-N5  |    | 13,002 dials set by hand | lesson.network.network_of
+N5  | 10 | 13,002 dials set by hand | lesson.network.network_of
     test_lesson_example.py::test_every_parameter_has_one_name
 N6  |  1 | matrix notation | lesson.deltas.activations
     test_lesson_example.py::test_matrix_form_is_the_sum_over_neurons
-N7  |    | ReLU, and why not nothing | functional.relu
+N7  |  5 | ReLU, and why not nothing | functional.relu
     test_lesson_many.py::test_relu_is_flat_for_negative_sums_only
 N8  |  1 | 4 or 9: the runner-up | lesson.example.OneExample.runner_up
     test_lesson_example.py::test_prediction_runner_up_and_margin
 A1  | 17 | how many new digits are read | training.Training
     test_training.py::test_the_promised_accuracies
-A2  |    | what better recipes reach | training.RECIPES
+A2  | 17 | what better recipes reach | training.RECIPES
     test_training.py::test_the_promised_accuracies
-A3  |    | what larger networks reach | training.Recipe
+A3  | 17 | what larger networks reach | training.Recipe
     test_training.py::test_layers_and_dtype
 A4  | 17 | first-layer weights look random | lesson.figures.draw_figures
     test_lesson_steps.py::test_training_changes_only_weights_of_living_pixels
@@ -238,7 +238,7 @@ A8  | 17 | neighbourhood is not used | lesson.curves.limits
 def _read(row: str) -> Covered:
     about, test = row.split("\n")
     name, step, what, function = (cell.strip() for cell in about.split("|"))
-    return Covered(name, what, int(step) if step else None, function, test.strip())
+    return Covered(name, what, int(step), function, test.strip())
 
 
 COVERAGE = tuple(map(_read, re.findall(r".+\n    .+", _ROWS)))
@@ -260,8 +260,7 @@ def as_markdown() -> str:
         "| --- | --- | ---: | --- | --- |",
     ]
     for id_, what, step, function, test in COVERAGE:
-        shown = "" if step is None else f"{step} "
-        lines.append(f"| {id_} | {what} | {shown}| `{function}` | `{test.partition('::')[2]}` |")
+        lines.append(f"| {id_} | {what} | {step} | `{function}` | `{test.partition('::')[2]}` |")
     return "\n".join(lines) + "\n"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,8 +20,8 @@ from tinygrad_bp.lesson.descent import (
     walk,
 )
 from tinygrad_bp.lesson.network import flatten, lesson_network, network_of, unflatten
-from tinygrad_bp.lesson.sampling import agreement, noise_scale
-from tinygrad_bp.training import Recipe, Training
+from tinygrad_bp.lesson.sampling import agreement, cosine, noise_scale
+from tinygrad_bp.training import RECIPES, Recipe, Training
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tinygrad_bp.data import Mnist
-    from tinygrad_bp.lesson.descent import Walk
+    from tinygrad_bp.lesson.descent import Plane, Walk
 
 __all__ = [
     "FULL",
@@ -37,7 +38,9 @@ __all__ = [
     "cosines",
     "limits",
     "measure",
+    "recipes",
     "shifted",
+    "split",
     "train_networks",
     "walks",
 ]
@@ -45,6 +48,13 @@ __all__ = [
 LR, BATCH = 1.5, 100
 LEAST = 100  # training examples
 OUTPUTS = 10
+DRAWN = 100  # points of a preset's walk, at most: more are not to be seen on the map
+
+COMPARED = {
+    "lesson": RECIPES["lesson"],
+    "modern": RECIPES["modern"],
+    "wider": dataclasses.replace(RECIPES["modern"], hidden=(100,)),
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -63,17 +73,36 @@ class Plan:
     walk_examples: int = 10_000
     walk_steps: int = 600
     contour_points: int = 41
+    walk_batches: tuple[int, ...] = (1, 10, 1_000)
+    """Of more stumbling walks, at the same learning rate."""
+    walk_rates: tuple[float, ...] = (0.15, 5.0, 15.0)
+    """Of still more, with the same batch size."""
+    norm_every: int = 25
+    """Steps of a walk from one gradient's norm to the next."""
     amounts: tuple[int, ...] = (100, 300, 1_000, 3_000, 10_000, 30_000, 60_000)
     amount_steps: int = 6_000
     seeds: tuple[int, ...] = (0, 1, 2)
     retrained_epochs: int = 10
+    wrong_labels: tuple[float, ...] = (0.1, 0.3)
+    """Shares of the labels that are drawn at random."""
     only_steps: int = 300
     noise_images: int = 1_000
+    recipe_epochs: int | None = None
+    """Of the recipes that are compared; without, as many as each says."""
 
     @property
     def stages(self) -> int:
         """How often `measure` tells of its work, at most."""
-        return max(self.epochs) + len(self.epochs) + 2 + 3 + len(self.amounts) + 2
+        networks = max(self.epochs) + len(self.epochs) + 2
+        return (
+            networks
+            + 3
+            + len(self.walk_batches)
+            + len(self.walk_rates)
+            + len(self.amounts)
+            + 2
+            + len(COMPARED)
+        )
 
 
 FULL = Plan()
@@ -115,6 +144,8 @@ def measure(
         "walks": walks(data, plan, tell),
         "amount": amounts(data, plan, tell),
         "limits": limits(parameters[-1], data, plan, tell),
+        "recipes": recipes(data, plan, tell),
+        "split": split(data),
     }
 
 
@@ -192,28 +223,38 @@ def cosines(
 
 
 def walks(data: Mnist, plan: Plan, tell: Callable[[str], None] = _silent) -> dict[str, Any]:
-    """Return the careful walk, on all examples, and the stumbling one, in a plane of both."""
+    """Return the careful walk, on all examples, and stumbling ones, in a plane of the first two."""
     n = min(plan.walk_examples, len(data.train_labels))
     images, labels = data.train_images[:n], data.train_labels[:n]
-    taken = {}
-    batch = min(BATCH, n // 10)
-    for name, size in (("careful", None), ("stumbling", batch)):
+
+    def walked(size: int | None, lr: float = LR) -> Walk:
         net = network_of(flatten(lesson_network()), dtype=np.float32)
-        taken[name] = walk(net, images, labels, steps=plan.walk_steps, batch_size=size, lr=LR)
+        return walk(net, images, labels, steps=plan.walk_steps, batch_size=size, lr=lr)
+
+    batch = min(BATCH, n // 10)
+    taken = {}
+    for name, size in (("careful", None), ("stumbling", batch)):
+        taken[name] = walked(size)
         tell(f"the {name} walk")
-    careful, stumbling = taken["careful"], taken["stumbling"]
+    careful, stumbling = taken.values()
     where = plane(careful.points[0], stumbling.points[-1], careful.points[-1])
     projected = {name: where.project(w.points) for name, w in taken.items()}
     corners = np.concatenate([flat for flat, _ in projected.values()])
     x, y = (_margins(corners[:, i], plan.contour_points) for i in range(2))
     costs = contour(where, x, y, images, labels)
     tell("the map")
+    presets = []
+    for size, lr in [(b, LR) for b in plan.walk_batches] + [(batch, r) for r in plan.walk_rates]:
+        presets.append(_preset(walked(min(size, n), lr), where, min(size, n), lr))
+        tell(f"the walk with batches of {size:,} and lr {lr}")
     return {
         "n": n,
         "batch": batch,
         "lr": LR,
         "out_of_plane": rounded(max(off.max() for _, off in projected.values())),
         **{name: _told(w, *projected[name]) for name, w in taken.items()},
+        "norms": _norms(taken, images, labels, plan.norm_every),
+        "presets": presets,
         "contour": {"x": rounded(x), "y": rounded(y), "cost": rounded(costs, 4)},
     }
 
@@ -228,6 +269,41 @@ def _told(taken: Walk, flat: NDArray[np.float64], off: NDArray[np.float64]) -> d
         "uphill": rounded(taken.uphill),
         "length": rounded(taken.length),
         "displacement": rounded(taken.displacement),
+    }
+
+
+def _norms(
+    taken: dict[str, Walk], images: NDArray[Any], labels: NDArray[np.int64], every: int
+) -> dict[str, Any]:
+    """How long the gradient of all examples is on the way."""
+    steps = range(0, len(next(iter(taken.values())).points), every)
+    return {
+        "steps": list(steps),
+        **{
+            name: rounded(
+                [
+                    np.linalg.norm(deltas_of(found.points[at], images, labels).gradient())
+                    for at in steps
+                ]
+            )
+            for name, found in taken.items()
+        },
+    }
+
+
+def _preset(taken: Walk, where: Plane, batch: int, lr: float) -> dict[str, Any]:
+    """A walk as `_told` tells it, with fewer points; its summary is of every step."""
+    flat, off = where.project(taken.points)
+    last = len(flat) - 1
+    drawn = sorted({*range(0, last, max(1, -(-last // DRAWN))), last})
+    told = _told(taken, flat, off)
+    return {
+        "batch": batch,
+        "lr": lr,
+        "steps": drawn,
+        **{key: [told[key][at] for at in drawn] for key in ("x", "y", "cost", "work")},
+        **{key: told[key] for key in ("uphill", "length", "displacement")},
+        "out_of_plane": rounded(off.max()),
     }
 
 
@@ -250,7 +326,20 @@ def amounts(data: Mnist, plan: Plan, tell: Callable[[str], None] = _silent) -> d
         found["test"].append([accuracy_of(p, data.test_images, data.test_labels) for p in runs])
         found["train"].append([accuracy_of(p, part.train_images, part.train_labels) for p in runs])
         tell(f"data sizes: up to {n:,} of {sizes[-1]:,}")
-    return found
+    return found | {"ends": _ends(runs, part, plan.seeds)}
+
+
+def _ends(
+    runs: list[NDArray[np.float32]], data: Mnist, seeds: tuple[int, ...]
+) -> dict[str, list[float]]:
+    """Where runs from several starts end: as low, but somewhere else."""
+    starts = [flatten(Training(Recipe(seed=seed), data).model).astype(float) for seed in seeds]
+    ends = [p.astype(float) for p in runs]
+    return {
+        "cost": rounded([mean_cost(p, data.train_images, data.train_labels) for p in ends]),
+        "cosine": rounded([cosine(p, q) for p, q in combinations(ends, 2)]),
+        "to_start": rounded([cosine(p, q) for p, q in zip(ends, starts, strict=True)]),
+    }
 
 
 def _learned(data: Mnist, steps: int, seed: int = 0) -> NDArray[np.float32]:
@@ -285,7 +374,7 @@ def limits(
         "shift": {"pixels": list(pixels), "accuracy": rounded(accuracies, 5)},
         "noise": _noise(parameters, plan.noise_images),
         "only": _only(data, plan.only_steps),
-        **_retrained(data, plan.retrained_epochs),
+        **_retrained(data, plan),
     }
     tell("scrambled labels and pixels")
     return found
@@ -324,8 +413,9 @@ def _noise(parameters: NDArray[np.float32], n: int) -> dict[str, Any]:
     }
 
 
-def _retrained(data: Mnist, epochs: int) -> dict[str, Any]:
+def _retrained(data: Mnist, plan: Plan) -> dict[str, Any]:
     """What is learned from labels that mean nothing, and from pixels in any other order."""
+    epochs = plan.retrained_epochs
     rng = np.random.default_rng(42)
     steps = epochs * -(-len(data.train_labels) // BATCH)
     labels, order = rng.permutation(data.train_labels), rng.permutation(data.train_images.shape[1])
@@ -344,12 +434,40 @@ def _retrained(data: Mnist, epochs: int) -> dict[str, Any]:
             "cost": rounded(mean_cost(scrambled, data.train_images, labels)),
             "true_cost": rounded(mean_cost(true, data.train_images, data.train_labels)),
         },
+        "labels": _mislabelled(data, plan, true=true, scrambled=(scrambled, labels)),
         "permuted": {
             "epochs": epochs,
             "accuracy": accuracy_of(permuted, tests, data.test_labels),
             "true_accuracy": accuracy_of(true, data.test_images, data.test_labels),
         },
     }
+
+
+def _mislabelled(
+    data: Mnist,
+    plan: Plan,
+    *,
+    true: NDArray[np.float32],
+    scrambled: tuple[NDArray[np.float32], NDArray[np.int64]],
+) -> dict[str, Any]:
+    """What is learned when a share of the labels is wrong: from none to all of them."""
+    steps = plan.retrained_epochs * -(-len(data.train_labels) // BATCH)
+    runs = {0.0: (true, data.train_labels)}
+    for share in plan.wrong_labels:
+        labels = _guessed(data.train_labels, share)
+        runs[share] = (_learned(data._replace(train_labels=labels), steps), labels)
+    runs[1.0] = scrambled
+    return {
+        "share": list(runs),
+        "cost": rounded([mean_cost(p, data.train_images, said) for p, said in runs.values()]),
+        "accuracy": [accuracy_of(p, data.test_images, data.test_labels) for p, _ in runs.values()],
+    }
+
+
+def _guessed(labels: NDArray[np.int64], share: float) -> NDArray[np.int64]:
+    """Labels of which a share are any digit, as if by people who do not look."""
+    rng = np.random.default_rng(43)
+    return np.where(rng.random(len(labels)) < share, rng.integers(0, OUTPUTS, len(labels)), labels)
 
 
 def _only(data: Mnist, steps: int, digit: int = 2) -> dict[str, Any]:
@@ -363,4 +481,56 @@ def _only(data: Mnist, steps: int, digit: int = 2) -> dict[str, Any]:
         "steps": steps,
         "called": rounded(np.mean(read == digit)),
         "accuracy": rounded(np.mean(read == data.test_labels)),
+    }
+
+
+# --- what could be done better --------------------------------------------------------------------
+
+
+def recipes(data: Mnist, plan: Plan, tell: Callable[[str], None] = _silent) -> list[dict[str, Any]]:
+    """Return how many test digits networks read that are trained in other ways.
+
+    >>> from tinygrad_bp.training import drawn
+    >>> found = recipes(drawn(0, train=200, test=50), Plan(recipe_epochs=1))
+    >>> [(one["name"], one["parameters"]) for one in found]
+    [('lesson', 13002), ('modern', 13002), ('wider', 79510)]
+    """
+    found = []
+    for name, recipe in COMPARED.items():
+        epochs = plan.recipe_epochs or recipe.epochs
+        run = Training(dataclasses.replace(recipe, epochs=epochs), data)
+        for record in run.epochs():
+            accuracy = record.test_accuracy
+        tell(f"the recipe {name!r}")
+        found.append(
+            {
+                "name": name,
+                **{
+                    key: value
+                    for key, value in dataclasses.asdict(run.recipe).items()
+                    if key in ("activation", "cost", "schedule", "epochs")
+                },
+                "hidden": list(recipe.hidden),
+                "parameters": sum(p.size for p in run.model.parameters()),
+                "test_accuracy": accuracy,
+            }
+        )
+    return found
+
+
+def split(data: Mnist) -> dict[str, int]:
+    """Return how many digits there are to learn from and to test, and how many are in both.
+
+    >>> from tinygrad_bp.training import drawn
+    >>> split(drawn(0, train=20, test=5))
+    {'train': 20, 'test': 5, 'common': 0}
+    """
+    learnt, tested = (
+        {image.tobytes() for image in np.rint(255 * images).astype(np.uint8)}
+        for images in (data.train_images, data.test_images)
+    )
+    return {
+        "train": len(data.train_labels),
+        "test": len(data.test_labels),
+        "common": len(learnt & tested),
     }

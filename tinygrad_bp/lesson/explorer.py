@@ -11,6 +11,7 @@ import numpy as np
 from tinygrad_bp.data import Mnist, drawn_digits
 from tinygrad_bp.errors import DataError
 from tinygrad_bp.lesson.blobs import blob
+from tinygrad_bp.lesson.chain import chain
 from tinygrad_bp.lesson.curves import measure
 from tinygrad_bp.lesson.network import SIZES
 
@@ -116,7 +117,21 @@ def explorer_data(
         "walks": measured["walks"] | {"axes": TEXTS["axes"]},
         "amount": measured["amount"],
         "limits": measured["limits"],
+        "recipes": measured["recipes"],
+        "split": measured["split"],
+        "chain": _chain(),
         "texts": TEXTS,
+    }
+
+
+def _chain() -> dict[str, Any]:
+    """The lesson's chain of single neurons: what it is made of, the rest follows."""
+    lesson = chain()
+    return {
+        "w": lesson.w.tolist(),
+        "b": lesson.b.tolist(),
+        "input": float(lesson.a[0]),
+        "target": lesson.target,
     }
 
 

@@ -26,6 +26,9 @@ STYLES = (
     f"{PARTS}/drawing.css",
     f"{PARTS}/steps.css",
     f"{PARTS}/charts/charts.css",
+    f"{PARTS}/chain.css",
+    f"{PARTS}/ends.css",
+    f"{PARTS}/averages.css",
 )
 
 

@@ -33,11 +33,12 @@ export function arrow(x, y, length) {
 // Beside the name of a layer, or in its place where there is no room for both: what is above may
 // not be set.
 export function padlock(place, l) {
-  const [x, y] = [place.centres[l][0].x + (place.narrow ? -6 : 30), place.height - 15];
+  const beside = l === place.centres.length - 1 ? 40 : 30; // "10 outputs" is longer than "layer 2"
+  const [x, y] = [place.centres[l][0].x + (place.narrow ? -6 : beside), place.height - 15];
   return draw(
     "g",
     { class: "padlock", transform: `translate(${x} ${y})` },
-    place.narrow ? draw("rect", { class: "cover", x: -18, width: 46, height: 16 }) : null,
+    place.narrow ? draw("rect", { class: "cover", x: -20, width: 50, height: 16 }) : null,
     draw("title", {}, "These activations cannot be set, only wished for"),
     draw("path", { class: "shackle", d: "M2.5 5V3.5a3 3 0 0 1 6 0V5" }),
     draw("rect", { x: 0, y: 5, width: 11, height: 8, rx: 1.5 }),

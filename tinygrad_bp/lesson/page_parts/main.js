@@ -46,8 +46,9 @@ function start(data) {
   let asides = asidesView([], store.set);
 
   function show() {
-    Object.assign(ctx, moment(data, store.state, cached));
     const step = steps[store.state.step - 1];
+    Object.assign(ctx, moment(data, store.state, cached));
+    Object.assign(ctx, step.shows?.(ctx));
     if (step !== shown) enter(step);
     else keepingFocus(byId("body"), () => update(step));
     reachable(byId("body"));
@@ -89,6 +90,11 @@ function start(data) {
   store.subscribe(show);
   document.documentElement.dataset.ready = "yes"; // shows the page, so that it has a size
   show();
+  for (const step of steps) if (step.ahead) whenIdle(() => step.ahead(ctx));
+}
+
+function whenIdle(task) {
+  (globalThis.requestIdleCallback ?? setTimeout)(task); // which not every browser has
 }
 
 // Updates replace elements; the one in the same place then has the focus.

@@ -86,7 +86,7 @@ export function digitCanvas({ pixels }, attributes = {}) {
   const canvas = make("canvas", { class: "digit", width: SIDE, height: SIDE, ...attributes });
   const context = canvas.getContext("2d");
   const image = context.createImageData(SIDE, SIDE);
-  for (const [i, p] of pixels.entries()) image.data.set([p, p, p, 255], 4 * i);
+  pixels.forEach((p, i) => image.data.fill(p, 4 * i, 4 * i + 3).fill(255, 4 * i + 3, 4 * i + 4));
   context.putImageData(image, 0, 0);
   return canvas;
 }

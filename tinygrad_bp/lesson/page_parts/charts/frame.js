@@ -15,13 +15,22 @@ export function figure(title, picture, ...below) {
   function redraw() {
     if (width > 0) fill(paper, picture(width));
   }
+  watchWidth(paper, (now) => {
+    width = now;
+    redraw();
+  });
+  return { element: make("figure", { class: "chart" }, caption, paper, below), caption, redraw };
+}
+
+// Calls `changed(width)` whenever an element has become wider or narrower, in whole pixels.
+export function watchWidth(element, changed) {
+  let width = 0;
   new ResizeObserver(([entry]) => {
     const now = Math.floor(entry.contentRect.width);
     if (now === width) return;
     width = now;
-    redraw();
-  }).observe(paper);
-  return { element: make("figure", { class: "chart" }, caption, paper, below), caption, redraw };
+    changed(width);
+  }).observe(element);
 }
 
 export function paper(width, height, label, ...children) {

@@ -3,6 +3,8 @@
 import { draw } from "../dom.js";
 import { axes, paper, words } from "./frame.js";
 
+const HEADROOM = 1.12; // for the words of a rule
+
 // Counts in `bins` equal parts of [low, high]; both ends belong to the chart.
 export function counted(values, [low, high], bins) {
   const counts = new Array(bins).fill(0);
@@ -25,7 +27,7 @@ export function histogram({
   rules = [],
 }) {
   const most = Math.max(1, ...counts);
-  const frame = axes(width, height, x, { ...y, domain: [0, most] });
+  const frame = axes(width, height, x, { ...y, domain: [0, most * HEADROOM] });
   const [low, high] = x.domain;
   const edge = (i) => frame.x(low + ((high - low) * i) / counts.length);
   const bars = counts.map((count, i) => {

@@ -4,21 +4,46 @@
 // made: a layer's part of one is delta times (1, activations), so the product of two such parts is
 // (delta · delta') (1 + activations · activations').
 
-import { dot } from "../net.js";
+import { litPlaces } from "./averages.js";
 import { drawn } from "./random.js";
 
-// The table of a0 · a0' over all pairs; it does not depend on the network.
+// The products of all pairs of images: table[k * n + m]. Most pixels are black: what is not is read
+// once for four images at a time.
 export function inputProducts(inputs) {
   const n = inputs.length;
   const table = new Float64Array(n * n);
-  for (let k = 0; k < n; k += 1) {
-    const lit = [];
-    inputs[k].forEach((value, i) => value !== 0 && lit.push(i));
-    for (let m = 0; m <= k; m += 1) {
-      let sum = 0;
-      for (const i of lit) sum += inputs[k][i] * inputs[m][i];
-      table[k * n + m] = table[m * n + k] = sum;
+  const others = inputs.map(litPlaces);
+  const four = new Float64Array(4 * inputs[0].length);
+  for (let k = 0; k < n; k += 4) {
+    for (let i = 0; i < 4; i += 1) {
+      const image = inputs[Math.min(k + i, n - 1)];
+      for (let at = 0; at < image.length; at += 1) four[4 * at + i] = image[at];
     }
+    for (let m = 0; m < Math.min(k + 4, n); m += 1) timesFour(four, others[m], table, n, k, m);
+  }
+  return mirrored(table, n);
+}
+
+// What would be written beyond the end of the table is lost, as it should be.
+function timesFour(four, { places, values }, table, n, k, m) {
+  let [a, b, c, d] = [0, 0, 0, 0];
+  for (let i = 0; i < places.length; i += 1) {
+    const at = 4 * places[i];
+    const value = values[i];
+    a += value * four[at];
+    b += value * four[at + 1];
+    c += value * four[at + 2];
+    d += value * four[at + 3];
+  }
+  table[k * n + m] = a;
+  table[(k + 1) * n + m] = b;
+  table[(k + 2) * n + m] = c;
+  table[(k + 3) * n + m] = d;
+}
+
+function mirrored(table, n) {
+  for (let k = 0; k < n; k += 1) {
+    for (let m = 0; m < k; m += 1) table[m * n + k] = table[k * n + m];
   }
   return table;
 }
@@ -27,17 +52,34 @@ export function inputProducts(inputs) {
 export function gradientProducts(passes, inputs) {
   const n = passes.length;
   const table = new Float64Array(n * n);
-  for (let k = 0; k < n; k += 1) {
-    for (let m = 0; m <= k; m += 1) {
-      const [one, other] = [passes[k], passes[m]];
-      let sum = dot(one.delta[1], other.delta[1]) * (1 + inputs[k * n + m]);
-      for (let l = 2; l < one.delta.length; l += 1) {
-        sum += dot(one.delta[l], other.delta[l]) * (1 + dot(one.a[l - 1], other.a[l - 1]));
-      }
-      table[k * n + m] = table[m * n + k] = sum;
-    }
+  for (let l = 1; l < passes[0].delta.length; l += 1) {
+    const deltas = stacked(passes.map(({ delta }) => delta[l]));
+    const before = l === 1 ? null : stacked(passes.map(({ a }) => a[l - 1]));
+    for (let k = 0; k < n; k += 1) addRow(table, n, k, deltas, before, inputs);
   }
-  return table;
+  return mirrored(table, n);
+}
+
+// Rows one after the other in one array: products of all pairs are quick to form from it.
+function stacked(rows) {
+  const width = rows[0].length;
+  const all = new Float64Array(rows.length * width);
+  rows.forEach((row, i) => all.set(row, i * width));
+  return { all, width };
+}
+
+function addRow(table, n, k, deltas, before, inputs) {
+  for (let m = 0; m <= k; m += 1) {
+    const input = before ? product(before.all, before.width, k, m) : inputs[k * n + m];
+    table[k * n + m] += product(deltas.all, deltas.width, k, m) * (1 + input);
+  }
+}
+
+function product(all, width, k, m) {
+  const [one, other] = [k * width, m * width];
+  let sum = 0;
+  for (let i = 0; i < width; i += 1) sum += all[one + i] * all[other + i];
+  return sum;
 }
 
 // What the products say of the full gradient: its squared length, how it meets each example's

@@ -1,35 +1,35 @@
 // The cost of all examples along a straight line downhill, for any length of the step at once.
 
 import { network, sigmoid } from "../net.js";
-import { litPixels } from "./averages.js";
+import { litPlaces } from "./averages.js";
+
+const sums = new WeakMap(); // by network: the first layer's weighted sums of all digits
 
 // Returns lr => {cost, correct} at parameters - lr × gradient. The first layer, which is most of
 // the work, is linear in lr: its weighted sums and their slopes are computed once.
 export function alongGradient(net, digits, gradient) {
-  const slopes = network(net.sizes, gradient);
-  const starts = digits.map(({ image, label }) => ({
-    label,
-    z: weightedSums(net.W[1], net.b[1], image),
-    slope: weightedSums(slopes.W[1], slopes.b[1], image),
-  }));
+  if (!sums.has(net)) sums.set(net, firstSums(net, digits));
+  const z = sums.get(net);
+  const slopes = firstSums(network(net.sizes, gradient), digits);
   const later = net.sizes[1] * net.sizes[0]; // the first layer's weights are not needed again
+  const moved = new Float64Array(net.parameters.length);
+  const there = network(net.sizes, moved);
+  const a = net.sizes.map((size) => new Float64Array(size)); // used for every digit in turn
   return (lr) => {
-    const moved = new Float64Array(net.parameters.length);
     for (let i = later; i < moved.length; i += 1) moved[i] = net.parameters[i] - lr * gradient[i];
-    const there = network(net.sizes, moved);
     let [cost, correct] = [0, 0];
-    for (const { z, slope, label } of starts) {
-      const outputs = upwards(
-        there,
-        z.map((value, j) => sigmoid(value - lr * slope[j])),
-      );
+    digits.forEach(({ label }, i) => {
+      for (let j = 0, at = i * a[1].length; j < a[1].length; j += 1, at += 1) {
+        a[1][j] = sigmoid(z[at] - lr * slopes[at]);
+      }
+      const outputs = upwards(there, a);
       let best = 0;
       for (let j = 0; j < outputs.length; j += 1) {
         cost += (outputs[j] - (j === label ? 1 : 0)) ** 2;
         if (outputs[j] > outputs[best]) best = j;
       }
       correct += best === label ? 1 : 0;
-    }
+    });
     return { cost: cost / digits.length, correct: correct / digits.length };
   };
 }
@@ -39,26 +39,34 @@ export function stepped(parameters, gradient, lr) {
 }
 
 // From the activations of the first hidden layer to the outputs.
-function upwards({ sizes, W, b }, first) {
-  let a = first;
-  for (let l = 2; l < sizes.length; l += 1) {
-    const [before, weights] = [a, W[l]];
-    const n = before.length;
-    a = new Float64Array(sizes[l]);
-    for (let j = 0; j < a.length; j += 1) {
+function upwards({ W, b }, a) {
+  for (let l = 2; l < a.length; l += 1) {
+    const [before, weights, n] = [a[l - 1], W[l], a[l - 1].length];
+    for (let j = 0; j < a[l].length; j += 1) {
       let z = b[l][j];
       for (let k = 0; k < n; k += 1) z += weights[j * n + k] * before[k];
-      a[j] = sigmoid(z);
+      a[l][j] = sigmoid(z);
     }
   }
-  return a;
+  return a.at(-1);
 }
 
-function weightedSums(W, b, image) {
-  const lights = litPixels(image);
-  return b.map((bias, j) => {
-    let z = bias;
-    for (const k of lights) z += W[j * image.length + k] * image[k];
-    return z;
-  });
+// Of all digits, one after the other. Rows without a weight, as in a change of one parameter, are
+// passed over.
+function firstSums({ sizes: [pixels, size], W, b }, digits) {
+  const z = new Float64Array(digits.length * size);
+  for (let j = 0; j < size; j += 1) {
+    const row = W[1].subarray(j * pixels, (j + 1) * pixels);
+    const dark = row.every((weight) => weight === 0);
+    digits.forEach(({ image }, i) => {
+      z[i * size + j] = b[1][j] + (dark ? 0 : weighted(row, litPlaces(image)));
+    });
+  }
+  return z;
+}
+
+function weighted(row, { places, values }) {
+  let sum = 0;
+  for (let i = 0; i < places.length; i += 1) sum += row[places[i]] * values[i];
+  return sum;
 }

@@ -19,3 +19,15 @@ export function drawn(order, size, random) {
   }
   return order.subarray(0, size);
 }
+
+// n numbers from N(0, 1), two from each pair of uniform ones (Box and Muller, 1958).
+export function normals(n, random) {
+  const values = new Float64Array(n);
+  for (let i = 0; i < n; i += 2) {
+    const radius = Math.sqrt(-2 * Math.log(1 - random())); // 1 - random() is never 0
+    const angle = 2 * Math.PI * random();
+    values[i] = radius * Math.cos(angle);
+    if (i + 1 < n) values[i + 1] = radius * Math.sin(angle);
+  }
+  return values;
+}

@@ -1,11 +1,14 @@
 // What the network computes: each neuron a weighted sum, squeezed between 0 and 1.
 
+import { aside as layers } from "../asides/layers.js";
+import { aside as pattern } from "../asides/pattern.js";
+import { aside as starts } from "../asides/starts.js";
 import { fill, make, table } from "../dom.js";
 import { bar, lamp, signedPicture } from "../marks.js";
 import { predict, ranking } from "../net.js";
-import { change, number, subscript, superscript, text } from "../numbers.js";
+import { change, count, number, subscript, superscript, text } from "../numbers.js";
 import { formula, term } from "../words.js";
-import { recap } from "./recap.js";
+import { aboutSuperscripts, recap } from "./recap.js";
 import { largestTerms } from "./terms.js";
 
 const SIDE = 28;
@@ -14,28 +17,48 @@ export const step = {
   id: "feed-forward",
   number: 1,
   title: "A picture goes in, ten numbers come out",
-  covers: ["S3", "S5", "S6", "S7", "S18", "S19", "W1", "N1", "N2", "N6", "N8"],
+  covers: ["S1", "S3", "S4", "S5", "S6", "S7", "S18", "S19", "W1", "K3", "N1", "N8"],
+  asides: [layers, pattern, starts],
 
   render(panel, ctx) {
-    this.intro = make("p", {});
+    const [pixels, ...sizes] = ctx.data.sizes;
+    const outputs = sizes.pop();
+    const about = make(
+      "p",
+      { class: "note" },
+      "This page follows one picture through a network and back, step by step, to see how each " +
+        "weight and bias should change. Words, Numbers and Formulas, at the top, show the same " +
+        "step three ways.",
+    );
+    const intro = make(
+      "p",
+      {},
+      `${count(pixels)} pixels, ${sizes.join(" and ")} neurons between, ${outputs} outputs, and ` +
+        `${count(ctx.network.parameters.length)} weights and biases. ` +
+        "Every circle is a neuron: the brighter, the nearer its activation is to 1. It adds up " +
+        "what the layer before sends, each activation times a weight, adds its bias, and " +
+        "squeezes the sum with σ. Point at a neuron, or walk to it with the arrow keys, to see " +
+        "its sum.",
+    );
     this.sum = make("div", { class: "part" });
     this.outputs = make("div", { class: "part" });
+    const unsure = make(
+      "button",
+      { type: "button", onclick: () => ctx.set({ example: leastSure(ctx) }) },
+      "The digit it is least sure of",
+    );
     const source = make("p", { class: "note" }, `The digits here: ${ctx.data.source.text}.`);
-    fill(panel, this.intro, this.sum, this.outputs, source, recap(ctx));
+    const skip = recap(ctx);
+    fill(panel, about, intro, this.sum, this.outputs, unsure, source, skip);
   },
 
   update(ctx) {
     const [l, j] = chosen(ctx);
-    this.intro.textContent =
-      "Every circle is a neuron: the brighter, the nearer its activation is to 1. It adds up " +
-      "what the " +
-      "layer before sends, each activation times a weight, adds its bias, and squeezes the sum " +
-      "with σ. " +
-      "Point at a neuron, or walk to it with the arrow keys, to see its sum.";
     fill(
       this.sum,
       make("h3", {}, nameOf(ctx, l, j)),
       sumOf(ctx, l, j),
+      ctx.state.mode === "words" ? null : aboutSuperscripts(),
       terms(ctx, l, j),
       l === 1 ? pictures(ctx, j) : null,
     );
@@ -43,6 +66,7 @@ export const step = {
   },
 
   picture(ctx) {
+    if (ctx.state.aside === layers.id) return fedLayer(ctx, Number(ctx.state.fed));
     const at = ctx.look;
     const edges = at ? incoming(ctx, ...at) : [];
     return { edges, faint: edges.length > 0, box: predict(ctx.pass.a[3]), ring: at ? [at] : [] };
@@ -67,6 +91,18 @@ export const step = {
     return [...layers, pixelTable(ctx)];
   },
 };
+
+// The layer that the aside speaks of, lit by what feeds it; the others stand back.
+function fedLayer(ctx, fed) {
+  const last = ctx.data.sizes.length - 1;
+  const neurons = [...Array(ctx.data.sizes[fed]).keys()];
+  return {
+    edges: neurons.flatMap((j) => incoming(ctx, fed, j)),
+    pale: [...Array(last).keys()].map((i) => i + 1).filter((l) => l !== fed && l !== fed - 1),
+    faint: true,
+    box: fed === last ? predict(ctx.pass.a[last]) : null,
+  };
+}
 
 function pixelTable({ example }) {
   const side = [...Array(SIDE).keys()];
@@ -158,6 +194,15 @@ function pictures({ network, example }, j) {
     figure(weights, `The weights from the pixels to neuron ${j}`),
     figure(used, "The same, times this picture"),
   );
+}
+
+// Of all digits the one whose two most active outputs are closest.
+function leastSure(ctx) {
+  const margins = ctx.all().map(({ a }) => {
+    const [first, second] = ranking(a.at(-1));
+    return a.at(-1)[first] - a.at(-1)[second];
+  });
+  return margins.indexOf(Math.min(...margins));
 }
 
 function verdict({ pass }) {

@@ -1,15 +1,17 @@
 // Do you believe it? Any parameter's slope, by backpropagation and by wiggling it.
 
+import { aside as dial } from "../asides/dial.js";
 import { fill, make, paragraph, slider, table } from "../dom.js";
 import { namedBars } from "../charts/bars.js";
 import { figure } from "../charts/frame.js";
 import { legend, lineChart } from "../charts/lines.js";
-import { gradient, nameOf } from "../net.js";
+import { nameOf } from "../net.js";
 import { count, text } from "../numbers.js";
 import { whole } from "../state.js";
 import { formula, term } from "../words.js";
 import { described, parameterField, parameterPicker, pictured } from "./picker.js";
 import { precise, powerOfTen, significant } from "./significant.js";
+import { chosenParameter, fullGradient, largestOf, rankOf } from "./slopes.js";
 import { checkAll, relativeError, wiggled, wiggler } from "./wiggle.js";
 
 const WIGGLES = { largest: 0, smallest: 12 }; // h is ten to minus this
@@ -31,6 +33,7 @@ export const step = {
   title: "Do you believe it?",
   covers: ["S13", "S29", "K7", "K17"],
   fields: { parameter: parameterField(), wiggle: whole(1, WIGGLES.largest, WIGGLES.smallest) },
+  asides: [dial],
 
   render(panel, ctx) {
     this.pick = parameterPicker(ctx.data.sizes, (parameter) => ctx.set({ parameter }));
@@ -73,7 +76,7 @@ export const step = {
   update(ctx) {
     const key = `${ctx.network.id} ${ctx.example.index}`;
     if (this.key !== key) this.stop(key);
-    this.pick.show(chosen(ctx));
+    this.pick.show(chosenParameter(ctx));
     this.wiggle.show(ctx.state.wiggle, powerOfTen(-ctx.state.wiggle));
     fill(this.words, statements(ctx));
     fill(this.numbers, table(numbersOf(ctx)));
@@ -82,14 +85,15 @@ export const step = {
   },
 
   picture(ctx) {
-    const index = chosen(ctx);
+    const index = chosenParameter(ctx);
     return { faint: true, ...pictured(ctx.data.sizes, index, slopeOf(ctx, index)) };
   },
 
   sentence(ctx) {
     const { backprop, slope, error } = comparison(ctx);
+    const name = nameOf(ctx.data.sizes, chosenParameter(ctx));
     return (
-      `${nameOf(ctx.data.sizes, chosen(ctx))}: backpropagation says ${significant(backprop)}, ` +
+      `${name}: backpropagation says ${significant(backprop)}, ` +
       `a wiggle of ${powerOfTen(-ctx.state.wiggle)} says ${significant(slope)}; they differ by ` +
       `${significant(100 * error, 2)} %.`
     );
@@ -141,26 +145,8 @@ export const step = {
 
 // --- numbers -------------------------------------------------------------------------------------
 
-const kept = { pass: null, all: null };
-
-function fullGradient({ network, pass }) {
-  if (kept.pass !== pass) Object.assign(kept, { pass, all: gradient(network, pass, pass.delta) });
-  return kept.all;
-}
-
 function slopeOf(ctx, index) {
   return fullGradient(ctx)[index];
-}
-
-function largestOf(slopes) {
-  return slopes.reduce((best, g, i) => (Math.abs(g) > Math.abs(slopes[best]) ? i : best), 0);
-}
-
-function chosen(ctx) {
-  const { parameter } = ctx.state;
-  return parameter !== null && parameter < ctx.network.parameters.length
-    ? parameter
-    : largestOf(fullGradient(ctx));
 }
 
 function costBy({ network, example, label }) {
@@ -168,7 +154,7 @@ function costBy({ network, example, label }) {
 }
 
 function comparison(ctx, h = 10 ** -ctx.state.wiggle) {
-  const index = chosen(ctx);
+  const index = chosenParameter(ctx);
   const backprop = slopeOf(ctx, index);
   const found = wiggled(costBy(ctx), index, h);
   return { ...found, h, backprop, now: ctx.pass.cost, error: relativeError(backprop, found.slope) };
@@ -184,12 +170,12 @@ function sweepOf(ctx) {
 
 function statements(ctx) {
   const { plus, minus, h, slope, backprop } = comparison(ctx);
-  const name = nameOf(ctx.data.sizes, chosen(ctx));
+  const name = nameOf(ctx.data.sizes, chosenParameter(ctx));
   const [up, down] = [exact("C", "C(p + h)", plus), exact("C", "C(p − h)", minus)];
   const width = exact("w", "2h", 2 * h);
   const measured = exact("d", "ΔC / 2h", slope);
   return [
-    make("p", { class: "note" }, `p is ${described(ctx.data.sizes, chosen(ctx))}.`),
+    make("p", { class: "note" }, introduced(ctx)),
     formula(ctx, {
       words: [
         "Moved up by h the cost is ",
@@ -209,6 +195,18 @@ function statements(ctx) {
   ];
 }
 
+// What p is, and its place among all.
+function introduced(ctx) {
+  const index = chosenParameter(ctx);
+  const slopes = fullGradient(ctx);
+  const all = count(slopes.length);
+  const place =
+    slopes[index] === 0
+      ? `Its slope is exactly 0, one of ${count(slopes.filter((g) => g === 0).length)} of ${all}.`
+      : `By size its slope is number ${count(rankOf(slopes, index))} of ${all}.`;
+  return `p is ${described(ctx.data.sizes, index)}. ${place}`;
+}
+
 // A term with more digits than usual, but not with zeros for most of them.
 function exact(kind, symbol, value, mark = null) {
   return term(kind, symbol, value, mark, Math.abs(value) < 1e-4 ? 3 : 6);
@@ -216,7 +214,7 @@ function exact(kind, symbol, value, mark = null) {
 
 function backpropWords(ctx, name, backprop) {
   const { pass, data } = ctx;
-  const { edges, ring } = pictured(data.sizes, chosen(ctx), backprop);
+  const { edges, ring } = pictured(data.sizes, chosenParameter(ctx), backprop);
   const [[layer, to]] = ring;
   const delta = exact("d", `δ of neuron ${to}, layer ${layer}`, pass.delta[layer][to], {
     neurons: [[layer, to]],
@@ -245,7 +243,7 @@ function numbersOf(ctx) {
   const { plus, minus, now, slope, backprop, error, h } = comparison(ctx);
   return {
     caption:
-      `${nameOf(ctx.data.sizes, chosen(ctx))}, wiggled by h = ` +
+      `${nameOf(ctx.data.sizes, chosenParameter(ctx))}, wiggled by h = ` +
       `${powerOfTen(-ctx.state.wiggle)}`,
     heads: ["quantity", "value"],
     rows: [
@@ -280,7 +278,7 @@ function shortcuts(ctx) {
 // The window follows h, so that a small wiggle shows a straight line.
 function curveOf(ctx, width) {
   const { plus, minus, now, backprop, h } = comparison(ctx);
-  const [cost, index, reach] = [costBy(ctx), chosen(ctx), 2.5 * h];
+  const [cost, index, reach] = [costBy(ctx), chosenParameter(ctx), 2.5 * h];
   const moves = Array.from(
     { length: CURVE_POINTS },
     (_, i) => reach * ((2 * i) / (CURVE_POINTS - 1) - 1),

@@ -1,11 +1,11 @@
 // Two sensitivities: the same wiggle of two weights moves the cost by very different amounts.
 
-import { choice, draw, fill, make, paragraph, slider, table } from "../dom.js";
-import { figure, paper, words } from "../charts/frame.js";
-import { mark } from "../charts/lines.js";
-import { extent, linear } from "../charts/scale.js";
+import { aside as bowl } from "../asides/bowl.js";
+import { choice, fill, make, paragraph, table } from "../dom.js";
+import { numberLines } from "../charts/numberlines.js";
+import { extent } from "../charts/scale.js";
 import { gradient, nameOf, placeOf } from "../net.js";
-import { signed, text } from "../numbers.js";
+import { signed } from "../numbers.js";
 import { oneOf, real } from "../state.js";
 import { formula, term, wish } from "../words.js";
 import { pictured } from "./picker.js";
@@ -14,7 +14,6 @@ import { wiggler } from "./wiggle.js";
 
 const REACH = 1; // a weight is moved by no more than this, either way
 const STEP = 0.01;
-const LINE = 62; // pixels from one number line to the next
 const SHAPES = ["circle", "square"];
 const NAMES = ["first", "second"];
 
@@ -28,9 +27,15 @@ export const step = {
     moved1: real(0.5, -REACH, REACH),
     moved2: real(0.5, -REACH, REACH),
   },
+  asides: [bowl],
 
   render(panel, ctx) {
-    const limits = { min: -REACH, max: REACH, step: STEP };
+    const move = (name) => ({
+      min: -REACH,
+      max: REACH,
+      step: STEP,
+      oninput: (by) => ctx.set({ [name]: by }),
+    });
     this.ratio = choice(
       "Sensitivities in the ratio of about",
       [
@@ -40,11 +45,14 @@ export const step = {
       ],
       (ratio) => ctx.set({ ratio }),
     );
-    this.moves = NAMES.map((_, i) =>
-      slider("", limits, (by) => ctx.set({ [`moved${i + 1}`]: by })),
-    );
+    this.lines = numberLines("Drag the dots of the two weights, and see the cost move", [
+      move("moved1"),
+      null,
+      move("moved2"),
+      null,
+      null,
+    ]);
     this.words = make("div", { class: "statements" });
-    this.lines = figure("What moves, and what it moves", (width) => linesOf(ctx, width));
     this.numbers = make("div", { class: "part" });
     fill(
       panel,
@@ -54,8 +62,8 @@ export const step = {
         make("span", {}, "Sensitivities in the ratio of about"),
         this.ratio,
       ),
-      make("div", { class: "part" }, this.moves, buttons(ctx)),
       this.lines.element,
+      buttons(ctx),
       this.words,
       this.numbers,
       paragraph(
@@ -70,13 +78,9 @@ export const step = {
   update(ctx) {
     const both = pair(ctx);
     this.ratio.show(ctx.state.ratio);
-    both.forEach(({ name, by }, i) => {
-      this.moves[i].firstChild.textContent = `Move ${name} by`;
-      this.moves[i].show(by, signed(by, 2));
-    });
     fill(this.words, statements(ctx, both));
     fill(this.numbers, table(numbersOf(both)));
-    this.lines.redraw();
+    this.lines.show(linesOf(ctx, both));
   },
 
   picture(ctx) {
@@ -212,79 +216,41 @@ function numbersOf(both) {
       ["moved by", ...both.map(({ by }) => precise(by, 3, true))],
       ["cost then", ...both.map(({ cost }) => precise(cost, 7))],
       ["change of the cost", ...both.map(({ change: by }) => precise(by, 5, true))],
-      [
-        "gradient × wiggle, for comparison",
-        ...both.map(({ slope, by }) => precise(slope * by, 5, true)),
-      ],
+      ["gradient × wiggle", ...both.map(({ slope, by }) => precise(slope * by, 5, true))],
     ],
   };
 }
 
 // --- number lines --------------------------------------------------------------------------------
 
-function linesOf(ctx, width) {
-  const both = pair(ctx);
+// Each weight and the cost it moves, then the second cost once more, magnified.
+function linesOf(ctx, both) {
   const now = ctx.pass.cost;
   const cost = wiggler(ctx.network, ctx.example.image, ctx.label, "squares");
   const ends = extent([-REACH, REACH].map((by) => cost(both[0].index, by) - now));
   const reach = Math.max(...ends.map(Math.abs)) * 1.1;
   const zoom = Number(ctx.state.ratio);
-  const lines = [
-    ...both.map(({ name, by, weight }, i) => ({
+  const costLine = (i, name, room) => ({
+    name,
+    from: now - room,
+    to: now + room,
+    start: now,
+    at: both[i].cost,
+    shape: SHAPES[i],
+    kind: NAMES[i],
+  });
+  const lines = both.flatMap(({ name, by, weight }, i) => [
+    {
       name,
       from: weight - REACH,
       to: weight + REACH,
       start: weight,
       at: weight + by,
+      value: by,
       shape: SHAPES[i],
       kind: NAMES[i],
-    })),
-    ...both.map(({ name, cost: at }, i) => ({
-      name: `cost, when ${name} moves`,
-      from: now - reach,
-      to: now + reach,
-      start: now,
-      at,
-      shape: SHAPES[i],
-      kind: NAMES[i],
-    })),
-    {
-      name: `the same, ${zoom} times as large`,
-      from: now - reach / zoom,
-      to: now + reach / zoom,
-      start: now,
-      at: both[1].cost,
-      shape: SHAPES[1],
-      kind: NAMES[1],
     },
-  ];
-  const [first, second, costOne, costTwo, magnified] = lines;
-  const ordered = [first, costOne, second, costTwo, magnified];
-  const height = ordered.length * LINE;
-  return paper(
-    width,
-    height,
-    step.sentence(ctx),
-    ordered.map((line, i) => numberLine(line, i * LINE, width)),
-  );
-}
-
-function numberLine({ name, from, to, start, at, shape, kind }, top, width) {
-  const scale = linear([from, to], [14, width - 14]);
-  const y = top + 34;
-  const [x0, x] = [scale(start), scale(at)];
-  const ticks = scale.ticks(Math.max(3, Math.floor(width / 90)));
-  const digits = Math.max(0, Math.ceil(-Math.log10((to - from) / 6)));
-  return draw(
-    "g",
-    { class: `number-line series ${kind}` },
-    words(4, top + 14, name, "start", "axis-label"),
-    words(width - 4, top + 14, `${text(at, 4)} (${signed(at - start, 4)})`, "end", "number"),
-    draw("path", { class: "axis", d: `M${scale(from)} ${y}H${scale(to)}` }),
-    ticks.map((t) => draw("path", { class: "axis", d: `M${scale(t)} ${y - 4}v8` })),
-    ticks.map((t) => words(scale(t), y + 18, text(t, digits), "middle", "soft")),
-    draw("path", { class: "start", d: `M${x0} ${y - 9}v18` }),
-    draw("path", { class: "moved", d: `M${x0} ${y}H${x}` }),
-    mark(shape, x, y, 6),
-  );
+    costLine(i, `cost, when ${name} moves`, reach),
+  ]);
+  return [...lines, costLine(1, `the same, ${zoom} times as large`, reach / zoom)];
 }

@@ -1,5 +1,6 @@
 // Every example has wishes of its own: a table of parameters by examples, and their average.
 
+import { aside as exactly } from "../asides/exactly.js";
 import { choice, draw, fill, make, paragraph } from "../dom.js";
 import { digitCanvas } from "../marks.js";
 import { axes, figure, paper, words } from "../charts/frame.js";
@@ -12,22 +13,23 @@ import { formula, term, wish } from "../words.js";
 import { gradientProducts, inputProducts } from "./agreement.js";
 import { mean, meanNudges, nudgeOf } from "./averages.js";
 import { parameterPicker } from "./picker.js";
+import { pinned, rowsOf } from "./rows.js";
 import { precise, significant } from "./significant.js";
 
 const COLUMNS = 8;
-const STRONGEST = 3; // rows that are shown because their average is largest
 const LIST = /^(\d+(,\d+)*)?$/;
 
 export const step = {
   id: "every-example",
   number: 12,
   title: "Every example has wishes of its own",
-  covers: ["S15", "S30", "S31", "S32", "S37", "W14", "K10"],
+  covers: ["S15", "S17", "S30", "S31", "S32", "S37", "W14", "K10"],
   fields: {
     whose: oneOf("mix", "same"),
     columns: switches("1".repeat(COLUMNS)),
     pins: { value: "", read: (given) => (LIST.test(given) ? given : undefined) },
   },
+  asides: [exactly],
 
   render(panel, ctx) {
     this.whose = choice(
@@ -56,6 +58,10 @@ export const step = {
     this.only = make("div", { class: "prose" });
     fill(
       panel,
+      paragraph(
+        "So far one example spoke: that is a way to look closely, and not what the network " +
+          "learns from. Every example has a column of nudges like that, and all are listened to.",
+      ),
       make(
         "div",
         { class: "controls-row" },
@@ -92,6 +98,7 @@ export const step = {
     fill(this.only, remarks(ctx));
   },
 
+  ahead: (ctx) => meanNudges(ctx),
   picture: () => null,
 
   sentence(ctx) {
@@ -141,47 +148,6 @@ function columnsOf(ctx) {
   return [ctx.example, ...others]
     .slice(0, COLUMNS)
     .map((digit, i) => ({ digit, pass: all[digit.index], on: ctx.state.columns[i] === "1" }));
-}
-
-// Three of the largest averages, the one that swings most, one from the middle, one that is exactly
-// zero, the last bias, and those that were pinned.
-const usual = new WeakMap(); // by the averages of all digits, then by label: rows but those pinned
-
-function rowsOf(ctx) {
-  const averages = meanNudges(ctx);
-  if (!usual.has(averages)) usual.set(averages, new Map());
-  const found = usual.get(averages);
-  if (!found.has(ctx.label)) found.set(ctx.label, usualRows(ctx, averages));
-  return [...new Set([...found.get(ctx.label), ...pinned(ctx)])];
-}
-
-function usualRows(ctx, averages) {
-  const bySize = [...averages.keys()]
-    .filter((i) => averages[i] !== 0)
-    .sort((i, j) => Math.abs(averages[j]) - Math.abs(averages[i]));
-  const chosen = [
-    ...bySize.slice(0, STRONGEST),
-    swungMost(ctx),
-    bySize[Math.floor(bySize.length / 2)],
-    averages.indexOf(0),
-    averages.length - 1,
-  ];
-  return chosen.filter((index) => index >= 0);
-}
-
-// Where listening only to one digit changes the average most.
-function swungMost(ctx) {
-  const [all, alone] = [meanNudges(ctx), meanNudges(ctx, ctx.label)];
-  const swing = (i) => Math.abs(all[i] - alone[i]);
-  return all.reduce((best, _, i) => (swing(i) > swing(best) ? i : best), 0);
-}
-
-function pinned({ state, network }) {
-  return state.pins
-    .split(",")
-    .filter(Boolean)
-    .map(Number)
-    .filter((index) => index < network.parameters.length);
 }
 
 function shownMean(ctx, index) {

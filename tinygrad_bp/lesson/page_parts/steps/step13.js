@@ -1,20 +1,25 @@
 // The averages of all parameters together are minus the gradient. Times lr they are a step.
 
+import { aside as budget } from "../asides/budget.js";
+import { aside as proportions } from "../asides/proportions.js";
+import { aside as single } from "../asides/single.js";
+import { aside as steepest } from "../asides/steepest.js";
+import { aside as valley } from "../asides/valley.js";
 import { fill, make, paragraph, slider, table } from "../dom.js";
 import { namedBars, sortedBars } from "../charts/bars.js";
 import { figure } from "../charts/frame.js";
 import { lineChart } from "../charts/lines.js";
-import { dot, nameOf, network, passes } from "../net.js";
+import { nameOf } from "../net.js";
 import { count, percent, text } from "../numbers.js";
 import { passing, real } from "../state.js";
 import { formula, term, wish } from "../words.js";
-import { mean, meanGradient } from "./averages.js";
-import { alongGradient, stepped } from "./descent.js";
 import { parameterPicker } from "./picker.js";
 import { powerOfTen, precise, significant } from "./significant.js";
+import { bySize, costAfter, now, take, walkOf } from "./downhill.js";
 
 const RATES = { low: -2, high: 2, step: 0.05 }; // powers of ten of lr
 const CURVE_POINTS = 33;
+const CURVE_PIECE = 6;
 const KNOBS = 10; // parameters that are named
 const SMALLEST = -8; // power of ten below which nudges are counted together
 
@@ -22,9 +27,10 @@ export const step = {
   id: "collapse",
   number: 13,
   title: "All averages together: a step downhill",
-  covers: ["S8", "S10", "S11", "S12", "S16", "S25", "S38", "W2", "W15", "K1"],
+  covers: ["S8", "S10", "S11", "S12", "S25", "S38", "W2", "W15", "K1"],
   // taken: says that the walk has changed; the walks themselves are kept by network.
   fields: { lr: real(1.5, 10 ** RATES.low, 10 ** RATES.high), taken: passing(null) },
+  asides: [valley, steepest, budget, single, proportions],
 
   render(panel, ctx) {
     this.rate = slider(
@@ -81,17 +87,21 @@ export const step = {
     const rank = now(ctx).rank[here(ctx)] + 1;
     this.rank.show(rank, count(rank));
     this.buttons.show(walkOf(ctx).length - 1);
+    const { nudges, squared } = now(ctx);
     this.sorted.caption.textContent =
-      "Minus the gradient: all " +
-      `${count(now(ctx).nudges.length)} nudges, from the most upward to the most downward`;
+      `Minus the gradient: all ${count(nudges.length)} nudges, from the most upward to the most ` +
+      `downward; ${count(zerosOf(nudges))} are exactly 0`;
+    const share = bestOf(ctx).reduce((sum, i) => sum + nudges[i] ** 2, 0) / squared;
     this.knobs.caption.textContent =
-      `The ${KNOBS} best knobs, and their share of the ` + "gradient's squared length";
+      `The ${KNOBS} best knobs, and their share of the gradient's squared length: together ` +
+      percent(share);
     fill(this.words, statements(ctx));
     fill(this.vector, vectorTable(ctx));
     fill(this.counts, table(countsOf(ctx)));
     for (const drawing of [this.line, this.history, this.sorted, this.knobs]) drawing.redraw();
   },
 
+  ahead: (ctx) => walkOf(ctx),
   picture: () => null,
 
   sentence(ctx) {
@@ -110,50 +120,6 @@ export const step = {
     return [vectorNumbers(ctx), countsOf(ctx), curveTable(ctx), historyTable(ctx)];
   },
 };
-
-// --- the working copy ----------------------------------------------------------------------------
-
-const walks = new WeakMap(); // by network: the places of the walk so far, the first is the network
-
-function walkOf(ctx) {
-  if (!walks.has(ctx.network)) walks.set(ctx.network, [placeAt(ctx, ctx.network, ctx.all())]);
-  return walks.get(ctx.network);
-}
-
-function now(ctx) {
-  return walkOf(ctx).at(-1);
-}
-
-// Everything that is said of a place: its gradient, in which order its parts come, and its cost.
-function placeAt(ctx, net, all) {
-  const gradient = meanGradient(net, all);
-  const nudges = gradient.map((g) => 0 - g);
-  const order = Uint32Array.from(nudges.keys()).sort((i, j) => nudges[j] - nudges[i] || i - j);
-  const rank = new Uint32Array(order.length);
-  order.forEach((index, r) => (rank[index] = r));
-  return {
-    net,
-    gradient,
-    nudges,
-    order,
-    rank,
-    squared: dot(gradient, gradient),
-    cost: mean(all.map(({ cost }) => cost)),
-    correct: mean(all.map(({ predicted, label }) => (predicted === label ? 1 : 0))),
-  };
-}
-
-function take(ctx) {
-  const { net, gradient } = now(ctx);
-  const next = network(net.sizes, stepped(net.parameters, gradient, ctx.state.lr));
-  walkOf(ctx).push(placeAt(ctx, next, passes(next, ctx.data.digits)));
-}
-
-function costAfter(ctx, lr) {
-  const place = now(ctx);
-  place.along ??= alongGradient(place.net, ctx.data.digits, place.gradient);
-  return place.along(lr);
-}
 
 // The parameter that is spoken of: the chosen one, else the largest nudge.
 function here(ctx) {
@@ -294,10 +260,13 @@ function vectorTable(ctx) {
   );
 }
 
+function zerosOf(nudges) {
+  return nudges.filter((nudge) => nudge === 0).length;
+}
+
 // How many nudges lie in each power of ten; together they are all of them.
 function countsOf(ctx) {
   const { nudges } = now(ctx);
-  const zeros = nudges.filter((nudge) => nudge === 0).length;
   const groups = new Map();
   for (const nudge of nudges) {
     if (nudge === 0) continue;
@@ -315,7 +284,7 @@ function countsOf(ctx) {
     heads: ["size", "should go up (+)", "should go down (−)"],
     rows: [
       ...rows.map(([power, [up, down]]) => [name(power), count(up), count(down)]),
-      ["exactly 0", count(zeros), ""],
+      ["exactly 0", count(zerosOf(nudges)), ""],
       ["together", count(nudges.length), ""],
     ],
   };
@@ -332,16 +301,33 @@ function rates() {
 }
 
 function curveOf(ctx) {
+  return curveUpTo(ctx, CURVE_POINTS);
+}
+
+function curveUpTo(ctx, many) {
   const place = now(ctx);
-  place.curve ??= rates().map((lr) => [lr, costAfter(ctx, lr).cost]);
+  place.curve ??= [];
+  for (const lr of rates().slice(place.curve.length, many)) {
+    place.curve.push([lr, costAfter(ctx, lr).cost]);
+  }
   return place.curve;
 }
 
-// The curve takes longer than all else: it is computed when the click has been answered.
+// The curve takes longer than all else: it is computed when the click has been answered, a piece
+// at a time, and drawn when it is whole.
+function curveSoon(ctx, place) {
+  setTimeout(() => {
+    if (place !== now(ctx)) return;
+    const { length } = curveUpTo(ctx, (place.curve?.length ?? 0) + CURVE_PIECE);
+    if (length < CURVE_POINTS) curveSoon(ctx, place);
+    else step.line.redraw();
+  });
+}
+
 function lineOf(ctx, width) {
   const place = now(ctx);
-  if (!place.curve) setTimeout(() => curveOf(ctx) && place === now(ctx) && step.line.redraw());
-  const points = place.curve ?? [];
+  if (!place.curve) requestAnimationFrame(() => curveSoon(ctx, place));
+  const points = place.curve?.length === CURVE_POINTS ? place.curve : [];
   const { cost } = now(ctx);
   const after = costAfter(ctx, ctx.state.lr).cost;
   const most = Math.max(cost, ...points.map(([, y]) => y));
@@ -428,11 +414,13 @@ function sortedOf(ctx, width) {
   });
 }
 
+function bestOf(ctx) {
+  return [...bySize(ctx).subarray(0, KNOBS)];
+}
+
 function knobsOf(ctx, width) {
   const { nudges, squared } = now(ctx);
-  const best = [...nudges.keys()]
-    .sort((i, j) => Math.abs(nudges[j]) - Math.abs(nudges[i]))
-    .slice(0, KNOBS);
+  const best = bestOf(ctx);
   const values = best.map((i) => nudges[i]);
   const domain = [Math.min(...values, 0), Math.max(...values, 0)];
   const rows = best.map((i) => ({

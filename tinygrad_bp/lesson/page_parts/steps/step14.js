@@ -1,5 +1,6 @@
 // The gradient of a mini-batch against that of all examples: nearly the same, or hardly at all.
 
+import { aside as deal } from "../asides/deal.js";
 import { fill, make, paragraph, slider, table } from "../dom.js";
 import { figure } from "../charts/frame.js";
 import { counted, histogram } from "../charts/histogram.js";
@@ -25,8 +26,9 @@ export const step = {
   id: "mini-batch",
   number: 14,
   title: "A mini-batch guesses the gradient",
-  covers: ["S17", "S33", "S34", "S35", "W16"],
+  covers: ["S17", "S33", "S35", "W16"],
   fields: { batch: whole(100, 1, 60_000), shuffle: passing(1) },
+  asides: [deal],
 
   render(panel, ctx) {
     const stops = stopsOf(ctx);
@@ -80,6 +82,7 @@ export const step = {
     this.curve.redraw();
   },
 
+  ahead: (ctx) => fullOf(ctx),
   picture: () => null,
 
   sentence(ctx) {
@@ -180,6 +183,10 @@ function measuredCurve(ctx) {
   return curves.get(ctx.network);
 }
 
+function afterPaint(task) {
+  requestAnimationFrame(() => setTimeout(task));
+}
+
 function beforehand({ data, network }) {
   return data.cosine.networks.find((one) => one.network === network.id);
 }
@@ -238,6 +245,7 @@ function numbersOf(ctx) {
   const n = ctx.data.digits.length;
   const size = sizeOf(ctx);
   const parameters = ctx.network.parameters.length;
+  const more = ctx.data.cosine.n;
   return {
     caption: `The network “${ctx.network.name}”, mini-batches of ${count(size)}`,
     heads: ["quantity", "value"],
@@ -250,7 +258,8 @@ function numbersOf(ctx) {
       ],
       ["point uphill", percent(uphill(found))],
       ["work of one step, in example-gradients", count(size)],
-      ["work of one step with all", count(n)],
+      [`share of the work with all ${count(n)}`, percent(size / n)],
+      [`share of the work with all ${count(more)}`, percent(size / more, 2)],
       [`work of these ${DRAWS} draws`, count(DRAWS * size)],
       ["a random direction would have, typically", significant(1 / Math.sqrt(parameters), 2)],
     ],
@@ -269,6 +278,10 @@ function remarks(ctx) {
         `${count(ctx.data.cosine.n)} training digits: there, mini-batches of ` +
         `${count(before.batch[at])} have a cosine of ` +
         `${text(before.mean[at], 3)} for this network.`,
+    ),
+    paragraph(
+      "This is what makes learning fast: not to listen to a single example, but to few enough " +
+        "that their average is cheap, and to enough that it points roughly the right way.",
     ),
     paragraph(
       "Choose another network above. Before training nearly every example wants the same, and " +
@@ -302,6 +315,7 @@ function histogramOf(ctx, width) {
 }
 
 function seriesOf(ctx) {
+  const { network } = ctx;
   const n = ctx.data.digits.length;
   const before = beforehand(ctx);
   const sizes = stopsOf(ctx);
@@ -311,7 +325,7 @@ function seriesOf(ctx) {
       name: `predicted for the ${count(n)} of this page`,
       points: sizes.map((size) => [size, predicted(fullOf(ctx), size)]),
     },
-    { ...LIVE, name: `mean of ${DRAWS} draws, computed now`, points: measuredCurve(ctx) },
+    { ...LIVE, name: `mean of ${DRAWS} draws, computed now`, points: curves.get(network) ?? [] },
     {
       ...BEFORE,
       name: `all ${count(ctx.data.cosine.n)}, measured beforehand`,
@@ -320,7 +334,9 @@ function seriesOf(ctx) {
   ];
 }
 
+// The dots take longer than all else: they are computed when the click has been answered.
 function curveOf(ctx, width) {
+  if (!curves.has(ctx.network)) afterPaint(() => measuredCurve(ctx) && step.curve.redraw());
   return lineChart({
     width,
     height: 270,

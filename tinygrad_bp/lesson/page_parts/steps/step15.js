@@ -1,43 +1,42 @@
 // The stumbling man and the careful man: two walks down the same cost, on one map.
 
+import { aside as minimum } from "../asides/minimum.js";
+import { aside as rates } from "../asides/rates.js";
+import { aside as without } from "../asides/without.js";
 import { choice, draw, fill, make, paragraph, slider, table } from "../dom.js";
 import { contours } from "../charts/contour.js";
 import { axes, figure, paper, words } from "../charts/frame.js";
 import { legend, lineChart, mark, polyline } from "../charts/lines.js";
+import { extent } from "../charts/scale.js";
 import { count, percent, text } from "../numbers.js";
-import { oneOf, passing, real } from "../state.js";
+import { oneOf, passing, real, whole } from "../state.js";
 import { formula, term } from "../words.js";
+import { player, STILL } from "./player.js";
+import { CAREFUL, pointsOf, STUMBLING, stumblings, walkOf, WALKERS } from "./walks.js";
 
 const PLAY_MS = 9000; // from the start to the end
 const LEVELS = 9;
+const ROOM = 1.1; // around a walk, times its distance from the start
+const MOST_PRESETS = 99;
 const MARGINS = 66; // around the map, both ways: see frame.js
 const LABEL = { wide: 34, high: 14 };
 const HEIGHT = { least: 250, most: 440 };
 
-const STILL = matchMedia("(prefers-reduced-motion: reduce)");
-
-const STUMBLING = {
-  key: "stumbling",
-  name: "stumbling: a mini-batch for each step",
-  kind: "first",
-  mark: "circle",
-};
-const CAREFUL = {
-  key: "careful",
-  name: "careful: all examples for each step",
-  kind: "second",
-  mark: "square",
-  dash: "7 3",
-};
-const WALKERS = [STUMBLING, CAREFUL];
+const walking = player(PLAY_MS);
 
 export const step = {
   id: "stumbling",
   number: 15,
   title: "The stumbling man and the careful man",
   covers: ["S36", "S39", "W16", "W17"],
-  // walked: how far both have come, as a share of the longer axis.
-  fields: { against: oneOf("work", "steps"), walked: real(1, 0, 1), playing: passing(false) },
+  asides: [rates, minimum, without],
+  // walked: how far both have come, as a share of the longer axis; preset: whose walk is shown.
+  fields: {
+    against: oneOf("work", "steps"),
+    walked: real(1, 0, 1),
+    preset: whole(0, 0, MOST_PRESETS),
+    playing: passing(false),
+  },
   keys: { " ": (ctx) => flip(ctx) },
 
   render(panel, ctx) {
@@ -49,6 +48,7 @@ export const step = {
       ],
       (against) => ctx.set({ against }),
     );
+    this.presets = presetChoices(ctx);
     this.scrub = slider("How far", { min: 0, max: 1, step: 0.002 }, (walked) =>
       ctx.set({ walked, playing: false }),
     );
@@ -59,34 +59,35 @@ export const step = {
     );
     this.words = make("div", { class: "statements" });
     this.map = figure(
-      "Seen from above: darker is costlier",
+      "Seen from above: the stronger the colour, the costlier",
       (width) => mapOf(ctx, width),
       legend(WALKERS),
     );
     this.cost = figure("The cost on the way", (width) => costOf(ctx, width), legend(WALKERS));
+    this.summary = make("div", { class: "part" });
+    this.remarks = make("div", { class: "prose" });
     fill(
       panel,
+      make("div", { class: "controls-row" }, ...this.presets.map(({ element }) => element)),
       make("div", { class: "controls-row" }, this.against, this.play, this.scrub),
       this.words,
       make("div", { class: "side-by-side" }, this.map.element, this.cost.element),
-      make(
-        "div",
-        { class: "side-by-side" },
-        make("div", { class: "part" }, table(summaryTable(ctx))),
-        make("div", { class: "prose" }, remarks(ctx)),
-      ),
+      make("div", { class: "side-by-side" }, this.summary, this.remarks),
     );
   },
 
   update(ctx) {
     const unit = ctx.state.against === "work" ? "examples each" : "steps each";
-    if (!ctx.state.playing) this.leave();
-    else if (!this.frame) this.start(ctx);
+    if (ctx.state.playing) this.start(ctx);
+    else this.leave();
     this.against.show(ctx.state.against);
+    for (const preset of this.presets) preset.follow(ctx);
     this.scrub.show(ctx.state.walked, `up to ${count(Math.round(reached(ctx)))} ${unit}`);
     this.play.textContent = ctx.state.playing ? "Pause" : "Play";
     this.play.hidden = STILL.matches; // the slider shows every moment without motion
     fill(this.words, statement(ctx));
+    fill(this.summary, table(summaryTable(ctx)));
+    fill(this.remarks, remarks(ctx));
     this.map.redraw();
     this.cost.redraw();
   },
@@ -107,22 +108,14 @@ export const step = {
     return [summaryTable(ctx), ...WALKERS.map((walker) => walkTable(ctx, walker))];
   },
 
-  // One moment after the other, from where it is or, at the end, from the start.
+  // From where it is or, at the end, from the start.
   start(ctx) {
     const from = ctx.state.walked >= 1 ? 0 : ctx.state.walked;
-    let began = null;
-    const tick = (now) => {
-      began ??= now;
-      const walked = Math.min(from + (now - began) / PLAY_MS, 1);
-      this.frame = walked < 1 ? requestAnimationFrame(tick) : 0;
-      ctx.set({ walked, playing: walked < 1 });
-    };
-    this.frame = requestAnimationFrame(tick);
+    walking.start(from, (walked) => ctx.set({ walked, playing: walked < 1 }));
   },
 
   leave() {
-    cancelAnimationFrame(this.frame);
-    this.frame = 0;
+    walking.stop();
   },
 };
 
@@ -131,24 +124,28 @@ function flip(ctx) {
   if (!STILL.matches) ctx.set({ playing: !ctx.state.playing });
 }
 
+// --- presets -------------------------------------------------------------------------------------
+
+// One thing is changed at a time: who chooses another batch goes back to the first learning rate.
+function presetChoices(ctx) {
+  return [
+    presetChoice(ctx, "Mini-batches of", "batch", "lr", count),
+    presetChoice(ctx, "Learning rate η", "lr", "batch", String),
+  ];
+}
+
+function presetChoice(ctx, legend, key, other, write) {
+  const all = stumblings(ctx.data);
+  const place = (value) => all.findIndex((w) => w[other] === all[0][other] && w[key] === value);
+  const values = new Set(all.map((walk) => walk[key]).filter((value) => place(value) >= 0));
+  const options = [...values].sort((a, b) => a - b).map((value) => [place(value), write(value)]);
+  const bar = choice(legend, options, (preset) => ctx.set({ preset: Number(preset) }));
+  const seen = make("span", { "aria-hidden": true }, legend); // a choice says it to the ear only
+  const element = make("div", { class: "labelled" }, seen, bar);
+  return { element, follow: (now) => bar.show(place(walkOf(now, STUMBLING)[key])) };
+}
+
 // --- the walks -----------------------------------------------------------------------------------
-
-// What a step of a walker costs, in examples looked at.
-function price({ data: { walks } }, { key }) {
-  return key === "careful" ? walks.n : walks.batch;
-}
-
-function pointsOf(ctx, walker) {
-  const { x, y, cost, work } = ctx.data.walks[walker.key];
-  const each = price(ctx, walker);
-  return x.map((_, i) => ({
-    x: x[i],
-    y: y[i],
-    cost: cost[i],
-    work: work[i],
-    steps: work[i] / each,
-  }));
-}
 
 // How far both have come, in the unit of the comparison. Work is compared in ratios: the careful
 // man's first step costs as much as many of the other's.
@@ -156,7 +153,8 @@ function reached(ctx) {
   const { against, walked } = ctx.state;
   const most = Math.max(...WALKERS.map((walker) => pointsOf(ctx, walker).at(-1)[against]));
   if (walked === 0 || against === "steps") return most * walked;
-  return ctx.data.walks.batch * (most / ctx.data.walks.batch) ** walked;
+  const { batch } = walkOf(ctx, STUMBLING);
+  return batch * (most / batch) ** walked;
 }
 
 function soFar(ctx, walker) {
@@ -171,14 +169,14 @@ function here(ctx, walker) {
 // --- what is said --------------------------------------------------------------------------------
 
 function statement(ctx) {
-  return WALKERS.map(({ key }) => {
-    const { length, displacement } = ctx.data.walks[key];
+  return WALKERS.map((walker) => {
+    const { length, displacement } = walkOf(ctx, walker);
     const way = term("d", "length of the way", length, null, 2);
     const off = term("z", "distance from the start", displacement, null, 2);
     const detour = term("w", "detour", length / displacement, null, 2);
     return formula(ctx, {
       words: [
-        `The ${key} man walks `,
+        `The ${walker.key} man walks `,
         way,
         " and ends ",
         off,
@@ -193,20 +191,25 @@ function statement(ctx) {
 }
 
 function summaryTable(ctx) {
-  const { walks } = ctx.data;
-  const ends = WALKERS.map((walker) => pointsOf(ctx, walker).at(-1));
-  const row = (name, write) => [name, ...WALKERS.map(({ key }, i) => write(walks[key], ends[i]))];
+  const { n } = ctx.data.walks;
+  const both = WALKERS.map((walker) => ({
+    ...walkOf(ctx, walker),
+    end: pointsOf(ctx, walker).at(-1),
+  }));
+  const row = (name, write) => [name, ...both.map(write)];
   return {
-    caption: `Both walks, on ${count(walks.n)} examples with lr ${walks.lr}`,
+    caption: `Both walks, on ${count(n)} examples`,
     heads: ["quantity", "stumbling", "careful"],
     rows: [
-      ["examples for each step", ...WALKERS.map((walker) => count(price(ctx, walker)))],
-      row("steps", (_, end) => count(end.steps)),
-      row("examples looked at", (_, end) => count(end.work)),
+      row("examples for each step", ({ batch }) => count(batch)),
+      row("learning rate η", ({ lr }) => String(lr)),
+      row("steps", ({ end }) => count(end.steps)),
+      row("examples looked at", ({ end }) => count(end.work)),
       row("steps that went uphill", ({ uphill }) => percent(uphill)),
       row("length of the way", ({ length }) => text(length, 2)),
       row("distance from the start", ({ displacement }) => text(displacement, 2)),
-      row("cost at the end", (_, end) => text(end.cost)),
+      row("farthest from the map's plane", ({ out_of_plane: off }) => text(off, 2)),
+      row("cost at the end", ({ end }) => text(end.cost)),
     ],
   };
 }
@@ -231,22 +234,23 @@ function walkTable(ctx, walker) {
 function remarks(ctx) {
   const { walks, networks } = ctx.data;
   const hidden = count(networks[0].parameters.length - 2);
+  const [stumbling, careful] = WALKERS.map((walker) => walkOf(ctx, walker));
   const end = pointsOf(ctx, STUMBLING).at(-1);
   const meanwhile = pointsOf(ctx, CAREFUL).findLast(({ work }) => work <= end.work);
+  const farthest = Math.max(stumbling.out_of_plane, careful.out_of_plane);
   return [
     paragraph(
-      `The map is a flat cut through ${hidden} more directions, which it hides: ${walks.axes}. ` +
-        `On the way the walks are up to ${text(walks.out_of_plane, 2)} away from it, so a man ` +
-        "can be " +
-        "lower than the ground he is drawn on.",
+      `Of the stumbling man's steps ${percent(stumbling.uphill)} went uphill, of the careful ` +
+        `man's ${percent(careful.uphill)}. But each careful step costs as much as ` +
+        `${count(careful.batch / stumbling.batch)} stumbling ones. For the work of the whole ` +
+        `stumbling walk, which ends at cost ${text(end.cost)}, the careful man is still at ` +
+        `${text(meanwhile.cost)}.`,
     ),
     paragraph(
-      `Of the stumbling man's steps ${percent(walks.stumbling.uphill)} went uphill, of the ` +
-        "careful man's " +
-        `${percent(walks.careful.uphill)}. But each careful step costs as much as ` +
-        `${count(walks.n / walks.batch)} stumbling ones. For the work of the whole stumbling ` +
-        "walk, which ends at " +
-        `cost ${text(end.cost)}, the careful man is still at ${text(meanwhile.cost)}.`,
+      `The map is a flat cut through ${hidden} more directions, which it hides: ${walks.axes}, ` +
+        `with batches of ${count(walks.batch)} at learning rate ${walks.lr}. On the way these ` +
+        `two are up to ${text(farthest, 2)} away from it, so a man can be on other ground than ` +
+        "he is drawn on.",
     ),
   ];
 }
@@ -255,7 +259,10 @@ function remarks(ctx) {
 
 function mapOf(ctx, width) {
   const { x, y, cost } = ctx.data.walks.contour;
-  const [wide, high] = [x.at(-1) - x[0], y.at(-1) - y[0]];
+  const walk = walkOf(ctx, STUMBLING); // it may leave the ground that was measured
+  const [left, right] = extent([...x, ...walk.x.map((at) => ROOM * at)]);
+  const [low, top] = extent([...y, ...walk.y.map((at) => ROOM * at)]);
+  const [wide, high] = [right - left, top - low];
   const scale = (width - MARGINS) / wide;
   const height = Math.min(Math.max(high * scale + MARGINS, HEIGHT.least), HEIGHT.most);
   const stretch = (height - MARGINS) / (high * scale);
@@ -264,8 +271,8 @@ function mapOf(ctx, width) {
   const frame = axes(
     width,
     height,
-    { label: "distance along the stumbling man's way", domain: [x[0], x.at(-1)], format },
-    { label: `distance across${note}`, domain: [y[0], y.at(-1)], format },
+    { label: "distance along", domain: [left, right], format },
+    { label: `distance across${note}`, domain: [low, top], format },
   );
   return paper(
     width,
@@ -332,6 +339,7 @@ function trail(ctx, walker, frame) {
 
 function costOf(ctx, width) {
   const byWork = ctx.state.against === "work";
+  const { batch } = walkOf(ctx, STUMBLING);
   const all = WALKERS.map((walker) => pointsOf(ctx, walker));
   const most = Math.max(...all.map((points) => points.at(-1)[ctx.state.against]));
   const costs = all.flat().map(({ cost }) => cost);
@@ -345,14 +353,14 @@ function costOf(ctx, width) {
     x: {
       label: byWork ? "examples looked at (ticks: times ten)" : "steps taken",
       log: byWork,
-      domain: [byWork ? ctx.data.walks.batch : 0, most],
+      domain: [byWork ? batch : 0, most],
       format: count,
     },
     y: { label: "cost", domain: [0, Math.max(...costs)], format: (t) => text(t, 1) },
     series: WALKERS.map((walker, i) => ({ ...walker, mark: null, points: at(all[i]) })),
     rules: [
       {
-        x: Math.max(reached(ctx), byWork ? ctx.data.walks.batch : 0),
+        x: Math.max(reached(ctx), byWork ? batch : 0),
         label: count(Math.round(reached(ctx))),
       },
     ],

@@ -1,5 +1,7 @@
 // How much data: accuracy on new images against the number of images that the network learnt from.
 
+import { aside as labels } from "../asides/labels.js";
+import { aside as source } from "../asides/source.js";
 import { fill, make, paragraph, slider } from "../dom.js";
 import { figure } from "../charts/frame.js";
 import { legend, lineChart } from "../charts/lines.js";
@@ -26,7 +28,8 @@ export const step = {
   id: "amount",
   number: 16,
   title: "How much data?",
-  covers: ["S40", "S41", "S42"],
+  covers: ["S40", "S41", "S42", "G1"],
+  asides: [labels, source],
   fields: { amount: whole(null, 0, 99) }, // place in the list of amounts; null: the last
 
   render(panel, ctx) {
@@ -39,6 +42,7 @@ export const step = {
     const title = "Accuracy against the number of images";
     this.chart = figure(title, (width) => chartOf(ctx, width), legend([TEST, SEEDS, TRAIN]));
     panel.append(
+      paragraph(apart(ctx)),
       make("div", { class: "part" }, this.pick, this.words, this.chart.element),
       make("div", { class: "part" }, remarks(ctx)),
     );
@@ -108,6 +112,17 @@ function statement(ctx, test, train) {
     parts: [learnt, " − ", right],
     result: gap,
   });
+}
+
+// A network is examined on digits that it has never seen.
+function apart({ data: { split } }) {
+  const common = split.common === 0 ? "None" : count(split.common);
+  return (
+    `The digits are divided once: ${count(split.train)} to learn from, the training digits, and ` +
+    `${count(split.test)} to be examined on, the test digits. ${common} of the test digits ` +
+    `${split.common === 1 ? "is" : "are"} among the training digits. “New images” here are ` +
+    "always test digits."
+  );
 }
 
 function chartOf(ctx, width) {

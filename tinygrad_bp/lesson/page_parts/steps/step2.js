@@ -1,33 +1,46 @@
 // How wrong the ten outputs are: squared gaps, their sum, and the average over all digits.
 
-import { bar } from "../marks.js";
+import { aside as boxes } from "../asides/boxes.js";
+import { aside as ranking } from "../asides/ranking.js";
+import { namedBars } from "../charts/bars.js";
 import { figure } from "../charts/frame.js";
 import { lineChart } from "../charts/lines.js";
 import { fill, make, slider, table } from "../dom.js";
+import { bar, digitCanvas } from "../marks.js";
 import { predict, wanted } from "../net.js";
 import { count, number, percent, subscript, text } from "../numbers.js";
-import { whole } from "../state.js";
+import { passing, whole } from "../state.js";
 import { formula, term } from "../words.js";
+import { player, STILL } from "./player.js";
 import { recap } from "./recap.js";
 
 const MOST = 1_000_000; // no page carries so many digits
+const PLAY_MS = 12_000;
+const play = player(PLAY_MS);
 
 export const step = {
   id: "cost",
   number: 2,
   title: "The cost: how far off the outputs are",
   covers: ["S8", "S9", "S10", "W1", "W5"],
-  fields: { averaged: whole(null, 1, MOST) }, // null: all digits
+  fields: { averaged: whole(null, 1, MOST), adding: passing(false) }, // averaged: null for all
+  keys: { " ": (ctx) => flip(ctx) },
+  asides: [ranking, boxes],
 
   render(panel, ctx) {
     this.sum = make("div", { class: "part" });
-    this.average = make("div", {});
+    this.average = make("div", { class: "statements" });
     this.slider = slider(
       "Digits averaged",
       { min: 1, max: ctx.data.digits.length, step: 1 },
-      (averaged) => ctx.set({ averaged }),
+      (averaged) => ctx.set({ averaged, adding: false }),
     );
+    this.play = make("button", { type: "button", onclick: () => flip(ctx) });
+    this.newest = make("div", { class: "row newest" });
     this.chart = figure("The average as digits are added", (width) => chartOf(ctx, width));
+    this.learning = figure("The average over all training digits, as a network learns", (width) =>
+      learningOf(ctx, width),
+    );
     fill(
       panel,
       this.sum,
@@ -36,20 +49,36 @@ export const step = {
         { class: "part" },
         make("h3", {}, "The cost of the network"),
         this.average,
-        this.slider,
+        make("div", { class: "controls-row" }, this.play, this.slider),
+        this.newest,
         this.chart.element,
+        this.learning.element,
       ),
       recap(ctx),
     );
   },
 
   update(ctx) {
+    const { adding } = ctx.state;
+    const n = averaged(ctx);
     fill(this.sum, sumOf(ctx), tableOf(ctx));
     fill(this.average, averageOf(ctx));
-    const n = averaged(ctx);
+    fill(this.newest, newest(ctx, n));
     this.slider.show(n, count(n));
     this.chart.redraw();
+    this.learning.redraw();
+    this.play.textContent = adding ? "Pause" : "Play";
+    this.play.hidden = STILL.matches; // the slider shows every moment without motion
+    if (adding) play.start(n === ctx.data.digits.length ? 0 : n / ctx.data.digits.length, moved);
+    else play.stop();
+
+    function moved(share) {
+      const reached = Math.max(1, Math.round(share * ctx.data.digits.length));
+      ctx.set({ averaged: reached, adding: share < 1 });
+    }
   },
+
+  leave: () => play.stop(),
 
   picture(ctx) {
     const y = wanted(ctx.label);
@@ -102,7 +131,11 @@ function tableOf(ctx) {
   return table({
     ...rest,
     heads: [...rest.heads, ""],
-    rows: rows.map((row, j) => [...row, bar(gaps(ctx)[j].square, most)]),
+    rows: [
+      ...rows.map((row, j) => [...row, bar(gaps(ctx)[j].square, most)]),
+      ["sum", "", "", "", number(ctx.pass.cost), ""],
+    ],
+    classes: [...rows.map(() => ""), "first"],
   });
 }
 
@@ -118,6 +151,21 @@ function rowsOf(ctx) {
       number(square),
     ]),
   };
+}
+
+// Where no motion is wanted there is the slider.
+function flip(ctx) {
+  if (!STILL.matches) ctx.set({ adding: !ctx.state.adding });
+}
+
+// The digit that was added last, and what it costs.
+function newest(ctx, n) {
+  const digit = ctx.data.digits[n - 1];
+  const { cost } = ctx.all()[n - 1];
+  return [
+    digitCanvas(digit, { "aria-hidden": true }),
+    make("span", {}, `Example ${digit.index}, a ${digit.label}, costs `, number(cost)),
+  ];
 }
 
 function averaged({ state, data }) {
@@ -167,8 +215,27 @@ function chartOf(ctx, width) {
     height: 190,
     label: step.sentence(ctx),
     x: { label: "digits averaged", domain: [0, points.length], format: count },
-    y: { label: "average cost", domain: [0, most * 1.05], format: (t) => text(t, 1) },
+    y: { label: "average cost", domain: [0, most * 1.3], format: (t) => text(t, 1) },
     series: [{ name: "average cost", kind: "first", points }],
     rules: [{ x: averaged(ctx), label: text(mean(ctx, averaged(ctx)), 3) }],
+  });
+}
+
+function learningOf({ data, network }, width) {
+  const costs = data.networks.map(({ cost }) => cost);
+  return namedBars({
+    width,
+    label:
+      "The average cost over all training digits: " +
+      data.networks.map(({ name, cost }) => `${name} ${text(cost, 3)}`).join(", "),
+    rows: data.networks.map(({ id, name, cost }) => ({
+      name,
+      value: cost,
+      text: text(cost, 3),
+      kind: "quiet",
+      marked: id === network.id,
+    })),
+    domain: [0, Math.max(...costs)],
+    nameWidth: 92,
   });
 }

@@ -29,7 +29,7 @@ export const step = {
   render(panel, ctx) {
     this.costs = choice("Cost", COSTS, (cost) => ctx.set({ cost }));
     this.statement = make("div", {});
-    this.listing = make("div", { class: "part" });
+    this.listing = make("div", { class: "part short-bars" });
     this.pair = make("div", {});
     this.rivals = rivalPicker(ctx);
     this.bias = make("p", {});
@@ -75,6 +75,7 @@ export const step = {
       box: predict(ctx.pass.a[3]),
       pale: [1, 2],
       faint: true,
+      locked: [3],
     };
   },
 
@@ -168,7 +169,7 @@ function tableOf(ctx) {
   );
   return table({
     caption: `Cost of this picture: ${text(costOf(ctx.pass, ctx.label, ctx.state.cost), 4)}`,
-    heads: ["output", "is", "wanted", "wish for it", "", "nudge on its bias", ""],
+    heads: ["output", "is", "wanted", "wish", "", "nudge on bias", ""],
     rows: all.map(({ j, a, y, wish: w, nudge }) => [
       String(j),
       number(a),

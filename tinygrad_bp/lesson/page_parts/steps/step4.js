@@ -1,15 +1,17 @@
 // One output and the three ways to move it: its bias, its weights, the activations it is sent.
 
+import { namedBars } from "../charts/bars.js";
+import { figure } from "../charts/frame.js";
 import { fill, make, slider, table } from "../dom.js";
 import { sigmoid } from "../net.js";
-import { change, number, signed, subscript, text } from "../numbers.js";
+import { brief, change, number, signed, subscript, text } from "../numbers.js";
 import { real } from "../state.js";
 import { formula, term, wish } from "../words.js";
 
 const AVENUES = [
   { name: "db", symbol: "Δb", text: "Change the bias", kind: "b" },
   { name: "dw", symbol: "Δw", text: "Change the weight", kind: "w" },
-  { name: "da", symbol: "Δa", text: "If the activation changed", kind: "a" },
+  { name: "da", symbol: "Δa", text: "Another activation", kind: "a" },
 ];
 const FIRST = 0.2;
 
@@ -27,6 +29,8 @@ export const step = {
     );
     this.note = make("p", { class: "note" });
     this.effect = make("div", { class: "part" });
+    this.bars = figure("What each does to the output", (width) => barsOf(ctx, width));
+    this.comparison = make("div", { class: "part" });
     const none = make(
       "button",
       { type: "button", onclick: () => ctx.set({ db: 0, dw: 0, da: 0 }) },
@@ -48,7 +52,9 @@ export const step = {
         this.note,
         make("div", { class: "row" }, halve, none),
       ),
+      this.bars.element,
       this.effect,
+      this.comparison,
     );
   },
 
@@ -56,13 +62,15 @@ export const step = {
     const here = situation(ctx);
     fill(this.sum, sumOf(ctx, here));
     for (const [i, { name, symbol }] of AVENUES.entries()) {
-      this.sliders[i].show(ctx.state[name], `${symbol} ${signed(here[name], 2)}`);
+      this.sliders[i].show(ctx.state[name], `${symbol} ${brief(here[name])}`);
     }
     this.note.textContent =
       `Weight and activation: those of neuron ${here.k} in layer 2 (point at another to take ` +
       "it, Enter keeps it). " +
       "An activation cannot be set, only wished for; here is what would happen if it changed.";
-    fill(this.effect, effect(ctx, here), comparison(here));
+    this.bars.redraw();
+    fill(this.effect, effect(ctx, here));
+    fill(this.comparison, comparison(here));
   },
 
   picture(ctx) {
@@ -78,6 +86,7 @@ export const step = {
       edges,
       faint: true,
       pale: [1],
+      locked: [2],
       ring: [
         [3, j],
         [2, k],
@@ -109,7 +118,7 @@ function situation(ctx, scale = 1) {
   const { network, pass, voter: j, state, look } = ctx;
   const a2 = pass.a[2];
   const w = network.W[3].subarray(j * a2.length, (j + 1) * a2.length);
-  const k = look?.[0] === 2 ? look[1] : a2.indexOf(Math.max(...a2));
+  const k = look?.[0] === 2 ? look[1] : mostMovable(a2, w);
   const [z, a] = [pass.z[3][j], pass.a[3][j]];
   const slope = a * (1 - a);
   const [db, dw] = [scale * state.db, scale * state.dw];
@@ -131,6 +140,12 @@ function situation(ctx, scale = 1) {
     real: truth,
     half: scale === 1 && situation(ctx, 0.5),
   };
+}
+
+// The neuron with a strong weight whose own activation is near neither end.
+function mostMovable(a2, w) {
+  const room = a2.map((a, k) => a * (1 - a) * Math.abs(w[k]));
+  return room.indexOf(Math.max(...room));
 }
 
 function sumUp(values) {
@@ -206,6 +221,31 @@ function effect(ctx, { j, k, a2, w, slope, db, dw, da, first }) {
   });
 }
 
+function barsOf(ctx, width) {
+  const { first, real: truth } = situation(ctx);
+  const rows = [
+    ["by the bias", first[0]],
+    ["by the weight", first[1]],
+    ["by the activation", first[2]],
+    ["added up", sumUp(first)],
+    ["computed anew", truth],
+  ];
+  const values = rows.map(([, value]) => value);
+  return namedBars({
+    width,
+    label: rows.map(([name, value]) => `${name} ${signed(value, 4)}`).join(", "),
+    rows: rows.map(([name, value], i) => ({
+      name,
+      value,
+      text: signed(value, 4),
+      marked: i === rows.length - 1,
+    })),
+    domain: [Math.min(0, ...values), Math.max(0, ...values)],
+    nameWidth: 116,
+    textWidth: 60,
+  });
+}
+
 function comparison(here) {
   const error = (s) => s.real - sumUp(s.first);
   const row = (name, s) => [
@@ -225,8 +265,9 @@ function comparison(here) {
       make(
         "p",
         { class: "note" },
-        `With half the changes the difference is ${text(ratio, 1)} times smaller: it shrinks ` +
-          "with the square, so for small nudges adding up is as good as exact.",
+        `With half the changes the difference is ${text(ratio, 1)} times smaller. The smaller ` +
+          `the changes, the nearer that is to 2 × 2 = ${2 * 2}: the difference shrinks with the ` +
+          "square, so for small nudges adding up is as good as exact.",
       ),
   ].filter(Boolean);
 }

@@ -1,5 +1,6 @@
 // The first way: the bias. Its effect on the weighted sum is the same for every picture.
 
+import { aside as squeeze } from "../asides/squeeze.js";
 import { figure } from "../charts/frame.js";
 import { lineChart } from "../charts/lines.js";
 import { fill, make, press, toggle } from "../dom.js";
@@ -21,9 +22,10 @@ export const step = {
   title: "The bias: a plain, steady effect",
   covers: ["S20", "W7", "K11"],
   fields: { answer: whole(null, 1, ANSWERS.length) },
+  asides: [squeeze],
 
   render(panel, ctx) {
-    this.product = make("div", {});
+    this.product = make("div", { class: "statements" });
     this.chart = figure("The weighted sum z against the bias b", (width) => chartOf(ctx, width));
     this.question = make("p", {});
     this.answers = ANSWERS.map((words, i) => toggle(words, () => ctx.set({ answer: i + 1 })));
@@ -44,7 +46,7 @@ export const step = {
   },
 
   update(ctx) {
-    fill(this.product, productOf(ctx));
+    fill(this.product, productOf(ctx), unlikeAWeight(ctx));
     this.chart.redraw();
     this.question.textContent =
       `The bias of output ${ctx.voter} is raised by ${NUDGE}. What ` +
@@ -113,6 +115,22 @@ function productOf(ctx) {
     parts: [one, " × ", slope, " × ", w],
     result,
   });
+}
+
+// What a weight has in the place of the 1: the activation that it multiplies.
+function unlikeAWeight({ pass, voter }) {
+  const a2 = pass.a[2];
+  const k = a2.indexOf(Math.max(...a2));
+  return make(
+    "p",
+    { class: "note" },
+    `A weight has the activation that it multiplies in the place of the 1: from neuron ${k} of ` +
+      "layer 2, ",
+    number(a2[k]),
+    ". So the nudge on that weight is ",
+    change(-a2[k] * pass.delta[3][voter], 4),
+    ".",
+  );
 }
 
 function verdict(ctx) {

@@ -1,8 +1,9 @@
 // The second way: the weights. Those from bright neurons count, those from dark ones hardly.
 
+import { aside as knobs } from "../asides/knobs.js";
 import { choice, fill, make, press, table, toggle } from "../dom.js";
 import { bar, lamp, signedBar } from "../marks.js";
-import { change, number, signed, subscript, text } from "../numbers.js";
+import { change, number, percent, signed, subscript, text } from "../numbers.js";
 import { oneOf } from "../state.js";
 import { formula, term, wish } from "../words.js";
 
@@ -12,6 +13,7 @@ const SORTS = [
   ["nudge", "By nudge"],
 ];
 const BRIGHTEST = 4;
+const DIMMEST = 5;
 
 export const step = {
   id: "weights",
@@ -19,6 +21,7 @@ export const step = {
   title: "The weights: follow the light",
   covers: ["S23", "S24", "S25", "S26", "W8", "W9", "K15"],
   fields: { sort: oneOf("brightness", "neuron", "nudge"), hebb: oneOf("off", "on") },
+  asides: [knobs],
 
   render(panel, ctx) {
     this.product = make("div", {});
@@ -48,8 +51,15 @@ export const step = {
     const all = nudges(ctx);
     const bright = brightest(ctx);
     const shown = hebb ? bright.filter(({ nudge }) => nudge > 0) : all;
+    const dim = new Set(dimmest(ctx).map(({ k }) => k));
     return {
-      edges: shown.map(({ k, nudge }) => ({ layer: 3, to: ctx.voter, from: k, value: nudge })),
+      edges: shown.map(({ k, nudge }) => ({
+        layer: 3,
+        to: ctx.voter,
+        from: k,
+        value: nudge,
+        sign: dim.has(k) ? 0 : Math.sign(nudge), // dotted
+      })),
       faint: true,
       pale: [1],
       target: ctx.label,
@@ -101,10 +111,16 @@ function sorted(ctx) {
   return nudges(ctx).sort((s, t) => by(s) - by(t));
 }
 
+function byBrightness(ctx) {
+  return nudges(ctx).sort((s, t) => t.a - s.a);
+}
+
 function brightest(ctx) {
-  return nudges(ctx)
-    .sort((s, t) => t.a - s.a)
-    .slice(0, BRIGHTEST);
+  return byBrightness(ctx).slice(0, BRIGHTEST);
+}
+
+function dimmest(ctx) {
+  return byBrightness(ctx).slice(-DIMMEST);
 }
 
 // The overlay is about the neuron of the digit that is seen.
@@ -115,7 +131,11 @@ function overlay({ state, label }) {
 function productOf(ctx) {
   const j = ctx.voter;
   const k = ctx.look?.[0] === 2 ? ctx.look[1] : brightest(ctx)[0].k;
-  const push = wish(`nudge on z${subscript(j)}`, -ctx.pass.delta[3][j], { neurons: [[3, j]] }, 4);
+  const mark = { neurons: [[3, j]] };
+  const push = wish(`nudge on z${subscript(j)}`, -ctx.pass.delta[3][j], mark, 4);
+  const gap = wish(`2(y${subscript(j)} − a${subscript(j)})`, -ctx.pass.grad[3][j], mark, 4);
+  const output = ctx.pass.a[3][j];
+  const slope = term("z", `σ′(z${subscript(j)})`, output * (1 - output), mark, 4);
   const a = term("a", `a${subscript(k)}`, ctx.pass.a[2][k], { neurons: [[2, k]] }, 4);
   const result = wish(
     `nudge on w${subscript(j)},${subscript(k)}`,
@@ -135,17 +155,20 @@ function productOf(ctx) {
       result,
       ".",
     ],
-    parts: [push, " × ", a],
+    parts: [gap, " × ", slope, " × ", a],
     result,
   });
 }
 
-function proportion({ voter, pass }) {
+function proportion(ctx) {
+  const sum = (rows) => rows.reduce((total, { a }) => total + a, 0);
+  const share = (rows) => percent(sum(rows) / sum(nudges(ctx)), 0);
   return (
     "Sort by brightness, then by nudge: the order stays the same. For one output all its " +
     "nudges are its activations times one number, " +
-    `here ${signed(-pass.delta[3][voter], 4)}. A dark neuron's weight hardly matters, for this ` +
-    "picture."
+    `here ${signed(-ctx.pass.delta[3][ctx.voter], 4)}. So the ${BRIGHTEST} brightest neurons, ` +
+    `ringed, get ${share(brightest(ctx))} of all the nudging, and the ${DIMMEST} dimmest, ` +
+    `dotted, ${share(dimmest(ctx))}: a dark neuron's weight hardly matters, for this picture.`
   );
 }
 

@@ -25,7 +25,7 @@ export const step = {
       "proportion to its weight. " +
       "The lock under the layer is meant: nobody can set these activations. The wishes are " +
       "only kept, to be passed on. " +
-      "Choose the output with a digit key, or point at it and press Enter.";
+      "Press another output, or its digit, to hear that one.";
     fill(this.listing, tableOf(ctx));
   },
 

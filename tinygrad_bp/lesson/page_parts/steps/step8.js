@@ -174,8 +174,8 @@ function sumOf(ctx, votes) {
   const result = wish(`wish for a${subscript(k)}`, sum, { neurons: [[2, k]] }, 4);
   return formula(ctx, {
     words: [
-      `Every output has its own wishes, and they disagree. For neuron ${k} the wishes of all ` +
-        "that are on add up to ",
+      `Every output has its own wishes, and they disagree. For neuron ${k}, ${terms.length} of ` +
+        `${cells.length} have voted; their wishes add up to `,
       result,
       ". The sum of all ten is −∂C/∂a: the direction that helps this picture most.",
     ],

@@ -1,8 +1,10 @@
 // The same again, one layer further back, until the pixels are reached.
 
+import { aside as chain } from "../asides/chain.js";
+import { aside as equations } from "../asides/equations.js";
 import { choice, fill, make, table } from "../dom.js";
 import { arrowMark, signedPicture } from "../marks.js";
-import { change, number, signed, subscript, superscript } from "../numbers.js";
+import { change, count, number, signed, subscript, superscript } from "../numbers.js";
 import { oneOf } from "../state.js";
 import { formula, term, wish } from "../words.js";
 import { largestTerms } from "./terms.js";
@@ -24,6 +26,7 @@ export const step = {
   title: "The same, one layer further back",
   covers: ["S29", "K13", "K14", "K17", "W4"],
   fields: { stage: oneOf("1", "2", "0"), scale: oneOf("one", "each") },
+  asides: [chain, equations],
 
   render(panel, ctx) {
     this.stages = choice("Where", STAGES, (stage) => ctx.set({ stage, layer: null, neuron: null }));
@@ -132,7 +135,12 @@ function layerOf(ctx) {
       { class: "part" },
       largestTerms({
         caption: `Who wishes what of neuron ${k}`,
-        heads: [next === 3 ? "output" : "neuron of layer 2", "nudge on its z", "weight", "product"],
+        heads: [
+          next === 3 ? "output" : "neuron of layer\u00a02",
+          "nudge on its z",
+          "weight",
+          "product",
+        ],
         terms: paths(ctx, l, k).map(({ j, push, w, product }) => ({
           name: String(j),
           cells: [change(push), change(w)],
@@ -198,7 +206,7 @@ function layerTable(ctx, l) {
   ]);
   return table({
     caption: `What is wished of layer ${l}`,
-    heads: ["neuron", "wish", "", "nudge on z and b"],
+    heads: ["neuron", "wish", "", "nudge on z\u00a0and\u00a0b"],
     rows,
     classes: rows.map((_, k) => (k === chosen(ctx) ? "first" : "")),
   });
@@ -209,7 +217,6 @@ function pixelsOf(ctx) {
   const most = Math.max(...Array.from(delta[1], Math.abs));
   const { image } = ctx.example;
   const figures = Array.from(delta[1], (d, j) => {
-    const name = `Neuron ${j}: ${signed(-d, 4)}`;
     const full = ctx.state.scale === "one" ? most : Math.abs(d);
     const picture = signedPicture(
       image.map((x) => -d * x),
@@ -221,7 +228,7 @@ function pixelsOf(ctx) {
       "figure",
       { class: j === chosen(ctx) ? "chosen" : null },
       picture,
-      make("figcaption", {}, name),
+      make("figcaption", {}, `Neuron ${j}`, make("span", { class: "line" }, signed(-d, 4))),
     );
   });
   const black = image.filter((x) => x === 0).length;
@@ -242,9 +249,17 @@ function pixelsOf(ctx) {
       "p",
       { class: "note" },
       `The order on the way back is ${ORDER.join(", ")}: now all ` +
-        `${ctx.network.parameters.length.toLocaleString("en")} nudges are known.`,
+        `${count(ctx.network.parameters.length)} nudges are known. From one of these weights ` +
+        `${waysOn(ctx).join(" × ")} = ${count(waysOn(ctx).reduce((n, size) => n * size))} paths ` +
+        "lead to the cost. Nobody had to walk them one by one: each delta has summed up all " +
+        "that comes after it.",
     ),
   ];
+}
+
+// A weight from the pixels ends at one neuron; from there all of each later layer are fed.
+function waysOn({ data }) {
+  return data.sizes.slice(2);
 }
 
 function nudgeOf(ctx, j) {

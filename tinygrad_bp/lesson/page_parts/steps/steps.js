@@ -20,11 +20,13 @@
 //                        Names must be unlike those of other steps; they also go into the address.
 //   render(panel, ctx)   builds its elements in the panel, once each time the step is entered
 //   update(ctx)          fills in numbers; called after render and whenever the state has changed
+//   shows(ctx)           {example, pass} in the place of those above: for a picture of its own
 //   picture(ctx)         what the network drawing shows, see drawing.js; null: no drawing
 //   sentence(ctx)        one plain sentence with the numbers that matter; it is read aloud
 //   table(ctx)           {caption, heads, rows} or a list of these: the drawing's numbers
 //   keys                 {" ": (ctx) => ...}: keys of its own, if any
 //   leave()              stops what runs (timers), if anything does
+//   ahead(ctx)           what takes long and is kept: done before, when the page has nothing to do
 //   asides               [aside, ...] from ../asides/: folded below it, see ../asides.js
 //
 // A step keeps its elements in `this`, under names that are not in this list.
