@@ -298,8 +298,11 @@ class Tensor(Variable):
         order = engine.topological_order(self)
         arriving = read(seed)
         pending: dict[Variable, Array] = {self: arriving}
-        steps = engine.sweep(order, pending, read)
-        kept = _drain(steps)
+        kept = {}
+        if _retaining:
+            kept = _kept_on_the_way(engine.sweep(order, pending, read))
+        else:
+            engine.run(order, pending, read)
         _deposit(pending, {id(arriving)})
         if kept:
             _deposit(kept, set(map(id, [arriving, *pending.values()])))
@@ -882,12 +885,8 @@ def _ones(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Tensor:
 _retaining = False  # whether any result was ever asked to keep its gradient
 
 
-def _drain(steps: Iterator[engine.RawStep]) -> dict[Variable, Array]:
+def _kept_on_the_way(steps: Iterator[engine.RawStep]) -> dict[Variable, Array]:
     """Run a backward pass to its end; return the gradients of the results that keep theirs."""
-    if not _retaining:
-        for _ in steps:
-            pass
-        return {}
     return {
         output: arriving
         for output, _, arriving, _, _ in steps
