@@ -666,8 +666,6 @@ def record(rule: Rule, args: tuple[Any, ...], options: Mapping[str, Any] = _NO_O
     result: Tensor = _new(Tensor)  # as in _wrap, without the cost of a call
     result._data = y
     result._written = -1
-    result.op = None
-    result._requires_grad = False
     result._grad = None
     result._passes = 0
     result.name = None
@@ -680,6 +678,9 @@ def record(rule: Rule, args: tuple[Any, ...], options: Mapping[str, Any] = _NO_O
         op = result.op = make_op(rule, args, arrays, options, tracked)
         for observer in now.observers:
             observer.recorded(op, arrays, y)
+    else:
+        result._requires_grad = False
+        result.op = None
     return result
 
 
@@ -1028,9 +1029,9 @@ def finished_gradients(tensors: Iterable[Tensor], passes: Collection[int]) -> li
     return found
 
 
-def stand_in(tensors: Iterable[Tensor], storage: Iterable[Array]) -> bool:
-    """Whether each tensor keeps its values in the array given for it; see `Tensor.relocate`."""
-    for t, array in zip(tensors, storage, strict=True):  # noqa: SIM110  (all() takes three times as long)
+def stand_in(homes: Iterable[tuple[Tensor, Array]]) -> bool:
+    """Whether each tensor keeps its values in the array beside it; see `Tensor.relocate`."""
+    for t, array in homes:  # noqa: SIM110  (all() takes three times as long)
         if t._data is not array:
             return False
     return True

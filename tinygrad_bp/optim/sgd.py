@@ -47,9 +47,9 @@ class _Vector:
     def lay_out(self) -> None:
         """Move the parameters' values into one array."""
         self.values = np.empty_like(self.joined)
-        self.views = self._parts_of(self.values)
-        for p, view in zip(self.parameters, self.views, strict=True):
-            p.relocate(view)
+        self.homes = list(zip(self.parameters, self._parts_of(self.values), strict=True))
+        for p, home in self.homes:
+            p.relocate(home)
 
     def _parts_of(self, vector: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:
         """The stretch of each parameter, in its shape."""
@@ -61,7 +61,7 @@ class _Vector:
 
     def gather(self, gradients: list[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
         """Join gradients to one vector, in the buffer unless there is only one."""
-        if not stand_in(self.parameters, self.views):
+        if not stand_in(self.homes):
             self.lay_out()  # another optimiser, or requires_grad_(), has moved one
         if len(gradients) == 1:
             return gradients[0].ravel()
