@@ -233,7 +233,7 @@ def test_recipes_are_compared_as_they_were_measured(opened: Open, data: Data) ->
     ]
     text = shown.locator("#aside-better").inner_text()
     assert f"{100 * (1 - recipes[-1]['test_accuracy']):.2f}{PERCENT}" in text
-    assert "99.7 to 99.8 %" in text
+    assert f"99.7 to 99.8{PERCENT}" in text
 
 
 def test_a_3_becomes_an_8_and_the_hidden_neurons_tell(

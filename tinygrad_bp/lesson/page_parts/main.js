@@ -107,7 +107,7 @@ function keepingFocus(panel, update) {
 
 // What is wider than the page can be scrolled with keys, too.
 function reachable(panel) {
-  for (const part of panel.querySelectorAll(".part")) {
+  for (const part of panel.querySelectorAll(".part, .vectors")) {
     if (part.scrollWidth > part.clientWidth) part.setAttribute("tabindex", 0);
     else part.removeAttribute("tabindex");
   }

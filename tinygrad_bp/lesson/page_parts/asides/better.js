@@ -28,7 +28,7 @@ export const aside = {
       paragraph(...reading(ctx)),
       paragraph(
         "Networks of other kinds, which know what neighbouring pixels are, do better still: the " +
-          "lesson's own account of the best is 99.7 to 99.8 % of MNIST's test digits.",
+          "lesson's own account of the best is 99.7 to 99.8\u00a0% of MNIST's test digits.",
       ),
     );
   },
