@@ -167,7 +167,11 @@ def make_op(
     op.tracked = tracked
     op.age = next(_clock)
     op.digests = None
-    frame = _getframe(3)  # what called the function of this package that called `record`
+    try:
+        frame = _getframe(3)  # what called the function of this package that called `record`
+    except ValueError:  # nothing in Python: a thread may begin in this package
+        op._frame = None
+        return op
     for code in rule.called_through:
         if frame.f_code is not code:
             break
