@@ -176,22 +176,28 @@ def test_parameters_may_be_assigned_moved_and_shared() -> None:
 
 
 def test_long_and_short_parameters_of_both_dtypes_step_alike(rng: np.random.Generator) -> None:
-    shapes = [(3,), (300, 300), (2, 2), (5,), (70_000,)]
-    kinds = [np.float64, np.float64, np.float32, np.float32, np.float32]
+    """Short ones are joined, here to more than is moved at a time; long ones are cut up."""
+    shapes = [(3,), (500, 400), (2, 2), (5,), (140_000,), *[(120, 100)] * 12]
+    kinds = [np.float64, np.float64, *[np.float32] * 15]
     params = [
         Tensor(rng.normal(size=s).astype(k), requires_grad=True)
         for s, k in zip(shapes, kinds, strict=True)
     ]
-    expected = [p.data - np.asarray(0.5, p.dtype) * (2 * p.data) for p in params]
-    optimizer = optim.SGD(params, lr=0.5)
-    for p in params:
-        (p * p).sum().backward()
-    gradients = [p.grad.data.copy() for p in params if p.grad is not None]
-    optimizer.step()
-    for p, e, g in zip(params, expected, gradients, strict=True):
-        np.testing.assert_array_equal(p.data, e)
-        assert p.grad is not None
-        np.testing.assert_array_equal(p.grad.data, g)  # the step leaves gradients as they are
+    optimizer = optim.SGD(params, lr=0.25, momentum=0.5, nesterov=True)
+    expected = [p.data.copy() for p in params]
+    velocities = [0 * e for e in expected]
+    for _ in range(2):
+        optimizer.zero_grad()
+        for p in params:
+            (p * p).sum().backward()
+        gradients = [p.grad.data.copy() for p in params if p.grad is not None]
+        optimizer.step()
+        for p, e, v, g in zip(params, expected, velocities, gradients, strict=True):
+            v[...] = v * np.asarray(0.5, g.dtype) + g
+            e[...] -= np.asarray(0.25, g.dtype) * (g + np.asarray(0.5, g.dtype) * v)
+            np.testing.assert_array_equal(p.data, e)
+            assert p.grad is not None
+            np.testing.assert_array_equal(p.grad.data, g)  # the step leaves gradients as they are
 
 
 def test_optimiser_state_round_trip() -> None:

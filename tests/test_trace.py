@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import _thread
 import inspect
+import itertools
 import json
 import math
 from pathlib import Path
@@ -310,6 +312,21 @@ def test_a_line_within_a_users_module_is_not_that_of_the_call() -> None:
             lines.append(result.op.site.line)
             (result,) = result.op.inputs()
         assert lines == [called, within, called]
+
+
+def test_an_op_without_a_users_frame_has_no_line() -> None:
+    """A thread may run C functions alone, and call the package from there."""
+    x, results, done = Tensor([0.0], requires_grad=True), [], _thread.allocate_lock()
+    done.acquire()
+    then_release = iter(done.release, None)  # calls it, and ends
+    work = itertools.chain(map(functional.sigmoid, [x]), then_release)
+    _thread.start_new_thread(results.extend, (work,))
+    assert done.acquire(timeout=60)
+    (result,) = results
+    assert result.op.site is None
+    assert functional.sigmoid(x).op.site is not None
+    result.backward()
+    assert x.grad.tolist() == [0.25]
 
 
 def test_an_expression_over_several_lines() -> None:

@@ -37,9 +37,9 @@ __all__ = [
     "Site",
     "Step",
     "Variable",
+    "clock",
     "conform",
     "free",
-    "make_op",
     "mode",
     "push",
     "read_array",
@@ -49,13 +49,16 @@ __all__ = [
     "topological_order",
     "touch_all",
     "unbroadcast",
+    "user_frame",
 ]
 
 Read: TypeAlias = Callable[[Any], Array]
 Hook: TypeAlias = "Callable[[Variable, Array], Array]"
 """Called with a variable and its finished gradient; what it returns takes the gradient's place."""
 
-_clock = itertools.count()  # tells the ages of ops and writes
+clock = itertools.count()
+"""Tells the ages of ops and writes."""
+
 _hooked = False  # whether any variable has ever had a hook
 _last_write = -1  # ops younger than this cannot be stale, and need no closer look
 _getframe = sys._getframe  # documented for CPython; inspect is 100 times slower
@@ -92,7 +95,7 @@ class Op:
     fed them; `tracked` are the positions through which gradients pass.
     """
 
-    __slots__ = ("_frame", "age", "args", "arrays", "digests", "options", "rule", "tracked")
+    __slots__ = ("age", "args", "arrays", "digests", "frame", "options", "rule", "tracked")
 
     rule: Rule
     args: tuple[Any, ...] | None  # None once a backward pass has used the op up
@@ -101,12 +104,12 @@ class Op:
     tracked: Sequence[int]
     age: int  # when it was recorded, on the clock that ops and writes share
     digests: Any  # of the arrays it read, under debug()
-    _frame: tuple[CodeType, int] | None
+    frame: tuple[CodeType, int] | None  # see `user_frame`
 
     @property
     def site(self) -> Site | None:
         """The place in the user's code that recorded the op, if it was Python code."""
-        return self._frame and Site(*self._frame)
+        return self.frame and Site(*self.frame)
 
     def __repr__(self) -> str:
         return f"<{self.rule.name} recorded at {self.site}>"
@@ -143,45 +146,25 @@ class Op:
         )
 
 
-_new = object.__new__
-
-
-def make_op(
-    rule: Rule,
-    args: tuple[Any, ...],
-    arrays: Sequence[Any],
-    options: Mapping[str, Any],
-    tracked: Sequence[int],
-) -> Op:
-    """Make an op of a call, and note where in the user's code it was made.
+def user_frame(rule: Rule) -> tuple[CodeType, int] | None:
+    """Return where in the user's code an op is being made: code and instruction.
 
     That is in the innermost frame outside this package. To ask every frame on the way there for
     its file costs as much as the rest of an op, so the way that a rule was reached last time is
     compared: a model calls its layers by the same functions again and again.
     """
-    op: Op = _new(Op)  # calling the class would cost as much again
-    op.rule = rule
-    op.args = args
-    op.arrays = arrays
-    op.options = options
-    op.tracked = tracked
-    op.age = next(_clock)
-    op.digests = None
     try:
         frame = _getframe(3)  # what called the function of this package that called `record`
     except ValueError:  # nothing in Python: a thread may begin in this package
-        op._frame = None
-        return op
+        return None
     for code in rule.called_through:
         if frame.f_code is not code:
             break
         frame = frame.f_back  # type: ignore[assignment]  # the user's is further down
     code = frame.f_code
     if code is rule.called_by:
-        op._frame = (code, frame.f_lasti)  # not the frame, which holds its variables
-    else:
-        op._frame = _search_user_frame(rule)
-    return op
+        return code, frame.f_lasti  # not the frame, which holds its variables
+    return _search_user_frame(rule)
 
 
 def _search_user_frame(rule: Rule) -> tuple[CodeType, int] | None:
@@ -232,7 +215,7 @@ class Variable:
 def touch_all(variables: Iterable[Variable]) -> None:
     """Note that the values were written to: ops that read them before are stale now."""
     global _last_write  # noqa: PLW0603  (a time on the global clock)
-    _last_write = now = next(_clock)
+    _last_write = now = next(clock)
     for variable in variables:
         variable._written = now
 
@@ -294,7 +277,10 @@ def topological_order(*roots: Variable) -> list[Variable]:
     An op can only read what exists, so it is younger than everything it reads: from youngest
     to oldest is a topological order. Read backwards it is the Wengert list.
     """
-    found = {root.op.age: root for root in roots if root.op is not None}
+    found: dict[int, Variable] = {}
+    for root in roots:
+        if root.op is not None:
+            found[root.op.age] = root
     order = list(found.values())
     for variable in order:  # grows as it is read
         op: Op = variable.op  # type: ignore[assignment]
@@ -307,7 +293,7 @@ def topological_order(*roots: Variable) -> list[Variable]:
             if made_by is not None and made_by.age not in found:
                 found[made_by.age] = x
                 order.append(x)
-    return [found[age] for age in sorted(found, reverse=True)]
+    return list(map(found.__getitem__, sorted(found, reverse=True)))
 
 
 def free(variables: Iterable[Variable]) -> None:
@@ -325,9 +311,7 @@ def unbroadcast(contribution: Array, shape: tuple[int, ...]) -> Array:
     (16,)
     """
     extra = contribution.ndim - len(shape)
-    if extra == 1 and len(shape) == 1:
-        contribution = sum_of_rows(contribution)
-    elif extra > 0:
+    if extra > 0:
         contribution = contribution.sum(axis=tuple(range(extra)))
     if contribution.shape == shape or extra < 0:
         return contribution
@@ -337,15 +321,19 @@ def unbroadcast(contribution: Array, shape: tuple[int, ...]) -> Array:
 
 def conform(contribution: Array, x: Variable, op: Op) -> Array:
     """Give a contribution its input's shape and dtype: the one place where either is restored."""
-    shape, dtype = x._data.shape, x._data.dtype
-    given = contribution.shape
-    if given != shape and op.rule.broadcasts:
-        contribution = unbroadcast(contribution, shape)
-    if contribution.shape != shape:
-        raise RuleError(
-            f"the rule of '{op.rule.name}' gave a gradient of shape {given} for an input of "
-            f"shape {shape}. Recorded at {op.site}."
-        )
+    value = x._data
+    shape, given = value.shape, contribution.shape
+    if given != shape:
+        if len(shape) == 1 and given[1:] == shape and op.rule.broadcasts:
+            contribution = sum_of_rows(contribution)  # as for a bias, in a third of the time
+        elif op.rule.broadcasts:
+            contribution = unbroadcast(contribution, shape)
+        if contribution.shape != shape:
+            raise RuleError(
+                f"the rule of '{op.rule.name}' gave a gradient of shape {given} for an input of "
+                f"shape {shape}. Recorded at {op.site}."
+            )
+    dtype = value.dtype
     return contribution if contribution.dtype == dtype else contribution.astype(dtype)
 
 
@@ -386,7 +374,7 @@ def _sweep(
 ) -> Iterator[RawStep]:
     for output in order:
         taken: list[RawStep] = []
-        _send_back(output, pending, read, taken)
+        _send_back((output,), pending, read, taken)
         yield from taken
 
 
@@ -396,39 +384,42 @@ def run(order: Iterable[Variable], pending: dict[Variable, Array], read: Read) -
         for _ in sweep(order, pending, read):
             pass
         return
-    for output in order:
-        _send_back(output, pending, read, None)
+    _send_back(order, pending, read, None)
 
 
 def _send_back(
-    output: Variable, pending: dict[Variable, Array], read: Read, taken: list[RawStep] | None
+    outputs: Iterable[Variable],
+    pending: dict[Variable, Array],
+    read: Read,
+    taken: list[RawStep] | None,
 ) -> None:
-    """Send the finished gradient of one result to what it was made of: the heart of every pass."""
-    arriving = pending.pop(output, None)
-    if arriving is None:
-        return
-    op: Op = output.op  # type: ignore[assignment]
-    if op.age < _last_write:
-        op.check_fresh()
-    sources: tuple[Any, ...] = op.args  # type: ignore[assignment]
-    if read is read_array:
-        args: Sequence[Any] = op.arrays
-    else:
-        args = [read(a) if isinstance(a, Variable) else a for a in sources]
-    y, partials, options = read(output), op.rule.partials, op.options
-    for slot in op.tracked:
-        x: Variable = sources[slot]
-        if options:
-            contribution = partials[slot](arriving, y, *args, **options)
-        else:  # to spread an empty dict takes as long as the rest of the call
-            contribution = partials[slot](arriving, y, *args)
-        value = x._data
-        if contribution.shape != value.shape or contribution.dtype is not value.dtype:
-            contribution = conform(contribution, x, op)
-        before = pending.get(x)
-        total = pending[x] = contribution if before is None else before + contribution
-        if taken is not None:
-            taken.append((output, slot, arriving, contribution, total))
+    """Send the finished gradient of each result to what it was made of: the heart of every pass."""
+    for output in outputs:
+        arriving = pending.pop(output, None)
+        if arriving is None:
+            continue
+        op: Op = output.op  # type: ignore[assignment]
+        if op.age < _last_write:
+            op.check_fresh()
+        sources: tuple[Any, ...] = op.args  # type: ignore[assignment]
+        if read is read_array:
+            fed = (arriving, output._data, *op.arrays)
+        else:
+            args = (read(a) if isinstance(a, Variable) else a for a in sources)
+            fed = (arriving, read(output), *args)
+        partials, options = op.rule.partials, op.options
+        for slot in op.tracked:
+            x: Variable = sources[slot]
+            # To spread an empty dict takes as long as the rest of the call.
+            pull = partials[slot]
+            contribution = pull(*fed, **options) if options else pull(*fed)
+            value = x._data
+            if contribution.shape != value.shape or contribution.dtype is not value.dtype:
+                contribution = conform(contribution, x, op)
+            before = pending.get(x)
+            total = pending[x] = contribution if before is None else before + contribution
+            if taken is not None:
+                taken.append((output, slot, arriving, contribution, total))
 
 
 def push(order: Iterable[Variable], tangents: dict[Variable, Array], read: Read) -> None:

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from tinygrad_bp.kernels import (
+    affine_to_input,
+    affine_to_weight,
     logistic,
-    matrix_product,
     squared_length,
-    sum_of_outer_products,
+    through_logistic,
 )
 from tinygrad_bp.registry import (
     Array,
@@ -156,7 +157,7 @@ _QUIET = contextvars.Context()
 _QUIET.run(np.seterr, over="ignore", under="ignore")
 
 
-elementwise(sigmoid, lambda g, y, x: g * (y * (1 - y)))
+elementwise(sigmoid, through_logistic)
 
 
 @primitive
@@ -311,7 +312,8 @@ def affine(x: Array, weight: Array, bias: Array) -> Array:
     >>> affine(np.array([1.0, 2.0]), np.array([[3.0, 4.0]]), np.array([0.5]))
     array([11.5])
     """
-    out = matrix_product(x, weight.T)
+    plain = type(x) is np.ndarray is type(weight) and x.ndim == 2
+    out = x.dot(weight.T) if plain else x @ weight.T  # the method takes half the time
     out += bias
     return out
 
@@ -319,8 +321,8 @@ def affine(x: Array, weight: Array, bias: Array) -> Array:
 rule(
     affine,
     vjp=(
-        lambda g, y, x, w, b: matrix_product(g, w),
-        lambda g, y, x, w, b: sum_of_outer_products(g, x),
+        affine_to_input,
+        affine_to_weight,
         lambda g, y, x, w, b: g,  # the engine sums it over the examples
     ),
     jvp=(

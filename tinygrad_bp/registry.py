@@ -23,6 +23,7 @@ from __future__ import annotations
 import functools
 import inspect
 import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from types import CodeType
 from typing import Any, ParamSpec, TypeAlias, TypeVar
@@ -132,9 +133,9 @@ class Rule:
         self.called_through: Sequence[CodeType] = ()
         # The arguments that take a gradient are those from `first` to `last`.
         if isinstance(partials, Each):
-            self.first, self.last = partials.start, math.inf
+            self.first, self.last = partials.start, sys.maxsize
         else:
-            self.first, self.last = partials.count(None), float(len(partials) - 1)
+            self.first, self.last = partials.count(None), len(partials) - 1
         self.required, self.positional, self.keywords = _signature(partials)
 
     def __repr__(self) -> str:

@@ -22,12 +22,12 @@ from tinygrad_bp.tensor import (
 __all__ = ["SGD"]
 
 
-_LONG = 1 << 12
+_LONG = 1 << 14
 """Elements from which on a parameter is a vector of its own: joining would cost more than calls."""
 
 
-_STRETCH = 1 << 14
-"""Elements that are moved at a time; they and what is made of them fit into a cache."""
+_STRETCH = 1 << 17
+"""Elements that are moved at a time; what is made of them on the way fits into a cache."""
 
 
 class _Vector:
@@ -39,14 +39,16 @@ class _Vector:
 
     def __init__(self, parameters: list[Tensor]) -> None:
         self.parameters = parameters
-        self.joined = np.empty(sum(p.size for p in parameters), parameters[0].dtype)
-        self.places = self._parts_of(self.joined)
+        self.size = sum(p.size for p in parameters)
+        room = self.size if len(parameters) > 1 else min(self.size, _STRETCH)
+        self.scratch = np.empty(room, parameters[0].dtype)  # gradients side by side, then the step
+        self.places = self._parts_of(self.scratch) if len(parameters) > 1 else []
         self.velocity: np.ndarray[Any, Any] | None = None
         self.lay_out()
 
     def lay_out(self) -> None:
         """Move the parameters' values into one array."""
-        self.values = np.empty_like(self.joined)
+        self.values = np.empty(self.size, self.scratch.dtype)
         self.homes = list(zip(self.parameters, self._parts_of(self.values), strict=True))
         for p, home in self.homes:
             p.relocate(home)
@@ -60,14 +62,14 @@ class _Vector:
         ]
 
     def gather(self, gradients: list[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
-        """Join gradients to one vector, in the buffer unless there is only one."""
+        """Return gradients as one vector: side by side in the scratch, or the only one itself."""
         if not stand_in(self.homes):
             self.lay_out()  # another optimiser, or requires_grad_(), has moved one
         if len(gradients) == 1:
             return gradients[0].ravel()
         for place, gradient in zip(self.places, gradients, strict=True):
             place[...] = gradient  # a third of the time of np.concatenate
-        return self.joined
+        return self.scratch
 
 
 class SGD:
@@ -146,20 +148,21 @@ class SGD:
     def _move(self, vector: _Vector, g: np.ndarray[Any, Any]) -> None:
         """One step of one vector, a stretch at a time so that it stays in the processor's cache.
 
-        `g` may be a tensor's own gradient: it is not written to.
+        `g` may be a tensor's own gradient: it is not written to, unless it is the scratch.
         """
-        values, velocity = vector.values, vector.velocity
+        values, velocity, scratch = vector.values, vector.velocity, vector.scratch
         first = self.momentum > 0 and velocity is None
         if first:
             vector.velocity = velocity = np.zeros_like(values)
         if g.size <= _STRETCH:
-            values -= self.lr * self._direction(values, g, velocity, first=first)
+            direction = self._direction(values, g, velocity, first=first)
+            values -= np.multiply(direction, self.lr, scratch)
             return
         for start in range(0, g.size, _STRETCH):
             part = slice(start, start + _STRETCH)
             moving = None if velocity is None else velocity[part]
-            step = self._direction(values[part], g[part], moving, first=first)
-            values[part] -= self.lr * step
+            direction = self._direction(values[part], g[part], moving, first=first)
+            values[part] -= np.multiply(direction, self.lr, scratch[: len(direction)])
 
     def _direction(
         self,
