@@ -6,6 +6,7 @@ import contextlib
 import gc
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from typing import Any
 import hypothesis
 import numpy as np
 import pytest
+
+from tinygrad_bp.cli import main
 
 hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, max_examples=50)
 hypothesis.settings.register_profile("nightly", deadline=None, max_examples=2000)
@@ -69,6 +72,26 @@ def no_garbage() -> Callable[[], contextlib.AbstractContextManager[None]]:
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)
+
+
+# --- the command line -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def cli(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[int, str, str]]:
+    """Run `tinygrad-bp` as in a plain terminal; give its exit code, stdout and stderr."""
+    for name in ("FORCE_COLOR", "NO_COLOR", "COLUMNS", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setattr(sys, "path", list(sys.path))  # commands add the folder of a script
+
+    def run(*arguments: Any) -> tuple[int, str, str]:
+        code = main(list(map(str, arguments)))
+        return code, *capsys.readouterr()
+
+    return run
 
 
 # --- pages in a browser -----------------------------------------------------------------------

@@ -27,13 +27,6 @@ IMAGES, LABELS = drawn_digits(30, np.random.default_rng(9))
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 
 
-@pytest.fixture(autouse=True)
-def _plain_terminal(monkeypatch):
-    for name in ("FORCE_COLOR", "NO_COLOR", "COLUMNS", "TTY_COMPATIBLE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("TERM", "xterm-256color")
-
-
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory):
     """A folder with a small set in MNIST's format."""
@@ -56,12 +49,11 @@ def model(folder, tmp_path_factory):
 
 
 @pytest.fixture
-def run(capsys):
+def run(cli):
     """Run a command; give its exit code, its lines on stdout, and its text on stderr."""
 
     def run(*arguments):
-        code = main([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
+        code, out, err = cli(*arguments)
         return code, out.splitlines(), err
 
     return run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import subprocess
@@ -12,7 +13,6 @@ import numpy as np
 import pytest
 
 from tinygrad_bp import nn
-from tinygrad_bp.cli import main
 from tinygrad_bp.data import drawn_digits, write_idx
 from tinygrad_bp.training import Recipe, Training, drawn
 
@@ -63,13 +63,6 @@ number = 3
 """
 
 
-@pytest.fixture(autouse=True)
-def _plain_terminal(monkeypatch):
-    for name in ("FORCE_COLOR", "NO_COLOR", "COLUMNS", "TTY_COMPATIBLE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("TERM", "xterm-256color")
-
-
 @pytest.fixture(scope="session")
 def module(tmp_path_factory):
     path = tmp_path_factory.mktemp("code") / "functions_to_check.py"
@@ -78,15 +71,9 @@ def module(tmp_path_factory):
 
 
 @pytest.fixture
-def run(capsys, monkeypatch):
+def run(cli):
     """Run the command; give its exit code, its text on stdout, and its text on stderr."""
-    monkeypatch.setattr(sys, "path", list(sys.path))
-
-    def run(*arguments):
-        code = main(["check", *map(str, arguments)])
-        return code, *capsys.readouterr()
-
-    return run
+    return functools.partial(cli, "check")
 
 
 # --- functions ------------------------------------------------------------------------------------

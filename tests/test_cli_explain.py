@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-from tinygrad_bp.cli import main
 
 SCRIPT = """
 import sys
@@ -30,16 +29,11 @@ if __name__ == "__main__":
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Any) -> Any:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "chain.py").write_text(SCRIPT)
     (tmp_path / "broken.py").write_text("x = 1 / 0\n")
-
-    def runner(*arguments: str) -> tuple[int, str, str]:
-        code = main(["explain", *arguments])
-        return code, *capsys.readouterr()
-
-    return runner
+    return functools.partial(cli, "explain")
 
 
 @pytest.mark.parametrize("target", ["chain.py:loss", "chain.py:cost", "chain.py:cost() * 1.0"])

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from lesson_cases import SMALL
 
 from tinygrad_bp.cli import main
 from tinygrad_bp.cli.lesson import PROMPT
 from tinygrad_bp.data import write_idx
 from tinygrad_bp.lesson.coverage import COVERAGE
-from tinygrad_bp.lesson.curves import Plan
 from tinygrad_bp.lesson.explorer import drawn_data
 from tinygrad_bp.lesson.steps import STEPS
 
@@ -123,21 +123,7 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         pixels = np.rint(255 * images).astype(np.uint8).reshape(-1, 28, 28)
         write_idx(tmp_path / f"{name}-images-idx3-ubyte", pixels)
         write_idx(tmp_path / f"{name}-labels-idx1-ubyte", labels.astype(np.uint8))
-    plan = Plan(
-        first_steps=1,
-        epochs=(1,),
-        batch_sizes=(1, 10),
-        walk_examples=60,
-        walk_steps=3,
-        contour_points=3,
-        amounts=(20, 60),
-        amount_steps=3,
-        seeds=(0, 1),
-        retrained_epochs=1,
-        only_steps=2,
-        noise_images=5,
-    )
-    monkeypatch.setattr("tinygrad_bp.cli.explore.FULL", plan)
+    monkeypatch.setattr("tinygrad_bp.cli.explore.FULL", SMALL)
     monkeypatch.setattr("tinygrad_bp.lesson.cached.cache_folder", lambda: tmp_path / "cache")
     return tmp_path
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import sys
 
 import numpy as np
 import pytest
 
-from tinygrad_bp.cli import main
 from tinygrad_bp.gradcheck.mutants import plant
 
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
@@ -55,13 +53,6 @@ tame = [Probe(np.where, (np.array([True, False]), np.ones(2), np.zeros(2)))]
 """
 
 
-@pytest.fixture(autouse=True)
-def _plain_terminal(monkeypatch):
-    for name in ("FORCE_COLOR", "NO_COLOR", "COLUMNS", "TTY_COMPATIBLE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("TERM", "xterm-256color")
-
-
 @pytest.fixture(scope="session")
 def module(tmp_path_factory):
     path = tmp_path_factory.mktemp("code") / "functions_to_study.py"
@@ -70,15 +61,9 @@ def module(tmp_path_factory):
 
 
 @pytest.fixture
-def run(capsys, monkeypatch, module):
-    """Run a command; give its exit code, its text on stdout, and its text on stderr."""
-    monkeypatch.setattr(sys, "path", list(sys.path))
-
-    def run(command):
-        code = main(shlex.split(command.format(m=module)))
-        return code, *capsys.readouterr()
-
-    return run
+def run(cli, module):
+    """Run a command line; give its exit code, its text on stdout, and its text on stderr."""
+    return lambda line: cli(*shlex.split(line.format(m=module)))
 
 
 # --- step sizes -----------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from lesson_cases import SMALL
 
 from tinygrad_bp.errors import DataError, ShapeError
 from tinygrad_bp.lesson import Lesson, explorer_data, flatten, lesson_network, unflatten
@@ -26,21 +27,6 @@ from tinygrad_bp.lesson.prepare import prepare
 from tinygrad_bp.lesson.steps import STEPS
 
 TESTS = Path(__file__).parent
-
-SMALL = Plan(
-    first_steps=1,
-    epochs=(1,),
-    batch_sizes=(1, 10),
-    walk_examples=60,
-    walk_steps=3,
-    contour_points=3,
-    amounts=(20, 60),
-    amount_steps=3,
-    seeds=(0, 1),
-    retrained_epochs=1,
-    only_steps=2,
-    noise_images=5,
-)
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 from hypothesis import given
+from lesson_cases import chain
 
 import tinygrad_bp as bp
 from tinygrad_bp import Tensor
@@ -100,22 +101,6 @@ def test_the_slopes_of_scalars_multiply_to_the_product(drawn: tuple[Tensor, Any]
 
 
 # --- the chain of the lesson ----------------------------------------------------------------
-
-
-def chain() -> dict[str, Tensor]:
-    """One neuron in each of three layers; the numbers are pinned in the lesson."""
-    r = np.random.RandomState(6)
-    b1, b2, b3 = (Tensor(r.randn(), requires_grad=True) for _ in range(3))
-    w1, w2, w3 = (Tensor(r.randn(), requires_grad=True) for _ in range(3))
-    a0, y = Tensor(0.5), Tensor(1.0)
-    z1 = w1 * a0 + b1
-    a1 = sigmoid(z1)
-    z2 = w2 * a1 + b2
-    a2 = sigmoid(z2)
-    z3 = w3 * a2 + b3
-    a3 = sigmoid(z3)
-    cost = (a3 - y) ** 2
-    return {k: v for k, v in locals().items() if isinstance(v, Tensor)}
 
 
 PINNED = {

@@ -9,29 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given
+from lesson_cases import chain
 
 from tinygrad_bp import Tensor
 from tinygrad_bp.explain.text import array_of_view, columns, data_of, narrate, norm_of, plain, table
 from tinygrad_bp.explain.trace import trace
 from tinygrad_bp.gradcheck.strategies import Program, programs
-from tinygrad_bp.primitives import sigmoid
-
-
-def chain() -> Tensor:
-    """One neuron in each of three layers, as in the lesson."""
-    r = np.random.RandomState(6)
-    b1, b2, b3 = (Tensor(r.randn(), requires_grad=True) for _ in range(3))
-    w1, w2, w3 = (Tensor(r.randn(), requires_grad=True) for _ in range(3))
-    a0, y = Tensor(0.5), Tensor(1.0)
-    z1 = w1 * a0 + b1
-    a1 = sigmoid(z1)
-    z2 = w2 * a1 + b2
-    a2 = sigmoid(z2)
-    z3 = w3 * a2 + b3
-    a3 = sigmoid(z3)
-    cost = (a3 - y) ** 2
-    assert y.is_leaf
-    return cost
 
 
 def data(loss: Tensor, **options: Any) -> Any:
@@ -115,7 +98,7 @@ def unwrapped(text: str) -> str:
 
 
 def test_the_lessons_chain_word_for_word() -> None:
-    text = narrate(data(chain()))
+    text = narrate(data(chain()["cost"]))
     kept = [line for line in unwrapped(text).splitlines()
             if not line.startswith(("  source: ", "  why: "))]  # fmt: skip
     blocks = "\n".join(kept).split("\n\n")
@@ -126,19 +109,19 @@ def test_the_lessons_chain_word_for_word() -> None:
 
 
 def test_the_heading_says_what_it_is_about() -> None:
-    first, second, *_ = narrate(data(chain())).splitlines()
+    first, second, *_ = narrate(data(chain()["cost"])).splitlines()
     assert first == f"Backward pass from cost = {n(COST)}"
     assert second == "19 values, 16 steps, 6 leaves get a gradient."
 
 
 def test_each_value_names_its_line_and_its_reason() -> None:
-    text = narrate(data(chain()), width=200)
-    assert re.search(r"^  source: test_text.py:\d+, in chain: z3 = w3 \* a2 \+ b3$", text, re.M)
+    text = narrate(data(chain()["cost"]), width=200)
+    assert re.search(r"^  source: lesson_cases.py:\d+, in chain: z3 = w3 \* a2 \+ b3$", text, re.M)
     assert text.count("  why: ") == text.count("  arrives: ") == 11
 
 
 def test_finite_differences_stand_beside_their_steps() -> None:
-    text = narrate(trace(chain(), checks=True).to_dict())
+    text = narrate(trace(chain()["cost"], checks=True).to_dict())
     assert text.count("    check: central difference ") == 16
     assert re.search(r"step 6, to w3\n.*\n.*\n    check: central difference -0\.07413414", text)
 
@@ -156,7 +139,7 @@ def test_contributions_that_meet_are_added() -> None:
 
 
 def test_one_contribution_alone_is_no_sum() -> None:
-    assert "sum:" not in narrate(data(chain()))
+    assert "sum:" not in narrate(data(chain()["cost"]))
 
 
 def test_a_gradient_that_was_held_is_told() -> None:
@@ -211,7 +194,7 @@ def test_values_that_are_not_finite_are_shown_as_they_are() -> None:
 
 
 def test_notes_are_words() -> None:
-    assert re.search(r"\nNotes\n  a0: no gradient", narrate(data(chain())))
+    assert re.search(r"\nNotes\n  a0: no gradient", narrate(data(chain()["cost"])))
 
 
 # --- form -----------------------------------------------------------------------------------
@@ -219,7 +202,7 @@ def test_notes_are_words() -> None:
 
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_lines_fit(width: int) -> None:
-    text = narrate(trace(chain()).to_dict(), width=width)
+    text = narrate(trace(chain()["cost"]).to_dict(), width=width)
     assert max(columns(line) for line in text.splitlines()) <= width
 
 
@@ -235,7 +218,7 @@ def test_random_programs_are_told_in_full(program: Program) -> None:
 
 
 def test_colour_only_when_asked() -> None:
-    found = data(chain())
+    found = data(chain()["cost"])
     without, coloured = narrate(found), narrate(found, color=True)
     assert not re.search(r"[^\n -~]", without)
     assert "\x1b[1mcost = square(v17)" in coloured
@@ -256,7 +239,7 @@ def test_hostile_names_cannot_steer_the_terminal(name: str) -> None:
 
 @pytest.mark.parametrize("limit", [1, 2, 7, 16])
 def test_long_passes_are_told_from_both_ends(limit: int) -> None:
-    found = data(chain())
+    found = data(chain()["cost"])
     text = narrate(found, limit=limit)
     steps = [int(number) for number in re.findall(r"^  step (\d+), to ", text, re.M)]
     assert len(steps) == limit
@@ -303,6 +286,6 @@ def test_norms_of_arrays_that_are_not_kept_in_full() -> None:
 
 
 def test_data_are_taken_as_they_are() -> None:
-    found = data(chain())
+    found = data(chain()["cost"])
     assert data_of(found) is found
-    assert data_of(chain())["title"] == found["title"]
+    assert data_of(chain()["cost"])["title"] == found["title"]
