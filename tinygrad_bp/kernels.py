@@ -18,12 +18,28 @@ from tinygrad_bp.registry import Array
 __all__ = [
     "affine_to_input",
     "affine_to_weight",
+    "at_cache_line",
     "logistic",
     "ones",
     "squared_length",
     "sum_of_rows",
     "through_logistic",
 ]
+
+
+def at_cache_line(size: int, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    """Return an array, not filled, that begins where a line of the cache does.
+
+    Processors read 64 bytes at once there and twice as often elsewhere; NumPy's own arrays begin at
+    any 16.
+
+    >>> at_cache_line(3, np.dtype(np.float32)).shape
+    (3,)
+    """
+    needed = size * dtype.itemsize
+    room = np.empty(needed + 64, np.uint8)
+    start: int = -room.__array_interface__["data"][0] % 64
+    return room[start : start + needed].view(dtype)
 
 
 @functools.lru_cache(maxsize=64)

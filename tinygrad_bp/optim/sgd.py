@@ -11,6 +11,7 @@ from typing import Any, Never
 import numpy as np
 
 from tinygrad_bp.errors import OptimizerError
+from tinygrad_bp.kernels import at_cache_line
 from tinygrad_bp.tensor import (
     Tensor,
     finished_gradients,
@@ -41,14 +42,15 @@ class _Vector:
         self.parameters = parameters
         self.size = sum(p.size for p in parameters)
         room = self.size if len(parameters) > 1 else min(self.size, _STRETCH)
-        self.scratch = np.empty(room, parameters[0].dtype)  # gradients side by side, then the step
+        # Gradients side by side, then the step.
+        self.scratch = at_cache_line(room, parameters[0].dtype)
         self.places = self._parts_of(self.scratch) if len(parameters) > 1 else []
         self.velocity: np.ndarray[Any, Any] | None = None
         self.lay_out()
 
     def lay_out(self) -> None:
         """Move the parameters' values into one array."""
-        self.values = np.empty(self.size, self.scratch.dtype)
+        self.values = at_cache_line(self.size, self.scratch.dtype)
         self.homes = list(zip(self.parameters, self._parts_of(self.values), strict=True))
         for p, home in self.homes:
             p.relocate(home)
