@@ -28,10 +28,9 @@ __all__ = [
 
 
 def at_cache_line(size: int, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
-    """Return an array, not filled, that begins where a line of the cache does.
+    """Return an array, not filled, that begins where a line of the cache does, at 64 bytes.
 
-    Processors read 64 bytes at once there and twice as often elsewhere; NumPy's own arrays begin at
-    any 16.
+    NumPy's own begin at any 16 bytes, and what lies across two lines takes two reads.
 
     >>> at_cache_line(3, np.dtype(np.float32)).shape
     (3,)
