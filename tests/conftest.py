@@ -78,13 +78,18 @@ def rng() -> np.random.Generator:
 
 
 @pytest.fixture
-def cli(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., tuple[int, str, str]]:
-    """Run `tinygrad-bp` as in a plain terminal; give its exit code, stdout and stderr."""
+def plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal that asks for nothing special, whatever the tests are run in."""
     for name in ("FORCE_COLOR", "NO_COLOR", "COLUMNS", "TTY_COMPATIBLE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")
+
+
+@pytest.fixture
+def cli(
+    plain_terminal: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[int, str, str]]:
+    """Run `tinygrad-bp` as in a plain terminal; give its exit code, stdout and stderr."""
     monkeypatch.setattr(sys, "path", list(sys.path))  # commands add the folder of a script
 
     def run(*arguments: Any) -> tuple[int, str, str]:

@@ -26,6 +26,8 @@ TRAIN = importlib.import_module("tinygrad_bp.cli.train")
 IMAGES, LABELS = drawn_digits(30, np.random.default_rng(9))
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 
+pytestmark = pytest.mark.usefixtures("plain_terminal")
+
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory):

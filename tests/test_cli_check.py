@@ -19,6 +19,8 @@ from tinygrad_bp.training import Recipe, Training, drawn
 ROOT = Path(__file__).parent.parent
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 
+pytestmark = pytest.mark.usefixtures("plain_terminal")
+
 SOURCE = """
 import numpy as np
 from tinygrad_bp.gradcheck.strategies import arrays

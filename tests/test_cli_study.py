@@ -13,6 +13,8 @@ from tinygrad_bp.gradcheck.mutants import plant
 
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 
+pytestmark = pytest.mark.usefixtures("plain_terminal")
+
 SOURCE = """
 import numpy as np
 from tinygrad_bp import functional as F

@@ -109,7 +109,9 @@ def test_the_lessons_chain_word_for_word() -> None:
 
 
 def test_the_heading_says_what_it_is_about() -> None:
-    first, second, *_ = narrate(data(chain()["cost"])).splitlines()
+    values = chain()
+    assert values["y"].is_leaf
+    first, second, *_ = narrate(data(values["cost"])).splitlines()
     assert first == f"Backward pass from cost = {n(COST)}"
     assert second == "19 values, 16 steps, 6 leaves get a gradient."
 

@@ -37,9 +37,9 @@ __all__ = [
     "Site",
     "Step",
     "Variable",
-    "clock",
     "conform",
     "free",
+    "make_op",
     "mode",
     "push",
     "read_array",
@@ -49,16 +49,13 @@ __all__ = [
     "topological_order",
     "touch_all",
     "unbroadcast",
-    "user_frame",
 ]
 
 Read: TypeAlias = Callable[[Any], Array]
 Hook: TypeAlias = "Callable[[Variable, Array], Array]"
 """Called with a variable and its finished gradient; what it returns takes the gradient's place."""
 
-clock = itertools.count()
-"""Tells the ages of ops and writes."""
-
+_clock = itertools.count()  # tells the ages of ops and writes
 _hooked = False  # whether any variable has ever had a hook
 _last_write = -1  # ops younger than this cannot be stale, and need no closer look
 _getframe = sys._getframe  # documented for CPython; inspect is 100 times slower
@@ -95,7 +92,7 @@ class Op:
     fed them; `tracked` are the positions through which gradients pass.
     """
 
-    __slots__ = ("age", "args", "arrays", "digests", "frame", "options", "rule", "tracked")
+    __slots__ = ("_frame", "age", "args", "arrays", "digests", "options", "rule", "tracked")
 
     rule: Rule
     args: tuple[Any, ...] | None  # None once a backward pass has used the op up
@@ -104,12 +101,12 @@ class Op:
     tracked: Sequence[int]
     age: int  # when it was recorded, on the clock that ops and writes share
     digests: Any  # of the arrays it read, under debug()
-    frame: tuple[CodeType, int] | None  # see `user_frame`
+    _frame: tuple[CodeType, int] | None
 
     @property
     def site(self) -> Site | None:
         """The place in the user's code that recorded the op, if it was Python code."""
-        return self.frame and Site(*self.frame)
+        return self._frame and Site(*self._frame)
 
     def __repr__(self) -> str:
         return f"<{self.rule.name} recorded at {self.site}>"
@@ -146,25 +143,45 @@ class Op:
         )
 
 
-def user_frame(rule: Rule) -> tuple[CodeType, int] | None:
-    """Return where in the user's code an op is being made: code and instruction.
+_new = object.__new__
+
+
+def make_op(
+    rule: Rule,
+    args: tuple[Any, ...],
+    arrays: Sequence[Any],
+    options: Mapping[str, Any],
+    tracked: Sequence[int],
+) -> Op:
+    """Make an op of a call, and note where in the user's code it was made.
 
     That is in the innermost frame outside this package. To ask every frame on the way there for
     its file costs as much as the rest of an op, so the way that a rule was reached last time is
     compared: a model calls its layers by the same functions again and again.
     """
+    op: Op = _new(Op)  # calling the class would cost as much again
+    op.rule = rule
+    op.args = args
+    op.arrays = arrays
+    op.options = options
+    op.tracked = tracked
+    op.age = next(_clock)
+    op.digests = None
     try:
         frame = _getframe(3)  # what called the function of this package that called `record`
     except ValueError:  # nothing in Python: a thread may begin in this package
-        return None
+        op._frame = None
+        return op
     for code in rule.called_through:
         if frame.f_code is not code:
             break
         frame = frame.f_back  # type: ignore[assignment]  # the user's is further down
     code = frame.f_code
     if code is rule.called_by:
-        return code, frame.f_lasti  # not the frame, which holds its variables
-    return _search_user_frame(rule)
+        op._frame = (code, frame.f_lasti)  # not the frame, which holds its variables
+    else:
+        op._frame = _search_user_frame(rule)
+    return op
 
 
 def _search_user_frame(rule: Rule) -> tuple[CodeType, int] | None:
@@ -215,7 +232,7 @@ class Variable:
 def touch_all(variables: Iterable[Variable]) -> None:
     """Note that the values were written to: ops that read them before are stale now."""
     global _last_write  # noqa: PLW0603  (a time on the global clock)
-    _last_write = now = next(clock)
+    _last_write = now = next(_clock)
     for variable in variables:
         variable._written = now
 
@@ -277,10 +294,7 @@ def topological_order(*roots: Variable) -> list[Variable]:
     An op can only read what exists, so it is younger than everything it reads: from youngest
     to oldest is a topological order. Read backwards it is the Wengert list.
     """
-    found: dict[int, Variable] = {}
-    for root in roots:
-        if root.op is not None:
-            found[root.op.age] = root
+    found = {root.op.age: root for root in roots if root.op is not None}
     order = list(found.values())
     for variable in order:  # grows as it is read
         op: Op = variable.op  # type: ignore[assignment]
@@ -293,7 +307,7 @@ def topological_order(*roots: Variable) -> list[Variable]:
             if made_by is not None and made_by.age not in found:
                 found[made_by.age] = x
                 order.append(x)
-    return list(map(found.__getitem__, sorted(found, reverse=True)))
+    return [found[age] for age in sorted(found, reverse=True)]
 
 
 def free(variables: Iterable[Variable]) -> None:

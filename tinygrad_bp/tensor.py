@@ -20,7 +20,7 @@ import numpy as np
 
 import tinygrad_bp.rules  # noqa: F401  (registers them)
 from tinygrad_bp import engine, primitives
-from tinygrad_bp.engine import Mode, Observer, Op, Variable, clock, mode, user_frame
+from tinygrad_bp.engine import Mode, Observer, Variable, make_op, mode
 from tinygrad_bp.errors import (
     ConversionError,
     GradientError,
@@ -56,9 +56,7 @@ R = TypeVar("R")
 Axis = int | tuple[int, ...] | None
 
 _NO_OPTIONS: Final[dict[str, Any]] = {}  # shared by most ops; never written to
-_new = object.__new__  # to call a class costs as much again
-_ndarray = np.ndarray
-_LISTS = (list, tuple)
+_new = object.__new__
 
 
 class Tensor(Variable):
@@ -656,14 +654,13 @@ def record(rule: Rule, args: tuple[Any, ...], options: Mapping[str, Any] = _NO_O
             if a._requires_grad:
                 tracked.append(i)
         else:
-            kind = type(a)
-            if kind is not _ndarray and kind in _LISTS and rule.first <= i <= rule.last:
+            if type(a) in (list, tuple) and rule.first <= i <= rule.last:
                 a = np.asarray(a)  # noqa: PLW2901  (numbers in a list stand for an array)
                 args = (*args[:i], a, *args[i + 1 :])
             arrays.append(a)
         i += 1  # noqa: SIM113  (every operation comes through here, and enumerate is slower)
     y = rule.forward(*arrays, **options) if options else rule.forward(*arrays)
-    plain = type(y) is _ndarray
+    plain = type(y) is np.ndarray
     if not plain and (isinstance(y, np.generic) or not _is_foreign(y)):
         y, plain = np.asarray(y), True  # NumPy returns scalars for results without axes
     result: Tensor = _new(Tensor)  # as in _wrap, without the cost of a call
@@ -678,16 +675,7 @@ def record(rule: Rule, args: tuple[Any, ...], options: Mapping[str, Any] = _NO_O
         if plain:
             y.setflags(False)  # noqa: FBT003  (write=False, at half the cost)
         result._requires_grad = True
-        op: Op = _new(Op)
-        op.rule = rule
-        op.args = args
-        op.arrays = arrays
-        op.options = options
-        op.tracked = tracked
-        op.age = next(clock)
-        op.digests = None
-        op.frame = user_frame(rule)
-        result.op = op
+        op = result.op = make_op(rule, args, arrays, options, tracked)
         for observer in now.observers:
             observer.recorded(op, arrays, y)
     else:
