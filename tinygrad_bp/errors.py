@@ -39,11 +39,30 @@ __all__ = [
     "ShapeError",
     "StaleGraphError",
     "TinygradError",
+    "printable",
 ]
 
 
+def printable(text: object) -> str:
+    r"""Return the text with everything escaped that a terminal would obey rather than show.
+
+    Escaped is what `repr` escapes, such as control characters and marks that reverse the direction
+    of writing; newlines stay.
+
+    >>> print(printable("weight\x1b[2J"))
+    weight\x1b[2J
+    """
+    text = str(text)
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+
+
 class TinygradError(Exception):
-    """The root of the library's exceptions."""
+    """The root of the library's exceptions; its text is `printable`, whatever names are in it."""
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class GradientError(TinygradError, RuntimeError):
