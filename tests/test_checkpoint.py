@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinygrad_bp import nn
+from tinygrad_bp import files, nn
 from tinygrad_bp.errors import CheckpointError
 from tinygrad_bp.nn import checkpoint
 
@@ -392,7 +392,6 @@ def test_a_full_disk_is_an_error_that_says_so(path, previous, monkeypatch, call)
 
 def test_a_crash_in_any_write_leaves_the_previous_file(path, previous, monkeypatch):
     """Crash in the first write, then in the second, and so on until the file is whole."""
-    plain_open = Path.open
     crashes = 0
 
     class Failing(io.FileIO):
@@ -404,10 +403,10 @@ def test_a_crash_in_any_write_leaves_the_previous_file(path, previous, monkeypat
                 raise Crash
             return super().write(data)
 
-    def failing_open(self, mode="r", *args, **options):
-        return Failing(self, "x") if mode == "xb" else plain_open(self, mode, *args, **options)
+    def failing_open(path, mode, **options):
+        return Failing(path, "x") if mode == "xb" else open(path, mode, **options)
 
-    monkeypatch.setattr(Path, "open", failing_open)
+    monkeypatch.setattr(files, "open", failing_open, raising=False)
     while True:
         Failing.writes_left = crashes
         try:

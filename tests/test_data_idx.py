@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import os
 import struct
 
 import numpy as np
@@ -146,6 +147,19 @@ def test_a_missing_file_and_a_folder_are_data_errors(tmp_path):
         read_idx(tmp_path / "none")
     with pytest.raises(DataError, match="cannot be read"):
         read_idx(tmp_path)
+
+
+def test_what_is_no_file_is_not_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in tmp_path / "pipe", "/dev/zero":
+        with pytest.raises(DataError, match="it is not a regular file"):
+            read_idx(path)
+
+
+def test_names_do_not_reach_the_terminal_as_commands(tmp_path):
+    with pytest.raises(DataError) as caught:
+        read_idx(tmp_path / "\x1b[2J")
+    assert r"/\x1b[2J does not exist" in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 from typing import TypeAlias
 
-from tinygrad_bp.errors import DataError
+from tinygrad_bp.errors import DataError, printable
 from tinygrad_bp.files import replacing
 
 __all__ = ["Progress", "fetch"]
@@ -92,7 +92,7 @@ def _fetch_from(
             check(Path(file.name))
         except DataError as error:
             # Its messages begin with the path, here that of a file about to vanish.
-            reason = str(error).removeprefix(f"{file.name} ")
+            reason = str(error).removeprefix(printable(f"{file.name} "))
             raise _MirrorError(f"the answer {reason}") from error
 
 

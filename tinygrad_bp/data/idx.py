@@ -15,21 +15,20 @@ against a cap before any memory is taken for it.
 from __future__ import annotations
 
 import math
-import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 
 from tinygrad_bp.errors import DataError
-from tinygrad_bp.files import replacing
+from tinygrad_bp.files import PathLike, reading, replacing
 
 if TYPE_CHECKING:
+    from io import BufferedIOBase
+
     from numpy.typing import NDArray
 
-__all__ = ["MAX_BYTES", "IdxContent", "PathLike", "load", "read_idx", "write_idx"]
-
-PathLike: TypeAlias = str | os.PathLike[str]
+__all__ = ["MAX_BYTES", "IdxContent", "load", "read_idx", "write_idx"]
 
 MAX_BYTES = 1 << 30
 """Largest content, in bytes after decompression, that is read unless a caller allows more."""
@@ -103,26 +102,20 @@ def load(path: PathLike, *, max_bytes: int = MAX_BYTES) -> IdxContent:
     import zlib
 
     path = Path(path)
-    try:
-        with path.open("rb") as file:
-            if file.peek(2)[:2] != GZIP_MAGIC:
-                return _parse(file, path, max_bytes)
+    with reading(path) as file:
+        if file.peek(2)[:2] != GZIP_MAGIC:
+            return _parse(file, path, max_bytes)
+        try:
             with gzip.GzipFile(fileobj=file) as stream:
-                # GzipFile offers all of BinaryIO that `_parse` needs: read(n).
-                return _parse(stream, path, max_bytes)  # type: ignore[arg-type]
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(
-            f"{path} is a truncated or damaged gzip file ({error}). Delete it and fetch it again."
-        ) from error
-    except FileNotFoundError as error:
-        raise DataError(f"{path} does not exist. Check the folder and the name.") from error
-    except OSError as error:
-        raise DataError(
-            f"{path} cannot be read: {error.strerror}. Check that it is a file you may read."
-        ) from error
+                return _parse(stream, path, max_bytes)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise DataError(
+                f"{path} is a truncated or damaged gzip file ({error}). Delete it and fetch it "
+                "again."
+            ) from error
 
 
-def _parse(stream: BinaryIO, path: Path, max_bytes: int) -> IdxContent:
+def _parse(stream: BufferedIOBase, path: Path, max_bytes: int) -> IdxContent:
     magic = stream.read(4)
     dtype, dimensions = _element_type(magic, path)
     sizes = stream.read(4 * dimensions)

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tinygrad_bp.data.download import Progress
-    from tinygrad_bp.data.idx import IdxContent, PathLike
+    from tinygrad_bp.data.idx import IdxContent
+    from tinygrad_bp.files import PathLike
 
 __all__ = ["MIRRORS", "Mnist", "mnist"]
 
