@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from tinygrad_bp.errors import CheckpointError
+from tinygrad_bp.nn.fitting import fitted
 from tinygrad_bp.tensor import Tensor
 
 __all__ = ["Module"]
@@ -108,18 +108,10 @@ class Module:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Copy values from a `state_dict` of the same names and shapes into the tensors.
 
-        Raises `CheckpointError` naming every missing, unexpected and mis-shaped entry, before
-        anything is changed.
+        The values come back exactly: float32 may go into float64, but not the other way. Raises
+        `CheckpointError` naming every entry that does not fit, before anything is changed.
         """
         own = dict(self.named_tensors())
-        problems = [f"missing: {name}" for name in own if name not in state]
-        problems += [f"unexpected: {name}" for name in state if name not in own]
-        problems += [
-            f"{name} has shape {np.shape(state[name])}, the model {t.shape}"
-            for name, t in own.items()
-            if name in state and np.shape(state[name]) != t.shape
-        ]
-        if problems:
-            raise CheckpointError("the state does not fit the model: " + "; ".join(problems))
+        values = fitted(own, state)
         for name, t in own.items():
-            t.data = state[name]
+            t.data = values[name]
