@@ -18,8 +18,9 @@ from tinygrad_bp import nn
 from tinygrad_bp.cli import main
 from tinygrad_bp.cli.screen import Reading, Screen
 from tinygrad_bp.data import drawn_digits, write_idx
+from tinygrad_bp.data.sets import drawn
 from tinygrad_bp.errors import DataError
-from tinygrad_bp.training import Training, drawn
+from tinygrad_bp.train import Training
 
 ROOT = Path(__file__).parent.parent
 TRAIN = importlib.import_module("tinygrad_bp.cli.train")

@@ -14,7 +14,8 @@ import pytest
 
 from tinygrad_bp import nn
 from tinygrad_bp.data import drawn_digits, write_idx
-from tinygrad_bp.training import Recipe, Training, drawn
+from tinygrad_bp.data.sets import drawn
+from tinygrad_bp.train import Recipe, Training
 
 ROOT = Path(__file__).parent.parent
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")

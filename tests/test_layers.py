@@ -24,7 +24,7 @@ LAYERS = [
     {"autodiff", "functional"},
     {"explain", "nn", "optim", "program"},
     {"gradcheck"},  # checks models, too
-    {"training"},
+    {"train"},
     {"lesson"},  # trains what it shows
     {"cli"},
     {"__init__", "__main__"},
@@ -37,7 +37,7 @@ ONLY = {
     "files": {"errors"},
     "data": {"errors", "files"},
 }  # these are narrower than their layer
-NOT_UNDER = {"data": LEVEL["training"]}  # models and the core do not know what they are fed
+NOT_UNDER = {"data": LEVEL["train"]}  # models and the core do not know what they are fed
 
 # Who may import these as soon as it is imported itself; others must wait until they need them.
 OPTIONAL = {
@@ -133,7 +133,7 @@ def test_imports_point_down(path: Path) -> None:
         ("files", "registry"),
         ("cli", "__init__"),
         ("nn", "rich"),
-        ("training", "matplotlib"),
+        ("train", "matplotlib"),
         ("nn", "hypothesis"),
         ("cli", "torch"),
     ],
@@ -183,4 +183,4 @@ def test_importing_the_package_loads_numpy_and_nothing_heavy() -> None:
     foreign = {name.partition(".")[0] for name in loaded} - sys.stdlib_module_names
     assert foreign <= {"numpy", "tinygrad_bp"}
     parts = {name.split(".")[1] for name in loaded if name.startswith("tinygrad_bp.")}
-    assert not parts & {"cli", "data", "explain", "gradcheck", "program", "training"}
+    assert not parts & {"cli", "data", "explain", "gradcheck", "program", "train"}

@@ -12,16 +12,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinygrad_bp import nn, training
+from tinygrad_bp import nn
+from tinygrad_bp.cli.train import confusion
 from tinygrad_bp.data import mnist
-from tinygrad_bp.errors import CheckpointError, DataError, OptimizerError
-from tinygrad_bp.training import (
-    RECIPES,
+from tinygrad_bp.data.sets import drawn, hold_out
+from tinygrad_bp.errors import (
+    CheckpointError,
+    DataError,
+    LabelError,
+    OptimizerError,
+    ShapeError,
+)
+from tinygrad_bp.lesson.recipes import RECIPES
+from tinygrad_bp.train import (
+    ACTIVATIONS,
+    COSTS,
+    INITIALIZERS,
+    Epoch,
     Recipe,
     Training,
-    confusion,
-    drawn,
-    hold_out,
+    evaluation,
     outputs,
     saved_run,
 )
@@ -55,7 +65,7 @@ def test_the_recipes_learn(name):
 
 @pytest.mark.parametrize(
     ("activation", "cost", "initializer"),
-    list(itertools.product(training.ACTIVATIONS, training.COSTS, training.INITIALIZERS)),
+    list(itertools.product(ACTIVATIONS, COSTS, INITIALIZERS)),
 )
 def test_every_choice_can_be_trained(digits, activation, cost, initializer):
     recipe = Recipe(activation=activation, cost=cost, initializer=initializer, lr=0.1, epochs=1)
@@ -198,7 +208,12 @@ def test_other_data_are_refused(tmp_path, digits):
         {"recipe": {"unheard_of": 1}},
         {"recipe": {"lr": "fast"}},
         {"recipe": None},
+        {"recipe": {"hidden": [10**9]}},
+        {"recipe": {"lr": 10**400}},
+        {"recipe": {"epochs": 10**400, "schedule": "step"}},
+        {"recipe": {"batch_size": 1.5}},
         {"history": [{"number": 1}]},
+        {"history": [dict.fromkeys(Epoch._fields, "one")]},
         {"rng": {"bit_generator": "MT19937"}},
         {"rng": 3},
         {"schedule_steps": "many"},
@@ -232,6 +247,64 @@ def test_a_bare_model_cannot_be_resumed(tmp_path, digits):
         saved_run(tmp_path / "n")
 
 
+# --- examples of any kind -------------------------------------------------------------------------
+
+
+def points(n=60, features=3, classes=4):
+    """Training and test examples of something that is no picture."""
+    rng = np.random.default_rng(3)
+    halves = [(rng.normal(size=(n, features)), np.arange(n) % classes) for _ in range(2)]
+    return [part for half in halves for part in half]
+
+
+@pytest.mark.parametrize("cost", COSTS)
+def test_any_number_of_features_and_classes(tmp_path, cost):
+    recipe = Recipe(cost=cost, hidden=(5,), lr=0.1, epochs=2)
+    run = Training(recipe, points())
+    run.run_epoch()
+    assert run.model.sizes == (3, 5, 4)
+    assert outputs(run.model, run.data.test_inputs).shape == (60, 4)
+    run.save(tmp_path / "m")
+    assert [record.number for record in Training.resume(tmp_path / "m", points()).epochs()] == [2]
+
+
+def test_classes_that_no_label_names_are_asked_for_and_kept(tmp_path):
+    run = Training(Recipe(hidden=()), points(), classes=7)
+    run.save(tmp_path / "m")
+    assert Training.resume(tmp_path / "m", points()).model.sizes == (3, 7)
+    with pytest.raises(LabelError, match="label 3 is not one of the 3 classes 0 to 2"):
+        Training(Recipe(), points(), classes=3)
+
+
+def test_no_inputs_have_no_outputs():
+    assert outputs(nn.MLP(3, 2), np.zeros((0, 3), np.float32)).shape == (0, 2)
+
+
+BAD_EXAMPLES = {
+    "pictures": (0, np.zeros((60, 2, 2)), ShapeError, r"training inputs must be \(n, features\)"),
+    "too few labels": (3, np.zeros(59, int), ShapeError, r"test labels \(n,\), got .*\(59,\)"),
+    "other features": (2, np.zeros((60, 2)), ShapeError, "have 3 features and test inputs 2"),
+    "floats": (1, np.zeros(60), LabelError, "training labels must be whole numbers"),
+    "negative": (1, np.full(60, -1), LabelError, "from -1 to -1"),
+    "one-hot": (1, np.eye(60, 4), ShapeError, r"training labels \(n,\)"),
+}
+
+
+@pytest.mark.parametrize(
+    ("at", "array", "error", "message"), BAD_EXAMPLES.values(), ids=BAD_EXAMPLES
+)
+def test_examples_that_do_not_fit_are_refused(at, array, error, message):
+    data = points()
+    data[at] = array
+    with pytest.raises(error, match=message):
+        Training(Recipe(), data)
+
+
+def test_there_must_be_something_to_learn_from_and_to_test_on():
+    with pytest.raises(DataError, match="there are no test examples"):
+        Training(Recipe(), [*points()[:2], np.zeros((0, 3)), np.zeros(0, int)])
+
+
 # --- data and evaluation --------------------------------------------------------------------------
 
 
@@ -262,7 +335,7 @@ def test_a_hold_out_leaves_something_on_both_sides(digits, n):
 def test_evaluation_in_chunks_gives_the_same(digits, monkeypatch):
     model = nn.MLP(784, 16, 10, rng=np.random.default_rng(0), dtype="f8")
     whole = outputs(model, digits.train_images)
-    monkeypatch.setattr(training, "CHUNK", 7)
+    monkeypatch.setattr(evaluation, "CHUNK", 7)
     np.testing.assert_allclose(outputs(model, digits.train_images), whole, rtol=1e-12)
 
 
@@ -294,7 +367,11 @@ def test_confusion_counts_pairs():
         {"lr": float("nan")},
         {"momentum": 1.0},
         {"weight_decay": -1.0},
+        {"lr": float("inf")},
+        {"weight_decay": float("inf")},
         {"hidden": (16, 0)},
+        {"hidden": (1.5,)},
+        {"batch_size": 1.5},
         {"batch_size": 0},
         {"epochs": 0},
         {"seed": -1},
@@ -311,7 +388,7 @@ def test_a_recipe_checks_itself(wrong):
 
 def test_training_needs_neither_rich_nor_matplotlib():
     program = (
-        "import sys, tinygrad_bp.training, tinygrad_bp.cli\n"
+        "import sys, tinygrad_bp.train, tinygrad_bp.cli\n"
         "print(sorted({'rich', 'matplotlib', 'PIL'} & set(sys.modules)))"
     )
     assert python("-c", program) == "[]\n"

@@ -10,14 +10,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Never
 
-from tinygrad_bp.training import (
-    ACTIVATIONS,
-    COSTS,
-    INITIALIZERS,
-    RECIPES,
-    SCHEDULES,
-    Recipe,
-)
+from tinygrad_bp.lesson.recipes import RECIPES
+from tinygrad_bp.train import ACTIVATIONS, COSTS, INITIALIZERS, SCHEDULES, Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -16,8 +16,9 @@ from tinygrad_bp.cli.arguments import UsageError
 from tinygrad_bp.cli.screen import Screen
 from tinygrad_bp.cli.subjects import array_for, counting, guarded, named
 from tinygrad_bp.data import mnist
+from tinygrad_bp.data.sets import drawn
 from tinygrad_bp.errors import CheckpointError, DataError, GradcheckError
-from tinygrad_bp.training import COSTS, drawn, saved_run
+from tinygrad_bp.train import COSTS, saved_run
 
 if TYPE_CHECKING:
     import argparse

@@ -10,7 +10,7 @@ from tinygrad_bp.errors import DataError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tinygrad_bp.training import Training
+    from tinygrad_bp.train import Training
 
 __all__ = ["check_plot", "draw_curves"]
 

@@ -12,7 +12,7 @@ from tinygrad_bp import nn
 from tinygrad_bp.cli.pictures import read_images, read_labels
 from tinygrad_bp.cli.screen import Reading, Screen, runner_up
 from tinygrad_bp.errors import CheckpointError
-from tinygrad_bp.training import outputs
+from tinygrad_bp.train import outputs
 
 if TYPE_CHECKING:
     import argparse

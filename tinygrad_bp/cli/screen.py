@@ -71,7 +71,7 @@ class Screen:
             yield lambda done, text: bar.update(task, completed=done, description=text)
 
     def confusion(self, table: NDArray[np.int64]) -> None:
-        """Write the table of `training.confusion`, 59 columns wide."""
+        """Write the table of `train.confusion`, 59 columns wide."""
         from rich.text import Text
 
         classes, none = range(len(table)), "·" if self.is_unicode else "."

@@ -12,17 +12,10 @@ import numpy as np
 from tinygrad_bp.cli.arguments import SETTINGS, UsageError, flag_of
 from tinygrad_bp.cli.screen import Reading, Screen, runner_up
 from tinygrad_bp.data import Mnist, mnist
+from tinygrad_bp.data.sets import CLASSES, drawn, hold_out
 from tinygrad_bp.errors import DataError, OptimizerError
-from tinygrad_bp.training import (
-    RECIPES,
-    Recipe,
-    Training,
-    confusion,
-    drawn,
-    hold_out,
-    outputs,
-    saved_run,
-)
+from tinygrad_bp.lesson.recipes import RECIPES
+from tinygrad_bp.train import Recipe, Training, outputs, saved_run
 
 if TYPE_CHECKING:
     import argparse
@@ -32,9 +25,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tinygrad_bp.cli.screen import Show
-    from tinygrad_bp.training import Epoch
+    from tinygrad_bp.train import Epoch
 
-__all__ = ["train"]
+__all__ = ["confusion", "train"]
 
 TIMEOUT = 5.0  # seconds that a server of MNIST gets to answer
 SHOWN = 6  # wrongly read digits that are drawn
@@ -93,7 +86,7 @@ def _begun(options: argparse.Namespace, screen: Screen) -> Training:
         "drawn": is_drawn,
         "hold_out": options.hold_out,
     }
-    return Training(recipe, _held_out(data, about), about=about)
+    return Training(recipe, _held_out(data, about), classes=CLASSES, about=about)
 
 
 def _resumed(options: argparse.Namespace, screen: Screen) -> Training:
@@ -223,7 +216,7 @@ def _row(record: Epoch, run: Training) -> str:
 
 def _show_outcome(run: Training, screen: Screen) -> None:
     labels = run.data.test_labels
-    said = outputs(run.model, run.data.test_images.astype(run.recipe.dtype, copy=False))
+    said = outputs(run.model, run.data.test_inputs.astype(run.recipe.dtype, copy=False))
     read = said.argmax(axis=1)
     right = int((read == labels).sum())
     screen.line(
@@ -243,7 +236,17 @@ def _show_outcome(run: Training, screen: Screen) -> None:
         screen.line()
 
 
+def confusion(labels: NDArray[np.int64], read: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return a table (10, 10): how often each digit (row) was read as each digit (column).
+
+    >>> int(confusion(np.array([4, 4, 9]), np.array([4, 9, 9]))[4, 9])
+    1
+    """
+    pairs = np.bincount(CLASSES * labels + read, minlength=CLASSES**2)
+    return pairs.reshape(CLASSES, CLASSES)
+
+
 def _misread(run: Training, said: NDArray[Any], i: int) -> Reading:
     label, (read, _) = int(run.data.test_labels[i]), runner_up(said)
     caption = (f"is {label}, read as {read}", f"({said[read]:.2f}; {label}: {said[label]:.2f})")
-    return Reading(run.data.test_images[i].reshape(28, -1), caption)
+    return Reading(run.data.test_inputs[i].reshape(28, -1), caption)

@@ -27,7 +27,7 @@ FORMAT = 2  # of what `measure` returns: older files are not looked at
 def cached_path(data: Mnist, plan: Plan = FULL) -> Path:
     """Return the file in the user's cache folder for these digits and this plan.
 
-    >>> from tinygrad_bp.training import drawn
+    >>> from tinygrad_bp.data.sets import drawn
     >>> cached_path(drawn(0, train=20, test=5)).parent.name
     'explorer'
     """

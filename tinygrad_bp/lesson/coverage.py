@@ -216,11 +216,11 @@ N7  |  5 | ReLU, and why not nothing | functional.relu
     test_lesson_many.py::test_relu_is_flat_for_negative_sums_only
 N8  |  1 | 4 or 9: the runner-up | lesson.example.OneExample.runner_up
     test_lesson_example.py::test_prediction_runner_up_and_margin
-A1  | 17 | how many new digits are read | training.Training
+A1  | 17 | how many new digits are read | train.run.Training
     test_training.py::test_the_promised_accuracies
-A2  | 17 | what better recipes reach | training.RECIPES
+A2  | 17 | what better recipes reach | lesson.recipes.RECIPES
     test_training.py::test_the_promised_accuracies
-A3  | 17 | what larger networks reach | training.Recipe
+A3  | 17 | what larger networks reach | train.recipe.Recipe
     test_training.py::test_layers_and_dtype
 A4  | 17 | first-layer weights look random | lesson.figures.draw_figures
     test_lesson_steps.py::test_training_changes_only_weights_of_living_pixels

@@ -20,14 +20,16 @@ from tinygrad_bp.lesson.descent import (
     walk,
 )
 from tinygrad_bp.lesson.network import flatten, lesson_network, network_of, unflatten
+from tinygrad_bp.lesson.recipes import RECIPES
 from tinygrad_bp.lesson.sampling import agreement, cosine, noise_scale
-from tinygrad_bp.training import RECIPES, Recipe, Training
+from tinygrad_bp.train import Training
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
+    from tinygrad_bp import nn
     from tinygrad_bp.data import Mnist
     from tinygrad_bp.lesson.descent import Plane, Walk
 
@@ -120,7 +122,7 @@ def measure(
     The same data and plan give the same result. `tell(what)` is called as the work goes on.
     Raises `DataError` for fewer than 100 training examples.
 
-    >>> from tinygrad_bp.training import drawn
+    >>> from tinygrad_bp.data.sets import drawn
     >>> tiny = Plan(
     ...     first_steps=1,
     ...     epochs=(1,), batch_sizes=(1, 10), walk_examples=50, walk_steps=3, contour_points=3,
@@ -333,7 +335,7 @@ def _ends(
     runs: list[NDArray[np.float32]], data: Mnist, seeds: tuple[int, ...]
 ) -> dict[str, list[float]]:
     """Where runs from several starts end: as low, but somewhere else."""
-    starts = [flatten(Training(Recipe(seed=seed), data).model).astype(float) for seed in seeds]
+    starts = [flatten(_untrained(data, seed)).astype(float) for seed in seeds]
     ends = [p.astype(float) for p in runs]
     return {
         "cost": rounded([mean_cost(p, data.train_images, data.train_labels) for p in ends]),
@@ -342,9 +344,15 @@ def _ends(
     }
 
 
+def _untrained(data: Mnist, seed: int) -> nn.MLP:
+    """The network that `tinygrad-bp train` begins with."""
+    recipe = dataclasses.replace(RECIPES["lesson"], seed=seed)
+    return Training(recipe, data, classes=OUTPUTS).model
+
+
 def _learned(data: Mnist, steps: int, seed: int = 0) -> NDArray[np.float32]:
-    """The parameters after steps from a scaled start, as `tinygrad-bp train` begins."""
-    net = Training(Recipe(seed=seed), data).model
+    """The parameters after steps from a scaled start."""
+    net = _untrained(data, seed)
     for _ in descend(
         net, data.train_images, data.train_labels, steps=steps, batch_size=BATCH, lr=LR, seed=seed
     ):
@@ -490,7 +498,7 @@ def _only(data: Mnist, steps: int, digit: int = 2) -> dict[str, Any]:
 def recipes(data: Mnist, plan: Plan, tell: Callable[[str], None] = _silent) -> list[dict[str, Any]]:
     """Return how many test digits networks read that are trained in other ways.
 
-    >>> from tinygrad_bp.training import drawn
+    >>> from tinygrad_bp.data.sets import drawn
     >>> found = recipes(drawn(0, train=200, test=50), Plan(recipe_epochs=1))
     >>> [(one["name"], one["parameters"]) for one in found]
     [('lesson', 13002), ('modern', 13002), ('wider', 79510)]
@@ -498,7 +506,7 @@ def recipes(data: Mnist, plan: Plan, tell: Callable[[str], None] = _silent) -> l
     found = []
     for name, recipe in COMPARED.items():
         epochs = plan.recipe_epochs or recipe.epochs
-        run = Training(dataclasses.replace(recipe, epochs=epochs), data)
+        run = Training(dataclasses.replace(recipe, epochs=epochs), data, classes=OUTPUTS)
         for record in run.epochs():
             accuracy = record.test_accuracy
         tell(f"the recipe {name!r}")
@@ -521,7 +529,7 @@ def recipes(data: Mnist, plan: Plan, tell: Callable[[str], None] = _silent) -> l
 def split(data: Mnist) -> dict[str, int]:
     """Return how many digits there are to learn from and to test, and how many are in both.
 
-    >>> from tinygrad_bp.training import drawn
+    >>> from tinygrad_bp.data.sets import drawn
     >>> split(drawn(0, train=20, test=5))
     {'train': 20, 'test': 5, 'common': 0}
     """

@@ -42,7 +42,7 @@ def descend(
     their own order.
 
     >>> from tinygrad_bp.lesson.network import lesson_network
-    >>> from tinygrad_bp.training import drawn
+    >>> from tinygrad_bp.data.sets import drawn
     >>> data, net = drawn(0, train=250, test=1), lesson_network()
     >>> list(descend(net, data.train_images, data.train_labels, steps=4))
     [100, 100, 50, 100]
@@ -125,7 +125,7 @@ def walk(
     """Let `net` descend, and return its walk; `progress()` is called after each step.
 
     >>> from tinygrad_bp.lesson.network import lesson_network
-    >>> from tinygrad_bp.training import drawn
+    >>> from tinygrad_bp.data.sets import drawn
     >>> data = drawn(0, train=250, test=1)
     >>> found = walk(lesson_network(), data.train_images, data.train_labels, steps=3)
     >>> found.points.shape, found.work.tolist()
