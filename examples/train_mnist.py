@@ -28,4 +28,4 @@ for epoch in range(1, 11):
         optimizer.step()
     with no_grad():
         read = network(test_images).data.argmax(axis=1)  # (2000,)
-    print(f"epoch {epoch:2}: {np.mean(read == test_labels):.1%} of the test digits read rightly")
+    print(f"epoch {epoch:2}: {np.mean(read == test_labels):.1%} of the test digits read correctly")

@@ -16,6 +16,7 @@ import pytest
 
 from tinygrad_bp import nn
 from tinygrad_bp.cli import main
+from tinygrad_bp.cli.arguments import COMMANDS
 from tinygrad_bp.cli.screen import Reading, Screen
 from tinygrad_bp.data import drawn_digits, write_idx
 from tinygrad_bp.data.sets import drawn
@@ -84,6 +85,7 @@ def test_train_tells_epochs_accuracy_confusions_and_mistakes(run, folder):
     table = np.array([[int(count) for count in row[1:11]] for row in rows])
     assert table.sum() == 100
     assert np.trace(table) == right
+    assert "The most confident mistakes:" in lines
     assert re.search(r"is \d, read as \d", text)
     assert re.search(r"\(0\.\d\d; \d: 0\.\d\d\)", text)
 
@@ -181,8 +183,8 @@ def test_a_network_without_mistakes_shows_none(run, folder, monkeypatch):
     monkeypatch.setattr(TRAIN, "drawn", few)
     monkeypatch.setattr(TRAIN, "outputs", lambda model, images: np.eye(10)[labels])
     _, lines, _ = run("train", "--drawn", "--epochs", 1)
-    assert "Test accuracy 100.00 %: 100 of 100 digits read rightly." in lines
-    assert not any("Wrongly" in line for line in lines)
+    assert "Test accuracy 100.00 %: 100 of 100 digits read correctly." in lines
+    assert not any("mistakes" in line for line in lines)
 
 
 # --- stopping and going on ------------------------------------------------------------------------
@@ -229,11 +231,11 @@ def test_ctrl_c_before_anything_was_saved(run, folder, tmp_path, interrupted_in)
     out = tmp_path / "m.npz"
     code, _, err = run("train", "--data", folder, "--out", out)
     assert (code, err.count("\n")) == (130, 1)
-    assert "nothing is saved, since no epoch was complete" in err
+    assert "nothing is saved, because no epoch was finished" in err
     assert not out.exists()
     code, _, err = run("train", "--data", folder)
     assert (code, err.count("\n")) == (130, 1)
-    assert "--out MODEL.npz keeps every epoch" in err
+    assert "--out MODEL.npz saves every epoch" in err
 
 
 def test_ctrl_c_outside_the_training(run, monkeypatch):
@@ -294,14 +296,14 @@ def test_a_diverging_run_stops_and_keeps_the_file(run, folder, tmp_path):
         ("", "the following arguments are required"),
         ("fly", "invalid choice: 'fly'"),
         ("train --unheard-of", "unrecognized arguments: --unheard-of"),
-        ("train --epochs 0", "--epochs: must be a whole number from 1 on, got '0'"),
-        ("train --epochs 1.5", "--epochs: must be a whole number from 1 on, got '1.5'"),
-        ("train --layers 16 0", "--layers: must be a whole number from 1 on, got '0'"),
-        ("train --seed -1", "--seed: must be a whole number from 0 on, got '-1'"),
+        ("train --epochs 0", "--epochs: must be a whole number, 1 or more, got '0'"),
+        ("train --epochs 1.5", "--epochs: must be a whole number, 1 or more, got '1.5'"),
+        ("train --layers 16 0", "--layers: must be a whole number, 1 or more, got '0'"),
+        ("train --seed -1", "--seed: must be a whole number, 0 or more, got '-1'"),
         ("train --lr 0", "--lr: must be a positive number, got '0'"),
         ("train --lr fast", "--lr: must be a positive number, got 'fast'"),
         ("train --lr nan", "--lr: must be a positive number, got 'nan'"),
-        ("train --momentum 1", "--momentum: must be a number from 0 to below 1, got '1'"),
+        ("train --momentum 1", "--momentum: must be at least 0 and below 1, got '1'"),
         ("train --weight-decay inf", "--weight-decay: must be 0 or more, got 'inf'"),
         ("train --recipe old", "--recipe: invalid choice: 'old'"),
         ("train --data a --drawn", "not allowed with argument"),
@@ -456,11 +458,11 @@ def saved(array, **options):
 BAD_IMAGES = {
     "text": (b"hello", "begins with the bytes"),
     "empty": (b"", "is empty"),
-    "objects": (lambda: saved(np.array([{}], object)), "not a sound .npy array"),
-    "truncated .npy": (lambda: saved(np.zeros((30, 784)))[:-1], "not a sound .npy array"),
+    "objects": (lambda: saved(np.array([{}], object)), "not a valid .npy array"),
+    "truncated .npy": (lambda: saved(np.zeros((30, 784)))[:-1], "not a valid .npy array"),
     "giant .npy": (
         lambda: saved(np.zeros((1, 784))).replace(b"(1, 784)", b"(1" + b"0" * 12 + b", 784)"),
-        "not a sound .npy array",
+        "not a valid .npy array",
     ),
     "texts": (lambda: saved(np.array(["a"])), "not numbers for pixels"),
     "levels": (lambda: saved(np.full((1, 784), 255.0)), "floats from 0 to 1"),
@@ -478,7 +480,7 @@ BAD_IMAGES = {
     "PGM levels": (lambda: pgm(np.ones(784), "P2").replace(b"\n255\n", b"\n254\n"), "up to 255"),
     "PGM letters": (lambda: pgm(np.ones(784), "P2").replace(b"255 255", b"255 abc"), "numbers"),
     "PGM huge": (b"P5 999999999 999999999 255\n", "0 pixels"),
-    "PNG cut off": (lambda: large_png()[:60], "not a sound PNG"),
+    "PNG cut off": (lambda: large_png()[:60], "not a valid PNG"),
     "PNG large": (large_png, "2000x2000 pixels, too large"),
 }
 
@@ -517,7 +519,7 @@ def test_many_images_are_a_table(run, model, tmp_path):
     assert lines[5] == "... and 26 more (--first N shows N of them)"
     assert [int(n) for n in lines[8].split()[1:]] == np.bincount(digits_read, minlength=10).tolist()
     right = int((digits_read == LABELS).sum())
-    assert lines[-1] == f"Accuracy {100 * right / 30:.2f} %: {right} of 30 read rightly."
+    assert lines[-1] == f"Accuracy {100 * right / 30:.2f} %: {right} of 30 read correctly."
     _, lines, _ = run(*arguments, "--first", 30)
     wrong = [line for line in lines if "   is " in line]
     assert len(wrong) == 30 - right
@@ -605,6 +607,55 @@ def test_a_screen_of_ascii_alone(monkeypatch):
     text = stream.buffer.getvalue().decode("ascii")
     assert " 9    .    .    .    .    .    .    .    .    .    1  100.0" in text
     assert set(" .:*#") <= set(text)
+
+
+# --- help -----------------------------------------------------------------------------------------
+
+HELP = [[], *([name] for name in COMMANDS), ["study", "step-size"], ["study", "taylor"]]
+
+
+@pytest.mark.parametrize("command", HELP, ids=" ".join)
+def test_help_fits_an_ordinary_terminal(cli, monkeypatch, capsys, command):
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit) as stopped:
+        cli(*command, "--help")
+    out = capsys.readouterr().out
+    assert stopped.value.code == 0
+    assert out.startswith(" ".join(["usage: tinygrad-bp", *command]))
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_help_loads_the_file_of_no_command():
+    program = (
+        "import sys, numpy, argparse; before = set(sys.modules)\n"
+        "from tinygrad_bp.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print(*sorted(name for name in set(sys.modules) - before if '_bp.' in name))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    loaded = run.stdout.splitlines()[-1].split()
+    parts = {name.split(".")[1] for name in loaded}
+    assert not parts & {"data", "explain", "gradcheck", "lesson", "nn", "optim", "train"}
+    assert {name for name in loaded if ".cli" in name} == {
+        "tinygrad_bp.cli",
+        "tinygrad_bp.cli.arguments",
+    }
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_has_a_file_of_its_own(command):
+    module = importlib.import_module(f"tinygrad_bp.cli.{command}")
+    assert "add_options" in module.__all__
+
+
+def test_a_file_with_the_name_of_a_command(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = run("predict", "train", "lesson")
+    assert (code, err.count("\n")) == (1, 1)
+    assert "train does not exist" in err
 
 
 # --- as a command ---------------------------------------------------------------------------------

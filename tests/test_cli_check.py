@@ -154,7 +154,7 @@ BAD = {
     "{m}:square --input 3 --strategy {m}:drawn": "give the function's inputs",
     "{m}:square --input 3 --examples 3": "argument --examples",
     "{m}:square --input 3 --data .": "argument --data",
-    "--model m.npz --input 3": "--data is for a model",
+    "--model m.npz --input 3": "; --data is for a model",
     "{m}:square --input 3x": "neither a shape",
     "{m}:square --input nowhere.npy": "nowhere.npy cannot be read",
     "{m}:square --input {m}.npy": "cannot be read",
@@ -162,7 +162,7 @@ BAD = {
     "{m} --input 3": "does not have the form MODULE:NAME",
     "nowhere.py:f --input 3": "nowhere.py does not exist",
     "no_such_module:f --input 3": "no_such_module cannot be imported: ModuleNotFoundError",
-    "{m}:square --strategy {m}:number": "neither a strategy nor a function",
+    "{m}:square --strategy {m}:number": "neither a strategy nor a function of a",
     "{m}:square --input 3 --method guess": "argument --method",
     "{m}:square --input 3 --seed -1": "argument --seed",
 }
@@ -200,7 +200,7 @@ def model(tmp_path_factory):
 def test_a_model_on_drawn_digits(run, model):
     code, out, _ = run("--model", model)
     assert code == 0
-    assert "No --data: on digits drawn with seed 0." in out
+    assert "No --data: using digits drawn with seed 0." in out
     assert "3,190 parameters, cross entropy of 1 example\n" in out
     assert "0.weight" in out or "weight" in out
 
@@ -223,7 +223,7 @@ def test_a_model_without_its_run(run, tmp_path):
     nn.save(path, nn.MLP(784, 2, 10, output_activation=nn.Sigmoid(), rng=rng))
     code, out, err = run("--model", path, "--json")
     assert (code, json.loads(out)["ok"]) == (0, True)
-    assert err == "No --data: on digits drawn with seed 0.\n"
+    assert err == "No --data: using digits drawn with seed 0.\n"
 
 
 def test_a_model_of_something_else_than_digits(run, tmp_path):

@@ -71,11 +71,11 @@ def test_json(run: Any) -> None:
         (["chain.py"], 2, "form SCRIPT.py:EXPRESSION"),
         (["missing.py:loss"], 2, "missing.py does not exist"),
         (["chain.py:loss +"], 2, "is not an expression"),
-        (["chain.py:answer"], 2, "answer is a int; name a Tensor"),
+        (["chain.py:answer"], 2, "answer is not a Tensor but of type int"),
         (["chain.py:nothing"], 1, "NameError"),
         (["broken.py:x"], 2, "ZeroDivisionError"),
         (["chain.py:loss", "--open"], 2, "name the page with --out"),
-        (["chain.py:loss", "--json", "-o", "x.html"], 2, "not with --out"),
+        (["chain.py:loss", "--json", "-o", "x.html"], 2, "cannot be combined with --out"),
         (["chain.py:w.detach()"], 1, "nowhere to go"),
     ],
 )

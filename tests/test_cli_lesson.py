@@ -62,7 +62,7 @@ def test_lesson_lists_its_coverage(capsys: Capture) -> None:
     ("arguments", "code", "complaint"),
     [
         (["--step", "18"], 2, "has 17 steps"),
-        (["--step", "0"], 2, "from 1 on"),
+        (["--step", "0"], 2, "1 or more"),
         (["--example", "500"], 1, "no example 500"),
         (["--network", "5"], 1, "no network 5"),
         (["--data", "nowhere"], 1, "does not exist"),

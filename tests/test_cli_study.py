@@ -153,7 +153,7 @@ def test_a_terminal_gets_colours(run, monkeypatch, study):
 
 BAD = {
     "study": (2, "the following arguments are required"),
-    "study step-size {m}:f": (2, "give the point, by --at or by --input"),
+    "study step-size {m}:f": (2, "give the point with --at or --input"),
     "study step-size {m}:f --at x": (2, "argument --at"),
     "study step-size {m}:f --at 1 --input 3": (2, "not allowed with"),
     "study step-size --method backward": (2, "argument --method: there is no 'backward'"),
@@ -162,7 +162,7 @@ BAD = {
     "study step-size {m}:vector --input 2x3": (1, "of shape (2, 3); a study needs a scalar"),
     "study taylor {m}:vector --input 2x3": (1, "of shape (2, 3); a study needs a scalar"),
     "study taylor {m}:loss --input 2x3x4": (1, "labels of shape"),
-    "mutants --rule no_such_rule": (2, "argument --rule: there is no rule of no_such_rule"),
+    "mutants --rule no_such_rule": (2, "argument --rule: there is no rule for no_such_rule"),
     "mutants --rule arctan2": (2, "arctan2 is not among the calls"),
     "mutants --calls {m}:f": (2, "argument --calls"),
     "mutants --sample 0": (2, "argument --sample"),

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tinygrad_bp import nn
-from tinygrad_bp.cli.train import confusion
+from tinygrad_bp.cli.outcome import confusion
 from tinygrad_bp.data import mnist
 from tinygrad_bp.data.sets import drawn, hold_out
 from tinygrad_bp.errors import (

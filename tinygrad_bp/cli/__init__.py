@@ -1,7 +1,7 @@
 """The command line: `tinygrad-bp train`, `predict`, `check`, `explain`, `explore` and others.
 
-Exit codes: 0 done; 1 something went wrong, said in one line, or a gradient is wrong; 2 wrong
-arguments; 130 Ctrl-C.
+Exit codes: 0 done; 1 something went wrong, which one line on stderr explains, or a gradient is
+wrong; 2 wrong arguments; 130 Ctrl-C.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["main"]
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command, `sys.argv` by default, and return its exit code.
 
-    >>> main(["train", "--epochs", "0"])  # and on stderr, why
+    >>> main(["train", "--epochs", "0"])  # stderr says why
     2
     """
     from tinygrad_bp.cli.arguments import UsageError, parse
@@ -32,8 +32,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _complain(f"{error} (--help lists the options)", 2)
     except TinygradError as error:
         return _complain(error, 1)
-    except KeyboardInterrupt:
-        return _complain("interrupted", 130)
+    except MemoryError as error:
+        return _complain(f"not enough memory: {error}", 1)
+    except KeyboardInterrupt as stop:
+        return _complain(str(stop) or "interrupted", 130)
     except BrokenPipeError:
         # Whoever read the output has gone; give the interpreter's last flush a place to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

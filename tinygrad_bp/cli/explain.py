@@ -1,4 +1,4 @@
-"""`tinygrad-bp explain`: the backward pass of what somebody's script computes, told or as a page.
+"""`tinygrad-bp explain`: the backward pass of what a script computes, as text or as a page.
 
 Exit codes: 0 done; 1 the graph cannot be explained; 2 wrong arguments.
 """
@@ -9,20 +9,55 @@ import contextlib
 import json
 import re
 import sys
-import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinygrad_bp.cli.arguments import UsageError
+from tinygrad_bp.cli.arguments import UsageError, whole
 from tinygrad_bp.cli.screen import Screen
 from tinygrad_bp.cli.subjects import guarded, module_named
+from tinygrad_bp.cli.targets import check_target
 from tinygrad_bp.tensor import Tensor, retain_graphs
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
-__all__ = ["explain"]
+__all__ = ["add_options", "explain"]
+
+EXAMPLES = """\
+examples:
+  tinygrad-bp explain chain.py:cost           what a script calls `cost`
+  tinygrad-bp explain chain.py:cost -o backward.html --open
+  tinygrad-bp explain "my.module:loss(x, y).mean()"
+                                              an expression in its names
+A script may call backward(): its graphs are kept while it runs.
+"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `explain` to its parser."""
+    parser.set_defaults(run=explain)
+    parser.epilog = EXAMPLES
+    parser.add_argument(
+        "target",
+        metavar="SCRIPT.py:EXPRESSION",
+        help="a script or module to run, and the tensor in it to explain",
+    )
+    parser.add_argument(
+        "-o", "--out", type=Path, metavar="FILE.html", help="write a page instead of text"
+    )
+    parser.add_argument("--open", action="store_true", help="open the page in a browser")
+    parser.add_argument(
+        "--steps",
+        type=whole(0),
+        default=200,
+        metavar="N",
+        help="how many steps of a longer pass the text shows; 0 for all (default: 200)",
+    )
+    parser.add_argument("--no-checks", action="store_true", help="skip the finite differences")
+    parser.add_argument(
+        "--json", action="store_true", help="write the data behind text and page as JSON"
+    )
 
 
 def explain(options: argparse.Namespace) -> int:
@@ -33,7 +68,9 @@ def explain(options: argparse.Namespace) -> int:
     if options.open and not options.out:
         raise UsageError("argument --open: name the page with --out")
     if options.json and options.out:
-        raise UsageError("argument --json: not with --out")
+        raise UsageError("argument --json: cannot be combined with --out")
+    if options.out:
+        check_target("--out", options.out)
     loss, names = _evaluated(options.target)
     checks = False if options.no_checks else None
     if options.json:
@@ -42,17 +79,17 @@ def explain(options: argparse.Namespace) -> int:
     limit = None if options.steps == 0 else options.steps
     narrate(loss, options.out, names=names, checks=checks, limit=limit)
     if options.out:
-        _tell(Path(options.out), opened=options.open)
+        _announce(options.out, opened=options.open)
     return 0
 
 
 def _evaluated(target: str) -> tuple[Tensor, dict[str, Any]]:
-    """Return what SCRIPT.py:EXPRESSION comes to, and the names that the script has for values."""
+    """Return the value of SCRIPT.py:EXPRESSION, and the script's own names for its tensors."""
     matched = re.fullmatch(r"(.+?\.py|[\w.]+):(.+)", target, re.DOTALL)
     if matched is None:
         raise UsageError(f"{target!r} does not have the form SCRIPT.py:EXPRESSION")
     script, expression = matched.groups()
-    with guarded(target), retain_graphs(), _arguments([script]):
+    with guarded(target, "explained"), retain_graphs(), _arguments([script]):
         names = vars(module_named(script))
         try:
             code = compile(expression, "<expression>", "eval")
@@ -62,13 +99,13 @@ def _evaluated(target: str) -> tuple[Tensor, dict[str, Any]]:
         if callable(value) and not isinstance(value, Tensor):
             value = value()
     if not isinstance(value, Tensor):
-        raise UsageError(f"{expression} is a {type(value).__name__}; name a Tensor")
+        raise UsageError(f"{expression} is not a Tensor but of type {type(value).__name__}")
     return value, {name: v for name, v in names.items() if isinstance(v, Tensor)}
 
 
 @contextlib.contextmanager
 def _arguments(argv: list[str]) -> Iterator[None]:
-    """Let a script see its own command line, which is empty, and not ours."""
+    """Show a script its own, empty command line instead of ours."""
     ours, sys.argv = sys.argv, argv
     try:
         yield
@@ -76,8 +113,10 @@ def _arguments(argv: list[str]) -> Iterator[None]:
         sys.argv = ours
 
 
-def _tell(page: Path, *, opened: bool) -> None:
+def _announce(page: Path, *, opened: bool) -> None:
     size = page.stat().st_size / 1000
     Screen().line(f"{page} written, {size:,.0f} kB. It needs no network: open it in a browser.")
     if opened:
+        import webbrowser
+
         webbrowser.open(page.resolve().as_uri())

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinygrad_bp.cli.arguments import UsageError
+from tinygrad_bp.cli.arguments import whole
 from tinygrad_bp.cli.screen import Screen
+from tinygrad_bp.cli.targets import check_folder, check_target
 from tinygrad_bp.data import mnist
 from tinygrad_bp.errors import DataError
 from tinygrad_bp.files import replacing
@@ -15,23 +17,77 @@ from tinygrad_bp.lesson.explorer import EXAMPLE, explorer_data
 
 if TYPE_CHECKING:
     import argparse
-    from pathlib import Path
 
-__all__ = ["explore", "load"]
+__all__ = ["add_example", "add_options", "explore", "load"]
+
+EXAMPLES = """\
+examples:
+  tinygrad-bp explore --open              on digits that the library draws
+  tinygrad-bp explore --data MNIST --example 7 -o seven.html
+  tinygrad-bp explore --png slides        and figures, with matplotlib
+"""
+
+
+# --- options --------------------------------------------------------------------------------------
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `explore` to its parser."""
+    parser.set_defaults(run=explore)
+    parser.epilog = EXAMPLES
+    add_example(parser)
+    parser.add_argument(
+        "-o",
+        "--out",
+        type=Path,
+        default=Path("backprop.html"),
+        metavar="FILE.html",
+        help="where to write the page (default: backprop.html)",
+    )
+    parser.add_argument("--open", action="store_true", help="open the page in a browser")
+    parser.add_argument(
+        "--no-compress",
+        dest="compress",
+        action="store_false",
+        help="leave digits and networks uncompressed, for browsers older than 2023",
+    )
+    parser.add_argument(
+        "--png", type=Path, metavar="FOLDER", help="also draw figures for slides, in this folder"
+    )
+
+
+def add_example(parser: argparse.ArgumentParser) -> None:
+    """Add the options that choose the digits and one of them, here and for `lesson`."""
+    parser.add_argument(
+        "--example",
+        type=whole(0),
+        metavar="N",
+        help=f"the training digit to look at, counted from 0 (default: {EXAMPLE}, a 2)",
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="FOLDER",
+        help="folder with MNIST's four IDX files; training on them takes minutes, once (default: "
+        "digits that the library draws, with networks that come with it)",
+    )
+
+
+# --- the command ----------------------------------------------------------------------------------
 
 
 def explore(options: argparse.Namespace) -> int:
     """Carry the command out and return its exit code."""
     from tinygrad_bp.lesson.page import page
 
-    _check_destinations(options)
+    _check_targets(options)
     screen = Screen()
     data = load(options.data, options.example, screen, compress=options.compress)
     with replacing(options.out) as file:
         file.write(page(data).encode())
     size = options.out.stat().st_size / 1e6
     screen.line(f"{options.out}: {data['source']['text']}, {len(data['networks'])} networks.")
-    screen.line(f"One file of {size:.2f} MB, which needs nothing else. Open it in a browser.")
+    screen.line(f"One file of {size:.2f} MB that needs nothing else: open it in a browser.")
     if options.png is not None:
         _draw(data, options.png, screen)
     if options.open:
@@ -41,22 +97,20 @@ def explore(options: argparse.Namespace) -> int:
     return 0
 
 
-def _check_destinations(options: argparse.Namespace) -> None:
+def _check_targets(options: argparse.Namespace) -> None:
     """Refuse, before the work begins, what would fail after it."""
-    if not options.out.parent.is_dir():
-        raise UsageError(f"argument --out: the folder {options.out.parent} does not exist")
-    if options.out.is_dir():
-        raise UsageError(f"argument --out: {options.out} is a folder, give a file name in it")
+    check_target("--out", options.out)
     if options.png is not None:
         from tinygrad_bp.lesson.figures import check_matplotlib
 
+        check_folder("--png", options.png)
         check_matplotlib()
 
 
 def load(
     folder: Path | None, example: int | None, screen: Screen, *, compress: bool = True
 ) -> dict[str, Any]:
-    """Return the explorer's data: of the digits in a folder, or drawn ones.
+    """Return the explorer's data, for the digits in a folder or for drawn ones.
 
     Raises `DataError` if the folder has no digits or no such example.
     """
@@ -65,7 +119,9 @@ def load(
         return explorer_data(example=wanted, compress=compress)
     data = mnist(folder, verify=False)
     if not cached_path(data, FULL).exists():
-        screen.line("Training and measuring on these digits: minutes, once.", style="dim")
+        screen.line(
+            "Training and measuring on these digits: this takes minutes, once.", style="dim"
+        )
     done = 0
     with screen.progress(FULL.stages) as show:
 
@@ -87,4 +143,4 @@ def _draw(data: dict[str, Any], folder: Path, screen: Screen) -> None:
         for path in draw_figures(data, folder):
             screen.line(f"Drawn: {path}")
     except OSError as error:
-        raise DataError(f"{folder} cannot be written to: {error.strerror}.") from error
+        raise DataError(f"{folder} could not be written to: {error.strerror}.") from error

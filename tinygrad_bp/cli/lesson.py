@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tinygrad_bp.cli.arguments import UsageError
-from tinygrad_bp.cli.explore import load
+from tinygrad_bp.cli.arguments import UsageError, whole
+from tinygrad_bp.cli.explore import add_example, load
 from tinygrad_bp.cli.screen import Reading, Screen
 from tinygrad_bp.lesson.steps import SHOWN, Lesson
 
@@ -19,10 +19,35 @@ if TYPE_CHECKING:
 
     from tinygrad_bp.lesson.steps import Step
 
-__all__ = ["lesson"]
+__all__ = ["add_options", "lesson"]
+
+EXAMPLES = """\
+examples:
+  tinygrad-bp lesson                       step by step: Enter, b or q
+  tinygrad-bp lesson --step 8 --network 4  ten voters, after long training
+"""
 
 WIDTH = 100  # of sentences, where the terminal is wider
 PROMPT = "Enter: next, b: back, a number: that step, q: quit "
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `lesson` to its parser."""
+    parser.set_defaults(run=lesson)
+    parser.epilog = EXAMPLES
+    add_example(parser)
+    parser.add_argument(
+        "--network",
+        type=whole(0),
+        metavar="N",
+        help="0 is untrained, higher numbers were trained for longer (default: 0)",
+    )
+    parser.add_argument("--step", type=whole(1), metavar="K", help="show only this step")
+    parser.add_argument(
+        "--coverage",
+        action="store_true",
+        help="list what the lesson says and which function and test covers it",
+    )
 
 
 def lesson(options: argparse.Namespace) -> int:
@@ -47,7 +72,7 @@ def lesson(options: argparse.Namespace) -> int:
 
 
 def _walk(walked: Lesson, screen: Screen) -> None:
-    """Show a step, then wait for what is wanted next."""
+    """Show a step, then ask which one comes next."""
     _introduce(walked, screen)
     number: int | None = 1
     while number is not None:
@@ -60,7 +85,7 @@ def _walk(walked: Lesson, screen: Screen) -> None:
 
 
 def _next(number: int, answer: str, last: int) -> int | None:
-    """Return the step that an answer asks for, None for the end; any other answer is Enter."""
+    """Return the step that an answer asks for, or None to stop; any other answer means Enter."""
     if answer == "q":
         return None
     if answer == "b":
@@ -93,7 +118,7 @@ def _show(walked: Lesson, number: int, screen: Screen) -> None:
 
 
 def _write_table(step: Step, screen: Screen) -> None:
-    """One number a line, or one list: what it is, how it is computed, and the number."""
+    """Write a number, or a list, in each line: what it is, how it is computed, its value."""
     words, formulas = (
         max(len(getattr(field, part)) for field in step.fields) for part in ("words", "formula")
     )
@@ -125,12 +150,12 @@ def _example(walked: Lesson) -> list[Reading]:
 
 
 def _nudge_picture(walked: Lesson) -> list[Reading]:
-    """What one example wants of the first layer: for each neuron its own image, times δ."""
+    """What one example wants of the first layer: its own image for each neuron, times δ."""
     nudges = walked.one.gradient[: walked.one.sizes[1] * walked.one.sizes[0]]
     pictures = np.abs(nudges.reshape(-1, *walked.image.shape))
     strongest = int(pictures.max(axis=(1, 2)).argmax())
-    largest = pictures[strongest].max() or 1.0  # black where nothing is wanted
-    return [Reading(pictures[strongest] / largest, [f"nudges on what leads to {strongest}"])]
+    largest = pictures[strongest].max() or 1.0  # blank where nothing is wanted
+    return [Reading(pictures[strongest] / largest, [f"nudges on weights into {strongest}"])]
 
 
 def _examples(walked: Lesson) -> list[Reading]:

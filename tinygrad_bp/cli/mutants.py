@@ -1,15 +1,17 @@
 """`tinygrad-bp mutants`: plant faults in derivative rules, and see whether the check notices.
 
-Exit codes: 0 all that changes a gradient is noticed; 1 not, or a false alarm; 2 wrong arguments.
+Exit codes: 0 every fault that changes a gradient is noticed; 1 one is not, or a false alarm; 2
+wrong arguments.
 """
 
 from __future__ import annotations
 
 import json
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinygrad_bp.cli.arguments import UsageError
+from tinygrad_bp.cli.arguments import UsageError, add_seed, whole
 from tinygrad_bp.cli.screen import Screen
 from tinygrad_bp.cli.subjects import counting, guarded, named
 from tinygrad_bp.errors import DataError
@@ -19,9 +21,43 @@ from tinygrad_bp.registry import name_of, rules
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
-__all__ = ["mutants"]
+__all__ = ["add_options", "mutants"]
+
+EXAMPLES = """\
+examples:
+  tinygrad-bp mutants                            the rules that networks use
+  tinygrad-bp mutants --sample 10 --seed 1
+  tinygrad-bp mutants --rule matmul exp
+  tinygrad-bp mutants --calls my_rules.py:calls  your own: `calls` is a list of
+                                                 gradcheck.mutants.Probe
+exit code: 0 every fault that changes a gradient is noticed, 1 one is not,
+2 wrong arguments
+"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `mutants` to its parser."""
+    parser.set_defaults(run=mutants)
+    parser.epilog = EXAMPLES
+    parser.add_argument(
+        "--calls",
+        metavar="MODULE:NAME",
+        help="how to call the functions (default: a few calls of those that networks use)",
+    )
+    parser.add_argument(
+        "--rule",
+        nargs="+",
+        action="extend",
+        metavar="NAME",
+        help="break the rules of these functions only",
+    )
+    parser.add_argument("--sample", type=whole(1), metavar="N", help="break N rules, at random")
+    add_seed(parser)
+    parser.add_argument("--json", action="store_true", help="write every mutant as JSON")
+    parser.add_argument(
+        "--markdown", type=Path, metavar="FILE.md", help="write the whole table to a file"
+    )
 
 
 def mutants(options: argparse.Namespace) -> int:
@@ -44,12 +80,13 @@ def mutants(options: argparse.Namespace) -> int:
     else:
         _show(report, screen)
         planted = len({mutant.function for mutant in report.mutants})
-        screen.line(f"\n{planted} of {len(rules)} registered rules were broken.", style="dim")
+        screen.line()
+        screen.line(f"{planted} of {len(rules)} registered rules were broken.", style="dim")
     return 0 if report.ok else 1
 
 
 def _calls(text: str | None) -> Sequence[planting.Probe]:
-    """Return the calls that a user names; those of networks if there are none."""
+    """Return the calls that the user names, or else those of networks."""
     if text is None:
         return planting.CALLS
     found = named(text)
@@ -61,7 +98,7 @@ def _calls(text: str | None) -> Sequence[planting.Probe]:
 
 
 def _chosen(names: Sequence[str] | None, called: list[Callable[..., Any]]) -> list[Any]:
-    """Return the functions of the given names, all that are called if none is given."""
+    """Return the functions with the given names, or all that are called."""
     if names is None:
         return called
     by_name = {name_of(function): function for function in called}
@@ -71,7 +108,7 @@ def _chosen(names: Sequence[str] | None, called: list[Callable[..., Any]]) -> li
             raise UsageError(
                 f"argument --rule: {name} is not among the calls; give some with --calls"
                 if known
-                else f"argument --rule: there is no rule of {name}"
+                else f"argument --rule: there is no rule for {name}"
             )
     return [by_name[name] for name in dict.fromkeys(names)]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_bp.cli.arguments import UsageError
+from tinygrad_bp.cli.targets import check_target
 from tinygrad_bp.errors import DataError
 
 if TYPE_CHECKING:
@@ -19,9 +20,10 @@ INK, COST, TRAIN, TEST = "#333333", "#555555", "#9bbad6", "#1f5f99"
 
 
 def check_plot(path: Path) -> None:
-    """Raise `UsageError` if the curves could not be drawn into such a file."""
+    """Raise `UsageError` if the curves could not be drawn into this file."""
     if path.suffix not in SUFFIXES:
         raise UsageError(f"argument --plot: {path} does not end in {', '.join(SUFFIXES)}")
+    check_target("--plot", path)
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
@@ -31,7 +33,10 @@ def check_plot(path: Path) -> None:
 
 
 def draw_curves(run: Training, path: Path) -> None:
-    """Draw cost and accuracies of every epoch into a file."""
+    """Draw cost and accuracy of every epoch into a file.
+
+    Raises `DataError` if it cannot be written.
+    """
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
@@ -42,7 +47,7 @@ def draw_curves(run: Training, path: Path) -> None:
     for name, color in (("train", TRAIN), ("test", TEST)):
         shares = [100 * getattr(record, f"{name}_accuracy") for record in run.history]
         _line(right, epochs, shares, color, f"{name} {shares[-1]:.2f} %")
-    for axes, title in ((left, "Cost on the training digits"), (right, "Digits read rightly, %")):
+    for axes, title in ((left, "Cost on the training digits"), (right, "Digits read correctly, %")):
         axes.set_title(title, loc="left", color=INK, fontsize=11)
         axes.set_xlabel("epoch", color=INK)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))

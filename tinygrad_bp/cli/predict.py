@@ -2,30 +2,65 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from tinygrad_bp import nn
+from tinygrad_bp.cli.arguments import whole
 from tinygrad_bp.cli.pictures import read_images, read_labels
 from tinygrad_bp.cli.screen import Reading, Screen, runner_up
 from tinygrad_bp.errors import CheckpointError
 from tinygrad_bp.train import outputs
 
 if TYPE_CHECKING:
-    import argparse
-
     from numpy.typing import NDArray
 
-__all__ = ["predict"]
+__all__ = ["add_options", "predict"]
 
 FEW = 6  # images up to this number are drawn
 
 
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `predict` to its parser."""
+    parser.set_defaults(run=predict)
+    parser.add_argument("model", type=Path, metavar="MODEL.npz", help="what `train --out` wrote")
+    parser.add_argument(
+        "images",
+        type=Path,
+        nargs="+",
+        metavar="IMAGES",
+        help="IDX files (plain or .gz), .npy arrays, .pgm or .png pictures, of the size that the "
+        "model reads",
+    )
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        metavar="FILE",
+        help="their true labels (IDX or .npy), to work out the accuracy",
+    )
+    parser.add_argument(
+        "--first",
+        type=whole(1),
+        default=20,
+        metavar="N",
+        help="rows of the table to show (default: 20)",
+    )
+    parser.add_argument(
+        "--invert",
+        action=argparse.BooleanOptionalAction,
+        help="whether they are dark ink on light paper (default: for pictures, see if the border "
+        "is light)",
+    )
+    parser.add_argument("--json", action="store_true", help="write everything as JSON")
+
+
 class _Read(NamedTuple):
-    """Images, where each comes from, what the model says of it, and what it is, if known."""
+    """Images, the name of each, the model's outputs for it, and what it really is, if known."""
 
     images: NDArray[np.float32]  # (n, pixels)
     names: list[str]
@@ -39,18 +74,20 @@ class _Read(NamedTuple):
         return digits
 
     def right(self) -> str | None:
-        """Return a line on how many were read rightly, if that is known."""
+        """Return a line on how many were read correctly, if that is known."""
         if self.labels is None:
             return None
         right, n = int((self.digits == self.labels).sum()), len(self.labels)
-        return f"Accuracy {100 * right / n:.2f} %: {right:,} of {n:,} read rightly."
+        return f"Accuracy {100 * right / n:.2f} %: {right:,} of {n:,} read correctly."
 
 
 def predict(options: argparse.Namespace) -> int:
     """Carry the command out and return its exit code."""
     model = nn.load(options.model)
     if model.sizes[-1] < 2:
-        raise CheckpointError(f"{options.model} has one output, so there is nothing to choose.")
+        raise CheckpointError(
+            f"{options.model} has one output, so there is nothing to choose from."
+        )
     read = _read(model, options)
     if options.json:
         print(json.dumps(_plain(read, options), allow_nan=False))
@@ -120,7 +157,7 @@ def _shortened(name: str, width: int) -> str:
 
 
 def _plain(read: _Read, options: argparse.Namespace) -> dict[str, Any]:
-    """Return everything as JSON can say it."""
+    """Return everything in JSON's types."""
     images = [
         {"image": name, "digit": int(said.argmax()), "outputs": [round(float(x), 6) for x in said]}
         for name, said in zip(read.names, read.said, strict=True)

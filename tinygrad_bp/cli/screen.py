@@ -1,4 +1,4 @@
-"""What is drawn in the terminal: lines, a progress bar, a table of confusions, digits.
+"""What is shown in the terminal: lines, a progress bar, a table of confusions, digits.
 
 Without a terminal it is plain text: no bar, no colours, no control characters, no wrapped lines.
 """
@@ -25,7 +25,7 @@ Show: TypeAlias = "Callable[[int, str], None]"
 
 SIDE = 20  # pixels of a digit that are shown; MNIST's digits span 20 of the 28
 GAP = "   "
-SHADES = " .:*#"  # where the terminal has neither colours nor block characters
+SHADES = " .:*#"  # for terminals with neither colours nor block characters
 
 
 class Reading(NamedTuple):
@@ -71,11 +71,11 @@ class Screen:
             yield lambda done, text: bar.update(task, completed=done, description=text)
 
     def confusion(self, table: NDArray[np.int64]) -> None:
-        """Write the table of `train.confusion`, 59 columns wide."""
+        """Write a table of how often each digit was read as each; 59 columns wide for ten."""
         from rich.text import Text
 
         classes, none = range(len(table)), "·" if self.is_unicode else "."
-        self.line("Each row is a digit, its columns what it was read as:")
+        self.line("Each row is a digit; its columns are what it was read as:")
         self.line("  " + "".join(f"{digit:>5}" for digit in classes) + "  right", style="dim")
         for digit, row in zip(classes, table.tolist(), strict=True):
             total = sum(row)
@@ -87,7 +87,7 @@ class Screen:
             self.line(line)
 
     def readings(self, readings: Sequence[Reading]) -> None:
-        """Draw digits side by side, as many as fit, each with its caption below."""
+        """Draw digits side by side, as many as fit, each with its caption below it."""
         from rich.text import Text
 
         cells = [[*self._drawn(r.image), *map(Text, r.caption)] for r in readings]
@@ -115,7 +115,7 @@ class Screen:
         return [self._inked(*pair) for pair in zip(upper, lower, strict=True)]
 
     def _inked(self, upper: NDArray[Any], lower: NDArray[Any]) -> Text:
-        """Return a line in the terminal's own ink, where there are no shades of grey."""
+        """Return a line in the terminal's own colour, where there are no shades of grey."""
         from rich.text import Text
 
         if self.is_unicode:
@@ -126,7 +126,7 @@ class Screen:
 
 
 def _shaded(upper: NDArray[Any], lower: NDArray[Any]) -> Text:
-    """Return a line of upper halves in one shade of grey, on lower halves in another."""
+    """Return a line in which each character has one shade of grey above another."""
     from rich.color import Color
     from rich.style import Style
     from rich.text import Text
@@ -140,7 +140,7 @@ def _shaded(upper: NDArray[Any], lower: NDArray[Any]) -> Text:
 
 
 def _importance(count: int, total: int, right: bool) -> str:  # noqa: FBT001
-    """Return the style of a number of digits: right ones, many wrong ones, a few, none."""
+    """Return the style for a count of digits: right ones, many wrong ones, a few, none."""
     if right:
         return "not dim green"
     if count == 0:
@@ -149,7 +149,7 @@ def _importance(count: int, total: int, right: bool) -> str:  # noqa: FBT001
 
 
 def _trimmed(image: NDArray[Any]) -> NDArray[Any]:
-    """Cut the emptier borders off until no side is longer than SIDE."""
+    """Cut off the emptier borders until no side is longer than SIDE."""
     for _ in range(2):
         while len(image) > SIDE:
             image = image[1:] if image[0].sum() <= image[-1].sum() else image[:-1]
@@ -158,7 +158,7 @@ def _trimmed(image: NDArray[Any]) -> NDArray[Any]:
 
 
 def runner_up(said: NDArray[Any]) -> tuple[int, int]:
-    """Return the largest and the second largest of outputs (classes,), by their index.
+    """Return where the largest and the second largest of outputs (classes,) are.
 
     >>> runner_up(np.array([0.1, 0.7, 0.2]))
     (1, 2)

@@ -1,4 +1,4 @@
-"""What the commands that run somebody's functions share: names, inputs, errors, progress."""
+"""What the commands that run a user's code share: names, inputs, errors, progress."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SHAPE = re.compile(r"\d+(x\d+)*")
 
 
 def named(text: str) -> Any:
-    """Return what MODULE:NAME names; MODULE may be dotted or the path of a file."""
+    """Return what MODULE:NAME stands for; MODULE is a dotted name or the path of a file."""
     module_name, colon, name = text.rpartition(":")
     if not (module_name and colon and name):
         raise UsageError(f"{text!r} does not have the form MODULE:NAME")
@@ -42,7 +42,7 @@ def named(text: str) -> Any:
 
 
 def module_named(name: str) -> Any:
-    """Return a module by its dotted name, or by the path of its file; it is loaded once."""
+    """Return the module with this dotted name, or in this file; it is loaded once."""
     path = Path(name)
     is_file = path.suffix == ".py"
     if is_file and not path.is_file():
@@ -64,7 +64,7 @@ def _module_at(path: Path) -> Any:
             return sys.modules[path.stem]  # functions and strategies of one file, loaded once
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
-        raise ImportError(f"{path} is not Python")
+        raise ImportError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module
     try:
@@ -80,7 +80,10 @@ def array_for(text: str, rng: np.random.Generator) -> NDArray[Any]:
     if text == "scalar":
         return np.array(rng.standard_normal())
     if SHAPE.fullmatch(text):
-        return rng.standard_normal(tuple(map(int, text.split("x"))))
+        try:
+            return rng.standard_normal(tuple(map(int, text.split("x"))))
+        except (ValueError, MemoryError) as error:
+            raise UsageError(f"argument --input: {text} is too large: {error}") from error
     if not text.endswith(".npy"):
         raise UsageError(
             f"argument --input: {text!r} is neither a shape, such as 3x4 or scalar, nor a .npy file"
@@ -95,19 +98,19 @@ def array_for(text: str, rng: np.random.Generator) -> NDArray[Any]:
 
 
 @contextlib.contextmanager
-def guarded(target: str) -> Iterator[None]:
-    """Say in one line what the user's function raised; what it prints goes to stderr."""
+def guarded(target: str, wanted: str = "checked") -> Iterator[None]:
+    """Say in one line what the user's code raised; whatever it prints goes to stderr."""
     try:
         with contextlib.redirect_stdout(sys.stderr):
             yield
     except (TinygradError, UsageError):
         raise
     except Exception as error:
-        raise GradcheckError(f"{target} cannot be checked: {_told(error)}") from error
+        raise GradcheckError(f"{target} cannot be {wanted}: {_told(error)}") from error
 
 
 def _told(error: Exception) -> str:
-    """Return an exception with the innermost line of code that is not the library's."""
+    """Return an exception in words, with the innermost line of code that is not the library's."""
     package = str(Path(__file__).parent.parent)
     frames = [
         frame
@@ -120,7 +123,7 @@ def _told(error: Exception) -> str:
 
 @contextlib.contextmanager
 def counting(screen: Screen, *, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
-    """Give what moves a progress bar, called as (done, total); None if quiet or no terminal."""
+    """Give what moves a progress bar, called as (done, total), or None if none is shown."""
     if quiet:
         yield None
         return

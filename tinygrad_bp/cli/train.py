@@ -2,71 +2,177 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
-import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from tinygrad_bp.cli.arguments import SETTINGS, UsageError, flag_of
-from tinygrad_bp.cli.screen import Reading, Screen, runner_up
+from tinygrad_bp.cli.arguments import UsageError, not_negative, positive, share, whole
+from tinygrad_bp.cli.kept import Kept
+from tinygrad_bp.cli.outcome import introduce, row, show_outcome
+from tinygrad_bp.cli.screen import Screen
+from tinygrad_bp.cli.targets import check_target
 from tinygrad_bp.data import Mnist, mnist
 from tinygrad_bp.data.sets import CLASSES, drawn, hold_out
-from tinygrad_bp.errors import DataError, OptimizerError
+from tinygrad_bp.errors import CheckpointError, DataError, OptimizerError
 from tinygrad_bp.lesson.recipes import RECIPES
-from tinygrad_bp.train import Recipe, Training, outputs, saved_run
+from tinygrad_bp.train import (
+    ACTIVATIONS,
+    COSTS,
+    INITIALIZERS,
+    SCHEDULES,
+    Recipe,
+    Training,
+    outputs,
+    saved_run,
+)
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Mapping
-    from pathlib import Path
-
-    from numpy.typing import NDArray
 
     from tinygrad_bp.cli.screen import Show
-    from tinygrad_bp.train import Epoch
 
-__all__ = ["confusion", "train"]
+__all__ = ["add_options", "train"]
+
+EXAMPLES = """\
+examples:
+  tinygrad-bp train                        the lesson's network, on MNIST
+  tinygrad-bp train --recipe modern --out model.npz
+  tinygrad-bp train --layers 100 --lr 0.5 --hold-out 5000
+  tinygrad-bp train --resume model.npz --epochs 30
+                                           go on, up to the 30th epoch
+"""
 
 TIMEOUT = 5.0  # seconds that a server of MNIST gets to answer
-SHOWN = 6  # wrongly read digits that are drawn
+
+SETTINGS = tuple(field.name for field in dataclasses.fields(Recipe))
+SHORTER = {"hidden": "--layers", "initializer": "--init"}
+
+
+# --- options --------------------------------------------------------------------------------------
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `train` to its parser."""
+    parser.set_defaults(run=train)
+    parser.epilog = EXAMPLES
+    data = parser.add_argument_group("what to learn from")
+    source = data.add_mutually_exclusive_group()
+    source.add_argument(
+        "--data",
+        type=Path,
+        metavar="FOLDER",
+        help="folder with the four IDX files, plain or .gz (default: MNIST from the cache folder, "
+        "downloaded if it is missing, or drawn digits if that fails)",
+    )
+    source.add_argument("--drawn", action="store_true", help="drawn digits; needs no network")
+    data.add_argument(
+        "--hold-out",
+        type=whole(1),
+        metavar="N",
+        help="test on the last N training examples instead of the test set, to choose settings",
+    )
+    _add_settings(parser.add_argument_group("the recipe"))
+    files = parser.add_argument_group("files")
+    files.add_argument(
+        "--out", type=Path, metavar="MODEL.npz", help="write the model here after every epoch"
+    )
+    files.add_argument(
+        "--resume",
+        type=Path,
+        metavar="MODEL.npz",
+        help="resume the run in this file, and save to it unless --out names another",
+    )
+    files.add_argument(
+        "--plot", type=Path, metavar="CURVES.png", help="plot cost and accuracy (.png, .svg, .pdf)"
+    )
+
+
+def _add_settings(group: Any) -> None:
+    group.add_argument(
+        "--recipe",
+        choices=tuple(RECIPES),
+        default=None,
+        help="where to start from; the options below change it (default: lesson)",
+    )
+
+    def add(setting: str, about: str, **how: Any) -> None:
+        group.add_argument(
+            _flag(setting), dest=setting, help=f"{about} ({_defaults(setting)})", **how
+        )
+
+    add("hidden", "sizes of the hidden layers, if any", type=whole(1), nargs="*", metavar="N")
+    add("activation", "activation function of the hidden layers", choices=tuple(ACTIVATIONS))
+    add("cost", "cost to minimise", choices=tuple(COSTS), type=_underscored)
+    add("initializer", "how the first weights are drawn", choices=tuple(INITIALIZERS))
+    add("lr", "learning rate", type=positive, metavar="X")
+    add("momentum", "share of the last step to keep", type=share, metavar="X")
+    add("weight_decay", "how strongly weights are pulled to 0", type=not_negative, metavar="X")
+    add("schedule", "how the learning rate changes", choices=SCHEDULES)
+    add("batch_size", "examples in a mini-batch", type=whole(1), metavar="N")
+    add("epochs", "passes through the examples", type=whole(1), metavar="N")
+    add("seed", "seed of everything random", type=whole(0), metavar="N")
+    add("dtype", "data type of the weights", choices=("float32", "float64"))
+
+
+def _flag(setting: str) -> str:
+    """Return the option that sets a field of a recipe."""
+    return SHORTER.get(setting, "--" + setting.replace("_", "-"))
+
+
+def _defaults(setting: str) -> str:
+    shown = {name: _shown(getattr(recipe, setting)) for name, recipe in RECIPES.items()}
+    if len(set(shown.values())) == 1:
+        return f"default: {shown.popitem()[1]}"
+    return ", ".join(f"{name}: {value}" for name, value in shown.items())
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, tuple):
+        return " ".join(map(str, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _underscored(text: str) -> str:
+    return text.replace("-", "_")
+
+
+# --- the command ----------------------------------------------------------------------------------
 
 
 def train(options: argparse.Namespace) -> int:
     """Carry the command out and return its exit code."""
-    _check_destinations(options)
+    _check_targets(options)
     screen = Screen()
     run = _resumed(options, screen) if options.resume else _begun(options, screen)
-    kept = _Kept(options.out or options.resume)
+    kept = Kept(options.out or options.resume)
     if options.resume:
         kept.keep(run)
-    _introduce(run, screen)
+    introduce(run, screen)
     try:
         _train(run, kept, screen)
-    except KeyboardInterrupt:
-        print(f"tinygrad-bp: interrupted; {kept}", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as stop:
+        raise KeyboardInterrupt(f"interrupted; {kept}") from stop
     except OptimizerError as error:
         raise OptimizerError(f"{error} For now, {kept}") from error
     if options.plot:
         from tinygrad_bp.cli.plot import draw_curves
 
         draw_curves(run, options.plot)
-    _show_outcome(run, screen)
+    images = run.data.test_inputs.astype(run.recipe.dtype, copy=False)
+    show_outcome(run, outputs(run.model, images), screen)
     for what, path in (("The model is", kept.path), ("The curves are", options.plot)):
         if path:
             screen.line(f"{what} in {path}.")
     return 0
 
 
-def _check_destinations(options: argparse.Namespace) -> None:
+def _check_targets(options: argparse.Namespace) -> None:
     """Refuse, before the work begins, what would fail after it."""
-    for flag, path in (("--out", options.out), ("--plot", options.plot)):
-        if path is not None and not path.parent.is_dir():
-            raise UsageError(f"argument {flag}: the folder {path.parent} does not exist")
-        if path is not None and path.is_dir():
-            raise UsageError(f"argument {flag}: {path} is a folder, give a file name in it")
+    if options.out:
+        check_target("--out", options.out)
     if options.plot:
         from tinygrad_bp.cli.plot import check_plot
 
@@ -79,7 +185,7 @@ def _check_destinations(options: argparse.Namespace) -> None:
 def _begun(options: argparse.Namespace, screen: Screen) -> Training:
     name = options.recipe or "lesson"
     given = {s: getattr(options, s) for s in SETTINGS if getattr(options, s) is not None}
-    recipe = Recipe(**{**vars(RECIPES[name]), **given})
+    recipe = dataclasses.replace(RECIPES[name], **given)
     data, is_drawn = _load(options.data, options.drawn, recipe.seed, screen)
     about = {
         "name": name if recipe == RECIPES[name] else f"{name}, changed",
@@ -90,14 +196,18 @@ def _begun(options: argparse.Namespace, screen: Screen) -> Training:
 
 
 def _resumed(options: argparse.Namespace, screen: Screen) -> Training:
-    """Return the saved run; all that decides its numbers comes from its file."""
+    """Return the saved run; everything that decides its numbers comes from its file."""
     given = [s for s in (*SETTINGS, "recipe", "hold_out") if getattr(options, s) is not None]
     if foreign := [s for s in given if s != "epochs"]:
         raise UsageError(
-            f"argument {flag_of(foreign[0])}: only --epochs can change when a run is resumed"
+            f"argument {_flag(foreign[0])}: only --epochs can change when a run is resumed"
         )
     recipe, about = saved_run(options.resume)
-    was_drawn = options.data is None and about.get("drawn", False)
+    if not isinstance(about.get("hold_out"), int | None):
+        raise CheckpointError(f"{options.resume} does not say what its run was tested on.")
+    if not options.out:
+        check_target("--resume", options.resume)
+    was_drawn = options.data is None and bool(about.get("drawn"))
     data, _ = _load(options.data, options.drawn or was_drawn, recipe.seed, screen)
     return Training.resume(options.resume, _held_out(data, about), epochs=options.epochs)
 
@@ -126,127 +236,32 @@ def _load(
 
 
 def _cached_mnist(screen: Screen) -> Mnist:
-    @functools.cache  # so that each file is told of once
+    @functools.cache  # so that each file is announced once
     def announce(name: str) -> None:
         screen.line(f"Downloading {name}", style="dim")
 
     return mnist(download=True, timeout=TIMEOUT, progress=lambda name, *_: announce(name))
 
 
-class _Kept:
-    """The file that a run is kept in, if any, and how many epochs are in it."""
-
-    def __init__(self, path: Path | None) -> None:
-        self.path = path
-        self.epochs = 0
-
-    def keep(self, run: Training) -> None:
-        if self.path is not None:
-            run.save(self.path)
-            self.epochs = len(run.history)
-
-    def __str__(self) -> str:
-        if self.path is None:
-            return "nothing is saved (--out MODEL.npz keeps every epoch)."
-        if self.epochs == 0:
-            return "nothing is saved, since no epoch was complete."
-        command = f"tinygrad-bp train --resume {self.path}"
-        return f"{self.path} holds the run up to epoch {self.epochs}; to go on: {command}"
-
-
-def _train(run: Training, kept: _Kept, screen: Screen) -> None:
+def _train(run: Training, kept: Kept, screen: Screen) -> None:
     """Run the epochs that are left, writing a line and the model after each."""
     batches = -(-len(run.data.train_labels) // run.recipe.batch_size)
     with screen.progress(run.recipe.epochs * batches) as show:
         screen.line("epoch       cost   training       test   seconds", style="dim")
         for record in run.history:
-            screen.line(_row(record, run), style="dim")
+            screen.line(row(record, run), style="dim")
         while len(run.history) < run.recipe.epochs:
             started = time.perf_counter()
-            record = run.run_epoch(_teller(run, show))
+            record = run.run_epoch(_progress(run, show))
             seconds = time.perf_counter() - started
             kept.keep(run)
-            screen.line(f"{_row(record, run)} {seconds:>9.1f}")
+            screen.line(f"{row(record, run)} {seconds:>9.1f}")
     screen.line()
 
 
-def _teller(run: Training, show: Show | None) -> Callable[[int, int], None] | None:
-    """Return what tells the progress bar how far an epoch is, within the whole run."""
+def _progress(run: Training, show: Show | None) -> Callable[[int, int], None] | None:
+    """Return what moves the progress bar as an epoch goes on; it spans the whole run."""
     before = len(run.history)
     if show is None:
         return None
     return lambda done, batches: show(before * batches + done, f"epoch {before + 1}")
-
-
-# --- what is shown --------------------------------------------------------------------------------
-
-
-def _introduce(run: Training, screen: Screen) -> None:
-    screen.line(_network_line(run), style="bold")
-    screen.line(_recipe_line(run.recipe))
-    kind = "drawn digits" if run.about.get("drawn") else "digits"
-    tested = "held out to test on" if run.about.get("hold_out") else "to test on"
-    learned, tests = len(run.data.train_labels), len(run.data.test_labels)
-    screen.line(f"{learned:,} {kind} to learn from, {tests:,} {tested}")
-    screen.line()
-
-
-def _network_line(run: Training) -> str:
-    sizes = "-".join(map(str, run.model.sizes))
-    parameters = sum(p.size for p in run.model.parameters())
-    name = run.about.get("name", "a run")
-    return f"{name}: {sizes}, {run.recipe.activation}, {parameters:,} parameters"
-
-
-def _recipe_line(recipe: Recipe) -> str:
-    squares = {"sum_squares": "sum of squares", "half_sum_squares": "half the sum of squares"}
-    cost = squares.get(recipe.cost, recipe.cost.replace("_", " "))
-    schedule = "" if recipe.schedule == "constant" else f" {recipe.schedule}"
-    parts = [cost, recipe.initializer, f"lr {recipe.lr:g}{schedule}", f"batch {recipe.batch_size}"]
-    parts += [f"momentum {recipe.momentum:g}"] if recipe.momentum else []
-    parts += [f"decay {recipe.weight_decay:g}"] if recipe.weight_decay else []
-    return ", ".join(parts)
-
-
-def _row(record: Epoch, run: Training) -> str:
-    number = f"{record.number}/{run.recipe.epochs}"
-    shares = f"{100 * record.train_accuracy:>8.2f} % {100 * record.test_accuracy:>8.2f} %"
-    return f"{number:>5} {record.cost:>10.4f} {shares}"
-
-
-def _show_outcome(run: Training, screen: Screen) -> None:
-    labels = run.data.test_labels
-    said = outputs(run.model, run.data.test_inputs.astype(run.recipe.dtype, copy=False))
-    read = said.argmax(axis=1)
-    right = int((read == labels).sum())
-    screen.line(
-        f"Test accuracy {100 * right / len(labels):.2f} %: {right:,} of {len(labels):,} digits "
-        "read rightly.",
-        style="bold green",
-    )
-    screen.line()
-    screen.confusion(confusion(labels, read))
-    screen.line()
-    wrong = np.flatnonzero(read != labels)
-    if len(wrong):
-        surest = wrong[np.argsort(-said[wrong, read[wrong]], kind="stable")][:SHOWN]
-        screen.line("Wrongly read, and surest of it:")
-        screen.line()
-        screen.readings([_misread(run, said[i], int(i)) for i in surest])
-        screen.line()
-
-
-def confusion(labels: NDArray[np.int64], read: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return a table (10, 10): how often each digit (row) was read as each digit (column).
-
-    >>> int(confusion(np.array([4, 4, 9]), np.array([4, 9, 9]))[4, 9])
-    1
-    """
-    pairs = np.bincount(CLASSES * labels + read, minlength=CLASSES**2)
-    return pairs.reshape(CLASSES, CLASSES)
-
-
-def _misread(run: Training, said: NDArray[Any], i: int) -> Reading:
-    label, (read, _) = int(run.data.test_labels[i]), runner_up(said)
-    caption = (f"is {label}, read as {read}", f"({said[read]:.2f}; {label}: {said[label]:.2f})")
-    return Reading(run.data.test_inputs[i].reshape(28, -1), caption)

@@ -1,0 +1,97 @@
+"""What `tinygrad-bp train` shows of a run: what it is, its epochs, what it reads in the end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinygrad_bp.cli.screen import Reading, Screen, runner_up
+from tinygrad_bp.data.sets import CLASSES
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tinygrad_bp.train import Epoch, Recipe, Training
+
+__all__ = ["confusion", "introduce", "row", "show_outcome"]
+
+SHOWN = 6  # mistakes that are drawn
+
+
+def introduce(run: Training, screen: Screen) -> None:
+    """Say what network is trained, how, and on what."""
+    screen.line(_network_line(run), style="bold")
+    screen.line(_recipe_line(run.recipe))
+    kind = "drawn digits" if run.about.get("drawn") else "digits"
+    tested = "held out to test on" if run.about.get("hold_out") else "to test on"
+    learned, tests = len(run.data.train_labels), len(run.data.test_labels)
+    screen.line(f"{learned:,} {kind} to learn from, {tests:,} {tested}")
+    screen.line()
+
+
+def _network_line(run: Training) -> str:
+    sizes = "-".join(map(str, run.model.sizes))
+    parameters = sum(p.size for p in run.model.parameters())
+    name = run.about.get("name", "a run")
+    return f"{name}: {sizes}, {run.recipe.activation}, {parameters:,} parameters"
+
+
+def _recipe_line(recipe: Recipe) -> str:
+    squares = {"sum_squares": "sum of squares", "half_sum_squares": "half the sum of squares"}
+    cost = squares.get(recipe.cost, recipe.cost.replace("_", " "))
+    schedule = "" if recipe.schedule == "constant" else f" {recipe.schedule}"
+    parts = [cost, recipe.initializer, f"lr {recipe.lr:g}{schedule}", f"batch {recipe.batch_size}"]
+    parts += [f"momentum {recipe.momentum:g}"] if recipe.momentum else []
+    parts += [f"decay {recipe.weight_decay:g}"] if recipe.weight_decay else []
+    return ", ".join(parts)
+
+
+def row(record: Epoch, run: Training) -> str:
+    """Return the line of an epoch in the table."""
+    number = f"{record.number}/{run.recipe.epochs}"
+    shares = f"{100 * record.train_accuracy:>8.2f} % {100 * record.test_accuracy:>8.2f} %"
+    return f"{number:>5} {record.cost:>10.4f} {shares}"
+
+
+def show_outcome(run: Training, said: NDArray[Any], screen: Screen) -> None:
+    """Show how many test digits are read correctly, and what is mistaken for what.
+
+    `said` is the network's outputs for them, (n, classes).
+    """
+    labels = run.data.test_labels
+    read = said.argmax(axis=1)
+    right = int((read == labels).sum())
+    screen.line(
+        f"Test accuracy {100 * right / len(labels):.2f} %: {right:,} of {len(labels):,} digits "
+        "read correctly.",
+        style="bold green",
+    )
+    screen.line()
+    screen.confusion(confusion(labels, read, said.shape[1]))
+    screen.line()
+    wrong = np.flatnonzero(read != labels)
+    if len(wrong):
+        surest = wrong[np.argsort(-said[wrong, read[wrong]], kind="stable")][:SHOWN]
+        screen.line("The most confident mistakes:")
+        screen.line()
+        screen.readings([_misread(run, said[i], int(i)) for i in surest])
+        screen.line()
+
+
+def confusion(
+    labels: NDArray[np.int64], read: NDArray[np.intp], classes: int = CLASSES
+) -> NDArray[np.intp]:
+    """Return a table (classes, classes): how often each digit (row) was read as each (column).
+
+    >>> int(confusion(np.array([4, 4, 9]), np.array([4, 9, 9]))[4, 9])
+    1
+    """
+    pairs = np.bincount(classes * labels + read, minlength=classes**2)
+    return pairs.reshape(classes, classes)
+
+
+def _misread(run: Training, said: NDArray[Any], i: int) -> Reading:
+    label, (read, _) = int(run.data.test_labels[i]), runner_up(said)
+    caption = (f"is {label}, read as {read}", f"({said[read]:.2f}; {label}: {said[label]:.2f})")
+    return Reading(run.data.test_inputs[i].reshape(28, -1), caption)

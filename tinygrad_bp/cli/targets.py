@@ -1,0 +1,32 @@
+"""Files that a command is going to write: if it cannot, it says so before the work begins."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from tinygrad_bp.cli.arguments import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["check_folder", "check_target"]
+
+
+def check_target(flag: str, path: Path) -> None:
+    """Raise `UsageError`, naming the option, if its file could not be written."""
+    # Not by Path's methods, which raise an error of their own for a folder that is closed to us.
+    if not os.path.isdir(path.parent):
+        raise UsageError(f"argument {flag}: the folder {path.parent} does not exist")
+    if os.path.isdir(path):
+        raise UsageError(f"argument {flag}: {path} is a folder; give the name of a file in it")
+
+
+def check_folder(flag: str, path: Path) -> None:
+    """Raise `UsageError`, naming the option, if files could not be written into its folder.
+
+    A folder that does not exist is made by the command, where there is one to hold it.
+    """
+    if os.path.exists(path) and not os.path.isdir(path):
+        raise UsageError(f"argument {flag}: {path} is not a folder")
+    check_target(flag, path / "figure" if os.path.isdir(path) else path)
