@@ -17,7 +17,7 @@ ROOT = Path(tinygrad_bp.__file__).parent
 # From the bottom to the top: a part may import from every line above its own, not from its own.
 LAYERS = [
     {"errors"},
-    {"containers", "files", "registry"},
+    {"containers", "files", "registry", "version"},
     {"kernels"},
     {"data", "engine", "primitives", "rules"},
     {"tensor"},

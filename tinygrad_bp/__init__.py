@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tinygrad_bp.explain.watch import debug, trace_nans
 
     explain: Explain  # a package that can be called
+    __version__: str
 
 __all__ = [
     "Tensor",
@@ -65,6 +66,8 @@ def __getattr__(name: str) -> Any:
         return import_module(f"tinygrad_bp.{name}")
     if name in _EXPLAIN:
         return getattr(import_module("tinygrad_bp.explain"), name)
+    if name == "__version__":
+        return import_module("tinygrad_bp.version").version()
     raise AttributeError(f"module 'tinygrad_bp' has no attribute {name!r}")
 
 

@@ -49,6 +49,16 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(message)
 
 
+class _Version(argparse.Action):
+    """Look the version up only if it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from tinygrad_bp.version import version
+
+        print(f"{parser.prog} {version()}")
+        parser.exit()
+
+
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the options; `run` is the function that carries the command out.
 
@@ -60,6 +70,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         prog="tinygrad-bp",
         description="Train a network to read handwritten digits, and check gradients.",
     )
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(metavar=f"{{{','.join(COMMANDS)}}}", required=True)
     for name, about in COMMANDS.items():
         command = commands.add_parser(name, **texts(about))
