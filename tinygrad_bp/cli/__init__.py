@@ -43,5 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _complain(message: object, code: int) -> int:
-    print("tinygrad-bp:", " ".join(str(message).split()), file=sys.stderr)
+    from tinygrad_bp.errors import printable
+
+    print("tinygrad-bp:", printable(" ".join(str(message).split())), file=sys.stderr)
     return code

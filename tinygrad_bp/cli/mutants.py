@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_bp.cli.arguments import UsageError, add_seed, whole
-from tinygrad_bp.cli.screen import Screen
+from tinygrad_bp.cli.screen import Screen, one_line
 from tinygrad_bp.cli.subjects import counting, guarded, named
-from tinygrad_bp.errors import DataError
+from tinygrad_bp.files import replacing
 from tinygrad_bp.gradcheck import mutants as planting
 from tinygrad_bp.registry import name_of, rules
 
@@ -114,11 +114,9 @@ def _chosen(names: Sequence[str] | None, called: list[Callable[..., Any]]) -> li
 
 
 def _write(path: Path, command: str, report: planting.MutationReport) -> None:
-    text = f"Made by `{command}`.\n\n# Planted faults\n\n{report.to_markdown()}"
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"{path} could not be written: {error.strerror}.") from error
+    text = f"Made by `{one_line(command)}`.\n\n# Planted faults\n\n{report.to_markdown()}"
+    with replacing(path) as file:
+        file.write(text.encode())
 
 
 def _show(report: planting.MutationReport, screen: Screen) -> None:

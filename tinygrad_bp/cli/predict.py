@@ -13,7 +13,7 @@ import numpy as np
 from tinygrad_bp import nn
 from tinygrad_bp.cli.arguments import whole
 from tinygrad_bp.cli.pictures import read_images, read_labels
-from tinygrad_bp.cli.screen import Reading, Screen, runner_up
+from tinygrad_bp.cli.screen import Reading, Screen, one_line, runner_up
 from tinygrad_bp.errors import CheckpointError
 from tinygrad_bp.train import outputs
 
@@ -153,6 +153,7 @@ def _show_table(read: _Read, first: int, screen: Screen) -> None:
 
 
 def _shortened(name: str, width: int) -> str:
+    name = one_line(name)
     return name if len(name) <= width else "..." + name[3 - width :]
 
 

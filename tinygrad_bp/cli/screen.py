@@ -1,6 +1,7 @@
 """What is shown in the terminal: lines, a progress bar, a table of confusions, digits.
 
-Without a terminal it is plain text: no bar, no colours, no control characters, no wrapped lines.
+Without a terminal it is plain text: no bar, no colours, no wrapped lines. Control characters of
+somebody else, in the name of a file or of a parameter, are escaped in either case.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from tinygrad_bp.errors import printable
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
     from rich.text import Text
 
-__all__ = ["Reading", "Screen", "Show", "runner_up"]
+__all__ = ["Reading", "Screen", "Show", "one_line", "runner_up"]
 
 Show: TypeAlias = "Callable[[int, str], None]"
 """Called as show(done, text) with how much of the total is done, and what is being done."""
@@ -49,6 +52,8 @@ class Screen:
 
     def line(self, text: str | Text = "", style: str | None = None) -> None:
         """Write a line, broken at spaces where a terminal is narrower."""
+        if (shown := one_line(str(text))) != str(text):
+            text = shown  # without the styles of a Text, which would be in the wrong places
         self.console.print(text, style=style, soft_wrap=not self.console.is_terminal)
 
     @contextlib.contextmanager
@@ -60,7 +65,7 @@ class Screen:
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
         columns = (
-            TextColumn("{task.description}", style="bold"),
+            TextColumn("{task.description}", style="bold", markup=False),
             BarColumn(bar_width=30, complete_style="cyan", finished_style="cyan"),
             TextColumn("{task.percentage:>3.0f} %"),
             TimeRemainingColumn(compact=True),
@@ -68,7 +73,7 @@ class Screen:
         bar = Progress(*columns, console=self.console, transient=True)
         task = bar.add_task("", total=total)
         with bar:
-            yield lambda done, text: bar.update(task, completed=done, description=text)
+            yield lambda done, text: bar.update(task, completed=done, description=one_line(text))
 
     def confusion(self, table: NDArray[np.int64]) -> None:
         """Write a table of how often each digit was read as each; 59 columns wide for ten."""
@@ -90,7 +95,7 @@ class Screen:
         """Draw digits side by side, as many as fit, each with its caption below it."""
         from rich.text import Text
 
-        cells = [[*self._drawn(r.image), *map(Text, r.caption)] for r in readings]
+        cells = [[*self._drawn(r.image), *map(Text, map(one_line, r.caption))] for r in readings]
         width = max(cell.cell_len for lines in cells for cell in lines)
         columns = max(1, (self.console.width + len(GAP)) // (width + len(GAP)))
         for start in range(0, len(cells), columns):
@@ -123,6 +128,15 @@ class Screen:
         else:
             marks = np.array(list(SHADES))[np.rint(2 * (upper + lower)).astype(int)]
         return Text("".join(marks))
+
+
+def one_line(text: str) -> str:
+    r"""Return text that stays in its line and that no terminal obeys.
+
+    >>> print(one_line("two\nlines\x1b[31m.png"))
+    two\nlines\x1b[31m.png
+    """
+    return printable(text).replace("\n", r"\n")
 
 
 def _shaded(upper: NDArray[Any], lower: NDArray[Any]) -> Text:
