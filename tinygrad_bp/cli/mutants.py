@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tinygrad_bp.cli.arguments import UsageError, add_seed, whole
 from tinygrad_bp.cli.screen import Screen, one_line
 from tinygrad_bp.cli.subjects import counting, guarded, named
-from tinygrad_bp.files import replacing
+from tinygrad_bp.files import check_writable, replacing
 from tinygrad_bp.gradcheck import mutants as planting
 from tinygrad_bp.registry import name_of, rules
 
@@ -62,6 +62,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def mutants(options: argparse.Namespace) -> int:
     """Carry the command out and return its exit code."""
+    if options.markdown:
+        check_writable(options.markdown)
     calls = _calls(options.calls)
     called = list(dict.fromkeys(call.function for call in calls if call.function in rules))
     functions = _chosen(options.rule, called)

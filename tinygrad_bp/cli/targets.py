@@ -6,6 +6,8 @@ import os
 from typing import TYPE_CHECKING
 
 from tinygrad_bp.cli.arguments import UsageError
+from tinygrad_bp.errors import DataError
+from tinygrad_bp.files import check_writable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +22,10 @@ def check_target(flag: str, path: Path) -> None:
         raise UsageError(f"argument {flag}: the folder {path.parent} does not exist")
     if os.path.isdir(path):
         raise UsageError(f"argument {flag}: {path} is a folder; give the name of a file in it")
+    try:
+        check_writable(path, error=DataError)
+    except DataError as error:
+        raise UsageError(f"argument {flag}: {error}") from error
 
 
 def check_folder(flag: str, path: Path) -> None:
