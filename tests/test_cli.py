@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -244,6 +245,37 @@ def test_ctrl_c_outside_the_training(run, monkeypatch):
 
     monkeypatch.setattr(TRAIN, "drawn", interrupted)
     assert run("train", "--drawn") == (130, [], "tinygrad-bp: interrupted\n")
+
+
+def test_what_is_too_large_for_the_memory_is_one_line(run, monkeypatch):
+    def refuse(*args, **options):
+        raise MemoryError("Unable to allocate 7 TiB")
+
+    monkeypatch.setattr(TRAIN, "drawn", refuse)
+    assert run("train", "--drawn") == (
+        1,
+        [],
+        "tinygrad-bp: not enough memory: Unable to allocate 7 TiB\n",
+    )
+
+
+def test_the_command_to_go_on_can_be_pasted(run, folder, tmp_path, interrupted_in):
+    interrupted_in(2)
+    out = tmp_path / "my model.npz"
+    code, _, err = run("train", "--data", folder, "--out", out)
+    assert code == 130
+    assert shlex.split(err.partition("to go on: ")[2]) == [
+        "tinygrad-bp", "train", "--resume", str(out),
+    ]  # fmt: skip
+
+
+def test_a_file_that_lies_about_its_test_set(run, folder, model, tmp_path):
+    extra = nn.read_checkpoint(model).extra
+    extra["training"]["about"]["hold_out"] = "all"
+    nn.save(tmp_path / "m.npz", nn.load(model), extra=extra)
+    code, _, err = run("train", "--resume", tmp_path / "m.npz", "--data", folder)
+    assert (code, err.count("\n")) == (1, 1)
+    assert "does not say what its run was tested on" in err
 
 
 def test_a_finished_run_can_be_made_longer_elsewhere(run, folder, model, tmp_path):

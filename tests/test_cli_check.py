@@ -156,6 +156,7 @@ BAD = {
     "{m}:square --input 3 --data .": "argument --data",
     "--model m.npz --input 3": "; --data is for a model",
     "{m}:square --input 3x": "neither a shape",
+    "{m}:square --input 99999999x99999999x9": "99999999x99999999x9 is too large",
     "{m}:square --input nowhere.npy": "nowhere.npy cannot be read",
     "{m}:square --input {m}.npy": "cannot be read",
     "{m}:missing --input 3": "has no 'missing'",

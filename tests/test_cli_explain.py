@@ -71,7 +71,7 @@ def test_json(run: Any) -> None:
         (["chain.py"], 2, "form SCRIPT.py:EXPRESSION"),
         (["missing.py:loss"], 2, "missing.py does not exist"),
         (["chain.py:loss +"], 2, "is not an expression"),
-        (["chain.py:answer"], 2, "answer is not a Tensor but of type int"),
+        (["chain.py:answer"], 2, "answer is of type int, not a Tensor"),
         (["chain.py:nothing"], 1, "NameError"),
         (["broken.py:x"], 2, "ZeroDivisionError"),
         (["chain.py:loss", "--open"], 2, "name the page with --out"),

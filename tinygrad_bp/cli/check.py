@@ -14,6 +14,7 @@ import numpy as np
 
 from tinygrad_bp import gradcheck, nn
 from tinygrad_bp.cli.arguments import UsageError, add_seed, whole
+from tinygrad_bp.cli.outcome import cost_in_words
 from tinygrad_bp.cli.screen import Screen
 from tinygrad_bp.cli.subjects import array_for, counting, guarded, named
 from tinygrad_bp.data import mnist
@@ -211,7 +212,7 @@ def _check_model(options: argparse.Namespace, screen: Screen) -> gradcheck.Repor
     entries = sum(p.size for p in model.parameters())
     if not options.json:
         screen.line(
-            f"{options.model}: {entries:,} parameters, {cost.replace('_', ' ')} of "
+            f"{options.model}: {entries:,} parameters, {cost_in_words(cost)} of "
             f"{len(images):,} example{'s' * (len(images) != 1)}"
         )
     with counting(screen, quiet=options.json) as progress:

@@ -99,7 +99,7 @@ def _evaluated(target: str) -> tuple[Tensor, dict[str, Any]]:
         if callable(value) and not isinstance(value, Tensor):
             value = value()
     if not isinstance(value, Tensor):
-        raise UsageError(f"{expression} is not a Tensor but of type {type(value).__name__}")
+        raise UsageError(f"{expression} is of type {type(value).__name__}, not a Tensor")
     return value, {name: v for name, v in names.items() if isinstance(v, Tensor)}
 
 

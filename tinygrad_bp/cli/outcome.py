@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tinygrad_bp.train import Epoch, Recipe, Training
 
-__all__ = ["confusion", "introduce", "row", "show_outcome"]
+__all__ = ["confusion", "cost_in_words", "introduce", "row", "show_outcome"]
 
 SHOWN = 6  # mistakes that are drawn
 
@@ -38,13 +38,26 @@ def _network_line(run: Training) -> str:
 
 
 def _recipe_line(recipe: Recipe) -> str:
-    squares = {"sum_squares": "sum of squares", "half_sum_squares": "half the sum of squares"}
-    cost = squares.get(recipe.cost, recipe.cost.replace("_", " "))
     schedule = "" if recipe.schedule == "constant" else f" {recipe.schedule}"
-    parts = [cost, recipe.initializer, f"lr {recipe.lr:g}{schedule}", f"batch {recipe.batch_size}"]
+    parts = [
+        cost_in_words(recipe.cost),
+        recipe.initializer,
+        f"lr {recipe.lr:g}{schedule}",
+        f"batch {recipe.batch_size}",
+    ]
     parts += [f"momentum {recipe.momentum:g}"] if recipe.momentum else []
     parts += [f"decay {recipe.weight_decay:g}"] if recipe.weight_decay else []
     return ", ".join(parts)
+
+
+def cost_in_words(cost: str) -> str:
+    """Return a cost's name as a reader says it.
+
+    >>> cost_in_words("half_sum_squares")
+    'half the sum of squares'
+    """
+    squares = {"sum_squares": "sum of squares", "half_sum_squares": "half the sum of squares"}
+    return squares.get(cost, cost.replace("_", " "))
 
 
 def row(record: Epoch, run: Training) -> str:

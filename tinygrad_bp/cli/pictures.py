@@ -90,9 +90,8 @@ def _png(path: Path) -> NDArray[Any]:
         with Image.open(path) as picture:
             if math.prod(picture.size) > MAX_PICTURE:
                 raise DataError(f"{path} is {picture.width}x{picture.height} pixels, too large.")
-            paper = Image.new(
-                "RGBA", picture.size, "white"
-            )  # shows through where it is transparent
+            # Paper shows through where the picture is transparent.
+            paper = Image.new("RGBA", picture.size, "white")
             return np.asarray(Image.alpha_composite(paper, picture.convert("RGBA")).convert("L"))
     except (OSError, ValueError, SyntaxError) as error:
         raise DataError(f"{path} is not a valid PNG picture: {error}") from error
