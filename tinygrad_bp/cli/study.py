@@ -49,7 +49,7 @@ FAMOUS = 1.5  # where Squire and Trapp differentiated their function
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the two studies, and their options, to the parser of `study`."""
     parser.epilog = EXAMPLES
-    studies_of = parser.add_subparsers(metavar="{step-size,taylor}", required=True)
+    studies_of = parser.add_subparsers(title="studies", metavar="step-size|taylor", required=True)
     steps = studies_of.add_parser("step-size", **texts(STEP_SIZE))
     steps.set_defaults(run=step_size)
     _add_point(steps)
