@@ -127,6 +127,17 @@ def test_hold_out_tests_on_training_examples(run, folder):
     assert "550 digits to learn from, 50 held out to test on" in lines
 
 
+def test_digits_that_a_set_lacks_have_outputs_all_the_same(run, tmp_path):
+    for part in ("train", "t10k"):
+        write_idx(tmp_path / f"{part}-images-idx3-ubyte", as_bytes(IMAGES).reshape(-1, 28, 28))
+        write_idx(tmp_path / f"{part}-labels-idx1-ubyte", np.uint8(LABELS % 3))
+    out = tmp_path / "m.npz"
+    code, lines, _ = run("train", "--data", tmp_path, "--epochs", 1, "--out", out)
+    assert (code, nn.load(out).sizes) == (0, (784, 16, 16, 10))
+    assert any(line.startswith(" 9 ") for line in lines)
+    assert run("train", "--data", tmp_path, "--resume", out, "--epochs", 2)[0] == 0
+
+
 def test_the_same_seed_writes_the_same_bytes(run, folder, tmp_path):
     for name in "ab":
         run("train", "--data", folder, "--epochs", 2, "--seed", 5, "--out", tmp_path / name)
