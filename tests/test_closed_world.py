@@ -72,10 +72,42 @@ def test_every_primitive_is_registered() -> None:
 # --- refused functions refuse, constant functions are constant ------------------------------
 
 
+# How many arguments a call needs, where NumPy before 2.4 has no signature that says so.
+UNSIGNED: dict[Function, int] = {
+    np.bincount: 1,
+    np.busday_count: 2,
+    np.busday_offset: 2,
+    np.can_cast: 2,
+    np.concatenate: 1,
+    np.copyto: 2,
+    np.datetime_as_string: 1,
+    np.dot: 2,
+    np.empty_like: 1,
+    np.inner: 2,
+    np.is_busday: 1,
+    np.lexsort: 1,
+    np.may_share_memory: 2,
+    np.min_scalar_type: 1,
+    np.packbits: 1,
+    np.putmask: 3,
+    np.ravel_multi_index: 2,
+    np.result_type: 1,
+    np.shares_memory: 2,
+    np.unpackbits: 1,
+    np.unravel_index: 2,
+    np.vdot: 2,
+    np.where: 1,
+}
+UNSIGNED_WITH_OUT = {np.busday_count, np.busday_offset, np.is_busday, np.concatenate, np.dot}
+SIGNED = np.lib.NumpyVersion(np.__version__) >= "2.4.0"
+
+
 def required_arguments(function: Function) -> int:
     """How many arguments a call needs; each will be the same tensor."""
     if isinstance(function, np.ufunc):
         return function.nin
+    if not SIGNED and function in UNSIGNED:
+        return UNSIGNED[function]
     parameters = inspect.signature(function).parameters.values()
     needed = [p for p in parameters if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
     return len(needed)
@@ -119,6 +151,7 @@ CONSTANT_CALLS: dict[str, Function] = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:numpy.fix is deprecated")  # by NumPy 2.5; it is still there
 @pytest.mark.parametrize("function", of_kind("constant"))
 def test_constant_function_gives_plain_values(function: Function) -> None:
     """The same as on the array, and nothing that tracks."""
@@ -134,7 +167,16 @@ def test_constant_function_gives_plain_values(function: Function) -> None:
 
 
 def takes_out(function: Function) -> bool:
+    if not SIGNED and function in UNSIGNED:
+        return function in UNSIGNED_WITH_OUT
     return isinstance(function, np.ufunc) or "out" in inspect.signature(function).parameters
+
+
+@pytest.mark.skipif(not SIGNED, reason="NumPy has these signatures since 2.4")
+@pytest.mark.parametrize("function", UNSIGNED, ids=name_of)
+def test_what_old_versions_do_not_say_agrees_with_what_new_ones_do(function: Function) -> None:
+    assert required_arguments(function) == UNSIGNED[function]
+    assert takes_out(function) == (function in UNSIGNED_WITH_OUT)
 
 
 @pytest.mark.parametrize(
