@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from tinygrad_bp import files, nn
 from tinygrad_bp.errors import CheckpointError
-from tinygrad_bp.nn import checkpoint
+from tinygrad_bp.nn import architecture, checkpoint
 
 
 def small(seed=0, **options):
@@ -178,10 +178,12 @@ def rewrite(path, compression=zipfile.ZIP_STORED, **changes):
 
 def edit_header(path, *, sealed=True, **changes):
     header = json.loads(members(path)["header.json"]) | changes
+    text = json.dumps(header).encode()
     if sealed:  # with the digest that an author of such a file would give it
+        del header["sha256"]
         with np.load(path) as arrays:
-            header["sha256"] = checkpoint._digest(header, {n: arrays[n] for n in arrays.files[1:]})
-    rewrite(path, header__json=json.dumps(header).encode())
+            text = checkpoint._sealed(header, {n: arrays[n] for n in arrays.files[1:]})
+    rewrite(path, header__json=text)
 
 
 def npy(array, **options):
@@ -265,15 +267,15 @@ REFUSED = {
     ),
     "architecture of nonsense": (lambda p: edit_header(p, architecture=5), "makes no sense"),
     "unknown activation": (
-        lambda p: edit_header(p, architecture=architecture(activation="Evil")),
+        lambda p: edit_header(p, architecture=describing(activation="Evil")),
         "makes no sense",
     ),
     "a giant": (
-        lambda p: edit_header(p, architecture=architecture(sizes=[10**9, 10**9])),
+        lambda p: edit_header(p, architecture=describing(sizes=[10**9, 10**9])),
         "makes no sense",
     ),
     "sizes of other layers": (
-        lambda p: edit_header(p, architecture=architecture(sizes=[22, 1])),
+        lambda p: edit_header(p, architecture=describing(sizes=[22, 1])),
         "unexpected: hidden1.weight",
     ),
 }
@@ -285,8 +287,8 @@ def header_without(path, key):
     return json.dumps(header).encode()
 
 
-def architecture(**changes):
-    return checkpoint._describe(small()) | changes
+def describing(**changes):
+    return architecture.describe(small()) | changes
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")

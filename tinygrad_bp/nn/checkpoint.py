@@ -4,42 +4,40 @@
     hidden1.weight.npy       the model's arrays, under the names of its `state_dict()`
     ...
     extra/velocity.npy       what a training run keeps for itself
+    optimizer/0.npy          the arrays of an optimiser's state, whose rest is in the header
 
 NumPy reads the arrays as those of any .npz: `np.load("model.npz")["hidden1.weight"]`. Equal
 content gives equal bytes, since nothing in the file tells the time.
 
 Reading executes and unpickles nothing. What the archive claims is checked before memory is taken
-for it: entries are stored, never compressed, so that a file cannot grow beyond its own size; the
-names, shapes and dtypes must be exactly those in the header; the SHA-256 covers header and
-arrays. (The digest tells damage, not who wrote the file.)
+for it (`archive.py`); the names, shapes and dtypes must be exactly those in the header; the
+SHA-256 covers header and arrays. (The digest tells damage, not who wrote the file.)
 """
 
 from __future__ import annotations
 
-import itertools
-import math
-import os
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar, overload
-
-import numpy as np
+import contextlib
+import copy
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, overload
 
 from tinygrad_bp.errors import CheckpointError
-from tinygrad_bp.files import replacing
-from tinygrad_bp.nn import init
-from tinygrad_bp.nn.layers import MLP, ReLU, Sigmoid, Tanh
+from tinygrad_bp.files import PathLike, reading, replacing
+from tinygrad_bp.nn.architecture import build, describe
+from tinygrad_bp.nn.archive import FETCH_AGAIN, HEADER, Archive, check_name, storable, write
+from tinygrad_bp.nn.fitting import fitted
+from tinygrad_bp.nn.layers import MLP
 from tinygrad_bp.nn.module import Module
+from tinygrad_bp.nn.nests import pack, unpack
 
 if TYPE_CHECKING:
-    import zipfile
-    from collections.abc import Mapping
-    from typing import BinaryIO
+    import hashlib
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
-__all__ = ["MAX_BYTES", "Checkpoint", "load", "read_checkpoint", "save"]
+__all__ = ["MAX_BYTES", "Checkpoint", "PathLike", "Stateful", "load", "read_checkpoint", "save"]
 
-PathLike: TypeAlias = str | os.PathLike[str]
 M = TypeVar("M", bound=Module)
 
 MAX_BYTES = 1 << 30
@@ -47,12 +45,25 @@ MAX_BYTES = 1 << 30
 
 FORMAT = "tinygrad_bp model"
 VERSION = 1
-HEADER = "header.json"
-EXTRA = "extra/"  # what the names of extra arrays begin with; module names have no slash
-NPY_VERSION = (1, 0)  # of the .npy format, the one that every NumPy reads
-FETCH_AGAIN = "Take another copy of it, or save the model again."
+EXTRA = "extra/"  # what the names of extra arrays begin with
+STATES = ("optimizer", "schedule")  # what else has a state, and what its arrays' names begin with
+SEAL = re.compile(rb',(\s*)"sha256": "([0-9a-f]{64})"(\s*)\}\Z')  # the end of a header
+SMALL_HEADER = 1 << 25  # bytes that reading a header may take, however small the file
+LEAST_MEMBER = 200  # bytes in the file, and more, that come with every array
 
-ACTIVATIONS = {module.__name__: module for module in (ReLU, Sigmoid, Tanh)}
+
+class Stateful(Protocol):
+    """An optimiser, a schedule, or whatever else gives and takes a state.
+
+    The state is made of dicts, lists, tuples, None, texts, numbers and arrays, in any nesting.
+    `load_state_dict` raises if a state does not fit, and has changed nothing then.
+    """
+
+    def state_dict(self) -> Any:
+        """Return all that is needed to go on from here."""
+
+    def load_state_dict(self, state: Any, /) -> None:
+        """Go on from a state."""
 
 
 class Checkpoint(NamedTuple):
@@ -66,10 +77,14 @@ class Checkpoint(NamedTuple):
     """What `save` was given as `extra`, by way of JSON."""
     extra_arrays: dict[str, NDArray[Any]]
     """What `save` was given as `extra_arrays`."""
+    optimizer: Any = None
+    """The `state_dict()` of the optimiser that `save` was given, or None."""
+    schedule: Any = None
+    """The same of the schedule."""
 
     def model(self) -> MLP:
         """Build the model and put the values in; raises `CheckpointError` if they do not fit."""
-        model = _build(self.architecture, self.arrays)
+        model = build(self.architecture, self.arrays)
         model.load_state_dict(self.arrays)
         return model
 
@@ -78,57 +93,81 @@ def save(
     path: PathLike,
     model: Module,
     *,
+    optimizer: Stateful | None = None,
+    schedule: Stateful | None = None,
     extra: Mapping[str, Any] | None = None,
     extra_arrays: Mapping[str, NDArray[Any]] | None = None,
 ) -> None:
     """Write the model's values, and for an `MLP` its architecture, to an .npz file.
 
-    `extra` is anything that JSON can express; `extra_arrays` are real arrays. The file appears
-    whole or not at all: a crash at any point leaves the previous one.
+    An optimiser and a schedule are saved by their `state_dict()`, as `Stateful` describes it;
+    `extra` is anything that JSON can express, with texts for keys; `extra_arrays` are real arrays.
+    The file appears whole or not at all: a crash at any point leaves the previous one.
 
     Raises `CheckpointError` if the file cannot be written, or holds what it could not give back.
+    `tinygrad_bp.files.check_writable` says before a long run whether the file can be written.
 
     >>> import tempfile
+    >>> import numpy as np
     >>> model = MLP(4, 3, 2, rng=np.random.default_rng(0))
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     save(f"{folder}/model.npz", model, extra={"epoch": 7})
     ...     read_checkpoint(f"{folder}/model.npz").extra
     {'epoch': 7}
     """
-    path = Path(path)
-    extras = {EXTRA + name: array for name, array in (extra_arrays or {}).items()}
-    # C order, so that an array is its bytes, whatever view of a larger one it was.
-    arrays = {
-        name: np.asarray(array, order="C") for name, array in (model.state_dict() | extras).items()
-    }
-    _check_writable(path, arrays)
-    header = {
-        "format": FORMAT,
-        "version": VERSION,
-        "architecture": _describe(model),
-        "arrays": {name: [a.dtype.str, list(a.shape)] for name, a in arrays.items()},
-        "extra": dict(extra or {}),
-    }
+    with _of_the_file(path):
+        arrays = _model_arrays(model) | _extra_arrays(extra_arrays or {})
+        header: dict[str, Any] = {
+            "format": FORMAT,
+            "version": VERSION,
+            "architecture": describe(model),
+            "arrays": {},
+            "extra": dict(extra or {}),
+        }
+        for name, thing in zip(STATES, (optimizer, schedule), strict=True):
+            if thing is not None:
+                header[name], packed = _packed(thing, name)
+                arrays |= packed
+        header["arrays"] = {name: [a.dtype.str, list(a.shape)] for name, a in arrays.items()}
+        content = _sealed(header, arrays)
     with replacing(path, error=CheckpointError) as file:
-        _write(file, _sealed(header, arrays, path), arrays)
+        write(file, content, arrays)
 
 
 @overload
 def load(path: PathLike, *, max_bytes: int = ...) -> MLP: ...
 @overload
-def load(path: PathLike, *, into: M, max_bytes: int = ...) -> M: ...
+def load(
+    path: PathLike,
+    *,
+    into: M,
+    optimizer: Stateful | None = ...,
+    schedule: Stateful | None = ...,
+    max_bytes: int = ...,
+) -> M: ...
 
 
-def load(path: PathLike, *, into: Module | None = None, max_bytes: int = MAX_BYTES) -> Module:
+def load(
+    path: PathLike,
+    *,
+    into: Module | None = None,
+    optimizer: Stateful | None = None,
+    schedule: Stateful | None = None,
+    max_bytes: int = MAX_BYTES,
+) -> Module:
     """Read a model from a file that `save` wrote.
 
     An `MLP` is rebuilt. For any other model, build it and pass it as `into`: its values are
-    replaced, if names and shapes agree one and all, and it is returned.
+    replaced, if names, shapes and dtypes agree one and all, and it is returned. To go on with a
+    training run, build its optimiser and schedule too and pass them as well: all of them get what
+    was saved, or none does.
 
     Raises `CheckpointError` as `read_checkpoint` does, and if the values do not fit the model,
-    naming every one that is missing, unexpected or of another shape.
+    naming every one that is missing, unexpected, or of another shape or a dtype that the model's
+    cannot hold; if an optimiser or schedule does not take its state, or the file has none.
 
     >>> import tempfile
+    >>> import numpy as np
     >>> model = MLP(4, 3, 2, rng=np.random.default_rng(0))
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     save(f"{folder}/model.npz", model)
@@ -138,12 +177,17 @@ def load(path: PathLike, *, into: Module | None = None, max_bytes: int = MAX_BYT
     True
     """
     checkpoint = read_checkpoint(path, max_bytes=max_bytes)
-    try:
+    with _of_the_file(path):
+        wanted = zip(STATES, (optimizer, schedule), strict=True)
+        states = {name: thing for name, thing in wanted if thing is not None}
         if into is None:
+            if states:
+                raise CheckpointError(
+                    f"the {next(iter(states))} belongs to a model that is there already. Build the "
+                    "model first, then the optimiser with its parameters, and pass it as into=."
+                )
             return checkpoint.model()
-        into.load_state_dict(checkpoint.arrays)
-    except CheckpointError as error:
-        raise CheckpointError(f"{path}: {error}") from error
+        _restore(checkpoint, into, states)
     return into
 
 
@@ -154,236 +198,197 @@ def read_checkpoint(path: PathLike, *, max_bytes: int = MAX_BYTES) -> Checkpoint
     one that `save` wrote, is truncated or damaged, comes from a newer version of the library, or
     holds more than `max_bytes`. Its doctest is that of `save`.
     """
-    import struct
-    import zipfile
+    with reading(path, error=CheckpointError) as file, _of_the_file(path):
+        try:
+            return _read(Archive(file), max_bytes)
+        except MemoryError as error:
+            raise CheckpointError("there is not enough memory to read it.") from error
+        # What its content can make of the code that looks at it: all else is a mistake of ours.
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+            if isinstance(error, CheckpointError):
+                raise
+            raise CheckpointError(f"it is truncated or damaged ({error}). {FETCH_AGAIN}") from error
 
-    path = Path(path)
+
+@contextlib.contextmanager
+def _of_the_file(path: PathLike) -> Iterator[None]:
+    """Begin what is said of a file with its name."""
     try:
-        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
-            return _read(archive, path, max_bytes)
-    except zipfile.BadZipFile as error:
-        raise _not_an_archive(path, error) from error
-    except CheckpointError:
-        raise
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{path} does not exist. Check the folder and the name.") from error
-    except OSError as error:
-        raise CheckpointError(
-            f"{path} cannot be read: {error.strerror or error}. Check that it is a file you may "
-            "read."
-        ) from error
-    # All that zipfile, json and NumPy raise for content that makes no sense to them.
-    except (ValueError, TypeError, KeyError, EOFError, RuntimeError, struct.error) as error:
-        raise CheckpointError(f"{path} is damaged ({error}). {FETCH_AGAIN}") from error
-
-
-# --- the architecture -----------------------------------------------------------------------------
-
-
-def _describe(model: Module) -> dict[str, Any] | None:
-    """Return how to build an MLP, or None for models that are built by code of their own."""
-    if type(model) is not MLP:
-        return None
-    children = dict(model.named_children())
-    hidden, output = children.get("hidden1_activation"), children.get("output_activation")
-    if not {type(hidden), type(output)} <= {*ACTIVATIONS.values(), type(None)}:
-        return None
-    return {
-        "type": "MLP",
-        "sizes": list(model.sizes),
-        "activation": type(hidden).__name__ if hidden else None,
-        "output_activation": type(output).__name__ if output else None,
-    }
-
-
-def _build(architecture: dict[str, Any] | None, arrays: Mapping[str, NDArray[Any]]) -> MLP:
-    if architecture is None:
-        raise CheckpointError(
-            "it holds a model's values, but not how to build it: only an MLP of this library is "
-            "described in full. Build the model and use nn.load(path, into=model)."
-        )
-    try:
-        sizes = [int(size) for size in architecture["sizes"]]
-        wanted = sum((n_in + 1) * n_out for n_in, n_out in itertools.pairwise(sizes))
-        # Before any memory is taken for the model.
-        if architecture["type"] != "MLP" or wanted != sum(a.size for a in arrays.values()):
-            raise ValueError(f"{architecture['type']} {sizes} is not what its arrays are of")
-        return MLP(
-            *sizes,
-            activation=_activation(architecture["activation"]),
-            output_activation=_activation(architecture["output_activation"]),
-            weight_init=init.zeros,
-            dtype=next(iter(arrays.values())).dtype,
-        )
-    except (KeyError, TypeError, ValueError, StopIteration) as error:
-        raise CheckpointError(
-            f"its architecture makes no sense ({error}). {FETCH_AGAIN}"
-        ) from error
-
-
-def _activation(name: str | None) -> Module | None:
-    return None if name is None else ACTIVATIONS[name]()
+        yield
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from error
 
 
 # --- writing --------------------------------------------------------------------------------------
 
 
-def _check_writable(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    for name, array in arrays.items():
-        if not _is_plain(array.dtype):
-            raise CheckpointError(
-                f"{path}: '{name}' is an array of {array.dtype}; a model file holds booleans, "
-                "whole numbers and floats only. Convert it, or leave it out."
-            )
+def _model_arrays(model: Module) -> dict[str, NDArray[Any]]:
+    arrays = {}
+    for name, value in model.state_dict().items():
+        check_name(name)
+        if name.startswith((EXTRA, *(f"{state}/" for state in STATES))):
+            raise CheckpointError(f"'{name}' is a name that other arrays have. Rename the tensor.")
+        arrays[name] = storable(name, value)
+    return arrays
 
 
-def _is_plain(dtype: np.dtype[Any]) -> bool:
-    return dtype.kind in "biuf"
+def _extra_arrays(given: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+    arrays = {}
+    for name, value in given.items():
+        check_name(name)
+        arrays[EXTRA + name] = storable(EXTRA + name, value)
+    return arrays
 
 
-def _sealed(header: dict[str, Any], arrays: Mapping[str, NDArray[Any]], path: Path) -> bytes:
-    """Return the header as JSON, with a digest of itself and of the arrays."""
-    try:
-        header["sha256"] = _digest(header, arrays)
-    except (TypeError, ValueError) as error:
-        raise CheckpointError(
-            f"{path}: `extra` cannot be written as JSON: {error}. Leave that out, or give plain "
-            "numbers, texts, lists and dicts; arrays belong into extra_arrays."
-        ) from error
-    return _canonical(header)
+def _packed(thing: Stateful, name: str) -> tuple[Any, dict[str, NDArray[Any]]]:
+    """Return a state in JSON's terms, and its arrays by the names they have in the file."""
+    arrays: list[NDArray[Any]] = []
+    packed = pack(thing.state_dict(), name, arrays)
+    return packed, {f"{name}/{i}": array for i, array in enumerate(arrays)}
 
 
-def _digest(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> str:
-    """Return the SHA-256 of the header, less its digest, and of the arrays in their order."""
+def _sealed(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """Return the header as JSON, ended by a digest of itself and of the arrays."""
     import hashlib
+    import json
 
-    digest = hashlib.sha256(_canonical({k: v for k, v in header.items() if k != "sha256"}))
+    try:
+        text = json.dumps(header, indent=1, allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise CheckpointError(
+            f"`extra` cannot be written as JSON: {error}. Leave that out, or give plain numbers, "
+            "texts, lists and dicts; arrays belong into extra_arrays."
+        ) from error
+    if foreign := [key for key in _keys(header["extra"]) if type(key) is not str]:
+        raise CheckpointError(
+            f"`extra` has the key {foreign[0]!r}, which JSON would turn into a text. "
+            "Give texts for keys."
+        )
+    if not _is_affordable(text, len(text) + sum(a.nbytes + LEAST_MEMBER for a in arrays.values())):
+        raise CheckpointError(
+            "`extra` is too large: it would take more memory to read than the arrays do. "
+            "Give what is long as extra_arrays."
+        )
+    digest = _finished(hashlib.sha256(text), arrays)
+    return text[:-2] + f',\n "sha256": "{digest}"\n}}'.encode()
+
+
+def _keys(value: Any) -> Iterator[Any]:
+    """Yield the keys of all dicts in what JSON can express."""
+    if isinstance(value, dict):
+        yield from value
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for item in value:
+            yield from _keys(item)
+
+
+def _finished(digest: hashlib._Hash, arrays: Mapping[str, NDArray[Any]]) -> str:
+    """Return the SHA-256 that was begun with the header, after the arrays in their order."""
     for array in arrays.values():
         digest.update(array.data if array.size else b"")  # an empty array has no buffer to give
     return digest.hexdigest()
 
 
-def _canonical(header: Mapping[str, Any]) -> bytes:
-    """Return JSON that is the same again after it was read: floats and big integers are exact."""
-    import json
-
-    return json.dumps(header, indent=1, allow_nan=False).encode()
-
-
-def _write(file: BinaryIO, header: bytes, arrays: Mapping[str, NDArray[Any]]) -> None:
-    import zipfile
-
-    # ZipInfo's own date is 1980: the same content gives the same bytes on any day.
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        archive.writestr(zipfile.ZipInfo(HEADER), header)
-        for name, array in arrays.items():
-            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, array, version=NPY_VERSION, allow_pickle=False)
-
-
 # --- reading --------------------------------------------------------------------------------------
 
 
-def _not_an_archive(path: Path, error: Exception) -> CheckpointError:
-    with path.open("rb") as file:
-        begins = file.read(2)
-    if begins == b"PK":
-        return CheckpointError(f"{path} is truncated or damaged ({error}). {FETCH_AGAIN}")
-    return CheckpointError(f"{path} is not a model file: it is no .npz archive. Check the name.")
+def _read(archive: Archive, max_bytes: int) -> Checkpoint:
+    archive.check(max_bytes)
+    header, digest, expected = _header(archive)
+    arrays = archive.arrays(header["arrays"])
+    if _finished(digest, arrays) != expected:
+        raise ValueError("its content does not have the SHA-256 it was saved with")
+    for name, array in arrays.items():
+        arrays[name] = array.astype(array.dtype.newbyteorder("="), copy=False)
+    states = {}
+    for name in STATES:
+        own = _taken(arrays, f"{name}/")
+        states[name] = unpack(header[name], list(own.values())) if name in header else None
+    extra_arrays = _taken(arrays, EXTRA)
+    return Checkpoint(header["architecture"], arrays, header["extra"], extra_arrays, **states)
 
 
-def _read(archive: zipfile.ZipFile, path: Path, max_bytes: int) -> Checkpoint:
+def _header(archive: Archive) -> tuple[dict[str, Any], hashlib._Hash, str]:
+    """Return the header, a digest that was begun with it, and what that is to be in the end."""
     import json
 
-    _check_sizes(archive, path, max_bytes)
-    if HEADER not in archive.namelist():
+    content = archive.header()
+    if not _is_affordable(content, archive.size):
         raise CheckpointError(
-            f"{path} has no {HEADER}: it is an .npz file, but not one that nn.save wrote. "
-            "Read its arrays with np.load."
+            f"its {HEADER} would take far more memory than the file has bytes. {FETCH_AGAIN}"
         )
-    header = json.loads(archive.read(HEADER))
-    _check_version(header, path)
-    declared = {name: (np.dtype(code), tuple(shape)) for name, (code, shape) in _entries(header)}
-    _check_names(archive, declared, path)
-    arrays = {
-        name: _read_array(archive, name, dtype, shape) for name, (dtype, shape) in declared.items()
-    }
-    if header["sha256"] != _digest(header, arrays):
-        raise CheckpointError(
-            f"{path} is damaged: its content does not have the SHA-256 it was saved with. "
-            f"{FETCH_AGAIN}"
-        )
-    native = {name: a.astype(a.dtype.newbyteorder("=")) for name, a in arrays.items()}
-    return Checkpoint(
-        header["architecture"],
-        {name: a for name, a in native.items() if not name.startswith(EXTRA)},
-        header["extra"],
-        {name[len(EXTRA) :]: a for name, a in native.items() if name.startswith(EXTRA)},
-    )
-
-
-def _check_sizes(archive: zipfile.ZipFile, path: Path, max_bytes: int) -> None:
-    total = 0
-    for entry in archive.infolist():
-        if entry.compress_type != 0:  # ZIP_STORED
-            raise CheckpointError(
-                f"{path}: the entry {entry.filename} is compressed, which nn.save never does, and "
-                f"might be far larger than it looks. {FETCH_AGAIN}"
-            )
-        total += entry.file_size
-    if total > max_bytes:
-        raise CheckpointError(
-            f"{path} holds {total} bytes, more than the {max_bytes} allowed. If the file is "
-            "right, allow more with max_bytes."
-        )
-
-
-def _check_version(header: Any, path: Path) -> None:
+    digest, expected = _unsealed(content)
+    text = content.decode("ascii")
+    del content  # or there would be two of it while the second is read
+    header = json.loads(text)
     if not isinstance(header, dict) or header.get("format") != FORMAT:
-        raise CheckpointError(f"{path}: its {HEADER} is not that of a model file. Check the name.")
+        raise CheckpointError(f"its {HEADER} is not that of a model file. Check the name.")
     version = header.get("version")
     if version != VERSION:
         raise CheckpointError(
-            f"{path} has version {version} of the format and this library reads version "
+            f"it has version {version!r:.20} of the format and this library reads version "
             f"{VERSION}. Upgrade tinygrad_bp, or save the model with this version."
         )
-
-
-def _entries(header: dict[str, Any]) -> list[tuple[str, tuple[str, list[int]]]]:
-    entries = header["arrays"]
-    if not isinstance(entries, dict) or not isinstance(header["extra"], dict):
+    if not (isinstance(header["arrays"], dict) and isinstance(header["extra"], dict)):
         raise ValueError(f"{HEADER} is malformed")
-    return list(entries.items())
+    return header, digest, expected
 
 
-def _check_names(archive: zipfile.ZipFile, declared: Mapping[str, Any], path: Path) -> None:
-    expected = [HEADER, *(f"{name}.npy" for name in declared)]
-    found = archive.namelist()
-    problems = [f"missing: {name}" for name in expected if name not in found]
-    problems += [f"unexpected: {name}" for name in found if name not in expected]
-    problems += [f"twice: {name}" for name in set(found) if found.count(name) > 1]
-    if problems:
+def _unsealed(header: bytes) -> tuple[hashlib._Hash, str]:
+    """Return a digest of the header without the seal at its end, and the digest in that seal."""
+    import hashlib
+
+    seal = SEAL.search(header, max(0, len(header) - 200))
+    if seal is None:
+        return hashlib.sha256(), ""
+    digest = hashlib.sha256(memoryview(header)[: seal.start()])
+    digest.update(seal[3] + b"}")
+    return digest, seal[2].decode()
+
+
+def _is_affordable(text: bytes, size: int) -> bool:
+    """Whether a header takes no more memory, as Python's objects, than a file of this size may.
+
+    In front of every value is one of four characters, and no small object takes more than 64
+    bytes for each of them; texts take a byte for each character, or four where one is escaped.
+    """
+    values = sum(map(text.count, (b",", b"[", b"{", b":")))
+    letters = (6 if b"\\u" in text else 3) * len(text)
+    return letters + 64 * values <= max(2.5 * size, SMALL_HEADER)
+
+
+def _taken(arrays: dict[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
+    """Take the arrays whose names begin with the prefix out of the dict, and the prefix off."""
+    names = [name for name in arrays if name.startswith(prefix)]
+    return {name.removeprefix(prefix): arrays.pop(name) for name in names}
+
+
+def _restore(checkpoint: Checkpoint, model: Module, things: Mapping[str, Stateful]) -> None:
+    """Put what was saved into the model and the others: into all of them, or into none."""
+    for name in things:
+        if getattr(checkpoint, name) is None:
+            raise CheckpointError(f"it holds no {name}: it was saved without. Leave it out.")
+    if type(model).load_state_dict is Module.load_state_dict:
+        fitted(dict(model.named_tensors()), checkpoint.arrays)
+    # The schedule first: it may set the learning rate, and the optimiser's own has the last word.
+    order = [name for name in reversed(STATES) if name in things]
+    before = {name: copy.deepcopy(things[name].state_dict()) for name in order}
+    try:
+        for name in order:
+            _hand_over(name, things[name], getattr(checkpoint, name))
+        model.load_state_dict(checkpoint.arrays)
+    except BaseException:
+        for name in order:
+            things[name].load_state_dict(before[name])
+        raise
+
+
+def _hand_over(name: str, thing: Stateful, state: Any) -> None:
+    try:
+        thing.load_state_dict(state)
+    except Exception as error:  # whatever a class of the user's raises
         raise CheckpointError(
-            f"{path} does not hold what its header says: {'; '.join(problems)}. {FETCH_AGAIN}"
-        )
-
-
-def _read_array(
-    archive: zipfile.ZipFile, name: str, dtype: np.dtype[Any], shape: tuple[int, ...]
-) -> NDArray[Any]:
-    """Return a read-only array of exactly the dtype and shape that the header declares."""
-    with archive.open(f"{name}.npy") as member:
-        if np.lib.format.read_magic(member) != NPY_VERSION:
-            raise ValueError(f"'{name}' is in another version of the .npy format")
-        found_shape, fortran, found = np.lib.format.read_array_header_1_0(member)
-        if not _is_plain(found):
-            raise ValueError(f"'{name}' holds {found} objects, which might run code")
-        if (found, found_shape, fortran) != (dtype, shape, False):
-            raise ValueError(
-                f"'{name}' is {found} of shape {found_shape}, not {dtype} of shape {shape} as its "
-                "header says"
-            )
-        body = member.read()
-    if len(body) != math.prod(shape) * dtype.itemsize:
-        raise ValueError(f"'{name}' has {len(body)} bytes for {dtype} of shape {shape}")
-    return np.frombuffer(body, dtype).reshape(shape)
+            f"the {name} that it holds does not fit the one given: {error}. Build it as it was "
+            "when it was saved, or leave it out."
+        ) from error
