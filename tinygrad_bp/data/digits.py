@@ -1,8 +1,8 @@
 """Digits that look written by hand, drawn by the library itself: data without a download.
 
 Each image is a pen's path (`strokes.py`), bent, slanted and scaled as hands differ, then inked.
-Whatever can be is linear, so that thousands of images cost a few matrix products: a natural cubic
-spline is a fixed matrix times its control points, and the ink that a path leaves at a pixel,
+A natural cubic spline is a fixed matrix times its control points, and the ink that a path leaves
+at a pixel,
 
     sum over the path's segments s of length_s exp(-(row - y_s)^2 / 2 w_s^2)
                                              exp(-(column - x_s)^2 / 2 w_s^2) / (w_s sqrt(2 pi)),
@@ -10,6 +10,9 @@ spline is a fixed matrix times its control points, and the ink that a path leave
 is for all pixels the product of a (28, segments) and a (segments, 28) matrix, since the Gaussian
 factorises. Along a straight stroke that sum is exp(-distance^2 / 2 w^2): where it passes LEVEL is
 the stroke's edge. Shapes in comments: m images, k control points, s samples along the path.
+
+The same generator gives the same bytes on every processor: all is made of the operations of
+`arithmetic.py`, and the one matrix product is of whole numbers, small enough to be exact.
 """
 
 from __future__ import annotations
@@ -22,33 +25,37 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tinygrad_bp.data.arithmetic import exp, log, sine, total
 from tinygrad_bp.data.strokes import DRAWINGS
 from tinygrad_bp.errors import LabelError, ShapeError
 
 __all__ = ["drawn_digits"]
 
 Floats: TypeAlias = NDArray[np.float32]
+Doubles: TypeAlias = NDArray[np.float64]
 
 SIDE = 28  # pixels
 BOX = 20.0  # pixels that a digit with its ink spans on its longer side, as in MNIST
 CENTRE = 14.0  # where its centre of mass lies, in pixels from the middle of the first pixel
 SPACING = 3.0  # of the samples along the path, in hundredths of a digit's height
 LEVEL = 0.4  # the ink at the edge of a stroke, as a share of that in its middle
-REACH = math.sqrt(-2 * math.log(LEVEL))  # half a stroke's width, in units of the Gaussian's w
+REACH = math.sqrt(-2 * log(np.array([LEVEL]))[0])  # half a stroke's width, in units of w
 EDGE = 1.2  # pixels over which a stroke fades to paper
 WOBBLE = 2.3  # standard deviation of the control points, in hundredths of a digit's height
 BEND = 4.8  # of the displacement by one wave, likewise
 WAVES = 5  # that bend a digit as a whole
 CHUNK = 256  # images drawn at once, so that their arrays stay in the processor's cache
+INKED = 32  # of them inked at once, likewise
+BITS = 22, 30  # of the columns' and rows' share in a sum, so that it stays below 2^53
 
 
 class _Drawing(NamedTuple):
     """A way to write a digit, ready to be varied."""
 
     weight: float
-    points: Floats  # (k, 2), x and y
-    spline: Floats  # (s, k): spline @ points are samples along the path
-    inked: Floats  # (s - 1,): 1 where the pen is down from one sample to the next, else 0
+    points: Doubles  # (k, 2), x and y
+    spline: Doubles  # (k, s): the share of each point in the samples along the path
+    inked: Doubles  # (s - 1, 1): 1 where the pen is down from one sample to the next, else 0
 
 
 def drawn_digits(
@@ -105,97 +112,145 @@ def _checked_labels(labels: ArrayLike, n: int) -> NDArray[np.int64]:
 def _draw(drawing: _Drawing, m: int, rng: np.random.Generator, sloppiness: float) -> Floats:
     """Return `m` images (m, 784) of one drawing, each with variations of its own."""
     shaken = drawing.points + WOBBLE * sloppiness * _normal(rng, m, *drawing.points.shape)
-    path = _bend(drawing.spline @ shaken, rng, sloppiness)  # (m, s, 2)
-    path = path @ _hands(m, rng, sloppiness)
+    path = _along(drawing.spline, np.moveaxis(shaken, 0, 2))
+    path = _bend(path, rng, sloppiness)
+    path = _write(path, rng, sloppiness)
     reach = _pen(path, drawing.inked, rng)
-    return _ink(_place(path, reach, drawing.inked), reach, drawing.inked, rng)
+    path = _place(path, reach, drawing.inked)
+    pressure = _pressure(m, len(drawing.inked), rng)
+    images = np.empty((m, SIDE * SIDE), np.float32)
+    for start in range(0, m, INKED):
+        part = slice(start, start + INKED)
+        images[part] = _ink(path[..., part], reach[part], drawing.inked, pressure[part])
+    return images
 
 
-def _normal(rng: np.random.Generator, *shape: int) -> Floats:
+def _normal(rng: np.random.Generator, *shape: int) -> Doubles:
     # Cut off at two standard deviations: people differ, but few write beyond recognition.
-    return np.clip(rng.standard_normal(shape, dtype=np.float32), -2, 2)
+    return np.clip(rng.standard_normal(shape, dtype=np.float32), -2, 2).astype(np.float64)
 
 
-def _bend(path: Floats, rng: np.random.Generator, sloppiness: float) -> Floats:
-    """Shift the samples of each path by slow waves, which bend it as a whole."""
-    m = len(path)
-    for _ in range(WAVES):
-        wave_vector = 0.03 * _normal(rng, m, 2, 1)  # radians for each hundredth of the height
-        phase = 2 * math.pi * rng.random((m, 1, 1), dtype=np.float32)
-        shift = BEND * sloppiness * _normal(rng, m, 1, 2)
-        path = path + shift * np.sin(path @ wave_vector + phase)
+def _uniform(rng: np.random.Generator, *shape: int) -> Doubles:
+    return rng.random(shape, dtype=np.float32).astype(np.float64)
+
+
+def _along(spline: Doubles, points: Doubles) -> Doubles:
+    """Return the samples (s, 2, m) of the curves through points (k, 2, m)."""
+    path: Doubles = spline[0, :, None, None] * points[0]
+    for share, point in zip(spline[1:], points[1:], strict=True):
+        path += share[:, None, None] * point
     return path
 
 
-def _hands(m: int, rng: np.random.Generator, sloppiness: float) -> Floats:
-    """Return a matrix (m, 2, 2) for each image: its hand's width, slant and turn."""
-    width, slant, turn = sloppiness * _normal(rng, 3, m)
-    width, slant, turn = 1.1 * np.exp(0.18 * width), 0.16 + 0.28 * slant, 0.12 * turn
-    cos, sin = np.cos(turn), np.sin(turn)
-    # The product [[width, 0], [-slant, 1]] @ [[cos, sin], [-sin, cos]], for rows (x, y) from left.
-    rows = [[width * cos, width * sin], [-slant * cos - sin, cos - slant * sin]]
-    return np.ascontiguousarray(np.moveaxis(np.array(rows), 2, 0))
+def _bend(path: Doubles, rng: np.random.Generator, sloppiness: float) -> Doubles:
+    """Shift the samples of each path by slow waves, which bend it as a whole."""
+    m = path.shape[2]
+    for _ in range(WAVES):
+        # In radians for each hundredth of the height, then in turns.
+        along_x, along_y = (0.03 / (2 * math.pi)) * _normal(rng, m, 2).T
+        phase = _uniform(rng, m)
+        shift = BEND * sloppiness * _normal(rng, m, 2).T
+        wave = sine(path[:, 0] * along_x + path[:, 1] * along_y + phase)
+        path = path + shift * wave[:, None]
+    return path
 
 
-def _pen(path: Floats, inked: Floats, rng: np.random.Generator) -> Floats:
-    """Return half the width of each image's strokes (m, 1), in pixels."""
-    width, height = np.ptp(path, axis=1).T
+def _write(path: Doubles, rng: np.random.Generator, sloppiness: float) -> Doubles:
+    """Return the paths as their hands write them: with a width, a slant and a turn of their own."""
+    width, slant, turn = sloppiness * _normal(rng, 3, path.shape[2])
+    width, slant, turn = 1.1 * exp(0.18 * width), 0.16 + 0.28 * slant, (0.06 / math.pi) * turn
+    cos, sin = sine(turn + 0.25), sine(turn)
+    x, y = path[:, 0], path[:, 1]
+    # (x, y) @ [[width, 0], [-slant, 1]] @ [[cos, sin], [-sin, cos]]
+    x = x * width - y * slant
+    return np.stack([x * cos - y * sin, x * sin + y * cos], axis=1)
+
+
+def _pen(path: Doubles, inked: Doubles, rng: np.random.Generator) -> Doubles:
+    """Return half the width of each image's strokes (m,), in pixels."""
+    width, height = path.max(axis=0) - path.min(axis=0)
     _, lengths = _segments(path, inked)
     # A pen too wide for the room between the strokes would make a blob of the digit. The room is
     # the area over the length that the path has beyond a single stroke from top to bottom.
-    surplus = np.maximum(lengths.sum(axis=1) - height, 1)
+    surplus = np.maximum(total(lengths) - height, 1)
     room = BOX / np.maximum(width, height) * width * height / surplus
-    reach = 1.25 * np.exp(0.22 * _normal(rng, len(path)))
-    limited: Floats = np.minimum(reach, np.maximum(0.3 * room, 0.7))
-    return limited[:, None]
+    reach = 1.25 * exp(0.22 * _normal(rng, path.shape[2]))
+    limited: Doubles = np.minimum(reach, np.maximum(0.3 * room, 0.7))
+    return limited
 
 
-def _place(path: Floats, reach: Floats, inked: Floats) -> Floats:
-    """Scale the paths (m, s, 2) to the box, in pixels, and centre their mass in the image."""
-    low, high = path.min(axis=1), path.max(axis=1)  # (m, 2)
-    scale = (BOX - 2 * reach) / (high - low).max(axis=1, keepdims=True)
+def _place(path: Doubles, reach: Doubles, inked: Doubles) -> Doubles:
+    """Scale the paths (s, 2, m) to the box, in pixels, and centre their mass in the image."""
+    low, high = path.min(axis=0), path.max(axis=0)  # (2, m)
+    scale = (BOX - 2 * reach) / (high - low).max(axis=0)
     middles, lengths = _segments(path, inked)
-    mass_centre = (lengths[:, None] @ middles)[:, 0] / lengths.sum(axis=1, keepdims=True)
+    mass_centre = total(middles * lengths[:, None]) / total(lengths)
     shift = CENTRE - scale * mass_centre
     # A lopsided digit stays off centre rather than lose ink at the border.
     shift = np.clip(shift, reach - scale * low, SIDE - 1 - reach - scale * high)
-    placed: Floats = scale[:, None] * path + shift[:, None]
+    placed: Doubles = scale * path + shift
     return placed
 
 
-def _segments(path: Floats, inked: Floats) -> tuple[Floats, Floats]:
-    """Return the middles (m, s - 1, 2) and inked lengths (m, s - 1) of a path's segments."""
-    steps: Floats = np.diff(path, axis=1)
-    middles: Floats = (path[:, 1:] + path[:, :-1]) * np.float32(0.5)
-    return middles, np.hypot(steps[..., 0], steps[..., 1]) * inked
+def _segments(path: Doubles, inked: Doubles) -> tuple[Doubles, Doubles]:
+    """Return the middles (s - 1, 2, m) and inked lengths (s - 1, m) of a path's segments."""
+    x, y = np.moveaxis(path[1:] - path[:-1], 1, 0)
+    return (path[1:] + path[:-1]) * 0.5, np.sqrt(x * x + y * y) * inked
 
 
-def _ink(path: Floats, reach: Floats, inked: Floats, rng: np.random.Generator) -> Floats:
+def _pressure(m: int, s: int, rng: np.random.Generator) -> Doubles:
+    """Return factors (m, s) by which the pen's pressure widens a stroke along its way."""
+    along = np.arange(s) / (s - 1)
+    cycles, phase = 3 * _uniform(rng, 2, m, 1)
+    return 1 + 0.12 * sine(cycles * along + phase)
+
+
+def _ink(path: Doubles, reach: Doubles, inked: Doubles, pressure: Doubles) -> Floats:
     """Return the images (m, 784) of paths in pixels, with strokes 2 * reach wide."""
     middles, lengths = _segments(path, inked)
-    widths = reach / REACH * _pressure(len(path), len(inked), rng)  # w in the formula above
-    pixels = np.arange(SIDE, dtype=np.float32)[:, None]
-    x, y = middles[:, None, :, 0], middles[:, None, :, 1]
-    sharpness = -0.5 / widths[:, None] ** 2
-    # Beyond exp(-30) there is nothing to see, and the product of two of them stays clear of the
-    # subnormal numbers, with which processors are several times slower.
-    rows = np.exp(np.maximum(sharpness * (pixels - y) ** 2, -30))  # (m, 28, s - 1)
-    columns = np.exp(np.maximum(sharpness * (pixels - x) ** 2, -30))
-    rows *= (lengths / (math.sqrt(2 * math.pi) * widths))[:, None]
-    ink = (rows @ columns.swapaxes(1, 2)).reshape(len(path), SIDE * SIDE)
+    x, y = np.ascontiguousarray(middles.transpose(1, 2, 0))  # (m, s - 1)
+    reach = reach[:, None]
+    widths = reach / REACH * pressure  # w in the formula above
+    sharpness = 0.5 / (widths * widths)
+    thickness = lengths.T / (math.sqrt(2 * math.pi) * widths)
+    # Counted in units so small that nothing is lost, and so large that all sums are exact.
+    _, largest = np.frexp(total(thickness.T))  # 2 to the power of it
+    units = largest[:, None] - BITS[1]
+    columns = _gaussians(x, sharpness, float(1 << BITS[0]))
+    rows = _gaussians(y, sharpness, np.ldexp(thickness, -units))
+    counted = rows.swapaxes(0, 1) @ np.moveaxis(columns, 0, 2)
+    ink = np.ldexp(counted.reshape(len(x), SIDE * SIDE), units - BITS[0])
     # Back from the ink to the distance from the middle of a stroke; where strokes meet it is 0.
-    distance = reach / REACH * np.sqrt(-2 * np.log(np.clip(ink, 1e-9, 1)))
+    distance = reach / REACH * np.sqrt(-2 * log(np.clip(ink, 1e-9, 1)))
     shade = 0.5 + (reach - distance) / EDGE
-    image: Floats = np.rint(255 * np.clip(shade, 0, 1)) / 255
+    levels = np.rint(255 * np.clip(shade, 0, 1)).astype(np.float32)
+    image: Floats = levels / np.float32(255)
     return image
 
 
-def _pressure(m: int, s: int, rng: np.random.Generator) -> Floats:
-    """Return factors (m, s) by which the pen's pressure widens a stroke along its way."""
-    along = np.linspace(0, 1, s, dtype=np.float32)
-    cycles, phase = 3 * rng.random((2, m, 1), dtype=np.float32)
-    factors: Floats = 1 + 0.12 * np.sin(2 * math.pi * (cycles * along + phase))
-    return factors
+def _gaussians(centres: Doubles, sharpness: Doubles, height: Doubles | float) -> Doubles:
+    """Return height * exp(-sharpness * (p - centre)^2) for all pixels p, in whole numbers.
+
+    From the middle pixel on, each value is the one before it times a ratio, and each ratio is the
+    one before it times exp(-2 * sharpness).
+    """
+    values = np.empty((SIDE, *centres.shape))
+    off = SIDE // 2 - centres
+    bend = exp(-2 * sharpness)
+    rising = exp(-sharpness * (2 * off + 1))
+    middle = height * exp(-sharpness * (off * off))
+    np.rint(middle, out=values[SIDE // 2])
+    with np.errstate(under="ignore"):  # what is so far away is 0 in whole numbers
+        for pixels, ratio in (
+            (range(SIDE // 2 + 1, SIDE), rising),
+            (range(SIDE // 2 - 1, -1, -1), bend / rising),
+        ):
+            value = middle.copy()
+            for p in pixels:
+                value *= ratio
+                ratio *= bend  # noqa: PLW2901
+                np.rint(value, out=values[p])
+    return values
 
 
 @functools.cache
@@ -213,11 +268,12 @@ def _prepared(weight: float, path: str) -> _Drawing:
         block[:, run] = samples
         blocks.append(block)
         inked += [1] * (len(block) - 1) + [0 if lifts else 1]
+    # In single precision, as they have been from the beginning.
     return _Drawing(
         weight,
-        points.astype(np.float32),
-        np.concatenate(blocks, dtype=np.float32),
-        np.array(inked[:-1], np.float32),
+        points.astype(np.float32).astype(np.float64),
+        np.ascontiguousarray(np.concatenate(blocks, dtype=np.float32).T, np.float64),
+        np.array(inked[:-1], np.float64)[:, None],
     )
 
 
@@ -250,22 +306,39 @@ def _natural_spline(points: NDArray[np.float64]) -> NDArray[np.float64]:
     points' distances (the centripetal parametrisation, which keeps it from looping between close
     points). The samples are about SPACING apart.
     """
-    distances = np.hypot(*np.diff(points, axis=0).T)
+    x, y = (points[1:] - points[:-1]).T
+    distances = np.sqrt(x * x + y * y)
     knots = np.append(0, np.cumsum(np.sqrt(distances)))
     steps, k = np.diff(knots), len(knots)
-    # Second derivatives at the knots, linear in the points: system @ second = right @ points.
-    system, right = np.eye(k), np.zeros((k, k))
-    for i in range(1, k - 1):
-        before, after = steps[i - 1], steps[i]
-        system[i, i - 1 : i + 2] = before / 6, (before + after) / 3, after / 6
-        right[i, i - 1 : i + 2] = 1 / before, -1 / before - 1 / after, 1 / after
-    second = np.linalg.solve(system, right)  # (k, k)
+    second = _curvatures(steps)  # (k, k)
     way = np.append(0, np.cumsum(distances))
-    at = np.interp(np.linspace(0, way[-1], math.ceil(way[-1] / SPACING) + 1), way, knots)
-    i = np.clip(np.searchsorted(knots, at, side="right") - 1, 0, k - 2)
-    b = (at - knots[i]) / steps[i]
+    n = math.ceil(way[-1] / SPACING)
+    samples = np.arange(n + 1) * (way[-1] / n)
+    i = np.clip(np.searchsorted(way, samples, side="right") - 1, 0, k - 2)
+    b = (samples - way[i]) / distances[i]
     a = 1 - b
     straight = a[:, None] * np.eye(k)[i] + b[:, None] * np.eye(k)[i + 1]
-    curved = (a**3 - a)[:, None] * second[i] + (b**3 - b)[:, None] * second[i + 1]
-    samples: NDArray[np.float64] = straight + (steps[i] ** 2 / 6)[:, None] * curved
-    return samples
+    curved = (a * a * a - a)[:, None] * second[i] + (b * b * b - b)[:, None] * second[i + 1]
+    spline: Doubles = straight + (steps[i] * steps[i] / 6)[:, None] * curved
+    return spline
+
+
+def _curvatures(steps: Doubles) -> Doubles:
+    """Return the second derivatives at k knots, linear in the k points: a matrix (k, k).
+
+    They solve a system in which each depends on its neighbours alone, by Gaussian elimination from
+    the first to the last and back (Thomas's algorithm). At both ends they are zero.
+    """
+    k = len(steps) + 1
+    second, diagonal = np.zeros((k, k)), np.ones(k)
+    for i in range(1, k - 1):
+        before, after = steps[i - 1], steps[i]
+        second[i, i - 1 : i + 2] = 1 / before, -1 / before - 1 / after, 1 / after
+        diagonal[i] = (before + after) / 3
+        if i > 1:
+            factor = before / 6 / diagonal[i - 1]
+            diagonal[i] -= factor * before / 6
+            second[i] -= factor * second[i - 1]
+    for i in range(k - 2, 0, -1):
+        second[i] = (second[i] - steps[i] / 6 * second[i + 1]) / diagonal[i]
+    return second
