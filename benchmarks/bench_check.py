@@ -1,6 +1,6 @@
 """What gradient checkers notice, and what they complain of without reason.
 
-    python benchmarks/bench_check.py [--rounds N] [--threads N] [--json]
+    python benchmarks/bench_check.py [--rounds N] [--threads N] [--core N] [--json]
 
 Every case is a function and its vector-Jacobian product, both written by hand: in half of them the
 product is wrong. Each checker sees the pair as its library's own differentiable function, in double

@@ -1,6 +1,6 @@
 """What the engine itself costs: one op, a million ops, a diamond, memory, the import.
 
-    python benchmarks/bench_engine.py [--rounds N] [--threads N] [--json]
+    python benchmarks/bench_engine.py [--rounds N] [--threads N] [--core N] [--json]
 
 Ops are timed in chains of 100 on four float64 numbers, so that arithmetic hardly counts. Forward
 is recording the chain and freeing it, backward is the gradient of its end with the graph kept;
@@ -156,8 +156,8 @@ def time_op(name: str, peers: Mapping[str, Library], rounds: int) -> dict[str, l
         runs[f"{peer} backward"] = measure.repeated(library.pull, recorded, arriving)
     plain = Library(lambda function, x: function(x), lambda *_: START, np.asarray, np)
     runs["NumPy"] = measure.repeated(chained(ops(plain)[name], LENGTH), START)
-    times = measure.interleave(runs, rounds=rounds)
-    return {run: [t / LENGTH for t in taken] for run, taken in times.items()}
+    timings = measure.interleave(runs, rounds=rounds)
+    return {run: [t / LENGTH for t in timing.microseconds] for run, timing in timings.items()}
 
 
 # --- large graphs ---------------------------------------------------------------------------
@@ -279,11 +279,11 @@ def measure_graphs(peers: Mapping[str, Library]) -> tuple[Table, dict[str, Any]]
         peer: [statistics.median(turn[peer][i] for turn in turns) for i in range(3)]
         for peer in peers
     }
-    taken = measure.interleave(
+    timings = measure.interleave(
         {peer: measure.repeated(diamond, library) for peer, library in peers.items()},
         rounds=OPTIONS.rounds,
     )
-    depth = {peer: statistics.median(times) / 1e3 for peer, times in taken.items()}
+    depth = {peer: statistics.median(timing.microseconds) / 1e3 for peer, timing in timings.items()}
     header = ["library", "forward, s", "backward, s", "freeing, s", "diamond, ms"]
     rows = [
         [peer, *(f"{seconds:.2f}" for seconds in chain[peer]), f"{depth[peer]:.2f}"]

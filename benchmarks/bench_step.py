@@ -1,251 +1,264 @@
 """One step of stochastic gradient descent: this library, NumPy by hand, PyTorch, JAX.
 
-    python benchmarks/bench_step.py [--rounds N] [--threads N] [--json]
+    python benchmarks/bench_step.py [--rounds N] [--processes N] [--loss NAME ...] [--parts]
+                                    [--together] [--threads N] [--core N] [--json]
 
-Sigmoid layers, the sum of squares averaged over the mini-batch, float32. All begin with the same
-weights, see the same mini-batch and take the same number of steps. Before anything is timed, one
-large step of each is compared to one done by hand in float64; after it, the weights of all are
-compared again.
+The contestants are in `step.py`. Each of them has a process to itself, as it would in use: in one
+process (`--together`) they share a heap, and what one of them frees costs another page faults. The
+processes take turns, and are started afresh several times for every net.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from itertools import pairwise
+import argparse
+import contextlib
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from statistics import median
 from typing import Any, NamedTuple, TypeAlias
 
 import measure
+import step  # imports NumPy, with which only the processes calculate that are started from here
 
-if __name__ == "__main__":
-    OPTIONS = measure.options(__doc__, rounds=200)  # before NumPy is imported
+Figures: TypeAlias = dict[str, dict[str, float]]
+"""A number for each contestant, by what the number is."""
+Spreads: TypeAlias = dict[str, dict[str, list[float]]]
+"""A list of such numbers for each contestant, one from each time that it was started afresh."""
+Table: TypeAlias = tuple[list[str], list[list[str]]]
 
-import numpy as np
-
-Array: TypeAlias = np.ndarray[Any, Any]
-
-NETS = (  # batch, sizes of the layers
-    (10, (784, 16, 16, 10)),
-    (100, (784, 16, 16, 10)),
-    (128, (784, 128, 10)),
-    (128, (784, 512, 512, 10)),
-)
-LR = 1e-3  # so small that after all rounds no neuron is saturated and no gradient denormal
-HAND, OURS, PRODUCTS = "NumPy by hand", "tinygrad_bp", "matrix products alone"
-
-
-class Problem:
-    """A mini-batch and first weights: x (n, in), y (n, out), each W (out, in), each b (out,)."""
-
-    def __init__(self, batch: int, sizes: tuple[int, ...]) -> None:
-        rng = np.random.default_rng(0)
-        self.sizes = sizes
-        self.name = f"{'-'.join(map(str, sizes))}, batch {batch}"
-        self.x = rng.random((batch, sizes[0]), dtype=np.float32)
-        self.y = np.eye(sizes[-1], dtype=np.float32)[rng.integers(0, sizes[-1], batch)]
-        self.W = [
-            (rng.standard_normal((n_out, n_in)) / np.sqrt(n_in)).astype(np.float32)
-            for n_in, n_out in pairwise(sizes)
-        ]
-        self.b = [np.zeros(n_out, np.float32) for n_out in sizes[1:]]
+NETS = {  # batch, sizes of the layers
+    "784-16-16-10, batch 10": (10, (784, 16, 16, 10)),
+    "784-16-16-10, batch 100": (100, (784, 16, 16, 10)),
+    "784-128-10, batch 128": (128, (784, 128, 10)),
+    "784-512-512-10, batch 128": (128, (784, 512, 512, 10)),
+}
+LOSSES = ("sum_squares", "cross_entropy")
 
 
-class Contestant(NamedTuple):
-    """A network that can be trained, beginning with a problem's weights."""
-
-    run: measure.Run
-    """Take a number of steps."""
-    weights: Callable[[], list[Array]]
-    """Return the matrices as they are now, each (out, in)."""
-
-
-# --- the contestants ------------------------------------------------------------------------
-
-
-def by_hand(problem: Problem, lr: float, dtype: Any = np.float32) -> Contestant:
-    """The step as one writes it in NumPy, with the derivatives worked out on paper."""
-    x, y, n = problem.x.astype(dtype), problem.y.astype(dtype), len(problem.x)
-    W = [w.astype(dtype) for w in problem.W]
-    b = [c.astype(dtype) for c in problem.b]
-
-    def step() -> Any:
-        a = x
-        activations = [a]
-        for l in range(len(W)):
-            z = a @ W[l].T
-            z += b[l]
-            a = 1 / (1 + np.exp(-z))  # (n, out)
-            activations.append(a)
-        error = a - y
-        cost = (error * error).sum() / n
-        delta = (2 / n) * error * a * (1 - a)
-        for l in reversed(range(len(W))):
-            a = activations[l]
-            gradient_W, gradient_b = delta.T @ a, delta.sum(axis=0)
-            if l:
-                delta = (delta @ W[l]) * a * (1 - a)
-            W[l] -= lr * gradient_W
-            b[l] -= lr * gradient_b
-        return cost
-
-    return Contestant(measure.repeated(step), lambda: W)
-
-
-def products(problem: Problem) -> measure.Run:
-    """The matrix products of a step and nothing else: what no implementation can do without."""
-    W = problem.W
-    a = [problem.x, *(np.ones((len(problem.x), n), np.float32) for n in problem.sizes[1:])]
-
-    def step() -> None:
-        for l in range(len(W)):
-            a[l] @ W[l].T
-        for l in reversed(range(len(W))):
-            a[l + 1].T @ a[l]
-            if l:
-                a[l + 1] @ W[l]
-
-    return measure.repeated(step)
-
-
-def ours(problem: Problem, lr: float) -> Contestant:
-    """A step of tinygrad_bp as a user writes it, with `nn` and `optim`."""
-    from tinygrad_bp import nn, optim
-
-    x, y = problem.x, problem.y
-    model = nn.MLP(*problem.sizes, output_activation=nn.Sigmoid())
-    layers = [layer for layer in model if isinstance(layer, nn.Linear)]
-    for layer, W, b in zip(layers, problem.W, problem.b, strict=True):
-        layer.weight.data, layer.bias.data = W, b
-    loss = nn.SumSquares()
-    optimizer = optim.SGD(model.parameters(), lr=lr)
-
-    def step() -> None:
-        optimizer.zero_grad()
-        cost = loss(model(x), y)
-        cost.backward()
-        optimizer.step()
-
-    return Contestant(measure.repeated(step), lambda: [layer.weight.data for layer in layers])
-
-
-def pytorch(problem: Problem, lr: float) -> Contestant:
-    """The same lines in PyTorch, eager."""
-    import torch
-
-    torch.set_num_threads(OPTIONS.threads)
-    x, y, n = torch.tensor(problem.x), torch.tensor(problem.y), len(problem.x)
-    layers = [torch.nn.Linear(n_in, n_out) for n_in, n_out in pairwise(problem.sizes)]
-    for layer, W, b in zip(layers, problem.W, problem.b, strict=True):
-        layer.weight.data, layer.bias.data = torch.tensor(W), torch.tensor(b)
-    model = torch.nn.Sequential(*(m for layer in layers for m in (layer, torch.nn.Sigmoid())))
-    loss = torch.nn.MSELoss(reduction="sum")
-    optimizer = torch.optim.SGD(model.parameters(), lr=lr)
-
-    def step() -> None:
-        optimizer.zero_grad()
-        cost = loss(model(x), y) / n
-        cost.backward()
-        optimizer.step()
-
-    return Contestant(
-        measure.repeated(step), lambda: [layer.weight.detach().numpy() for layer in layers]
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that only this benchmark has."""
+    add = parser.add_argument
+    add(
+        "--processes",
+        type=measure.positive,
+        default=5,
+        metavar="N",
+        help="fresh ones for each net (5)",
     )
-
-
-def jax(problem: Problem, lr: float) -> Contestant:
-    """The whole step compiled by JAX, with the old weights' memory given to the new ones."""
-    import jax
-    import jax.numpy as jnp
-
-    x, y = jnp.array(problem.x), jnp.array(problem.y)
-    parameters = [(jnp.array(W), jnp.array(b)) for W, b in zip(problem.W, problem.b, strict=True)]
-
-    def cost(parameters: Any, x: Any, y: Any) -> Any:
-        a = x
-        for W, b in parameters:
-            a = jax.nn.sigmoid(a @ W.T + b)
-        return jnp.sum((a - y) ** 2) / len(x)
-
-    def descend(parameters: Any, x: Any, y: Any) -> Any:
-        gradients = jax.grad(cost)(parameters, x, y)
-        return jax.tree.map(lambda p, g: p - lr * g, parameters, gradients)
-
-    step = jax.jit(descend, donate_argnums=0)
-
-    def run(n: int) -> None:
-        nonlocal parameters
-        for _ in range(n):
-            parameters = step(parameters, x, y)
-        jax.block_until_ready(parameters)
-
-    return Contestant(run, lambda: [np.asarray(W) for W, _ in parameters])
-
-
-def contestants() -> dict[str, Callable[[Problem, float], Contestant]]:
-    """Return what there is to compare, by name, the hand-written step first."""
-    found: dict[str, Callable[[Problem, float], Contestant]] = {HAND: by_hand, OURS: ours}
-    if measure.installed("torch"):
-        found["PyTorch eager"] = pytorch
-    if measure.installed("jax"):
-        found["JAX jit"] = jax
-    return found
-
-
-# --- the comparison -------------------------------------------------------------------------
-
-
-def distance(weights: list[Array], others: list[Array]) -> float:
-    """Return the largest difference between two networks' weights."""
-    return max(float(np.abs(W - V).max()) for W, V in zip(weights, others, strict=True))
-
-
-def check_one_step(problem: Problem) -> None:
-    """Compare one large step of each to the step by hand in float64."""
-    exact = by_hand(problem, 1.0, np.float64)
-    exact.run(1)
-    moved = distance(exact.weights(), problem.W)
-    for name, make in contestants().items():
-        contestant = make(problem, 1.0)
-        contestant.run(1)
-        off = distance(contestant.weights(), exact.weights())
-        assert off <= 1e-4 * moved, f"{problem.name}: the step of {name} is off by {off:.1g}"
-
-
-def compare(problem: Problem, rounds: int) -> dict[str, list[float]]:
-    """Return the microseconds of a step by contestant, one figure a round."""
-    check_one_step(problem)
-    trained = {name: make(problem, LR) for name, make in contestants().items()}
-    runs = {name: contestant.run for name, contestant in trained.items()}
-    times = measure.interleave({**runs, PRODUCTS: products(problem)}, rounds=rounds)
-    by_name = {name: contestant.weights() for name, contestant in trained.items()}
-    moved = distance(by_name[HAND], problem.W)
-    for name, weights in by_name.items():
-        off = distance(weights, by_name[HAND])
-        assert off <= 1e-3 * moved, f"{problem.name}: {name} ends off by {off:.1g}"
-    return times
+    add("--loss", nargs="+", choices=LOSSES, default=LOSSES[:1], help=f"({LOSSES[0]})")
+    add("--parts", action="store_true", help="time the phases of a step of tinygrad_bp instead")
+    add("--together", action="store_true", help="run all contestants in one process")
+    add("--worker", type=json.loads, help=argparse.SUPPRESS)  # what a process is started for
 
 
 def main() -> None:
-    """Measure every net and print the table."""
-    names = [*contestants(), PRODUCTS]
-    peers = [name for name in names if name not in (HAND, OURS, PRODUCTS)]
-    results, rows = {}, []
-    for batch, sizes in NETS:
-        problem = Problem(batch, sizes)
-        times = compare(problem, OPTIONS.rounds)
-        microseconds = {name: median(times[name]) for name in names}
-        to_hand = {name: measure.ratio(times[name], times[HAND]) for name in names}
-        ours_to = {name: measure.ratio(times[OURS], times[name]) for name in peers}
-        results[problem.name] = {
-            "microseconds": microseconds,
-            "to_hand": to_hand,
-            "ours_to": ours_to,
-        }
-        cells = [f"{microseconds[name]:,.0f} ({to_hand[name]:.2f})" for name in names]
-        rows.append([problem.name, *cells, *(f"{ours_to[name]:.2f}" for name in peers)])
-    header = ["net", *names, *(f"{OURS} / {name}" for name in peers)]
-    title = "Microseconds of a step (in brackets: over the hand-written one)"
-    measure.report({title: (header, rows)}, {"steps": results}, as_json=OPTIONS.json)
+    """Measure every net and print the tables, or do what this process was started for."""
+    options = measure.options(__doc__, rounds=100, more=add_options)
+    if options.worker:
+        work(Task(*options.worker))
+        return
+    tables: dict[str, Table] = {}
+    results: dict[str, dict[str, Spreads]] = {}
+    for loss in options.loss:
+        nets = results[loss] = measure_nets(loss, options)
+        tables |= parts_tables(loss, nets) if options.parts else step_tables(loss, nets)
+    measure.report(tables, {"steps": results}, as_json=options.json)
+
+
+# --- processes ------------------------------------------------------------------------------
+
+
+class Task(NamedTuple):
+    """What a process is started for."""
+
+    loss: str
+    net: str
+    names: Sequence[str] = ()
+    """The contestants that it runs; without any, a step of each of them is checked."""
+
+    def problem(self) -> step.Problem:
+        """Return the net with its mini-batch."""
+        return step.Problem(*NETS[self.net], self.loss)
+
+
+def work(task: Task) -> None:
+    """Do what this process was started for, and print the answers as lines of JSON."""
+    if task.names:
+        serve(task.problem(), task.names)
+    else:
+        step.check_one_step(task.problem())
+        print(json.dumps("checked"))
+
+
+def serve(problem: step.Problem, names: Sequence[str]) -> None:
+    """Answer each [name, n] with what n steps took, and n = 0 with a sample of the weights.
+
+    One more step comes first, untimed: the others have had the caches since, and in training they
+    are full of this network.
+    """
+    makers = step.contestants() | step.parts()
+    made = {name: makers[name](problem, step.LR) for name in names}
+    for line in sys.stdin:
+        name, n = json.loads(line)
+        contestant = made[name]
+        if n:
+            contestant.take(1)
+        answer = contestant.take(n) if n else step.sample(contestant.weights())
+        print(json.dumps(answer), flush=True)
+
+
+class Worker:
+    """A process that works on a task and answers until the `with` block ends."""
+
+    def __init__(self, task: Task) -> None:
+        command = [sys.executable, __file__, *sys.argv[1:], "--worker", json.dumps(task)]
+        self.task = task
+        self.process: Any = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def __enter__(self) -> Worker:
+        self.process.__enter__()
+        return self
+
+    def __exit__(self, *raised: Any) -> None:
+        self.process.__exit__(*raised)  # ends its input, and waits for it
+
+    def ask(self, name: str, n: int) -> Any:
+        """Return the answer to [name, n]."""
+        with contextlib.suppress(BrokenPipeError):  # it has ended, as `answer` will say
+            print(json.dumps([name, n]), file=self.process.stdin, flush=True)
+        return self.answer()
+
+    def answer(self) -> Any:
+        """Return the next answer."""
+        line = self.process.stdout.readline()
+        if not line:
+            sys.exit(f"the process for {self.task} ended with {self.process.wait()}")
+        return json.loads(line)
+
+    def take(self, name: str, n: int) -> measure.Taken:
+        """Let a contestant take n steps, and return what they took there."""
+        return measure.Taken(*self.ask(name, n))
+
+
+def measure_nets(loss: str, options: argparse.Namespace) -> dict[str, Spreads]:
+    """Return the figures of every net. The nets take turns, so slow minutes meet all of them."""
+    if not options.parts:
+        check_steps(loss)
+    names = [*(step.parts() if options.parts else step.contestants())]
+    groups = [names] if options.together else [[name] for name in names]
+    runs: dict[str, list[Figures]] = {net: [] for net in NETS}
+    for _ in range(options.processes):
+        for net in NETS:
+            tasks = [Task(loss, net, group) for group in groups]
+            runs[net].append(measure_net(tasks, options.rounds))
+    return {net: gathered(figures) for net, figures in runs.items()}
+
+
+def check_steps(loss: str) -> None:
+    """Check a step of every contestant, in processes of their own: it leaves memory behind."""
+    for net in NETS:
+        with Worker(Task(loss, net)) as worker:
+            worker.answer()
+
+
+def measure_net(tasks: Sequence[Task], rounds: int) -> Figures:
+    """Return the figures of one net, with a fresh process for each task."""
+    with contextlib.ExitStack() as stack:
+        workers: dict[str, Worker] = {}
+        for task in tasks:
+            workers |= dict.fromkeys(task.names, stack.enter_context(Worker(task)))
+        timers = {name: partial(worker.take, name) for name, worker in workers.items()}
+        timings = measure.interleave(timers, rounds=rounds)
+        ends = {name: worker.ask(name, 0) for name, worker in workers.items()}
+    if step.HAND in ends:
+        step.check_ends(tasks[0].problem(), ends)
+    return figures(timings)
+
+
+def figures(timings: Mapping[str, measure.Timing]) -> Figures:
+    """Return what a step of every contestant takes, and how they compare."""
+    times = {name: timing.microseconds for name, timing in timings.items()}
+    found = {
+        "microseconds": {name: median(taken) for name, taken in times.items()},
+        "page_faults": {name: timing.faults for name, timing in timings.items()},
+    }
+    if step.HAND not in times:
+        return found
+    others = [name for name in times if name != step.HAND]
+    peers = [name for name in others if name not in (step.OURS, step.PRODUCTS)]
+    return found | {
+        "over_hand": {name: measure.ratio(times[name], times[step.HAND]) for name in others},
+        "ours_over": {name: measure.ratio(times[step.OURS], times[name]) for name in peers},
+    }
+
+
+def gathered(runs: Sequence[Figures]) -> Spreads:
+    """Turn figures from several starts into lists of them."""
+    return {
+        figure: {name: [run[figure][name] for run in runs] for name in by_name}
+        for figure, by_name in runs[0].items()
+    }
+
+
+# --- tables ---------------------------------------------------------------------------------
+
+
+def step_tables(loss: str, nets: Mapping[str, Spreads]) -> dict[str, Table]:
+    """Return the tables of the comparison, a title to each; one with no columns is left out."""
+    tables = {
+        f"Microseconds of a step, {loss}": table(nets, "microseconds", typical),
+        f"Over the step by hand, {loss}": table(nets, "over_hand", spread),
+        f"{step.OURS} over its peers, {loss}": table(nets, "ours_over", spread),
+        f"Page faults of a step, {loss}": table(nets, "page_faults", spread),
+    }
+    return {title: (header, rows) for title, (header, rows) in tables.items() if header[1:]}
+
+
+def parts_tables(loss: str, nets: Mapping[str, Spreads]) -> dict[str, Table]:
+    """Return the tables of the phases of a step, a title to each."""
+    return {
+        f"Microseconds of a step of {step.OURS}, {loss}": table(nets, "microseconds", typical),
+        f"Page faults of a step of {step.OURS}, {loss}": table(nets, "page_faults", spread),
+    }
+
+
+def table(
+    nets: Mapping[str, Spreads], figure: str, cell: Callable[[Sequence[float]], str]
+) -> Table:
+    """Return a row for each net with one of its figures, and a column for each contestant."""
+    header, rows = [], []
+    for net, spreads in nets.items():
+        shown = columns(spreads["microseconds"], spreads[figure])
+        header = ["net", *shown, *(["JAX runs"] if "JAX" in shown else [])]
+        cells = [cell(spreads[figure][name]) for name in shown.values()]
+        rows.append([net, *cells, *([shown["JAX"].split()[1]] if "JAX" in shown else [])])
+    return header, rows
+
+
+def columns(microseconds: Mapping[str, Sequence[float]], names: Iterable[str]) -> dict[str, str]:
+    """Return contestants by the names of their columns; "JAX" is the quicker way of running it."""
+    ways = [name for name in microseconds if name.startswith("JAX ")]
+    slower = sorted(ways, key=lambda way: median(microseconds[way]))[1:]
+    return {"JAX" if name in ways else name: name for name in names if name not in slower}
+
+
+def typical(numbers: Sequence[float]) -> str:
+    """Return the median over the processes."""
+    number = median(numbers)
+    return f"{number:,.1f}" if number < 100 else f"{number:,.0f}"
+
+
+def spread(numbers: Sequence[float]) -> str:
+    """Return the median over the processes, and the lowest and highest of them."""
+    middle, lowest, highest = (
+        f"{n:.2f}" if n < 10 else f"{n:,.0f}" for n in (median(numbers), min(numbers), max(numbers))
+    )
+    return f"{middle} ({lowest}..{highest})"
 
 
 if __name__ == "__main__":

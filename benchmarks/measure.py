@@ -1,4 +1,4 @@
-"""What the benchmarks share: threads, interleaved rounds, medians, tables, the machine's name.
+"""What the benchmarks share: threads and cores, interleaved rounds, tables, the machine's name.
 
 Import nothing here that imports NumPy: the number of threads is decided before.
 """
@@ -9,49 +9,108 @@ import argparse
 import contextlib
 import importlib.util
 import json
+import math
 import os
 import platform
 import random
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
-__all__ = ["Run", "installed", "interleave", "machine", "options", "ratio", "repeated", "report"]
+with contextlib.suppress(ImportError):  # Windows
+    import resource
 
-Run: TypeAlias = Callable[[int], object]
-"""Does its work the given number of times."""
+__all__ = [
+    "Taken",
+    "Timer",
+    "Timing",
+    "installed",
+    "interleave",
+    "machine",
+    "options",
+    "positive",
+    "ratio",
+    "repeated",
+    "report",
+    "threads",
+    "timed",
+    "timer",
+]
 
 _THREADS = ("OPENBLAS", "OMP", "MKL", "BLIS", "VECLIB_MAXIMUM")
 
 
-def options(about: str, *, rounds: int) -> argparse.Namespace:
-    """Read the command line, and limit the threads before anything imports NumPy."""
+def options(
+    about: str, *, rounds: int, more: Callable[[argparse.ArgumentParser], None] | None = None
+) -> argparse.Namespace:
+    """Read the command line, and limit threads and cores before anything imports NumPy.
+
+    `more` adds the options that one benchmark has and the others have not.
+    """
     parser = argparse.ArgumentParser(description=about.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=rounds, metavar="N", help=f"({rounds})")
+    parser.add_argument("--rounds", type=positive, default=rounds, metavar="N", help=f"({rounds})")
     parser.add_argument(
-        "--threads", type=int, default=1, metavar="N", help="for every library alike (1)"
+        "--threads", type=positive, default=1, metavar="N", help="for every library alike (1)"
     )
+    parser.add_argument("--core", type=int, metavar="N", help="to stay on (the last one)")
     parser.add_argument("--json", action="store_true", help="print all of it as JSON instead")
+    if more:
+        more(parser)
     given = parser.parse_args()
-    if given.rounds < 1 or given.threads < 1:
-        parser.error("--rounds and --threads must be 1 or more")
     _limit_threads(given.threads)
+    try:
+        _stay_on(given.core, given.threads)
+    except ValueError as error:
+        parser.error(str(error))
     return given
 
 
-def _limit_threads(n: int) -> None:
-    """Let BLAS, PyTorch and XLA use n threads.
+def positive(text: str) -> int:
+    """Return the whole number that an option is given, which has to be 1 or more."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be 1 or more, not {text}")
+    return int(text)
 
-    The variables do for BLAS and OpenMP, hence for PyTorch. XLA has as many threads as the
-    process may use cores, so that is limited as well, where the system can.
-    """
+
+def _limit_threads(n: int) -> None:
+    """Let BLAS, and OpenMP with it PyTorch, use n threads, and keep JAX off other devices."""
     for name in _THREADS:
         os.environ[f"{name}_NUM_THREADS"] = str(n)
     os.environ["JAX_PLATFORMS"] = "cpu"
-    with contextlib.suppress(AttributeError):  # macOS and Windows
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:n])
+
+
+def _stay_on(core: int | None, n: int) -> None:
+    """Pin the process to a core, or for n threads to it and the n - 1 before it.
+
+    XLA has as many threads as there are cores for the process, so this limits them as well.
+    """
+    cores = _cores()
+    if not cores and core is not None:
+        raise ValueError("this system cannot pin a process to a core: leave --core out")
+    if not cores:
+        return
+    core = cores[-1] if core is None else core
+    if core not in cores:
+        raise ValueError(f"--core {core}: the cores that may be used are {_listed(cores)}")
+    after = cores.index(core) + 1
+    os.sched_setaffinity(0, (cores[after:] + cores[:after])[-n:])
+
+
+def _cores() -> list[int]:
+    """Return the cores that the process may use; none where the system does not tell."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+
+
+def _listed(cores: Sequence[int]) -> str:
+    return ", ".join(map(str, cores))
+
+
+def threads() -> int:
+    """Return how many threads every library may use."""
+    return int(os.environ["OPENBLAS_NUM_THREADS"])
 
 
 def installed(name: str) -> bool:
@@ -62,44 +121,94 @@ def installed(name: str) -> bool:
 # --- timing ---------------------------------------------------------------------------------
 
 
-def repeated(call: Callable[..., object], *args: Any) -> Run:
+class Taken(NamedTuple):
+    """What some work has taken."""
+
+    seconds: float
+    faults: float
+    """Page faults; nan where the system does not count them."""
+
+
+Timer: TypeAlias = Callable[[int], Taken]
+"""Does its work the given number of times, and returns what that took."""
+
+
+class Timing(NamedTuple):
+    """What a repetition of one contestant takes."""
+
+    microseconds: list[float]
+    """One figure a round."""
+    faults: float
+    """Page faults, the mean over all rounds."""
+
+
+def timed(call: Callable[..., object], *args: Any) -> Taken:
+    """Call a function, and return what that took."""
+    clock, faults = _clock(), _page_faults()
+    start = clock()
+    call(*args)
+    return Taken(clock() - start, _page_faults() - faults)
+
+
+def _clock() -> Callable[[], float]:
+    """Return the clock to read, in seconds.
+
+    A process that stays on one core is timed by what it has of that core: what other programs
+    take of it in between is not counted. That would double the longest steps and spare the short.
+    """
+    return time.process_time if len(_cores()) == 1 else time.perf_counter
+
+
+def _page_faults() -> float:
+    """Return how many pages of memory the system has had to find for this process so far."""
+    try:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    except NameError:  # Windows
+        return math.nan
+
+
+def timer(run: Callable[[int], object]) -> Timer:
+    """Return what times a function that does its work a given number of times."""
+    return partial(timed, run)
+
+
+def repeated(call: Callable[..., object], *args: Any) -> Timer:
     """Return what calls a function a number of times."""
 
     def run(n: int) -> None:
         for _ in range(n):
             call(*args)
 
-    return run
+    return timer(run)
 
 
 def interleave(
-    runs: Mapping[str, Run], *, rounds: int, seconds: float = 2e-3
-) -> dict[str, list[float]]:
-    """Time every contestant once a round, and return its microseconds per repetition.
+    timers: Mapping[str, Timer], *, rounds: int, seconds: float = 2e-3
+) -> dict[str, Timing]:
+    """Time every contestant once a round, and return what a repetition of each takes.
 
     All do the same number of repetitions, as many as keep the first one busy for about `seconds`.
     They take turns, in an order that is drawn anew each round: what else the machine does, and
     what the one before leaves in the caches, meets all of them alike. The cycle collector stays
     on, as it is for users.
     """
-    times: dict[str, list[float]] = {name: [] for name in runs}
-    for run in runs.values():
-        run(3)  # compile, allocate, fill caches
-    quickest = [min(_time(run, 1) for _ in range(10)) for run in runs.values()]
+    for take in timers.values():
+        take(3)  # compile, allocate, fill caches
+    quickest = [min(take(1).seconds for _ in range(10)) for take in timers.values()]
     repetitions = max(1, round(seconds / quickest[0]))
-    order = list(runs)
-    shuffle = random.Random(0).shuffle  # noqa: S311  (an order, not a secret)
+    taken: dict[str, list[Taken]] = {name: [] for name in timers}
+    order = list(timers)
     for _ in range(rounds):
-        shuffle(order)
+        random.shuffle(order)
         for name in order:
-            times[name].append(_time(runs[name], repetitions) / repetitions * 1e6)
-    return times
+            taken[name].append(timers[name](repetitions))
+    return {name: _timing(turns, repetitions) for name, turns in taken.items()}
 
 
-def _time(run: Run, repetitions: int) -> float:
-    start = time.perf_counter()
-    run(repetitions)
-    return time.perf_counter() - start
+def _timing(turns: Sequence[Taken], repetitions: int) -> Timing:
+    microseconds = [turn.seconds / repetitions * 1e6 for turn in turns]
+    faults = [turn.faults / repetitions for turn in turns]
+    return Timing(microseconds, statistics.fmean(faults))
 
 
 def ratio(times: Sequence[float], others: Sequence[float]) -> float:
@@ -111,7 +220,7 @@ def ratio(times: Sequence[float], others: Sequence[float]) -> float:
 
 
 def machine() -> dict[str, str]:
-    """Return the processor, the cores that may be used, and the versions of what was measured."""
+    """Return the processor, its cores and those used, and the versions of what was measured."""
     import numpy as np
 
     blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
@@ -119,7 +228,8 @@ def machine() -> dict[str, str]:
     return {
         "processor": _processor(),
         "cores": f"{os.cpu_count()}",
-        "threads": os.environ["OPENBLAS_NUM_THREADS"],
+        "used": _listed(_cores()) or "any",
+        "threads": f"{threads()}",
         "system": f"{platform.system()} {platform.machine()}",
         "Python": platform.python_version(),
         "NumPy": np.__version__,

@@ -1,0 +1,416 @@
+"""One step of training: the contestants, how they are checked, and the phases of our own step.
+
+`bench_step.py` times them. There are two kinds of net:
+
+- `sum_squares`: sigmoid layers, and the sum of squares averaged over the mini-batch;
+- `cross_entropy`: ReLU layers, and softmax cross-entropy with integer labels.
+
+Everything is float32. All contestants begin with the same weights, see the same mini-batch, take
+the same number of steps, and work out the loss in each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from itertools import pairwise
+from typing import Any, NamedTuple, TypeAlias
+
+import measure
+import numpy as np
+
+Array: TypeAlias = np.ndarray[Any, Any]
+
+LR = 1e-3  # so small that after all rounds no neuron is saturated and no gradient denormal
+HAND, OURS, PRODUCTS = "NumPy by hand", "tinygrad_bp", "matrix products alone"
+
+
+class Problem:
+    """A mini-batch and first weights: x (n, in), each W (out, in), each b (out,).
+
+    The targets y are labels (n,) for `cross_entropy`, one-hot rows (n, out) for `sum_squares`.
+    """
+
+    def __init__(self, batch: int, sizes: tuple[int, ...], loss: str) -> None:
+        rng = np.random.default_rng(0)
+        self.sizes, self.loss = sizes, loss
+        self.x = rng.random((batch, sizes[0]), dtype=np.float32)
+        labels = rng.integers(0, sizes[-1], batch)
+        one_hot = np.eye(sizes[-1], dtype=np.float32)[labels]
+        self.y = labels if loss == "cross_entropy" else one_hot
+        self.W = [
+            (rng.standard_normal((n_out, n_in)) / np.sqrt(n_in)).astype(np.float32)
+            for n_in, n_out in pairwise(sizes)
+        ]
+        self.b = [np.zeros(n_out, np.float32) for n_out in sizes[1:]]
+
+    def __repr__(self) -> str:
+        return f"{'-'.join(map(str, self.sizes))}, batch {len(self.x)}, {self.loss}"
+
+
+class Contestant(NamedTuple):
+    """A network that can be trained, beginning with a problem's weights."""
+
+    take: measure.Timer
+    """Take a number of steps."""
+    weights: Callable[[], list[Array]] = list
+    """Return the matrices as they are now, each (out, in); none where nothing is trained."""
+
+
+Maker: TypeAlias = Callable[[Problem, float], Contestant]
+"""Makes a contestant for a problem with a learning rate."""
+
+
+# --- NumPy by hand --------------------------------------------------------------------------
+
+
+def sigmoid(z: Array) -> Any:
+    """Return the logistic function of each element."""
+    return 1 / (1 + np.exp(-z))
+
+
+def sigmoid_slope(a: Array) -> Any:
+    """Return the derivative of the logistic function where its value is a."""
+    return a * (1 - a)
+
+
+def squares(z: Array, y: Array) -> tuple[Any, Array]:
+    """Return the sum of squares behind a last sigmoid, and its derivative by z."""
+    a, n = sigmoid(z), len(y)
+    error = a - y
+    return (error * error).sum() / n, (2 / n) * error * sigmoid_slope(a)
+
+
+def relu(z: Array) -> Array:
+    """Return max(z, 0) for each element."""
+    return np.maximum(z, 0)
+
+
+def relu_slope(a: Array) -> Any:
+    """Return the derivative of max(z, 0) where its value is a."""
+    return a > 0
+
+
+def cross_entropy(z: Array, y: Array) -> tuple[Any, Array]:
+    """Return the softmax cross-entropy of logits z (n, out) and labels y, and its derivative."""
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    p = e / e.sum(axis=1, keepdims=True)
+    n = len(y)
+    rows = np.arange(n)
+    cost = -np.log(p[rows, y]).mean()
+    p[rows, y] -= 1
+    return cost, p / n
+
+
+BY_HAND: Mapping[str, tuple[Callable[..., Any], ...]] = {
+    "sum_squares": (sigmoid, sigmoid_slope, squares),
+    "cross_entropy": (relu, relu_slope, cross_entropy),
+}
+
+
+def by_hand(problem: Problem, lr: float, dtype: Any = np.float32) -> Contestant:
+    """The step as one writes it in NumPy, with the derivatives worked out on paper."""
+    x, y = problem.x.astype(dtype), problem.y
+    layers = [(W.astype(dtype), b.astype(dtype)) for W, b in zip(problem.W, problem.b, strict=True)]
+    *hidden, (W_last, b_last) = layers
+    activation, slope, loss = BY_HAND[problem.loss]
+
+    def step() -> Any:
+        activations = [x]
+        for W, b in hidden:
+            z = activations[-1] @ W.T
+            z += b
+            activations.append(activation(z))  # (n, out)
+        z = activations[-1] @ W_last.T
+        z += b_last
+        cost, delta = loss(z, y)
+        for (W, b), a in zip(reversed(layers), reversed(activations), strict=True):
+            gradient_W, gradient_b = delta.T @ a, delta.sum(axis=0)
+            if a is not x:
+                delta = (delta @ W) * slope(a)
+            W -= lr * gradient_W  # noqa: PLW2901  (in place)
+            b -= lr * gradient_b  # noqa: PLW2901
+        return cost
+
+    return Contestant(measure.repeated(step), lambda: [W for W, _ in layers])
+
+
+def products(problem: Problem, _lr: float) -> Contestant:
+    """The matrix products of a step and nothing else: what no NumPy code can do without."""
+    W = problem.W
+    a = [problem.x, *(np.ones((len(problem.x), n), np.float32) for n in problem.sizes[1:])]
+
+    def step() -> None:
+        for l in range(len(W)):
+            a[l] @ W[l].T
+        for l in reversed(range(len(W))):
+            a[l + 1].T @ a[l]
+            if l:
+                a[l + 1] @ W[l]
+
+    return Contestant(measure.repeated(step))
+
+
+# --- tinygrad_bp ----------------------------------------------------------------------------
+
+
+class Network(NamedTuple):
+    """A model of tinygrad_bp with a problem's weights, its loss and its optimiser."""
+
+    model: Any
+    loss: Any
+    optimizer: Any
+
+
+def network(problem: Problem, lr: float) -> Network:
+    """Return the network as a user sets it up, with `nn` and `optim`."""
+    from tinygrad_bp import nn, optim
+
+    loss: nn.Module
+    if problem.loss == "cross_entropy":
+        model, loss = nn.MLP(*problem.sizes, activation=nn.ReLU()), nn.CrossEntropyLoss()
+    else:
+        model, loss = nn.MLP(*problem.sizes, output_activation=nn.Sigmoid()), nn.SumSquares()
+    for layer, W, b in zip(linear_layers(model), problem.W, problem.b, strict=True):
+        layer.weight.data, layer.bias.data = W.copy(), b.copy()
+    return Network(model, loss, optim.SGD(model.parameters(), lr=lr))
+
+
+def linear_layers(model: Any) -> list[Any]:
+    """Return the layers of a model that have weights."""
+    from tinygrad_bp import nn
+
+    return [layer for layer in model if isinstance(layer, nn.Linear)]
+
+
+def ours(problem: Problem, lr: float) -> Contestant:
+    """A step of tinygrad_bp as a user writes it."""
+    x, y = problem.x, problem.y
+    model, loss, optimizer = network(problem, lr)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        cost = loss(model(x), y)
+        cost.backward()
+        optimizer.step()
+
+    layers = linear_layers(model)
+    return Contestant(measure.repeated(step), lambda: [layer.weight.data for layer in layers])
+
+
+# --- PyTorch --------------------------------------------------------------------------------
+
+
+def pytorch(problem: Problem, lr: float) -> Contestant:
+    """The same lines in PyTorch, eager."""
+    import torch
+
+    torch.set_num_threads(measure.threads())
+    x, y = torch.tensor(problem.x), torch.tensor(problem.y)
+    layers = [torch.nn.Linear(n_in, n_out) for n_in, n_out in pairwise(problem.sizes)]
+    for layer, W, b in zip(layers, problem.W, problem.b, strict=True):
+        layer.weight.data, layer.bias.data = torch.tensor(W), torch.tensor(b)
+    model, loss = pytorch_model(problem, layers)
+    optimizer = torch.optim.SGD(model.parameters(), lr=lr)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        cost = loss(model(x), y)
+        cost.backward()
+        optimizer.step()
+
+    return Contestant(
+        measure.repeated(step), lambda: [layer.weight.detach().numpy() for layer in layers]
+    )
+
+
+def pytorch_model(problem: Problem, layers: list[Any]) -> tuple[Any, Callable[..., Any]]:
+    """Return the layers with activations between them, and the loss."""
+    from torch import nn
+
+    if problem.loss == "cross_entropy":
+        activated = [module for layer in layers for module in (layer, nn.ReLU())]
+        return nn.Sequential(*activated[:-1]), nn.CrossEntropyLoss()
+    activated = [module for layer in layers for module in (layer, nn.Sigmoid())]
+    total, n = nn.MSELoss(reduction="sum"), len(problem.x)
+    return nn.Sequential(*activated), lambda a, y: total(a, y) / n
+
+
+# --- JAX ------------------------------------------------------------------------------------
+
+
+def jax_queued(problem: Problem, lr: float) -> Contestant:
+    """A compiled step of JAX, called from Python without waiting; old weights' memory is reused."""
+    import jax
+
+    step = jax.jit(jax_step(problem.loss, lr), donate_argnums=0)
+
+    def steps(parameters: Any, x: Any, y: Any, n: int) -> Any:
+        for _ in range(n):
+            parameters, cost = step(parameters, x, y)
+        return parameters, cost
+
+    return jax_contestant(problem, steps)
+
+
+def jax_loop(problem: Problem, lr: float) -> Contestant:
+    """All the steps of a turn compiled by JAX as one loop."""
+    import jax
+
+    step = jax_step(problem.loss, lr)
+
+    def steps(parameters: Any, x: Any, y: Any, n: int) -> Any:
+        before = (parameters, jax.numpy.float32(0))
+        return jax.lax.fori_loop(0, n, lambda _, state: step(state[0], x, y), before)
+
+    return jax_contestant(problem, jax.jit(steps, donate_argnums=0))
+
+
+def jax_step(loss: str, lr: float) -> Callable[..., Any]:
+    """Return the function from (parameters, x, y) to (new parameters, cost)."""
+    import jax
+
+    jnp = jax.numpy
+    activation = jax.nn.relu if loss == "cross_entropy" else jax.nn.sigmoid
+
+    def cost(parameters: Any, x: Any, y: Any) -> Any:
+        *hidden, (W_last, b_last) = parameters
+        a = x
+        for W, b in hidden:
+            a = activation(a @ W.T + b)
+        z = a @ W_last.T + b_last
+        if loss == "cross_entropy":
+            return -jnp.mean(jax.nn.log_softmax(z)[jnp.arange(len(y)), y])
+        return jnp.sum((activation(z) - y) ** 2) / len(y)
+
+    def step(parameters: Any, x: Any, y: Any) -> Any:
+        value, gradients = jax.value_and_grad(cost)(parameters, x, y)
+        return jax.tree.map(lambda p, g: p - lr * g, parameters, gradients), value
+
+    return step
+
+
+def jax_contestant(problem: Problem, steps: Callable[..., Any]) -> Contestant:
+    """Return what takes steps by `steps(parameters, x, y, n)`, and waits for the last one only."""
+    import jax
+
+    x, y = jax.numpy.array(problem.x), jax.numpy.array(problem.y)
+    parameters = [
+        (jax.numpy.array(W), jax.numpy.array(b)) for W, b in zip(problem.W, problem.b, strict=True)
+    ]
+
+    def run(n: int) -> None:
+        nonlocal parameters
+        parameters, cost = steps(parameters, x, y, n)
+        jax.block_until_ready((parameters, cost))
+
+    return Contestant(measure.timer(run), lambda: [np.asarray(W) for W, _ in parameters])
+
+
+# --- the parts of a step of tinygrad_bp -----------------------------------------------------
+
+
+class Phases:
+    """The phases of a step of tinygrad_bp, in the order in which they are called."""
+
+    def __init__(self, problem: Problem, lr: float) -> None:
+        self.batch = problem.x, problem.y
+        self.model, self.loss, self.optimizer = network(problem, lr)
+        self.cost: Any = None
+
+    def zero_grad(self) -> None:
+        """Forget the gradients of the step before."""
+        self.optimizer.zero_grad()
+
+    def forward(self) -> None:
+        """Work out the loss, and record how."""
+        x, y = self.batch
+        self.cost = self.loss(self.model(x), y)
+
+    def backward(self) -> None:
+        """Work out the gradients."""
+        self.cost.backward()
+
+    def step(self) -> None:
+        """Change the weights."""
+        self.optimizer.step()
+
+    def freeing(self) -> None:
+        """Forget the loss, and with it what is left of the graph."""
+        self.cost = None
+
+    def nothing(self) -> None:
+        """Do nothing: what this takes is the clock, and the clock is in every other phase too."""
+
+
+PHASES = ("zero_grad", "forward", "backward", "step", "freeing", "nothing")
+
+
+def phase(problem: Problem, lr: float, *, name: str) -> Contestant:
+    """Whole steps of tinygrad_bp, of which only one phase is timed."""
+    phases = Phases(problem, lr)
+    calls = [getattr(phases, each) for each in PHASES]
+    i = PHASES.index(name)
+    before, timed, after = calls[:i], calls[i], calls[i + 1 :]
+
+    def take(n: int) -> measure.Taken:
+        turns = []
+        for _ in range(n):
+            for call in before:
+                call()
+            turns.append(measure.timed(timed))
+            for call in after:
+                call()
+        return measure.Taken(*map(sum, zip(*turns, strict=True)))
+
+    return Contestant(take)
+
+
+# --- who takes part, and how they are checked -----------------------------------------------
+
+
+def contestants() -> dict[str, Maker]:
+    """Return what there is to compare, by name, the hand-written step first."""
+    found: dict[str, Maker] = {HAND: by_hand, OURS: ours}
+    if measure.installed("torch"):
+        found["PyTorch eager"] = pytorch
+    if measure.installed("jax"):
+        found |= {"JAX queued": jax_queued, "JAX loop": jax_loop}
+    return {**found, PRODUCTS: products}
+
+
+def parts() -> dict[str, Maker]:
+    """Return a whole step of tinygrad_bp, and each of its phases, by name."""
+    return {"whole step": ours, **{name: partial(phase, name=name) for name in PHASES}}
+
+
+def distance(weights: list[Array], others: list[Array]) -> float:
+    """Return the largest difference between two networks' weights."""
+    return max(float(np.abs(W - V).max()) for W, V in zip(weights, others, strict=True))
+
+
+def check_one_step(problem: Problem) -> None:
+    """Compare one large step of each to the step by hand in float64."""
+    exact = by_hand(problem, 1.0, np.float64)
+    exact.take(1)
+    moved = distance(exact.weights(), problem.W)
+    for name, make in contestants().items():
+        contestant = make(problem, 1.0)
+        contestant.take(1)
+        if weights := contestant.weights():
+            off = distance(weights, exact.weights())
+            assert off <= 1e-4 * moved, f"{problem}: {name} is off by {off:.1g} of {moved:.1g}"
+
+
+def sample(weights: list[Array]) -> list[list[float]]:
+    """Return every 97th weight of each matrix, which is enough to compare where training ended."""
+    return [W.ravel()[::97].tolist() for W in weights]
+
+
+def check_ends(problem: Problem, ends: Mapping[str, list[list[float]]]) -> None:
+    """Compare samples of the weights after the same number of steps."""
+    samples = {name: [np.array(W) for W in end] for name, end in ends.items() if end}
+    moved = distance(samples[HAND], [np.array(W) for W in sample(problem.W)])
+    for name, weights in samples.items():
+        off = distance(weights, samples[HAND])
+        assert off <= 1e-3 * moved, f"{problem}: {name} ends off by {off:.1g} of {moved:.1g}"
