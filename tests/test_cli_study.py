@@ -50,7 +50,10 @@ def doubled(x):
     return np.sum(double(x) ** 2)
 
 
-calls = [Probe(double, (np.array([[0.5, -1.0, 2.0], [1.0, 3.0, -0.5]]),))]
+calls = [
+    Probe(double, (np.array([[0.5, -1.0, 2.0], [1.0, 3.0, -0.5]]),)),
+    Probe(np.var, (np.array([0.5, 2.0]),)),  # which has no rule of its own
+]
 tame = [Probe(np.where, (np.array([True, False]), np.ones(2), np.zeros(2)))]
 """
 
@@ -201,6 +204,7 @@ def test_mutants_of_somebodys_own_rule(run, tmp_path):
     code, out, _ = run(command)
     assert code == 0
     assert re.search(r"^double +x ", out, re.M)
+    assert re.search(r"^1 of \d+ derivative rules were broken\.$", out, re.M)
     first, *rest = (tmp_path / "table.md").read_text().splitlines()
     assert re.fullmatch(r"Made by `tinygrad-bp mutants --calls .*table\.md`\.", first)
     assert any(line.startswith("| double ") for line in rest)

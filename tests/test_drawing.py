@@ -15,11 +15,12 @@ from hypothesis import given
 
 from tinygrad_bp import Tensor
 from tinygrad_bp.errors import TinygradError
-from tinygrad_bp.explain.drawing import CHARACTER, to_dot, to_mermaid, to_svg
+from tinygrad_bp.explain.diagrams import to_dot, to_mermaid
+from tinygrad_bp.explain.formatting import columns
 from tinygrad_bp.explain.layout import place
-from tinygrad_bp.explain.text import columns
+from tinygrad_bp.explain.svg import CHARACTER, to_svg
 from tinygrad_bp.explain.trace import trace
-from tinygrad_bp.primitives import sigmoid
+from tinygrad_bp.rules import sigmoid
 
 Graph = tuple[list[dict[str, Any]], list[dict[str, Any]]]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import xml.dom.minidom
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ import pytest
 
 import tinygrad_bp as bp
 from tinygrad_bp import Tensor
-from tinygrad_bp.errors import DataError, FreedGraphError
+from tinygrad_bp.errors import DataError, FreedGraphError, TinygradError
+from tinygrad_bp.explain.graph import MAX_OPS
 from tinygrad_bp.explain.trace import Trace
 
 
@@ -81,6 +83,59 @@ def test_notebooks_show_tensors_and_graphs() -> None:
 
 def test_a_notebook_runs_nothing_that_a_tensor_says() -> None:
     assert "<Zeros>" not in Tensor(np.array("2020-01-01", "datetime64[D]"))._repr_html_()
+
+
+# --- graphs that are too large ----------------------------------------------------------------
+
+
+def long(count: int) -> tuple[Tensor, Tensor]:
+    x = y = Tensor(0.5, requires_grad=True)
+    for _ in range(count):
+        y = y * 1.0
+    return x, y
+
+
+EXPLAINERS: dict[str, Callable[..., Any]] = {
+    "explain": lambda x, y: bp.explain(y),
+    "trace": lambda x, y: bp.trace(y),
+    "paths": lambda x, y: bp.paths(y, x),
+    "paths by name": lambda x, y: bp.paths(y, "x"),
+    "grade": lambda x, y: bp.explain.grade({x: 1.0}, y),
+    "wengert": lambda x, y: bp.explain.wengert(y),
+    "to_svg": lambda x, y: bp.to_svg(y),
+    "to_dot": lambda x, y: bp.to_dot(y),
+    "to_mermaid": lambda x, y: bp.to_mermaid(y),
+}
+
+
+@pytest.mark.parametrize("name", EXPLAINERS)
+def test_a_large_graph_is_refused_before_anything_is_done(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not one formula is written, not one step taken."""
+
+    def too_late(*_: Any, **__: Any) -> Any:
+        raise AssertionError("the work has begun")
+
+    for work in ("explain.graph.graph_of", "explain.record.graph_of", "engine.sweep"):
+        monkeypatch.setattr(f"tinygrad_bp.{work}", too_late)
+    x, y = long(MAX_OPS + 1)
+    with pytest.raises(TinygradError, match=r"20,001 operations") as raised:
+        EXPLAINERS[name](x, y)
+    said = "limit=500" if name.startswith("to_") else "max_ops=20,000"
+    assert said in str(raised.value)
+
+
+def test_more_can_be_allowed(tmp_path: Path) -> None:
+    x, y = long(30)
+    for explain in (bp.explain, bp.trace):
+        with pytest.raises(TinygradError, match=r"30 operations.*max_ops=29.*bp\.trace\(loss, max"):
+            explain(y, max_ops=29)
+    with pytest.raises(TinygradError, match="30 operations"):
+        bp.paths(y, x, max_ops=29)
+    assert len(bp.paths(y, x, max_ops=30)) == 1
+    assert len(bp.trace(y, max_ops=30).steps) == 30
+    bp.explain(y, tmp_path / "page.html", max_ops=30)
 
 
 # --- why is there no gradient? ----------------------------------------------------------------

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from tinygrad_bp.errors import GradcheckError
-from tinygrad_bp.gradcheck import Verdict
-from tinygrad_bp.gradcheck import frameworks as module
+from tinygrad_bp.gradcheck import Verdict, foreign, frameworks, libraries
 from tinygrad_bp.gradcheck.frameworks import check_autograd, check_jax, check_torch, check_vjp
+from tinygrad_bp.registry import rules
 
 Function = Callable[..., Any]
 X = np.array([-1.75, 0.4, 2.2])
@@ -55,6 +55,14 @@ def test_containers_and_constants_keep_their_places():
         check_vjp(function, lambda *a: vjp(*a)[0], {"a": X, "b": 1.5}, np.array([0]), 3)
 
 
+def test_the_function_has_a_rule_only_while_it_is_checked():
+    before = dict(rules)
+    assert check_vjp(np.sin, lambda g, x: g * np.cos(x), X).ok
+    with pytest.raises(ZeroDivisionError):
+        check_vjp(np.sin, lambda g, x: 1 / 0, X)
+    assert rules == before
+
+
 def test_differences_can_be_asked_for():
     report = check_vjp(np.sin, lambda g, x: g * np.cos(x), X, method="differences")
     assert (report.ok, report.method) == (True, "differences")
@@ -64,7 +72,7 @@ def test_a_missing_framework_is_named_with_its_package(monkeypatch):
     def missing(name):
         raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
-    monkeypatch.setattr(module.importlib, "import_module", missing)
+    monkeypatch.setattr(libraries.importlib, "import_module", missing)
     for check, name in ((check_torch, "torch"), (check_jax, "jax"), (check_autograd, "autograd")):
         with pytest.raises(ModuleNotFoundError, match=f"pip install {name}"):
             check(np.sin, X)
@@ -319,7 +327,8 @@ def test_forward_mode_is_not_the_transpose_of_reverse_mode(torch, function, inpu
     assert [name for name, fault in report.identities.items() if fault] == ["<v, J u> = <Jᵀv, u>"]
 
 
-def test_the_module_imports_no_framework():
+@pytest.mark.parametrize("module", [foreign, frameworks, libraries])
+def test_the_module_imports_no_framework(module):
     source = Path(module.__file__).read_text(encoding="utf-8")
     assert "import torch" not in source
     assert "import jax" not in source

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import math
 from collections.abc import Callable
+from graphlib import TopologicalSorter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from specs import CALLS, Call, differences
 
 import tinygrad_bp as bp
 from tinygrad_bp import Tensor, errors, nn
 from tinygrad_bp import functional as F
 from tinygrad_bp.gradcheck import Verdict, check, check_vjp
-from tinygrad_bp.gradcheck.numerical import by_differences
+from tinygrad_bp.gradcheck.mutants import plant
+from tinygrad_bp.gradcheck.numerical import by_complex_step, by_differences, goes_through
 from tinygrad_bp.registry import elementwise, primitive, rule, rules
 
 Array = np.ndarray
@@ -163,6 +168,8 @@ CORRECT: dict[str, tuple[Callable[..., Any], list[float]]] = {
     "norm": (np.linalg.norm, [3.0, 4.0]),
     "sorted pick": (lambda x: np.max(x) - np.min(x), [0.3, 0.1, 0.2]),
     "nothing at all": (np.sum, []),
+    "a whole number of steps": (lambda x: np.sum(x.astype(int) * x), [1.5, -0.25]),
+    "first of equals": (lambda x: x[np.argmax(x * 0.0)] * x[np.argmin(x * 0.0)], [1.0, 1.0]),
 }
 
 
@@ -216,6 +223,124 @@ def test_infinite_slope_fails() -> None:
     assert "not finite" in report.worst[0].note
 
 
+# --- several outputs, and many arrays ----------------------------------------------------------
+
+A, B = np.array([7.3, -3.2, 0.4]), np.array([2.0, 1.5, -0.9])
+
+SEVERAL: dict[str, tuple[Callable[..., Any], list[Array]]] = {
+    "divmod": (lambda a, b: np.divmod(a * a, b)[1] ** 2, [A, B]),
+    "both of divmod": (lambda a, b: np.multiply(*np.divmod(a, b)) * a, [A, B]),
+    "the operator": (lambda a, b: divmod(a, b)[1] + divmod(9.1, b)[1] * a, [A, B]),
+    "divmod of shapes that broadcast": (
+        lambda a, b: np.divmod(a, b)[1] ** 2, [A[:, None], B[:2] / 3]),
+    "modf": (lambda a: np.subtract(*np.modf(a)) * a, [A]),
+    "frexp": (lambda a: np.ldexp(np.frexp(a)[0] ** 2, np.frexp(a)[1]), [A]),
+    "concatenate": (lambda a, b: np.concatenate([a * b, a, b**2, [1.0, 2.0]]) ** 2, [A, B]),
+    "heaviside": (lambda a, b: np.heaviside(np.array([0.0, 1.0, -1.0]), a * b), [A, B]),
+    "full_like": (lambda a, b: np.full_like(a, b[0] ** 2) * a, [A, B]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SEVERAL)
+@pytest.mark.parametrize("method", ["auto", "differences"])
+def test_several_outputs_and_many_arrays(case: str, method: str) -> None:
+    function, inputs = SEVERAL[case]
+    report = check(function, *inputs, method=method, second_order=True, forward=True, float32=True)
+    assert report.ok, str(report)
+    assert report.method == {"auto": "complex step"}.get(method, method)
+    assert report.counts[Verdict.PASS] >= 3
+
+
+@pytest.mark.parametrize(
+    ("function", "slot", "edge"),
+    [
+        (np.divmod, 0, "'divmod' for argument 0 and output 1"),
+        (np.divmod, 1, "'divmod' for argument 1 and output 1"),
+        (np.modf, None, "'modf' for argument 0 and output 0"),
+        (np.frexp, None, "'frexp' for argument 0 and output 0"),
+        (np.concatenate, None, "'concatenate' for argument 0"),
+    ],
+)
+@pytest.mark.parametrize("fault", ["factor 1.001", "wrong sign"])
+def test_faults_in_rules_for_several(
+    function: Any, slot: int | None, edge: str, fault: str
+) -> None:
+    def f(a: Any, b: Any) -> Any:
+        d, m, e = np.divmod(a, b)[1], np.modf(a)[0], np.frexp(a)[0]
+        return np.sum(np.sin(np.concatenate([d * b, m, e])))
+
+    assert check(f, A, B).ok
+    with plant(function, fault, slot):
+        report = check(f, A, B)
+    assert report.counts[Verdict.FAIL]
+    sign = {"factor 1.001": "constant ratio 1.0010000", "wrong sign": "wrong sign"}[fault]
+    assert report.blame[0] == f"blame: the rule of {edge} is wrong: {sign}"
+    assert "d, m, e = " in report.blame[1] or "np.concatenate(" in report.blame[1]
+
+
+def test_blame_tells_outputs_apart(planted: Any) -> None:
+    def made(first: float, second: float, hole: float = 1.0) -> Any:
+        return planted(
+            lambda a, b: (a * b, a + b),
+            vjp=(
+                lambda g, y, a, b: first * g[0] * b / hole + g[1],
+                lambda g, y, a, b: g[0] * a + second * g[1],
+            ),
+            jvp=(lambda t, y, a, b: (t * b, t), lambda t, y, a, b: (t * a, t)),
+        )
+
+    def product(f: Any) -> Any:
+        return lambda a, b: np.sum(np.multiply(*f(a, b)))
+
+    assert check(product(made(1, 1)), A, B, second_order=True, forward=True).ok
+    assert "for argument 0 and output 0 is wrong" in check(product(made(2, 1)), A, B).blame[0]
+    assert "for argument 1 and output 1 is wrong" in check(product(made(1, 2)), A, B).blame[0]
+    report = check(product(made(1, 1, hole=0.0)), A, B)
+    assert "for argument 0 and output 0 makes inf of a finite gradient" in report.blame[0]
+    assert "has a finite slope there" in report.blame[0]
+
+
+@pytest.mark.parametrize(
+    ("function", "at"),
+    [
+        (np.ceil, 1.0),
+        (lambda x: np.heaviside(x, 0.5), 0.0),
+        (lambda x: np.divmod(-x, 0.5)[1], 1.0),
+        (lambda x: np.modf(x)[0], -1.0),
+        (lambda x: np.frexp(x)[0], -1.0),
+    ],
+    ids=["ceil", "heaviside", "divmod", "modf", "frexp"],
+)
+def test_at_a_jump_the_complex_step_leaves_it_to_differences(function: Any, at: float) -> None:
+    """It is to one side of the jump already, so it does not find the function's value there."""
+    assert not goes_through(function, np.array([at]))
+    assert check(lambda x: function(x) + x, np.array([at])).method == "differences"
+
+
+# --- the complex step, on its own --------------------------------------------------------------
+
+
+def test_the_complex_step_follows_every_function() -> None:
+    """It needs no rule to do so, and finds the slopes that differences find."""
+    for call in CALLS:
+        bases = call.bases()
+        ends = np.cumsum([base.size for base in bases])[:-1]
+
+        def f(flat: Any, call: Call = call, bases: Any = bases, ends: Any = ends) -> Any:
+            parts = [flat[a:b] for a, b in zip([0, *ends], [*ends, flat.size], strict=True)]
+            shaped = [p.reshape(base.shape) for p, base in zip(parts, bases, strict=True)]
+            return np.concatenate([np.ravel(y) for y in call(call.views(shaped))])
+
+        x = np.concatenate([base.ravel() for base in bases])
+        u = np.random.default_rng(0).uniform(-1, 1, x.size)
+        with np.errstate(all="ignore"):
+            assert goes_through(f, x), str(call)
+            found = by_complex_step(f, x, u).value
+            slopes = differences(lambda point, f=f: f(*point), [x], [u])
+        gap = np.abs(found - slopes).max(initial=0.0)
+        assert gap <= 1e-9 * np.abs(slopes).max(initial=1.0), str(call)
+
+
 # --- what is checked and how -------------------------------------------------------------------
 
 
@@ -245,6 +370,15 @@ def test_models_are_checked_in_double_and_restored(dtype: type, rng: np.random.G
         assert p.data.dtype == dtype
         assert p.data.tobytes() == before[name].tobytes()
         assert p.grad is None
+
+
+def test_what_is_frozen_is_not_checked(rng: np.random.Generator) -> None:
+    model = nn.MLP(3, 4, 2, activation=nn.Tanh(), rng=rng)
+    model[0].weight.requires_grad = False
+    report = check(model, F.sum_squares, (rng.normal(size=(2, 3)), np.zeros((2, 2))))
+    assert report.ok, str(report)
+    assert sum(report.counts.values()) == 4 + 8 + 2
+    assert "'hidden1.weight' is not trained, so it was not checked" in report.coverage
 
 
 def test_dead_units_are_named(rng: np.random.Generator) -> None:
@@ -649,3 +783,19 @@ def test_there_must_be_something_to_differentiate() -> None:
 def test_nan_in_single_precision_is_off() -> None:
     report = check(lambda x: np.sum(np.exp(x)) * 1e-40, np.array([95.0]), float32=True)
     assert not report.ok
+
+
+# --- the package -------------------------------------------------------------------------------
+
+
+def test_imports_within_the_package_point_one_way() -> None:
+    root = Path(bp.gradcheck.__file__).parent
+    imports: dict[str, set[str]] = {}
+    for path in root.rglob("*.py"):
+        name = ".".join([bp.gradcheck.__name__, *path.relative_to(root).with_suffix("").parts])
+        nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        found = {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
+        imports[name.removesuffix(".__init__")] = {
+            m for m in found if m and m.startswith(f"{bp.gradcheck.__name__}.")
+        }
+    assert len(list(TopologicalSorter(imports).static_order())) > 30  # it raises if they circle

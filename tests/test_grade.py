@@ -15,7 +15,7 @@ from tinygrad_bp.explain.grade import grade
 from tinygrad_bp.explain.signature import signature
 from tinygrad_bp.explain.trace import trace
 from tinygrad_bp.gradcheck.strategies import Program, programs
-from tinygrad_bp.primitives import sigmoid
+from tinygrad_bp.rules import sigmoid
 
 
 def chain() -> Tensor:

@@ -36,7 +36,7 @@ from tinygrad_bp.lesson.descent import (
 from tinygrad_bp.lesson.explorer import drawn_data, shipped
 from tinygrad_bp.lesson.many import WishTable, class_effects
 from tinygrad_bp.lesson.sampling import cosine, draws_for
-from tinygrad_bp.primitives import sigmoid
+from tinygrad_bp.rules import sigmoid
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ from tinygrad_bp.lesson import (
 from tinygrad_bp.lesson.deltas import activations
 from tinygrad_bp.lesson.descent import descend
 from tinygrad_bp.lesson.network import network_of, unflatten
-from tinygrad_bp.primitives import sigmoid
+from tinygrad_bp.rules import sigmoid
 
 
 def test_the_chain_of_single_neurons() -> None:

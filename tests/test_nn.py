@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -238,3 +240,88 @@ def test_tiny_gradients_are_no_error_where_underflow_is() -> None:
     with np.errstate(all="raise"):
         optim.SGD([w], lr=1.0).step()
     assert w.tolist() == [1.0, 1.0, 1.0]
+
+
+# --- what a module is made of -----------------------------------------------------------------
+
+
+class Gathered(nn.Module):
+    """Parameters and modules wherever Python lets one put them."""
+
+    def __init__(self) -> None:
+        self.scales = [Tensor([2.0], requires_grad=True), Tensor([3.0], requires_grad=True)]
+        self.by_name = {"shift": Tensor([1.0], requires_grad=True), "layers": (nn.Linear(1, 1),)}
+        self.mean = Tensor([0.5])
+
+    def forward(self, x: Tensor) -> Tensor:
+        (layer,) = self.by_name["layers"]
+        return layer(x * self.scales[0] * self.scales[1] + self.by_name["shift"] - self.mean)
+
+
+def test_tensors_in_lists_and_dicts_are_parameters() -> None:
+    model = Gathered()
+    names = [name for name, _ in model.named_parameters()]
+    assert names == [
+        "scales.0", "scales.1", "by_name.shift", "by_name.layers.0.weight", "by_name.layers.0.bias",
+    ]  # fmt: skip
+    assert [n for n, t in model.named_tensors() if n not in names] == ["mean"]
+    model(np.ones((2, 1), np.float32)).sum().backward()
+    assert all(p.grad is not None for p in model.parameters())
+    again = Gathered()
+    again.load_state_dict(model.state_dict())
+    assert again(np.ones((2, 1))).tolist() == model(np.ones((2, 1))).tolist()
+
+
+def test_a_frozen_parameter_stays_a_parameter(rng: np.random.Generator) -> None:
+    model = nn.MLP(2, 3, 1, rng=rng)
+    frozen = dict(model.named_parameters())["hidden1.weight"].requires_grad_(False)
+    assert len(list(model.parameters())) == 4
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    before = model.state_dict()
+    model(np.ones((1, 2), np.float32)).sum().backward()
+    optimizer.step()
+    after = model.state_dict()
+    assert frozen.grad is None
+    moved = [name for name in before if not np.array_equal(before[name], after[name])]
+    assert moved == ["hidden1.bias", "output.weight", "output.bias"]
+
+
+def test_functional_call_puts_other_tensors_in_place_and_leaves_the_model(
+    rng: np.random.Generator,
+) -> None:
+    model = Gathered()
+    x = np.ones((2, 1), np.float32)
+    before, own = model(x).tolist(), dict(model.named_tensors())
+    other = Tensor([5.0], requires_grad=True)
+    y = nn.functional_call(model, {"scales.1": other, "by_name.layers.0.bias": np.zeros(1)}, x)
+    y.sum().backward()
+    assert other.grad is not None
+    assert own["scales.1"].grad is None
+    assert dict(model.named_tensors()) == own
+    assert model(x).tolist() == before
+    with pytest.raises(errors.ModuleError, match=r"no tensor 'scales\.7'; it has scales\.0"):
+        nn.functional_call(model, {"scales.7": other}, x)
+    with pytest.raises(ZeroDivisionError):
+        nn.functional_call(model, {"mean": other}, Unlucky())
+    assert dict(model.named_tensors()) == own
+
+
+class Unlucky:
+    """Something that fails in the middle of a model."""
+
+    def __mul__(self, _: object) -> None:
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("activation", [nn.ReLU, nn.ReLU(), "relu", "ReLU"])
+def test_an_activation_by_module_class_or_name(activation: Any) -> None:
+    model = nn.MLP(2, 3, 1, activation=activation, output_activation=activation)
+    assert [type(m) for m in model] == [nn.Linear, nn.ReLU, nn.Linear, nn.ReLU]
+
+
+@pytest.mark.parametrize("activation", ["rulu", np.tanh, 3, int])
+def test_what_is_no_activation_is_refused_when_the_model_is_made(activation: Any) -> None:
+    with pytest.raises(errors.ModuleError, match="no activation"):
+        nn.MLP(2, 3, 1, activation=activation)
+    with pytest.raises(errors.ModuleError, match="made of modules"):
+        nn.Sequential(nn.Linear(2, 3), activation)

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from outputs import polar
 
 from tinygrad_bp import Tensor, functional
 from tinygrad_bp.explain.page import page
@@ -164,6 +165,34 @@ def test_an_element_is_written_out_as_a_sum(opened: Open) -> None:
     cells = shown.locator("#array[open] tbody td").all_inner_texts()
     whole = [float(cell.replace(MINUS, "-")) for cell in cells]
     np.testing.assert_array_equal(whole, np.ravel(contribution))
+
+
+def test_what_arrives_at_several_outputs_is_shown(opened: Open) -> None:
+    x, y = (Tensor(np.full(2, v), requires_grad=True) for v in (3.0, 4.0))
+    r, phi = polar(x, y)
+    whole, rest = np.divmod(r, 3.0)
+    loss = (rest * phi * whole).sum()
+    data = trace(loss).to_dict()
+    shown = opened(data)
+    at = next(k for k, step in enumerate(data["steps"], 1) if len(step["arrivals"]) == 2)
+    shown.evaluate(f"location.hash = '#step={at}&element=1'")
+    shown.wait_for_function(f"document.querySelector('#scrubber').value === '{at}'")
+    arriving = shown.locator("#parts .part:nth-child(2)")
+    assert arriving.locator("code").all_inner_texts() == ["g[0] = dloss/dr", "g[1] = dloss/dphi"]
+    expected = [array(data, a["array"])["data"][1] for a in data["steps"][at - 1]["arrivals"]]
+    assert numbers(shown, "#parts .part:nth-child(2)") == expected
+    ids = {node["name"]: node["id"] for node in data["nodes"]}
+    states = [shown.inner_text(f"tr[data-node='{ids[name]}'] td:last-child") for name in
+              ("r", "phi", "whole")]  # fmt: skip
+    assert [state.splitlines()[0] for state in states] == ["sends", "ready", "no grad"]
+    shown.keyboard.press("End")
+    for name in ("r", "phi"):
+        state = shown.inner_text(f"tr[data-node='{ids[name]}'] td:last-child")
+        assert state.startswith(("done", "sends"))
+    shown.keyboard.press("Home")
+    for _ in range(2):
+        shown.keyboard.press("l")
+    assert position(shown) == len(data["steps"])  # outputs are no leaves to stop at
 
 
 # --- keys -----------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ import tinygrad_bp as bp
 from tinygrad_bp import Tensor
 from tinygrad_bp.errors import GradientError, TinygradError
 from tinygrad_bp.explain.paths import paths
-from tinygrad_bp.primitives import sigmoid
+from tinygrad_bp.rules import sigmoid
 
 # --- random graphs --------------------------------------------------------------------------
 
@@ -73,7 +73,7 @@ def test_each_path_leads_from_the_loss_to_the_leaf_and_is_met_once(
             assert len(path.nodes) == len(path) + 1 == len(path.ops) + 1
             for node, slot, below in zip(path.nodes, path.slots, path.nodes[1:], strict=False):
                 assert node.op is not None
-                assert (node.op.args or ())[slot] is below
+                assert (node.op.inputs or ())[slot] is below
 
 
 @given(graphs())
@@ -91,11 +91,11 @@ def test_the_slopes_of_scalars_multiply_to_the_product(drawn: tuple[Tensor, Any]
     loss, leaves = drawn
     for leaf in leaves:
         for path in paths(loss, leaf, limit=100_000):
-            if all(node._data.ndim == 0 for node in path.nodes):
+            if all(node.ndim == 0 for node in path.nodes):
                 slopes = [s for s in path.slopes if s is not None]
                 assert math.isclose(math.prod(slopes), path.product, rel_tol=1e-12)
             assert [s is None for s in path.slopes] == [
-                above._data.ndim + below._data.ndim > 0
+                above.ndim + below.ndim > 0
                 for above, below in zip(path.nodes, path.nodes[1:], strict=False)
             ]
 
@@ -205,6 +205,16 @@ def test_no_path_is_an_empty_sum() -> None:
 def test_constants_have_no_path() -> None:
     values = chain()
     assert len(paths(values["cost"], values["y"])) == 0
+
+
+def test_arrays_and_outputs_without_a_gradient_have_no_path() -> None:
+    x, k = Tensor([7.5, 2.5], requires_grad=True), np.array([1.0, 2.0])
+    whole, rest = np.divmod(x * k, 2.0)
+    loss = np.sum(rest * whole)
+    for key in ("k", "whole", whole):
+        assert str(paths(loss, key)).startswith("0 paths from loss to ")
+        assert paths(loss, key).total.tolist() == [0.0, 0.0]
+    assert "to whole: nothing arrives there" in str(paths(loss, whole))
 
 
 def test_a_name_stands_for_its_tensor() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import tinygrad_bp
+from tinygrad_bp.registry import implementation_of, rules
 
 PACKAGE = Path(tinygrad_bp.__file__).parent
 TABLES = sorted((PACKAGE / "rules").glob("*.py"))
@@ -187,34 +188,42 @@ def faults_in(node: Function, module: ast.Module) -> list[str]:
     return visitor.faults
 
 
-def rules_of(module: ast.Module, *, all_functions: bool) -> Iterator[Function]:
-    """The lambdas and functions given to the verbs, and the functions these call.
+# Bodies that write, into an array of their own making; every other one is an expression.
+OPAQUE = {"scatter_add"}
 
-    In the rule files, all functions; among the primitives, those that are no primitives.
-    """
-    functions = {f.name: f for f in module.body if isinstance(f, ast.FunctionDef)}
+
+def rules_of(module: ast.Module) -> Iterator[Function]:
+    """The lambdas given to the verbs, and every function: bodies of primitives among them."""
     for statement in module.body:
         for node in ast.walk(statement):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in VERBS:
                 yield from (n for n in ast.walk(node) if isinstance(n, ast.Lambda))
-    for f in functions.values():
-        if all_functions or (f.name.startswith("_") and not f.decorator_list):
-            yield f
+        if isinstance(statement, ast.FunctionDef) and statement.name not in OPAQUE:
+            yield statement
 
 
 @pytest.mark.parametrize("path", TABLES, ids=lambda path: path.name)
 def test_rule_tables_are_pure(path: Path) -> None:
     module = ast.parse(path.read_text(encoding="utf-8"))
-    assert [
-        fault for f in rules_of(module, all_functions=True) for fault in faults_in(f, module)
-    ] == []
+    assert [fault for f in rules_of(module) for fault in faults_in(f, module)] == []
 
 
-def test_rules_of_primitives_are_pure() -> None:
-    module = ast.parse((PACKAGE / "primitives.py").read_text(encoding="utf-8"))
-    rules = list(rules_of(module, all_functions=False))
-    assert len(rules) > 30
-    assert [fault for f in rules for fault in faults_in(f, module)] == []
+def test_every_file_that_states_a_formula_is_read() -> None:
+    """Rules and primitives are registered in these files alone."""
+    homes = {f.__module__ or "" for f in rules if implementation_of(f) is not None}
+    ours = {name for name in homes if name.startswith("tinygrad_bp.")}
+    # Examples in docstrings, and what the checker registers, are no rules of the library.
+    apart = ("tinygrad_bp.registry", "tinygrad_bp.gradcheck")
+    assert [n for n in ours if not n.startswith(("tinygrad_bp.rules.", *apart))] == []
+    known = {*TABLES, PACKAGE / "registry.py", *(PACKAGE / "gradcheck").rglob("*.py")}
+    others = [path for path in PACKAGE.rglob("*.py") if path not in known]
+    verbs = [
+        f"{path.relative_to(PACKAGE)}:{node.lineno}"
+        for path in others
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in VERBS - {"rule", "Each"}
+    ]
+    assert verbs == []
 
 
 FUNCTION = "def f(g: Array) -> Array:\n    "
@@ -257,7 +266,7 @@ PURE = {
 
 def faults_of_source(source: str) -> list[str]:
     module = ast.parse(source)
-    return [fault for f in rules_of(module, all_functions=True) for fault in faults_in(f, module)]
+    return [fault for f in rules_of(module) for fault in faults_in(f, module)]
 
 
 @pytest.mark.parametrize("source", IMPURE.values(), ids=IMPURE)

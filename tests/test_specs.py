@@ -13,16 +13,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from specs import CALLS, Array, Call, Draw, differences
+from specs import CALLS, Array, Call, differences
 
 import tinygrad_bp
-from tinygrad_bp import Tensor, engine, primitives
+from tinygrad_bp import Tensor, engine, gradients, steps
+from tinygrad_bp import rules as own
+from tinygrad_bp.engine import key_of
 from tinygrad_bp.explain import Symbol
 from tinygrad_bp.registry import rules
-from tinygrad_bp.tensor import gradients
 
 every_call = pytest.mark.parametrize("call", CALLS, ids=str)
-every_rule = pytest.mark.parametrize("call", [c for c in CALLS if c.function in rules], ids=str)
+every_rule = pytest.mark.parametrize(
+    "call", [c for c in CALLS if rules[c.function].differentiable], ids=str
+)
 
 F64, F32 = np.float64, np.float32
 
@@ -63,9 +66,9 @@ def gradient_of(
 
 def pushed(outputs: Sequence[Tensor], inputs: Sequence[Tensor], moves: Sequence[Array]) -> list:
     """How outputs move when inputs move, by forward mode."""
-    tangents = dict(zip(inputs, moves, strict=True))
-    engine.push(reversed(engine.topological_order(*outputs)), tangents, engine.read_array)
-    return [tangents.get(y, np.zeros_like(y.data)) for y in outputs]
+    tangents = {key_of(x): move for x, move in zip(inputs, moves, strict=True)}
+    engine.push(reversed(engine.topological_order(*outputs)), tangents, engine.read_arrays)
+    return [tangents.get(key_of(y), np.zeros_like(y.data)) for y in outputs]
 
 
 def flat(arrays: Sequence[Any]) -> Array:
@@ -98,7 +101,7 @@ def test_value_is_numpys(call: Call, dtype: Any) -> None:
     arrays = [t.data for t in args]
     actual, expected = call(args), call.expected(arrays)
     assert len(actual) == len(expected)
-    numpys_own = call.function in rules and call.reference is call.function
+    numpys_own = rules[call.function].differentiable and call.reference is call.function
     for y, wanted in zip(actual, map(np.asarray, expected), strict=True):
         assert isinstance(y, Tensor)
         assert y.requires_grad
@@ -239,45 +242,79 @@ def test_float32_is_kept_in_both_modes(call: Call) -> None:
 @every_rule
 def test_rules_themselves_keep_float32(call: Call) -> None:
     """The engine would cast a stray float64 back, but the work would be done at half the speed."""
-    args, y, g = arguments_of_rule(call, F32)
-    wanted = {np.dtype(F32), y.dtype}  # a few of NumPy's functions give float64 themselves
+    arrays, options, y, g = arguments_of_rule(call, F32)
+    wanted = {np.dtype(F32), *(np.asarray(part).dtype for part in _parts(y))}
     rule = rules[call.function]
-    for slot in drawn_slots(call):
-        assert rule.partials[slot](g, y, *args, **call.options).dtype in wanted
-        assert rule.pushes[slot](args[slot], y, *args, **call.options).dtype in wanted
+    slots = drawn_slots(call, arrays)
+    for slot in slots:
+        pulled = rule.partials[0 if rule.together else slot](g, y, *arrays, **options)
+        assert (pulled[slot] if rule.together else pulled).dtype in wanted
+        t = [np.zeros_like(a) for a in arrays] if rule.together else arrays[slot]
+        moved = rule.pushes[0 if rule.together else slot](t, y, *arrays, **options)
+        assert all(part.dtype in wanted for part in _parts(moved) if part is not None)
 
 
 # --- formulas -------------------------------------------------------------------------------
 
 
-def drawn_slots(call: Call) -> list[int]:
-    """The positions at which a rule is given a drawn argument."""
-    return [i for i, a in enumerate(call.args) if isinstance(a, Draw)]
+def _parts(y: Any) -> tuple[Any, ...]:
+    return y if isinstance(y, tuple) else (y,)
 
 
-def arguments_of_rule(call: Call, dtype: Any) -> tuple[tuple[Any, ...], Array, Array]:
-    """What a rule is fed: NumPy's arguments, the output, a gradient that arrives."""
+def drawn_slots(call: Call, arrays: Sequence[Any]) -> list[int]:
+    """The positions at which a rule is given an argument that takes a gradient."""
+    rule = rules[call.function]
+    floats = [i for i, a in enumerate(arrays) if isinstance(a, np.ndarray) and a.dtype.kind == "f"]
+    return [i for i in floats if i not in rule.closed | rule.flat_in]
+
+
+def arguments_of_rule(call: Call, dtype: Any) -> tuple[Any, dict[str, Any], Any, Any]:
+    """What a rule is fed: a call in normal form, the output, a gradient that arrives."""
     args = call.filled(call.views(call.bases(dtype)))
-    y = np.asarray(call.function(*args, **call.options))
-    return args, y, directions(call, [y])[0]
+    arrays, options = rules[call.function].form.bind(args, call.options)
+    arrays = [np.asarray(a) if isinstance(a, list | tuple) else a for a in arrays]
+    y = call.function(*args, **call.options)
+    if isinstance(y, tuple):
+        return arrays, options, y, tuple(directions(call, y))
+    return arrays, options, np.asarray(y), directions(call, [np.asarray(y)])[0]
 
 
-NAMESPACE = {**vars(np), **vars(primitives)}
+NAMESPACE = {**vars(np), **vars(own)}
 
 
 @every_rule
-def test_formula_evaluates_to_the_gradient(call: Call) -> None:
-    """A rule fed with symbols writes Python that computes what the rule computes, bit for bit."""
-    args, y, g = arguments_of_rule(call, F64)
-    named = {f"x{i}": a for i, a in enumerate(args) if isinstance(a, np.ndarray)}
-    symbols = [Symbol(f"x{i}", a) if f"x{i}" in named else a for i, a in enumerate(args)]
-    for slot in drawn_slots(call):
-        partial: Callable[..., Any] = rules[call.function].partials[slot]
-        numbers = partial(g, y, *args, **call.options)
-        formula = partial(Symbol("g", g), Symbol("y", y), *symbols, **call.options)
-        value = eval(str(formula), NAMESPACE, {"g": g, "y": y, **named})  # noqa: S307  (ours)
-        assert_same_bits(np.asarray(value), np.asarray(numbers))
-        assert_same_bits(formula.value, np.asarray(numbers))
+def test_printed_formula_is_the_code_that_ran(call: Call) -> None:
+    """A rule fed with symbols writes Python that gives the bits that the sweep produced."""
+    args = tensors(call)
+    outputs = [y for y in call(args) if isinstance(y, Tensor) and y.requires_grad]
+    for output in outputs:
+        seed = directions(call, [output.data])[0]
+        for op, slot, arriving, contribution, _ in steps(output, seed):
+            if op.rule.function is call.function:
+                assert_written(op, slot, arriving, contribution)
+
+
+def assert_written(op: engine.Op, slot: int, arriving: Any, contribution: Array) -> None:
+    """The text of the rule, evaluated, is the contribution once it has its input's shape."""
+    symbols, names = [], {}
+    for i, a in enumerate(op.arrays):
+        is_array = isinstance(a, np.ndarray)
+        symbols.append(Symbol(f"x{i}", a) if is_array else a)
+        names |= {f"x{i}": a} if is_array else {}
+    partial: Callable[..., Any] = op.rule.partials[0 if op.rule.together else slot]
+    formula = partial(named("g", arriving), named("y", op.y), *symbols, **op.options)
+    formula = formula[slot] if op.rule.together else formula
+    value = eval(str(formula), NAMESPACE, {"g": arriving, "y": op.y, **names})  # noqa: S307  (ours)
+    conformed = engine.conform(np.asarray(value), op.arrays[slot], op)
+    assert_same_bits(np.asarray(conformed), np.asarray(contribution))
+    assert_same_bits(formula.value, np.asarray(value))
+
+
+def named(name: str, value: Any) -> Any:
+    """A symbol, or one for each of several outputs."""
+    if isinstance(value, tuple):
+        return tuple(Symbol(f"{name}[{i}]", part) for i, part in enumerate(value))
+    return Symbol(name, value)
 
 
 # --- special values -------------------------------------------------------------------------
@@ -315,7 +352,7 @@ def test_clip_shares_at_its_limits() -> None:
     assert g.tolist() == [0, 0.5, 1, 0.5, 0]
 
 
-@pytest.mark.parametrize("f", [primitives.relu, np.absolute, np.fabs, abs, Tensor.relu, Tensor.abs])
+@pytest.mark.parametrize("f", [own.relu, np.absolute, np.fabs, abs, Tensor.relu, Tensor.abs])
 def test_slope_of_a_kink_at_zero_is_zero(f: Any) -> None:
     assert slope(f, [0.0, -0.0])[0].tolist() == [0, 0]
 
@@ -439,15 +476,15 @@ def test_an_argument_used_twice_gets_both_shares() -> None:
 
 def test_large_logits_neither_overflow_nor_lose_their_gradient() -> None:
     z = [[1000.0, 0.0, -1000.0], [-1e300, 0.0, 1e300]]
-    assert slope(primitives.logsumexp, z)[0].tolist() == [[1, 0, 0], [0, 0, 1]]
-    [g] = slope(lambda z: primitives.softmax_cross_entropy(z, np.array([0, 0])), z)
+    assert slope(own.logsumexp, z)[0].tolist() == [[1, 0, 0], [0, 0, 1]]
+    [g] = slope(lambda z: own.softmax_cross_entropy(z, np.array([0, 0])), z)
     assert g.tolist() == [[0, 0, 0], [-1, 0, 1]]
-    [g] = slope(primitives.sigmoid, [-1000.0, 0.0, 1000.0])
+    [g] = slope(own.sigmoid, [-1000.0, 0.0, 1000.0])
     assert g.tolist() == [0, 0.25, 0]
 
 
 def test_minus_infinity_masks_a_logit() -> None:
-    [g] = slope(lambda z: primitives.softmax(z)[0], [0.0, -np.inf, 0.0])
+    [g] = slope(lambda z: own.softmax(z)[0], [0.0, -np.inf, 0.0])
     assert g.tolist() == [0.25, 0, -0.25]
 
 

@@ -12,7 +12,10 @@ from hypothesis import given
 from lesson_cases import chain
 
 from tinygrad_bp import Tensor
-from tinygrad_bp.explain.text import array_of_view, columns, data_of, narrate, norm_of, plain, table
+from tinygrad_bp.explain.arrays import array_of_view, norm_of
+from tinygrad_bp.explain.data import data_of
+from tinygrad_bp.explain.formatting import columns, plain, table
+from tinygrad_bp.explain.text import narrate
 from tinygrad_bp.explain.trace import trace
 from tinygrad_bp.gradcheck.strategies import Program, programs
 

@@ -15,10 +15,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from tinygrad_bp import Tensor, functional, nn, primitives
+from tinygrad_bp import Tensor, functional, nn
+from tinygrad_bp import rules as own
 from tinygrad_bp.errors import FreedGraphError, GradientError
+from tinygrad_bp.explain.grade import grade
+from tinygrad_bp.explain.record import RecordedStep
 from tinygrad_bp.explain.source import locate
-from tinygrad_bp.explain.trace import Trace, TracedStep, trace
+from tinygrad_bp.explain.trace import Trace, trace
 from tinygrad_bp.gradcheck.strategies import Program, programs
 
 
@@ -60,13 +63,16 @@ def test_consumers_come_before_what_they_consume(program: Program) -> None:
     if not loss.requires_grad:
         return
     traced = trace(loss)
-    passed_on = {step.child.id for step in traced.steps}
+    passed_on = {arrival.node.id for step in traced.steps for arrival in step.arrivals}
     last_arrival = {step.parent.id: step.index for step in traced.steps}
     for step in traced.steps:
         if step.child is not traced.loss:
             assert last_arrival[step.child.id] < step.index
-    assert passed_on == {n.id for n in traced.nodes if n.op is not None}
-    carrying = [e for e in traced.edges if e.parent.requires_grad]
+    assert passed_on == {n.id for n in traced.nodes if n.op is not None and n.requires_grad}
+    carrying = {
+        (e.child.op, e.slot) for e in traced.edges
+        if e.parent.requires_grad and e.child.requires_grad
+    }  # fmt: skip
     assert len(traced.steps) == len(carrying)
 
 
@@ -85,9 +91,9 @@ def test_explaining_changes_no_bit(program: Program) -> None:
             np.testing.assert_array_equal(leaf.grad.data, twin.grad.data, strict=True)
 
 
-def namespace_of(step: TracedStep, traced: Trace) -> dict[str, Any]:
+def namespace_of(step: RecordedStep, traced: Trace) -> dict[str, Any]:
     """What the names in a formula stand for: NumPy's functions, ours, and the values shown."""
-    names: dict[str, Any] = {**vars(np), **{n: getattr(primitives, n) for n in primitives.__all__}}
+    names: dict[str, Any] = {**vars(np), **{n: getattr(own, n) for n in own.__all__}}
     names["linalg"] = np.linalg
     for node in traced.nodes:
         owner: Any = names
@@ -98,7 +104,8 @@ def namespace_of(step: TracedStep, traced: Trace) -> dict[str, Any]:
             else:
                 owner = vars(owner).setdefault(folder, SimpleNamespace())
         (owner if isinstance(owner, dict) else vars(owner))[last] = node.value
-    names["g"] = step.arriving
+    several = step.arrivals[0].node.output is not None
+    names["g"] = {a.node.output: a.gradient for a in step.arrivals} if several else step.arriving
     return names
 
 
@@ -152,6 +159,25 @@ def test_a_second_pass_shows_what_was_held() -> None:
     assert (float(step.before), float(step.contribution), float(step.after)) == (2.0, 2.0, 4.0)
     loss.backward()
     assert w.grad.item() == step.after
+
+
+def test_a_trace_stays_what_it_was() -> None:
+    """A later pass frees the graph, and a step changes the parameters; what was traced is kept."""
+    x = np.array([[0.5, -1.0], [2.0, 0.25], [1.0, 1.0]])
+    W = Tensor([[0.3, -0.7], [1.1, 0.2]], requires_grad=True)
+    h = np.concatenate([np.tanh(x @ W), np.maximum(x @ W, 0.5)])
+    loss = np.mean(h * h)
+    loss.backward(retain_graph=True)
+    traced = trace(loss)
+    data, drawing = traced.to_dict(), traced._repr_html_()
+    loss.backward()
+    assert W.grad is not None
+    W.data -= 0.5 * W.grad.data
+    assert traced.to_dict() == data
+    assert traced._repr_html_() == drawing
+    assert grade({"W": traced.node(W).grad}, traced).ok
+    with pytest.raises(FreedGraphError):
+        trace(loss)
 
 
 def test_a_gradient_may_be_given_and_must_fit() -> None:
@@ -310,7 +336,7 @@ def test_a_line_within_a_users_module_is_not_that_of_the_call() -> None:
         while result.op is not None:
             assert result.op.site is not None
             lines.append(result.op.site.line)
-            (result,) = result.op.inputs()
+            (result,) = result.op.sources()
         assert lines == [called, within, called]
 
 

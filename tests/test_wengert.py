@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from tinygrad_bp import Tensor, primitives
-from tinygrad_bp.explain.text import array_of_view, columns
+from tinygrad_bp import Tensor
+from tinygrad_bp import rules as own
+from tinygrad_bp.explain.arrays import array_of_view
+from tinygrad_bp.explain.formatting import columns
 from tinygrad_bp.explain.trace import trace
 from tinygrad_bp.explain.wengert import wengert
 from tinygrad_bp.gradcheck.strategies import Program, programs
@@ -60,7 +62,7 @@ def test_rows_are_in_the_order_of_computing() -> None:
 
 def run(rows: Any) -> dict[str, Any]:
     """Run the lines of a table as the program that they are."""
-    names: dict[str, Any] = {"__builtins__": {}, **vars(np), **vars(primitives)}
+    names: dict[str, Any] = {"__builtins__": {}, **vars(np), **vars(own)}
     for row in rows:
         value = array_of_view(row.value)
         if row.formula is not None:

@@ -12,14 +12,28 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_bp import errors, functional
-from tinygrad_bp.autodiff import grad, hessian, hvp, jacobian, jvp, steps, value_and_grad, vjp
-from tinygrad_bp.tensor import Tensor, enable_grad, gradients, no_grad
+from tinygrad_bp.autodiff import (
+    grad,
+    hessian,
+    hvp,
+    jacobian,
+    jvp,
+    linearize,
+    per_example_grads,
+    value_and_grad,
+    vjp,
+)
+from tinygrad_bp.backward import gradients, steps
+from tinygrad_bp.modes import enable_grad, no_grad
+from tinygrad_bp.registry import custom_rule
+from tinygrad_bp.tensor import Tensor
 
 if TYPE_CHECKING:
     from tinygrad_bp import data, gradcheck, lesson, nn, optim
-    from tinygrad_bp.explain.drawing import to_dot, to_mermaid, to_svg
+    from tinygrad_bp.explain.diagrams import to_dot, to_mermaid
     from tinygrad_bp.explain.face import Explain
     from tinygrad_bp.explain.paths import paths
+    from tinygrad_bp.explain.svg import to_svg
     from tinygrad_bp.explain.trace import trace
     from tinygrad_bp.explain.watch import debug, trace_nans
 
@@ -28,6 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Tensor",
+    "custom_rule",
     "data",
     "debug",
     "enable_grad",
@@ -42,10 +57,12 @@ __all__ = [
     "jacobian",
     "jvp",
     "lesson",
+    "linearize",
     "nn",
     "no_grad",
     "optim",
     "paths",
+    "per_example_grads",
     "steps",
     "to_dot",
     "to_mermaid",

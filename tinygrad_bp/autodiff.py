@@ -1,83 +1,188 @@
-"""Derivatives of functions: grad, value_and_grad, vjp, jvp, hvp, jacobian, hessian.
+"""Derivatives of functions: grad, value_and_grad, vjp, jvp, hvp, jacobian, hessian and kin.
 
-They take functions and give functions, and speak what they are spoken to: arrays in, arrays
-out; tensors in, tensors out. They nest, because a pass that is fed tensors records itself.
+They take functions and give functions, and give back what they are given: arrays for arrays,
+tensors for tensors. They nest, whatever they close over: if the result depends on a tensor that
+tracks from outside (an argument, or a variable of the function's surroundings), then it is a tensor
+that tracks, too, unless recording is off. Their own variables stop tracking when they return.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from tinygrad_bp import engine
+from tinygrad_bp.backward import gradients, read_tensors
 from tinygrad_bp.containers import fill, leaves
-from tinygrad_bp.engine import Step, Variable
+from tinygrad_bp.engine import Key, key_of
 from tinygrad_bp.errors import GradientError, ShapeError
-from tinygrad_bp.primitives import constant_in, identity
+from tinygrad_bp.modes import enable_grad, mode
 from tinygrad_bp.registry import Array
-from tinygrad_bp.tensor import (
-    Tensor,
-    array_of,
-    arriving_at,
-    enable_grad,
-    gradients,
-    path_between,
-)
+from tinygrad_bp.rules.elementwise import identity, unvarying
+from tinygrad_bp.tensor import Tensor, array_of
 
-__all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "steps", "value_and_grad", "vjp"]
+__all__ = [
+    "grad",
+    "hessian",
+    "hvp",
+    "jacobian",
+    "jvp",
+    "linearize",
+    "per_example_grads",
+    "value_and_grad",
+    "vjp",
+]
 
 Function = Callable[..., Any]
 
 
-# --- between what is given and what is differentiated ---------------------------------------
+# --- arguments ------------------------------------------------------------------------------
 
 
-def _track(leaf: Any) -> Tensor:
-    """A fresh variable with the leaf's value, still connected to an outer graph if there is one."""
-    if isinstance(leaf, Tensor) and leaf.requires_grad:
-        node: Tensor = identity(leaf)
-        return node
-    return Tensor(array_of(leaf), requires_grad=True)
+def _is_module(tree: Any) -> bool:
+    return hasattr(tree, "named_parameters")
 
 
-def _untrack(result: Tensor, like: Any) -> Any:
-    """Give back what was given: a tensor for a tensor, an array for anything else."""
-    return result if isinstance(like, Tensor) else result.detach().data
+def _leaves(tree: Any) -> list[Any]:
+    """What is differentiated in an argument: its leaves, or a module's parameters."""
+    return [p for _, p in tree.named_parameters()] if _is_module(tree) else leaves(tree)
 
 
-def _nested(*trees: Any) -> bool:
-    """Whether somebody outside is differentiating through this call."""
-    return any(
-        isinstance(leaf, Tensor) and leaf.requires_grad for tree in trees for leaf in leaves(tree)
-    )
+def _filled(tree: Any, contents: Iterable[Any]) -> Any:
+    """The same argument with other leaves; a module gives a dict by its parameters' names."""
+    if _is_module(tree):
+        return dict(zip([name for name, _ in tree.named_parameters()], contents, strict=True))
+    return fill(tree, iter(contents))
 
 
-def _evaluate(function: Function, args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor:
-    output = function(*args, **kwargs)
-    if not isinstance(output, Tensor):
-        output = Tensor(output)
-    return output
+class _Evaluation:
+    """A function's value at some arguments, with variables of its own in their places.
 
+    `trees` are the arguments that are differentiated: arrays, tensors, containers of them, or
+    modules, which stand for their parameters. `outside` are the tensors that the value depends on
+    beside the variables; if there are any, what is derived from it is a tensor that tracks.
+    """
 
-def _require_path(function: Function, output: Tensor, found: Sequence[Tensor | None]) -> None:
-    if all(g is None for g in found):
-        name = getattr(function, "__name__", repr(function))
-        why = "" if output.requires_grad else " (the output does not track any tensor)"
-        raise GradientError(
-            f"the value of {name} does not depend on what it is differentiated by{why}. Was it "
-            "detached, rounded, or computed from other variables?"
-        )
-
-
-def _gradient(g: Tensor | None, x: Tensor, *, nested: bool) -> Tensor:
-    """A gradient that was found, or zeros; seen from outside, a function of x in any case."""
-    found = Tensor(np.zeros_like(x.data)) if g is None else g
-    if nested and not found.requires_grad:
+    def __init__(
+        self, function: Function, trees: Sequence[Any], call: Callable[[Sequence[Any]], Any]
+    ) -> None:
+        self.function = function
+        self.trees = trees
+        self.fresh: set[Tensor] = set()
+        recording = mode.get().recording
+        self.variables = [[self._variable(leaf, tree, recording=recording)
+                           for leaf in _leaves(tree)] for tree in trees]  # fmt: skip
+        self.flat = [x for variables in self.variables for x in variables]
         with enable_grad():
-            found = constant_in(found, x)
-    return found
+            given = zip(trees, self.variables, strict=True)
+            output = call([tree if _is_module(tree) else _filled(tree, v) for tree, v in given])
+        self.output = output if isinstance(output, Tensor) else Tensor(output)
+        self.outside = self._find_outside() if recording else []
+        for x in self.fresh:
+            x._requires_grad = False
+
+    def _variable(self, leaf: Any, tree: Any, *, recording: bool) -> Tensor:
+        """A variable with the leaf's value, connected to the leaf if that tracks."""
+        if _is_module(tree):
+            parameter: Tensor = leaf
+            return parameter
+        if recording and isinstance(leaf, Tensor) and leaf.requires_grad:
+            node: Tensor = identity(leaf)
+            return node
+        variable = Tensor(array_of(leaf), requires_grad=True)
+        self.fresh.add(variable)
+        return variable
+
+    def _find_outside(self) -> list[Tensor]:
+        found: dict[Tensor, None] = {}
+        ops = engine.topological_order(self.output)
+        for x in (self.output, *(source for op in ops for source in op.sources())):
+            if x.op is None and x._requires_grad and x not in self.fresh:
+                found[x] = None
+        return list(found)
+
+    def is_nested(self, *trees: Any) -> bool:
+        """Whether results must track: there is something outside, or something given tracks."""
+        given = [leaf for tree in trees for leaf in leaves(tree)]
+        tracking = any(isinstance(leaf, Tensor) and leaf.requires_grad for leaf in given)
+        return mode.get().recording and (tracking or bool(self.outside))
+
+    def require_path(self, found: Sequence[Any]) -> None:
+        """Refuse a value that nothing was recorded for: its derivative would be 0 by accident."""
+        if all(g is None for g in found) and not self.output.requires_grad:
+            name = getattr(self.function, "__name__", repr(self.function))
+            raise GradientError(
+                f"the value of {name} does not depend on what it is differentiated by (the output "
+                "does not track any tensor). Was it detached, rounded, or computed from other "
+                "variables?"
+            )
+
+    def tied(self, found: Tensor | None, like: Tensor, *, nested: bool) -> Tensor:
+        """A derivative that was found, or zeros; for those outside, a function of them anyhow."""
+        result = Tensor(np.zeros_like(like.data)) if found is None else found
+        if nested and not result.requires_grad:
+            with enable_grad():
+                for x in self.outside:
+                    result = unvarying(result, x)
+        return result
+
+    def pull(self, g: Any, *, nested: bool) -> list[Tensor]:
+        """Return the gradient by every variable of what arrives at the value."""
+        with enable_grad():
+            found = gradients(self.output, self.flat, g, create_graph=nested)
+        self.require_path(found)
+        return [self.tied(new, x, nested=nested) for new, x in zip(found, self.flat, strict=True)]
+
+    def push(self, tangents: Sequence[Any], *, nested: bool) -> Tensor:
+        """Return how the value moves when every variable moves by its tangent."""
+        read = read_tensors if nested else engine.read_arrays
+        moving: dict[Key, Array] = {}
+        with enable_grad():
+            for x, t in zip(self.flat, tangents, strict=True):
+                tangent = _tangent(t, x)
+                moving[key_of(x)] = tangent if nested else tangent._value
+            engine.push(reversed(engine.path_between(self.flat, self.output)), moving, read)
+        moved = moving.get(key_of(self.output))
+        self.require_path([moved])
+        result = moved if moved is None or isinstance(moved, Tensor) else Tensor(moved)
+        return self.tied(result, self.output, nested=nested)
+
+    def given_back(self, results: Sequence[Tensor], *, nested: bool) -> list[Any]:
+        """Put results for the variables into the structure of the arguments."""
+        contents = iter(results)
+        return [
+            _filled(tree, [_as_given(next(contents), leaf, nested=nested) for leaf in _likes(tree)])
+            for tree in self.trees
+        ]
+
+    def value(self, *, nested: bool) -> Any:
+        """Return the function's value, as the kind of thing that the arguments are."""
+        first = next((like for tree in self.trees for like in _likes(tree)), None)
+        return _as_given(self.output, first, nested=nested)
+
+
+def _likes(tree: Any) -> list[Any]:
+    """What results are to be like: the leaves of an argument; a module gives arrays."""
+    return [None for _ in tree.parameters()] if _is_module(tree) else leaves(tree)
+
+
+def _as_given(result: Tensor, like: Any, *, nested: bool) -> Any:
+    """A tensor where something outside depends on it or a tensor was given, else an array."""
+    if nested:
+        return result
+    return result.detach() if isinstance(like, Tensor) else result.detach().data
+
+
+def _tangent(tangent: Any, x: Tensor) -> Tensor:
+    given = tangent if isinstance(tangent, Tensor) else Tensor(tangent)
+    if given.shape != x.shape:
+        raise ShapeError(f"a tangent of shape {given.shape} for a primal of shape {x.shape}")
+    if given.dtype == x.dtype:
+        return given
+    converted: Tensor = given.astype(x.dtype)
+    return converted
 
 
 # --- reverse mode ---------------------------------------------------------------------------
@@ -87,8 +192,9 @@ def value_and_grad(function: Function, argnums: int | tuple[int, ...] = 0) -> Fu
     """Return a function that gives a scalar function's value and its gradient.
 
     The gradient is taken with respect to the arguments numbered `argnums`, each an array, a
-    tensor, or lists, tuples and dicts of them, and has their structure, shapes and dtypes. Raises
-    `GradientError` if the value is not a scalar or depends on none of them.
+    tensor, or lists, tuples and dicts of them, and has their structure, shapes and dtypes. A module
+    gives a dict, by the names of its parameters. Raises `GradientError` if the value is not a
+    scalar, or depends on nothing that tracks.
 
     >>> value_and_grad(lambda x: x**2)(3.0)
     (array(9.), array(6.))
@@ -96,24 +202,16 @@ def value_and_grad(function: Function, argnums: int | tuple[int, ...] = 0) -> Fu
     positions = (argnums,) if isinstance(argnums, int) else tuple(argnums)
 
     def differentiated(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        given = [args[i] for i in positions]
-        with enable_grad():
-            tracked = [[_track(leaf) for leaf in leaves(tree)] for tree in given]
+        def call(given: Sequence[Any]) -> Any:
             filled = list(args)
-            for i, tree, variables in zip(positions, given, tracked, strict=True):
-                filled[i] = fill(tree, iter(variables))
-            output = _evaluate(function, filled, kwargs)
-            flat = [x for variables in tracked for x in variables]
-            nested = _nested(given)
-            found = gradients(output, flat, create_graph=nested)
-        _require_path(function, output, found)
-        results = iter([_gradient(g, x, nested=nested) for g, x in zip(found, flat, strict=True)])
-        answer = [
-            fill(tree, iter([_untrack(next(results), leaf) for leaf in leaves(tree)]))
-            for tree in given
-        ]
-        value = _untrack(output, leaves(given)[0])
-        return value, answer[0] if isinstance(argnums, int) else tuple(answer)
+            for i, tree in zip(positions, given, strict=True):
+                filled[i] = tree
+            return function(*filled, **kwargs)
+
+        at = _Evaluation(function, [args[i] for i in positions], call)
+        nested = at.is_nested()
+        answer = at.given_back(at.pull(None, nested=nested), nested=nested)
+        return at.value(nested=nested), answer[0] if isinstance(argnums, int) else tuple(answer)
 
     return differentiated
 
@@ -124,6 +222,8 @@ def grad(function: Function, argnums: int | tuple[int, ...] = 0) -> Function:
     >>> cube = lambda x: x**3
     >>> grad(cube)(2.0), grad(grad(cube))(2.0)
     (array(12.), array(12.))
+    >>> grad(lambda x: x * grad(lambda y: x * y)(1.0))(3.0)
+    array(6.)
     >>> grad(lambda p: np.sum(p["w"] * p["x"]))({"w": np.ones(2), "x": np.array([3.0, 4.0])})
     {'w': array([3., 4.]), 'x': array([1., 1.])}
     """
@@ -135,7 +235,7 @@ def grad(function: Function, argnums: int | tuple[int, ...] = 0) -> Function:
     return gradient
 
 
-def vjp(function: Function, *primals: Any) -> tuple[Any, Function]:
+def vjp(function: Function, *primals: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
     """Return a function's value and the pull-back of gradients through it.
 
     `pull(g)`, with g in the value's shape, gives gᵀJ for every primal, as a tuple.
@@ -144,25 +244,79 @@ def vjp(function: Function, *primals: Any) -> tuple[Any, Function]:
     >>> pull(np.array([1.0, 10.0]))
     (array([ 2., 40.]),)
     """
-    nested = _nested(primals)
-    with enable_grad():
-        variables = [_track(x) for x in primals]
-        output = _evaluate(function, variables, {})
+    at = _Evaluation(function, primals, lambda given: function(*given))
 
     def pull(g: Any) -> tuple[Any, ...]:
-        outside = nested or _nested(g)
-        with enable_grad():
-            found = gradients(output, variables, g, create_graph=outside)
-        _require_path(function, output, found)
-        return tuple(
-            _untrack(_gradient(new, x, nested=outside), like)
-            for new, x, like in zip(found, variables, primals, strict=True)
-        )
+        nested = at.is_nested(g)
+        return tuple(at.given_back(at.pull(g, nested=nested), nested=nested))
 
-    return _untrack(output, primals[0]), pull
+    return at.value(nested=at.is_nested()), pull
+
+
+def per_example_grads(function: Function, argnums: int = 0) -> Function:
+    """Return a function that gives the gradient for each example of a batch, stacked.
+
+    `function` is of one example; the argument numbered `argnums` is shared by all, of the others
+    (arrays and containers of them) each example takes its row. The result has the shared
+    argument's structure, each array with a first axis for the examples.
+
+    >>> loss = lambda w, x, y: (np.sum(w * x) - y) ** 2
+    >>> x, y = np.array([[1.0, 0.0], [0.0, 2.0]]), np.zeros(2)
+    >>> per_example_grads(loss)(np.array([1.0, 1.0]), x, y)
+    array([[2., 0.],
+           [0., 8.]])
+    """
+    of_one = grad(function, argnums)
+
+    def gradients_of(*args: Any) -> Any:
+        batch = [leaf for i, tree in enumerate(args) if i != argnums for leaf in leaves(tree)]
+        lengths = {len(rows) for rows in batch}
+        if len(lengths) != 1 or 0 in lengths:
+            raise ShapeError(f"a batch needs arrays of one length, 1 or more, got {lengths}")
+
+        def example(tree: Any, i: int) -> Any:
+            return fill(tree, iter([rows[i] for rows in leaves(tree)]))
+
+        found = [
+            of_one(*[tree if j == argnums else example(tree, i) for j, tree in enumerate(args)])
+            for i in range(*lengths)
+        ]
+        columns = zip(*map(leaves, found), strict=True)
+        return fill(found[0], iter([np.stack(rows) for rows in columns]))
+
+    return gradients_of
 
 
 # --- forward mode ---------------------------------------------------------------------------
+
+
+def linearize(function: Function, *primals: Any) -> tuple[Any, Callable[..., Any]]:
+    """Return a function's value and the linear map of tangents, J, at these arguments.
+
+    `push(*tangents)`, one for each primal in its shape, gives how the value moves. The function is
+    evaluated once, however often the map is used.
+
+    >>> value, push = linearize(np.sin, 0.0)
+    >>> push(2.0)
+    array(2.)
+    """
+    at = _Evaluation(function, primals, lambda given: function(*given))
+
+    def push(*tangents: Any) -> Any:
+        nested = at.is_nested(*tangents)
+        pairs = zip(primals, tangents, strict=True)
+        flat = [t for primal, tree in pairs for t in _alike(primal, tree)]
+        first = leaves(primals)[0]
+        return _as_given(at.push(flat, nested=nested), first, nested=nested)
+
+    return at.value(nested=at.is_nested()), push
+
+
+def _alike(primal: Any, tangent: Any) -> list[Any]:
+    found = leaves(tangent)
+    if len(found) != len(leaves(primal)):
+        raise ShapeError("a tangent must have the structure of its primal")
+    return found
 
 
 def jvp(function: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
@@ -171,27 +325,8 @@ def jvp(function: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> 
     >>> jvp(lambda x, y: x * y, (3.0, 4.0), (1.0, 0.0))
     (array(12.), array(4.))
     """
-    nested = _nested(primals, tangents)
-    read = engine.read_variable if nested else engine.read_array
-    with enable_grad():
-        variables = [_track(x) for x in primals]
-        output = _evaluate(function, variables, {})
-        moving: dict[Variable, Array] = {
-            x: read(_tangent(t, x)) for x, t in zip(variables, tangents, strict=True)
-        }
-        engine.push(reversed(path_between(variables, output)), moving, read)
-    moved = moving.get(output)
-    if moved is None:
-        _require_path(function, output, [None])
-    tangent = moved if isinstance(moved, Tensor) else Tensor(moved)
-    return _untrack(output, primals[0]), _untrack(tangent, primals[0])
-
-
-def _tangent(tangent: Any, x: Tensor) -> Tensor:
-    given = tangent if isinstance(tangent, Tensor) else Tensor(tangent)
-    if given.shape != x.shape:
-        raise ShapeError(f"a tangent of shape {given.shape} for a primal of shape {x.shape}")
-    return given if given.dtype == x.dtype else given.astype(x.dtype)
+    value, push = linearize(function, *primals)
+    return value, push(*tangents)
 
 
 def hvp(function: Function, x: Any, v: Any) -> Any:
@@ -262,27 +397,3 @@ def hessian(function: Function, argnum: int = 0) -> Function:
            [2., 0.]])
     """
     return jacobian(grad(function, argnum), argnum, mode="forward")
-
-
-# --- the pass itself ------------------------------------------------------------------------
-
-
-def steps(output: Tensor, gradient: Any = None) -> Iterator[Step]:
-    """Go backward one edge at a time, for a view of your own; every `grad` is left alone.
-
-    Yields each `engine.Step` as it is taken: the `output` whose gradient has `arriving` in full,
-    the `input` it passes a `contribution` on to, and the `total` that input has by then. The graph
-    is kept. Raises as `backward()` does.
-
-    >>> w = Tensor(2.0, requires_grad=True)
-    >>> for step in steps(w * w + w):
-    ...     print(step.output.op.rule.name, step.contribution, step.total)
-    add 1.0 1.0
-    add 1.0 1.0
-    multiply 2.0 3.0
-    multiply 2.0 5.0
-    """
-    arriving = engine.read_array(arriving_at(output, gradient))
-    order = engine.topological_order(output)
-    for fields in engine.sweep(order, {output: arriving}, engine.read_array):
-        yield Step(*fields)

@@ -1,65 +1,57 @@
 """The recorded graph, and the two sweeps over it.
 
-A `Variable` is a value and the `Op` that made it; an op holds the variables it read. Nothing
-points the other way, so a graph has no cycles and is freed by reference count.
+An `Op` is one recorded call: the rule, what it was called with, and what came out. Its inputs are
+tensors, which know the ops that made them; nothing points the other way, so a graph has no cycles
+and is freed by reference count.
 
     sweep   reverse mode: the gradient of one output with respect to everything
     push    forward mode: how everything moves when some inputs move
 
-Both take `read`, which says what a rule is fed: `read_array` for numbers, `read_variable` for a
-graph of the pass itself (`create_graph=True`, gradients of gradients). The one place where
-shapes and dtypes are restored is `conform`; no rule does it.
+What is on its way is kept in a dict by what it belongs to: a leaf, an op, or (op, i) for one of an
+op's several outputs. Both sweeps take `read`, which says what a rule is fed: `read_arrays` for
+numbers, tensors for a graph of the pass itself (gradients of gradients). The one place where shapes
+and dtypes are restored is `conform`; no rule does it.
 """
 
 from __future__ import annotations
 
 import itertools
-import os
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextvars import ContextVar
-from dataclasses import dataclass
-from operator import attrgetter
-from types import CodeType, FrameType
-from typing import Any, NamedTuple, Never, Protocol, TypeAlias
+from types import CodeType
+from typing import Any, NamedTuple, Never, TypeAlias
 
 import numpy as np
 
 from tinygrad_bp.errors import FreedGraphError, RuleError, StaleGraphError
-from tinygrad_bp.kernels import sum_of_rows
 from tinygrad_bp.registry import Array, Rule
+from tinygrad_bp.state import memory, written_at
 
 __all__ = [
     "Hook",
-    "Mode",
-    "Observer",
+    "Key",
     "Op",
+    "RawStep",
+    "Read",
     "Site",
-    "Step",
-    "Variable",
     "conform",
     "free",
-    "make_op",
-    "mode",
+    "key_of",
+    "path_between",
     "push",
-    "read_array",
-    "read_variable",
-    "run",
+    "read_arrays",
     "sweep",
     "topological_order",
-    "touch_all",
     "unbroadcast",
 ]
 
-Read: TypeAlias = Callable[[Any], Array]
-Hook: TypeAlias = "Callable[[Variable, Array], Array]"
-"""Called with a variable and its finished gradient; what it returns takes the gradient's place."""
+Key: TypeAlias = Any
+"""What a gradient belongs to: a leaf, an op, or (op, i) for one of several outputs."""
 
-_clock = itertools.count()  # tells the ages of ops and writes
-_hooked = False  # whether any variable has ever had a hook
-_last_write = -1  # ops younger than this cannot be stale, and need no closer look
-_getframe = sys._getframe  # documented for CPython; inspect is 100 times slower
-_PACKAGE = os.path.dirname(__file__) + os.sep
+Hook: TypeAlias = Callable[[Array, Array], Array]
+"""Called with a value and its finished gradient; what it returns takes the gradient's place."""
+
+Read: TypeAlias = "Callable[[Op], tuple[Any, Sequence[Any]]]"
+"""What a rule is fed: an op's output, or a tuple of them, and its arrays."""
 
 
 class Site(NamedTuple):
@@ -71,11 +63,9 @@ class Site(NamedTuple):
     @property
     def line(self) -> int:
         """Line number in the file, starting at 1."""
-        start, *_ = self._position()
+        positions = itertools.islice(self.code.co_positions(), self.instruction // 2, None)
+        start, *_ = next(positions)
         return start or self.code.co_firstlineno
-
-    def _position(self) -> tuple[int | None, ...]:
-        return next(itertools.islice(self.code.co_positions(), self.instruction // 2, None))
 
     def __str__(self) -> str:
         import linecache
@@ -86,20 +76,27 @@ class Site(NamedTuple):
 
 
 class Op:
-    """One recorded call: the rule, what it was called with, and where.
+    """One recorded call.
 
-    `args` are the arguments as given, variables among them, and `arrays` the same as the rule was
-    fed them; `tracked` are the positions through which gradients pass.
+    `inputs` are the arrays of the call in normal form as they were given, tensors among them, and
+    `arrays` the same as the function saw them; `tracked` are the positions through which gradients
+    pass. `y` is what came out: an array, or a tuple of them.
     """
 
-    __slots__ = ("_frame", "age", "args", "arrays", "digests", "options", "rule", "tracked")
+    __slots__ = (
+        "_frame", "age", "arrays", "digests", "hooks", "inputs", "kept", "options", "rule",
+        "tracked", "y",
+    )  # fmt: skip
 
     rule: Rule
-    args: tuple[Any, ...] | None  # None once a backward pass has used the op up
-    arrays: Sequence[Any]  # empty then
+    inputs: Sequence[Any] | None  # None once a backward pass has used the op up
+    arrays: Sequence[Any]
     options: Mapping[str, Any]
     tracked: Sequence[int]
+    y: Any
     age: int  # when it was recorded, on the clock that ops and writes share
+    hooks: dict[int, dict[object, Hook]] | None  # of each output; None where there never was one
+    kept: dict[int, Any] | None  # the gradients of outputs that keep theirs
     digests: Any  # of the arrays it read, under debug()
     _frame: tuple[CodeType, int] | None
 
@@ -111,20 +108,18 @@ class Op:
     def __repr__(self) -> str:
         return f"<{self.rule.name} recorded at {self.site}>"
 
-    def inputs(self) -> list[Variable]:
-        """Return the variables that gradients pass through, one for each tracked argument."""
-        args = self.args
-        if args is None:
+    def sources(self) -> list[Any]:
+        """Return the tensors that gradients pass through, one for each tracked array."""
+        inputs = self.inputs
+        if inputs is None:
             self.raise_freed()
-        return [args[i] for i in self.tracked]
+        return [inputs[i] for i in self.tracked]
 
     def check_fresh(self) -> None:
-        """Refuse to go on if an input was assigned to since the op was recorded."""
-        for a in self.args or ():
-            # A detached leaf shares the memory of the leaf, which alone knows of assignments.
-            a = getattr(a, "_detached_from", a)  # noqa: PLW2901
-            if isinstance(a, Variable) and a._written > self.age:
-                self.raise_stale("its .data was assigned to")
+        """Refuse to go on if memory that was read has been written to since."""
+        for a in self.arrays:
+            if isinstance(a, np.ndarray) and written_at(a) > self.age:
+                self.raise_stale("its memory was written to")
 
     def raise_freed(self) -> Never:
         """Raise the error for a graph that is gone."""
@@ -143,179 +138,68 @@ class Op:
         )
 
 
-_new = object.__new__
+def key_of(tensor: Any) -> Key:
+    """Return what the gradient of a tensor is kept by, however many tensors show the value."""
+    op = tensor.op
+    if op is None:
+        return tensor
+    return op if tensor.output is None else (op, tensor.output)
 
 
-def make_op(
-    rule: Rule,
-    args: tuple[Any, ...],
-    arrays: Sequence[Any],
-    options: Mapping[str, Any],
-    tracked: Sequence[int],
-) -> Op:
-    """Make an op of a call, and note where in the user's code it was made.
-
-    That is in the innermost frame outside this package. To ask every frame on the way there for
-    its file costs as much as the rest of an op, so the way that a rule was reached last time is
-    compared: a model calls its layers by the same functions again and again.
-    """
-    op: Op = _new(Op)  # calling the class would cost as much again
-    op.rule = rule
-    op.args = args
-    op.arrays = arrays
-    op.options = options
-    op.tracked = tracked
-    op.age = next(_clock)
-    op.digests = None
-    try:
-        frame = _getframe(3)  # what called the function of this package that called `record`
-    except ValueError:  # nothing in Python: a thread may begin in this package
-        op._frame = None
-        return op
-    for code in rule.called_through:
-        if frame.f_code is not code:
-            break
-        frame = frame.f_back  # type: ignore[assignment]  # the user's is further down
-    code = frame.f_code
-    if code is rule.called_by:
-        op._frame = (code, frame.f_lasti)  # not the frame, which holds its variables
-    else:
-        op._frame = _search_user_frame(rule)
-    return op
+def read_arrays(op: Op) -> tuple[Any, Sequence[Any]]:
+    """Feed the rules with plain arrays."""
+    return op.y, op.arrays
 
 
-def _search_user_frame(rule: Rule) -> tuple[CodeType, int] | None:
-    """Look for the innermost frame outside this package, and remember the way there."""
-    frame: FrameType | None = _getframe(4)
-    way = []
-    while frame is not None:
-        way.append(frame.f_code)
-        if not frame.f_code.co_filename.startswith(_PACKAGE):
-            *rule.called_through, rule.called_by = way
-            return frame.f_code, frame.f_lasti
-        frame = frame.f_back
-    return None
+RawStep: TypeAlias = tuple[Op, int, Array, Array, Array]
+"""One edge of a backward pass: the op, which of its inputs, what arrived at the op, what this edge
+adds to the input's gradient, and that gradient so far."""
 
 
-class Variable:
-    """What the engine knows of a tensor: a value, the op that made it, and when it changed."""
-
-    __slots__ = ("_data", "_detached_from", "_hooks", "_requires_grad", "_written", "op")
-
-    _data: Array
-    _detached_from: Variable  # the leaf whose memory it shares; left unset otherwise
-    _hooks: dict[object, Hook]  # left unset until there is one: most variables never have any
-    _written: int  # when the value was last assigned to, on the clock of the ops; -1 for never
-    op: Op | None
-    _requires_grad: bool
-
-    def add_hook(self, key: object, hook: Hook) -> None:
-        """Have a function see the finished gradient of this variable, in every pass."""
-        global _hooked  # noqa: PLW0603  (until then, no pass looks for hooks)
-        _hooked = True
-        if not hasattr(self, "_hooks"):
-            self._hooks = {}
-        self._hooks[key] = hook
-
-    def remove_hook(self, key: object) -> None:
-        """Undo `add_hook`; a key that is not there is no error."""
-        getattr(self, "_hooks", {}).pop(key, None)
-
-    # Variables are keys of dicts; `==` compares values, so identity must be said.
-    __hash__ = object.__hash__
-
-    def touch(self) -> None:
-        """Note that the value was written to: ops that read it before are stale now."""
-        touch_all([self])
+# --- the order ------------------------------------------------------------------------------
 
 
-def touch_all(variables: Iterable[Variable]) -> None:
-    """Note that the values were written to: ops that read them before are stale now."""
-    global _last_write  # noqa: PLW0603  (a time on the global clock)
-    _last_write = now = next(_clock)
-    for variable in variables:
-        variable._written = now
-
-
-read_array: Read = attrgetter("_data")
-
-
-def read_variable(variable: Variable) -> Variable:
-    """Feed the rules the variables themselves, so that the pass records a graph of its own."""
-    return variable
-
-
-class Step(NamedTuple):
-    """One edge of the backward pass: what one input of one op receives."""
-
-    output: Variable
-    slot: int  # which argument of output.op
-    arriving: Array  # the finished gradient of the output
-    contribution: Array  # what this edge adds, in the input's shape and dtype
-    total: Array  # the input's gradient so far, this contribution included
-
-    @property
-    def input(self) -> Variable:
-        """The variable that receives the contribution."""
-        op = self.output.op
-        assert op is not None and op.args is not None  # noqa: S101, PT018  (true while sweeping)
-        variable: Variable = op.args[self.slot]
-        return variable
-
-
-RawStep: TypeAlias = tuple[Variable, int, Array, Array, Array]
-
-
-class Observer(Protocol):
-    """Something that watches ops as they are recorded and steps as they are taken."""
-
-    def recorded(self, op: Op, args: list[Any], result: Array) -> None:
-        """See an op, the arrays it was fed and its result, just after the forward call."""
-
-    def watch(self, steps: Iterator[RawStep]) -> Iterator[RawStep]:
-        """Pass the steps of a backward pass on, having looked at each."""
-
-
-@dataclass(frozen=True, slots=True)
-class Mode:
-    """Whether ops are recorded, who watches, and whether graphs outlive their backward pass."""
-
-    recording: bool = True
-    observers: tuple[Observer, ...] = ()
-    retaining: bool = False
-
-
-mode: ContextVar[Mode] = ContextVar("tinygrad_bp mode", default=Mode())  # noqa: B039  (frozen)
-
-
-def topological_order(*roots: Variable) -> list[Variable]:
-    """Return every recorded variable the roots depend on, consumers before what they consume.
+def topological_order(*roots: Any) -> list[Op]:
+    """Return every op that the given tensors depend on, consumers before what they consume.
 
     An op can only read what exists, so it is younger than everything it reads: from youngest
     to oldest is a topological order. Read backwards it is the Wengert list.
     """
-    found = {root.op.age: root for root in roots if root.op is not None}
+    found = {root.op.age: root.op for root in roots if root.op is not None}
     order = list(found.values())
-    for variable in order:  # grows as it is read
-        op: Op = variable.op  # type: ignore[assignment]
-        args = op.args
-        if args is None:
+    for op in order:  # grows as it is read
+        inputs = op.inputs
+        if inputs is None:
             op.raise_freed()
         for slot in op.tracked:
-            x = args[slot]
-            made_by = x.op
+            made_by = inputs[slot].op
             if made_by is not None and made_by.age not in found:
-                found[made_by.age] = x
-                order.append(x)
+                found[made_by.age] = made_by
+                order.append(made_by)
     return [found[age] for age in sorted(found, reverse=True)]
 
 
-def free(variables: Iterable[Variable]) -> None:
+def path_between(inputs: Iterable[Any], output: Any) -> list[Op]:
+    """Return the ops on some path from the inputs to the output, consumers first."""
+    wanted = set(map(key_of, inputs))
+    reaching: set[Op] = set()
+    order = topological_order(output)
+    for op in reversed(order):
+        for x in op.sources():
+            if x.op in reaching or key_of(x) in wanted:
+                reaching.add(op)
+                break
+    return [op for op in order if op in reaching]
+
+
+def free(ops: Iterable[Op]) -> None:
     """Let go of what a backward pass needs: there can be no other after it."""
-    for variable in variables:
-        op: Op = variable.op  # type: ignore[assignment]
-        op.args = None
+    for op in ops:
+        op.inputs = op.y = None
         op.arrays = ()
+
+
+# --- shapes and dtypes ----------------------------------------------------------------------
 
 
 def unbroadcast(contribution: Array, shape: tuple[int, ...]) -> Array:
@@ -326,140 +210,174 @@ def unbroadcast(contribution: Array, shape: tuple[int, ...]) -> Array:
     """
     extra = contribution.ndim - len(shape)
     if extra > 0:
-        contribution = contribution.sum(axis=tuple(range(extra)))
+        contribution = contribution.sum(0 if extra == 1 else tuple(range(extra)))
     if contribution.shape == shape or extra < 0:
         return contribution
     stretched = tuple(axis for axis, length in enumerate(shape) if length == 1)
     return contribution.sum(axis=stretched, keepdims=True)
 
 
-def conform(contribution: Array, x: Variable, op: Op) -> Array:
+def conform(contribution: Array, value: Array, op: Op) -> Array:
     """Give a contribution its input's shape and dtype: the one place where either is restored."""
-    value = x._data
-    shape, given = value.shape, contribution.shape
+    shape, given = value.shape, getattr(contribution, "shape", None)
     if given != shape:
-        if len(shape) == 1 and given[1:] == shape and op.rule.broadcasts:
-            contribution = sum_of_rows(contribution)  # as for a bias, in a third of the time
-        elif op.rule.broadcasts:
+        if op.rule.broadcasts and given is not None:
             contribution = unbroadcast(contribution, shape)
-        if contribution.shape != shape:
+        if given is None or contribution.shape != shape:
             raise RuleError(
                 f"the rule of '{op.rule.name}' gave a gradient of shape {given} for an input of "
                 f"shape {shape}. Recorded at {op.site}."
             )
     dtype = value.dtype
-    return contribution if contribution.dtype == dtype else contribution.astype(dtype)
+    if contribution.dtype == dtype:
+        return contribution
+    if contribution.dtype.kind != "f":
+        raise RuleError(
+            f"the rule of '{op.rule.name}' gave a gradient of {contribution.dtype} for an input "
+            f"of {dtype}. Recorded at {op.site}."
+        )
+    return contribution.astype(dtype)
 
 
-def sweep(
-    order: Iterable[Variable], pending: dict[Variable, Array], read: Read
-) -> Iterator[RawStep]:
+# --- reverse mode ---------------------------------------------------------------------------
+
+
+def sweep(order: Iterable[Op], pending: dict[Key, Array], read: Read) -> Iterator[RawStep]:
     """Run backward, one step at a time; `pending` starts with the seeds and ends with the leaves.
 
-    All reverse passes are made of the same steps, `run` and this: everything that shows a pass
-    watches it. It yields the fields of a `Step` as a plain tuple; `Step(*fields)` names them.
+    Every reverse pass drains this, and everything that shows a pass watches it.
     """
-    if _hooked:
-        order = _through_hooks(order, pending)
-    steps = _sweep(order, pending, read)
-    for observer in mode.get().observers:
-        steps = observer.watch(steps)
-    return steps
-
-
-def _through_hooks(order: Iterable[Variable], pending: dict[Variable, Array]) -> Iterator[Variable]:
-    """Show each finished gradient to its hooks: before it is passed on, or at the end."""
-    for variable in order:
-        _show(variable, pending)
-        yield variable
-    for leaf in pending:
-        _show(leaf, pending)
-
-
-def _show(variable: Variable, pending: dict[Variable, Array]) -> None:
-    hooks = getattr(variable, "_hooks", None)
-    if hooks and variable in pending:
-        for hook in list(hooks.values()):
-            pending[variable] = hook(variable, pending[variable])
-
-
-def _sweep(
-    order: Iterable[Variable], pending: dict[Variable, Array], read: Read
-) -> Iterator[RawStep]:
-    for output in order:
-        taken: list[RawStep] = []
-        _send_back((output,), pending, read, taken)
-        yield from taken
-
-
-def run(order: Iterable[Variable], pending: dict[Variable, Array], read: Read) -> None:
-    """Take every step of `sweep`; nobody sees them, which saves a thirtieth of a small pass."""
-    if _hooked or mode.get().observers:
-        for _ in sweep(order, pending, read):
-            pass
-        return
-    _send_back(order, pending, read, None)
-
-
-def _send_back(
-    outputs: Iterable[Variable],
-    pending: dict[Variable, Array],
-    read: Read,
-    taken: list[RawStep] | None,
-) -> None:
-    """Send the finished gradient of each result to what it was made of: the heart of every pass."""
-    for output in outputs:
-        arriving = pending.pop(output, None)
+    for op in order:
+        simple = op.hooks is None and type(op.y) is not tuple
+        arriving = pending.pop(op, None) if simple else _arriving(op, pending)
         if arriving is None:
             continue
-        op: Op = output.op  # type: ignore[assignment]
-        if op.age < _last_write:
+        if op.age < memory.latest:
             op.check_fresh()
-        sources: tuple[Any, ...] = op.args  # type: ignore[assignment]
-        if read is read_array:
-            fed = (arriving, output._data, *op.arrays)
-        else:
-            args = (read(a) if isinstance(a, Variable) else a for a in sources)
-            fed = (arriving, read(output), *args)
-        partials, options = op.rule.partials, op.options
+        y, arrays = read(op)
+        rule, inputs, options = op.rule, op.inputs, op.options
+        fed = (arriving, y, *arrays)
+        together = rule.partials[0](*fed, **options) if rule.together else None
         for slot in op.tracked:
-            x: Variable = sources[slot]
-            # To spread an empty dict takes as long as the rest of the call.
-            pull = partials[slot]
-            contribution = pull(*fed, **options) if options else pull(*fed)
-            value = x._data
-            if contribution.shape != value.shape or contribution.dtype is not value.dtype:
-                contribution = conform(contribution, x, op)
-            before = pending.get(x)
-            total = pending[x] = contribution if before is None else before + contribution
-            if taken is not None:
-                taken.append((output, slot, arriving, contribution, total))
+            if together is None:
+                contribution = rule.partials[slot](*fed, **options)
+            else:
+                contribution = together[slot]
+            value = op.arrays[slot]
+            try:
+                alike = contribution.shape == value.shape and contribution.dtype is value.dtype
+            except AttributeError:  # a rule gave a list or a plain number
+                alike = False
+            if not alike:
+                contribution = conform(contribution, value, op)
+            x = inputs[slot]  # type: ignore[index]
+            key = x.op
+            if key is None:
+                key = x
+            elif x.output is not None:
+                key = (key, x.output)
+            before = pending.get(key)
+            total = pending[key] = contribution if before is None else before + contribution
+            yield op, slot, arriving, contribution, total
+    _show_the_rest(pending)
 
 
-def push(order: Iterable[Variable], tangents: dict[Variable, Array], read: Read) -> None:
-    """Run forward: from the tangents of some variables to those of everything that uses them.
+def _show_the_rest(pending: dict[Key, Array]) -> None:
+    """Show the hooks what a pass ends at: leaves, and results that it did not go through."""
+    for key in pending:
+        if hooks := _hooks_of(key):
+            _show(hooks, key, pending)
+
+
+def _hooks_of(key: Key) -> Mapping[object, Hook] | None:
+    op, output = key if type(key) is tuple else (key, 0)
+    if not isinstance(op, Op):
+        leaf_hooks: Mapping[object, Hook] | None = op._hooks
+        return leaf_hooks
+    return None if op.hooks is None else op.hooks.get(output)
+
+
+def _arriving(op: Op, pending: dict[Key, Array]) -> Any:
+    """The finished gradient of an op's output; a tuple for several, None if none arrived."""
+    if type(op.y) is tuple:
+        return _arriving_at_several(op, pending)
+    if op.hooks is not None and op in pending:
+        _show(op.hooks.get(0, {}), op, pending)
+    return pending.pop(op, None)
+
+
+def _arriving_at_several(op: Op, pending: dict[Key, Array]) -> tuple[Array, ...] | None:
+    keys = [(op, i) for i in range(len(op.y))]
+    if pending.keys().isdisjoint(keys):
+        return None
+    for i, hooks in (op.hooks or {}).items():
+        if keys[i] in pending:
+            _show(hooks, keys[i], pending)
+    return tuple(
+        [
+            np.zeros_like(y) if (g := pending.pop(key, None)) is None else g
+            for key, y in zip(keys, op.y, strict=True)
+        ]
+    )
+
+
+def _show(hooks: Mapping[object, Hook], key: Key, pending: dict[Key, Array]) -> None:
+    """Show a finished gradient to the hooks of what it belongs to."""
+    op, output = key if type(key) is tuple else (key, None)
+    value = op.y if isinstance(op, Op) else op
+    for hook in list(hooks.values()):
+        pending[key] = hook(value if output is None else value[output], pending[key])
+
+
+# --- forward mode ---------------------------------------------------------------------------
+
+
+def push(order: Iterable[Op], tangents: dict[Key, Array], read: Read) -> None:
+    """Run forward: from the tangents of some values to those of everything that uses them.
 
     The sweep is over the recorded graph, in the order it was recorded: no dual numbers, so
     nested derivatives cannot mistake one perturbation for another.
     """
-    for output in order:
-        op: Op = output.op  # type: ignore[assignment]
-        sources: tuple[Any, ...] = op.args  # type: ignore[assignment]
-        moving = [slot for slot in op.tracked if sources[slot] in tangents]
-        if not moving or output in tangents:
+    for op in order:
+        arriving = [tangents.get(key_of(x)) for x in op.sources()]
+        if op in tangents or all(t is None for t in arriving):
             continue
-        op.check_fresh()
-        args = [read(a) if isinstance(a, Variable) else a for a in sources]
-        y, pushes, options = read(output), op.rule.pushes, op.options
-        total = None
-        for slot in moving:
-            tangent = pushes[slot](tangents[sources[slot]], y, *args, **options)
-            total = tangent if total is None else total + tangent
-        tangents[output] = _conform_tangent(total, output)
+        if op.age < memory.latest:
+            op.check_fresh()
+        moved = _push(op, arriving, read)
+        if type(op.y) is tuple:
+            for i, y in enumerate(op.y):
+                if i not in op.rule.flat:
+                    tangents.setdefault((op, i), _conform_tangent(moved[i], y))
+        else:
+            tangents[op] = _conform_tangent(moved, op.y)
 
 
-def _conform_tangent(tangent: Array, output: Variable) -> Array:
-    shape, dtype = output._data.shape, output._data.dtype
-    if tangent.shape != shape:  # one argument moved, another stretched the result
-        tangent = np.broadcast_to(tangent, shape)
-    return tangent if tangent.dtype == dtype else tangent.astype(dtype)
+def _push(op: Op, arriving: Sequence[Any], read: Read) -> Any:
+    """How the output of an op moves, or each of its outputs, as all of its inputs move."""
+    y, arrays = read(op)
+    rule, options = op.rule, op.options
+    if rule.together:
+        given = dict(zip(op.tracked, arriving, strict=True))
+        still = [np.zeros_like(a) if given.get(i) is None else given[i]
+                 for i, a in enumerate(op.arrays)]  # fmt: skip
+        return rule.pushes[0](still, y, *arrays, **options)
+    total: Any = None
+    for slot, t in zip(op.tracked, arriving, strict=True):
+        if t is not None:
+            moved = rule.pushes[slot](t, y, *arrays, **options)
+            total = moved if total is None else _add(total, moved)
+    return total
+
+
+def _add(a: Any, b: Any) -> Any:
+    """Add what two inputs contribute; of several outputs, those that are flat have None."""
+    if type(a) is tuple:
+        return tuple([None if p is None else p + q for p, q in zip(a, b, strict=True)])
+    return a + b
+
+
+def _conform_tangent(tangent: Array, y: Array) -> Array:
+    if tangent.shape != y.shape:  # one argument moved, another stretched the result
+        tangent = np.broadcast_to(tangent, y.shape)
+    return tangent if tangent.dtype == y.dtype else tangent.astype(y.dtype)

@@ -10,6 +10,7 @@
     │   └── ConversionError        `np.asarray(t)` and friends would drop the graph
     ├── GradcheckError             a gradient check failed, or could not be made
     ├── RuleError                  a derivative rule is missing a piece or gave a wrong shape
+    ├── ModuleError                a model that is put together wrongly
     ├── ShapeError                 shapes that do not fit a layer or a loss
     ├── LabelError                 class labels that are not 0 .. classes-1
     ├── OptimizerError             a step that must not be taken
@@ -32,6 +33,7 @@ __all__ = [
     "GradientError",
     "InPlaceError",
     "LabelError",
+    "ModuleError",
     "NonFiniteError",
     "NotDifferentiableError",
     "OptimizerError",
@@ -99,6 +101,10 @@ class GradcheckError(TinygradError, AssertionError):
 
 class RuleError(TinygradError, ValueError):
     """A derivative rule is incomplete, registered twice, or returned a wrong shape."""
+
+
+class ModuleError(TinygradError, TypeError):
+    """A model is put together of something that is no module, or of names it does not have."""
 
 
 class ShapeError(TinygradError, ValueError):

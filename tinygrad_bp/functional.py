@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_bp import primitives
+from tinygrad_bp import rules
 from tinygrad_bp.errors import LabelError, ShapeError
+from tinygrad_bp.recording import record
 from tinygrad_bp.registry import Array
-from tinygrad_bp.tensor import Tensor, array_of, record, rule_of
+from tinygrad_bp.tensor import Tensor, array_of
 
 __all__ = [
     "cross_entropy",
@@ -29,14 +30,6 @@ __all__ = [
     "tanh",
 ]
 
-_AFFINE = rule_of(primitives.affine)
-_SIGMOID = rule_of(primitives.sigmoid)
-_RELU = rule_of(primitives.relu)
-_TANH = rule_of(np.tanh)
-_MEAN = rule_of(np.mean)
-_SUM_SQUARES = rule_of(primitives.sum_squares)
-_CROSS_ENTROPY = rule_of(primitives.softmax_cross_entropy)
-
 
 def linear(x: Array, weight: Array, bias: Array) -> Tensor:
     """Return x Wᵀ + b: (..., in), (out, in), (out,) to (..., out).
@@ -44,7 +37,7 @@ def linear(x: Array, weight: Array, bias: Array) -> Tensor:
     >>> linear(np.array([1.0, 2.0]), np.array([[3.0, 4.0]]), np.array([0.5]))
     Tensor([11.5])
     """
-    return record(_AFFINE, (x, weight, bias))
+    return record(rules.affine, (x, weight, bias))
 
 
 def sigmoid(x: Array) -> Tensor:
@@ -53,7 +46,7 @@ def sigmoid(x: Array) -> Tensor:
     >>> sigmoid(np.array([-1000.0, 0.0]))
     Tensor([0. , 0.5])
     """
-    return record(_SIGMOID, (x,))
+    return record(rules.sigmoid, (x,))
 
 
 def relu(x: Array) -> Tensor:
@@ -62,7 +55,7 @@ def relu(x: Array) -> Tensor:
     >>> relu(np.array([-1.0, 2.0]))
     Tensor([0., 2.])
     """
-    return record(_RELU, (x,))
+    return record(rules.relu, (x,))
 
 
 def tanh(x: Array) -> Tensor:
@@ -71,7 +64,7 @@ def tanh(x: Array) -> Tensor:
     >>> tanh(np.array([0.0]))
     Tensor([0.])
     """
-    return record(_TANH, (x,))
+    return record(np.tanh, (x,))
 
 
 def softmax(x: Array, axis: int = -1) -> Tensor:
@@ -80,7 +73,7 @@ def softmax(x: Array, axis: int = -1) -> Tensor:
     >>> softmax(np.array([0.0, 0.0]))
     Tensor([0.5, 0.5])
     """
-    return record(rule_of(primitives.softmax), (x, axis))
+    return record(rules.softmax, (x,), {"axis": axis})
 
 
 def log_softmax(x: Array, axis: int = -1) -> Tensor:
@@ -89,7 +82,7 @@ def log_softmax(x: Array, axis: int = -1) -> Tensor:
     >>> log_softmax(np.array([0.0, 0.0]))
     Tensor([-0.69314718, -0.69314718])
     """
-    return record(rule_of(primitives.log_softmax), (x, axis))
+    return record(rules.log_softmax, (x,), {"axis": axis})
 
 
 def logsumexp(x: Array, axis: int = -1) -> Tensor:
@@ -98,7 +91,7 @@ def logsumexp(x: Array, axis: int = -1) -> Tensor:
     >>> logsumexp(np.array([1000.0, 1000.0]))
     Tensor(1000.69314718)
     """
-    return record(rule_of(primitives.logsumexp), (x, axis))
+    return record(rules.logsumexp, (x,), {"axis": axis, "keepdims": False})
 
 
 def sum_squares(output: Array, target: Array) -> Tensor:
@@ -112,7 +105,7 @@ def sum_squares(output: Array, target: Array) -> Tensor:
     Tensor(0.89)
     """
     _check_alike("sum_squares", output, target)
-    return record(_SUM_SQUARES, (output, target))
+    return record(rules.sum_squares, (output, target))
 
 
 def half_sum_squares(output: Array, target: Array) -> Tensor:
@@ -122,7 +115,7 @@ def half_sum_squares(output: Array, target: Array) -> Tensor:
     Tensor(0.445)
     """
     _check_alike("half_sum_squares", output, target)
-    return record(_SUM_SQUARES, (output, target)) * 0.5
+    return record(rules.sum_squares, (output, target)) * 0.5
 
 
 def mse_loss(output: Array, target: Array) -> Tensor:
@@ -132,7 +125,7 @@ def mse_loss(output: Array, target: Array) -> Tensor:
     Tensor(0.445)
     """
     _check_alike("mse_loss", output, target)
-    return record(_SUM_SQUARES, (output, target)) / (output.shape or (1,))[-1]
+    return record(rules.sum_squares, (output, target)) / (output.shape or (1,))[-1]
 
 
 def cross_entropy(logits: Array, labels: Any) -> Tensor:
@@ -155,7 +148,7 @@ def cross_entropy(logits: Array, labels: Any) -> Tensor:
     if 0 in shape:
         raise ShapeError(f"cross_entropy: empty batch, logits of shape {shape}")
     _check_labels(labels, shape[-1])
-    return record(_MEAN, (record(_CROSS_ENTROPY, (logits, labels)),))
+    return np.mean(record(rules.softmax_cross_entropy, (logits, labels)))
 
 
 def _check_labels(labels: np.ndarray[Any, Any], classes: int) -> None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tinygrad_bp.lesson import OneExample, network_of
 from tinygrad_bp.lesson.blobs import unblob
 from tinygrad_bp.lesson.deltas import costs_of, deltas_of
-from tinygrad_bp.primitives import sigmoid
+from tinygrad_bp.rules import sigmoid
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 

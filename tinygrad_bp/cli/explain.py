@@ -16,7 +16,8 @@ from tinygrad_bp.cli.arguments import UsageError, whole
 from tinygrad_bp.cli.screen import Screen
 from tinygrad_bp.cli.subjects import guarded, module_named
 from tinygrad_bp.cli.targets import check_target
-from tinygrad_bp.tensor import Tensor, retain_graphs
+from tinygrad_bp.modes import retain_graphs
+from tinygrad_bp.tensor import Tensor
 
 if TYPE_CHECKING:
     import argparse

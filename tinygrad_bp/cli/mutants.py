@@ -11,12 +11,12 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tinygrad_bp.calls import name_of
 from tinygrad_bp.cli.arguments import UsageError, add_seed, whole
 from tinygrad_bp.cli.screen import Screen, one_line
 from tinygrad_bp.cli.subjects import counting, guarded, named
 from tinygrad_bp.files import check_writable, replacing
 from tinygrad_bp.gradcheck import mutants as planting
-from tinygrad_bp.registry import name_of, rules
 
 if TYPE_CHECKING:
     import argparse
@@ -65,6 +65,7 @@ def mutants(options: argparse.Namespace) -> int:
     if options.markdown:
         check_writable(options.markdown)
     calls = _calls(options.calls)
+    rules = set(planting.breakable())
     called = list(dict.fromkeys(call.function for call in calls if call.function in rules))
     functions = _chosen(options.rule, called)
     screen = Screen()
@@ -83,7 +84,7 @@ def mutants(options: argparse.Namespace) -> int:
         _show(report, screen)
         planted = len({mutant.function for mutant in report.mutants})
         screen.line()
-        screen.line(f"{planted} of {len(rules)} registered rules were broken.", style="dim")
+        screen.line(f"{planted} of {len(rules)} derivative rules were broken.", style="dim")
     return 0 if report.ok else 1
 
 
@@ -106,7 +107,7 @@ def _chosen(names: Sequence[str] | None, called: list[Callable[..., Any]]) -> li
     by_name = {name_of(function): function for function in called}
     for name in names:
         if name not in by_name:
-            known = name in map(name_of, rules)
+            known = name in map(name_of, planting.breakable())
             raise UsageError(
                 f"argument --rule: {name} is not among the calls; give some with --calls"
                 if known

@@ -1,8 +1,8 @@
 """One HTML document out of many files that were written to be read.
 
-Plain HTML, CSS and ES modules become a document that asks nobody for anything: styles and scripts
-stand inside it, without their comments and indentation, and its policy admits these alone, by
-their hashes. Paths are those inside the package, such as "explain/page_parts/dom.js".
+Plain HTML, CSS and ES modules become a document that loads nothing: styles and scripts stand inside
+it, without their comments and indentation, and its policy admits these alone, by their hashes.
+Paths are those inside the package, such as "explain/page_parts/dom.js".
 """
 
 from __future__ import annotations

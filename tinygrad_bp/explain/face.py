@@ -10,13 +10,17 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from tinygrad_bp.explain.data import exported
+from tinygrad_bp.explain.graph import MAX_OPS
+from tinygrad_bp.explain.page import page
+from tinygrad_bp.explain.text import narrate
 from tinygrad_bp.explain.trace import Trace, trace
 from tinygrad_bp.files import replacing
 from tinygrad_bp.tensor import Tensor
 
 __all__ = ["Explain", "explain"]
 
-STEPS = 200  # that are narrated of a longer pass
+STEPS = 200  # of a longer pass that are printed
 
 
 def explain(
@@ -27,16 +31,18 @@ def explain(
     names: Mapping[str, Any] | None = None,
     checks: bool | None = None,
     limit: int | None = STEPS,
+    max_ops: int = MAX_OPS,
 ) -> Trace:
-    """Narrate the backward pass of a graph, or write a page that steps through it.
+    """Explain the backward pass of a graph in words, or write a page that steps through it.
 
-    Without a file the text is printed, in colour on a terminal; `limit` is how many steps of a
-    longer pass, None for all. A file gets one self-contained HTML page. `gradient` is what arrives
+    Without a file the text is printed, in colour on a terminal; of a longer pass, `limit` steps
+    are, or all of them if it is None. A file gets one self-contained HTML page. `gradient` arrives
     at the loss, `names` names what the source does not (`dict(model.named_parameters())`), and
-    `checks` asks for finite differences, which small graphs get by themselves.
+    `checks` asks for finite differences, which small graphs get anyway.
 
     Explaining reads the graph and changes no gradient. Raises `FreedGraphError` after a
-    `backward()` without `retain_graph=True`: explain first.
+    `backward()` without `retain_graph=True` (explain first), and `TinygradError` for a graph of
+    more than `max_ops` operations.
 
     >>> w = Tensor(3.0, requires_grad=True, name="w")
     >>> x = 2.0
@@ -44,7 +50,7 @@ def explain(
     >>> explain(loss, "loss.html")  # doctest: +SKIP
     <Trace of loss: 3 nodes, 2 steps>
     """
-    traced = trace(loss, gradient, names=names, checks=checks)
+    traced = trace(loss, gradient, names=names, checks=checks, max_ops=max_ops)
     if file is None:
         _print(traced, limit)
     else:
@@ -53,17 +59,13 @@ def explain(
 
 
 def _print(traced: Trace, limit: int | None) -> None:
-    from tinygrad_bp.explain.text import narrate
-
     on_terminal = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     width = shutil.get_terminal_size((80, 24)).columns
-    print(narrate(traced.to_dict(), width=width, color=on_terminal, limit=limit))
+    print(narrate(exported(traced), width=width, color=on_terminal, limit=limit))
 
 
 def _write(traced: Trace, path: Path) -> None:
-    from tinygrad_bp.explain.page import page
-
-    text = page(traced.to_dict())
+    text = page(exported(traced))
     with replacing(path) as file:
         file.write(text.encode())
 

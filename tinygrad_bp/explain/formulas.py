@@ -1,4 +1,4 @@
-"""The formulas of a graph: the functions and derivative rules themselves, fed with symbols.
+"""The formulas of an op: the function and its derivative rules themselves, fed with symbols.
 
 Each is written twice, in names and, where everything in it is a scalar, in numbers.
 """
@@ -6,28 +6,38 @@ Each is written twice, in names and, where everything in it is a scalar, in numb
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
+from tinygrad_bp.engine import Op
 from tinygrad_bp.explain.names import ARRIVING
 from tinygrad_bp.explain.symbol import Symbol
 
-if TYPE_CHECKING:
-    from tinygrad_bp.explain.trace import Node
+__all__ = ["Formula", "Formulas", "Local", "Named", "symbol_of_arriving"]
 
-__all__ = [
-    "Formula",
-    "Local",
-    "forward_formula",
-    "local_derivative",
-    "step_formula",
-]
+Array: TypeAlias = "np.ndarray[Any, Any]"
+Write: TypeAlias = Callable[[Any], Any]
+"""Makes a symbol of what has a name, and leaves the rest as it is."""
 
-Array = np.ndarray[Any, Any]
-Arguments = Sequence[Any]  # nodes, and whatever else the op was called with
+
+class Named(Protocol):
+    """What stands in a formula by its name: a node of the graph."""
+
+    @property
+    def name(self) -> str:
+        """An identifier."""
+
+    @property
+    def value(self) -> Array:
+        """What it is worth."""
+
+
+class _Arriving(NamedTuple):
+    name: str
+    value: Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +52,7 @@ class Formula:
 
 @dataclass(frozen=True, slots=True)
 class Local:
-    """The derivative of one elementwise op by one argument, on its own."""
+    """The derivative of an elementwise op with respect to one argument, by itself."""
 
     symbol: str
     text: str
@@ -50,66 +60,127 @@ class Local:
     value: Array
 
 
-def forward_formula(child: Node, arguments: Arguments) -> Formula:
-    """Write down what was computed."""
-    assert child.op is not None  # noqa: S101
-    function, options = child.op.rule.function, child.op.options
-    return _written(lambda *a: Symbol.call(function, a, options), arguments)
+def symbol_of_arriving(output: int | None) -> str:
+    """Return what formulas call the gradient that arrives at an output.
 
-
-def step_formula(child: Node, slot: int, arguments: Arguments, arriving: Array) -> Formula:
-    """Write down what one argument is sent: its derivative rule, fed with symbols."""
-    assert child.op is not None  # noqa: S101
-    partial, options = child.op.rule.partials[slot], child.op.options
-    given = [_Named(ARRIVING, np.asarray(arriving)), child, *arguments]
-    return _written(lambda g, y, *a: partial(g, y, *a, **options), given)
-
-
-def local_derivative(child: Node, slot: int, arguments: Arguments) -> Local | None:
-    """Write down the derivative of an elementwise op: its rule, with 1 arriving.
-
-    Other functions have a matrix of derivatives, which no rule ever makes: None.
+    >>> symbol_of_arriving(None), symbol_of_arriving(1)
+    ('g', 'g[1]')
     """
-    assert child.op is not None  # noqa: S101
-    if child.op.rule.kind != "elementwise":
-        return None
-    partial, options = child.op.rule.partials[slot], child.op.options
-    one = Symbol.unit(child.value)
-    found = _written(lambda y, *a: partial(one, y, *a, **options), [child, *arguments])
-    symbol = f"d{child.name}/d{arguments[slot].name}"
-    return Local(symbol, found.text, found.numbers, found.value)
+    return ARRIVING if output is None else f"{ARRIVING}[{output}]"
 
 
-@dataclass(frozen=True, slots=True)
-class _Named:
-    name: str
-    value: Array
+class Formulas:
+    """Writes the formulas of one op, in the names of what it was given and what it made.
+
+    `outputs` are the named values that came out, `arguments` what went in: named values and, as
+    they are, whatever has no name.
+    """
+
+    def __init__(self, op: Op, outputs: Sequence[Named], arguments: Sequence[Any]) -> None:
+        self._op = op
+        self._outputs = outputs
+        self._arguments = arguments
+        self._given = [a for a in arguments if _has_name(a)]
+
+    def forward(self, output: int | None) -> Formula:
+        """Write down how one of the outputs was computed."""
+        function, options = self._op.rule.function, self._op.options
+
+        def run(write: Write) -> Any:
+            made = Symbol.call(function, [write(a) for a in self._arguments], options)
+            return made if output is None else made[output]
+
+        called = f"{self._op.rule.name}(...)"
+        (formula,) = _written(lambda write: [run(write)], self._given, [called])
+        return formula
+
+    def backward(self, arriving: Any) -> dict[int, Formula]:
+        """Write down what each tracked argument is sent: its derivative rule."""
+        rule, options, slots = self._op.rule, self._op.options, self._op.tracked
+        gradients = self._named_gradients(arriving)
+
+        def run(write: Write) -> list[Any]:
+            g, y = self._as_given(map(write, gradients)), self._as_given(map(write, self._outputs))
+            arrays = [write(a) for a in self._arguments]
+            if rule.together:
+                found = rule.partials[0](g, y, *arrays, **options)
+                return [found[slot] for slot in slots]
+            return [rule.partials[slot](g, y, *arrays, **options) for slot in slots]
+
+        named = [*gradients, *self._outputs, *self._given]
+        called = [f"vjp of {rule.name} for argument {slot}" for slot in slots]
+        return dict(zip(slots, _written(run, named, called), strict=True))
+
+    def local(self, slot: int) -> Local | None:
+        """Write down the derivative of an elementwise op: its rule, with 1 arriving.
+
+        Other functions have a matrix of derivatives, which no rule ever makes: None.
+        """
+        rule, options = self._op.rule, self._op.options
+        if rule.kind != "elementwise":
+            return None
+        (made,) = self._outputs
+        one = Symbol.unit(made.value)
+
+        def run(write: Write) -> list[Any]:
+            arrays = [write(a) for a in self._arguments]
+            return [rule.partials[slot](one, write(made), *arrays, **options)]
+
+        called = f"slope of {rule.name} in argument {slot}"
+        (found,) = _written(run, [made, *self._given], [called])
+        symbol = f"d{made.name}/d{self._arguments[slot].name}"
+        return Local(symbol, found.text, found.numbers, found.value)
+
+    def _named_gradients(self, arriving: Any) -> list[_Arriving]:
+        if type(self._op.y) is tuple:
+            return [_Arriving(symbol_of_arriving(i), np.asarray(g)) for i, g in enumerate(arriving)]
+        return [_Arriving(ARRIVING, np.asarray(arriving))]
+
+    def _as_given(self, values: Iterable[Any]) -> Any:
+        """As a rule is given it: a tuple if the op has several outputs."""
+        found = tuple(values)
+        return found if type(self._op.y) is tuple else found[0]
 
 
-def _written(formula: Callable[..., Any], arguments: Arguments) -> Formula:
+def _written(
+    run: Callable[[Write], list[Any]], named: Sequence[Named], called: Sequence[str]
+) -> list[Formula]:
+    """Run rules once with names and, for scalars, once with numbers.
+
+    Rules of this library are formulas. A user's may be any code, some of which cannot be written
+    as one (a loop, a branch): then `called` says what ran.
+    """
+    numbers: list[str | None] = [None] * len(called)
     with np.errstate(all="ignore"):
-        written = _as_symbol(formula(*map(_symbol, arguments)))
-        numbers = None
-        if all(np.ndim(a.value) == 0 for a in arguments if _is_named(a)):
-            numbers = str(_as_symbol(formula(*map(_number, arguments))))
-    return Formula(
-        text=written.text,
-        numbers=None if numbers == written.text else numbers,
-        shapes=_shapes(written, arguments),
-        value=written.value,
-    )
+        try:
+            written = [_as_symbol(found) for found in run(_symbol)]
+            if all(np.ndim(a.value) == 0 for a in named):
+                numbers = [str(_as_symbol(found)) for found in run(_number)]
+        except Exception:  # whatever such code raises when it is given a symbol
+            values = run(lambda a: a.value if _has_name(a) else a)
+            written = [Symbol(text, v) for text, v in zip(called, values, strict=True)]
+    shapes = _Shapes(named)
+    return [
+        Formula(
+            text=symbol.text,
+            numbers=None if number == symbol.text else number,
+            shapes=shapes.of(symbol),
+            value=symbol.value,
+        )
+        for symbol, number in zip(written, numbers, strict=True)
+    ]
 
 
-def _is_named(argument: Any) -> bool:
+def _has_name(argument: Any) -> bool:
     return hasattr(argument, "name") and hasattr(argument, "value")
 
 
 def _symbol(argument: Any) -> Any:
-    return Symbol(argument.name, argument.value) if _is_named(argument) else argument
+    return Symbol(argument.name, argument.value) if _has_name(argument) else argument
 
 
 def _number(argument: Any) -> Any:
-    return Symbol.number(argument.value) if _is_named(argument) else argument
+    return Symbol.number(argument.value) if _has_name(argument) else argument
 
 
 def _as_symbol(result: Any) -> Symbol:
@@ -117,12 +188,23 @@ def _as_symbol(result: Any) -> Symbol:
     return result if isinstance(result, Symbol) else Symbol(repr(result), result)
 
 
-def _shapes(written: Symbol, arguments: Arguments) -> str:
-    """`g (32, 10), x (32, 16) -> (10, 16)`: what the formula mentions, and what comes out."""
-    shapes = {a.name: a.value.shape for a in arguments if _is_named(a)}
-    if not any(shapes.values()) and not written.shape:
-        return ""
-    words = set(re.findall(r"(?<![\w.])[\w.]+", written.text))
-    beginnings = {".".join(w.split(".")[:n]) for w in words for n in range(1, w.count(".") + 2)}
-    given = [f"{name} {shape}" for name, shape in shapes.items() if name in beginnings]
-    return f"{', '.join(given)} -> {written.shape}"
+class _Shapes:
+    """Says of a formula which shapes go in and which one comes out."""
+
+    _MENTIONED = re.compile(r"(?<![\w.])[\w.]+(?:\[\d+\])?")
+
+    def __init__(self, named: Sequence[Named]) -> None:
+        self._known = {a.name: a.value.shape for a in named}
+        self._order = {name: i for i, name in enumerate(self._known)}
+        self._any = any(self._known.values())
+
+    def of(self, written: Symbol) -> str:
+        """`g (32, 10), x (32, 16) -> (10, 16)`; nothing where everything is a scalar."""
+        if not self._any and not written.shape:
+            return ""
+        words = set(self._MENTIONED.findall(written.text))
+        paths = [word.partition("[")[0].split(".") for word in words]
+        starts = {".".join(path[: n + 1]) for path in paths for n in range(len(path))}
+        names = sorted((words | starts) & self._order.keys(), key=self._order.__getitem__)
+        given = [f"{name} {self._known[name]}" for name in names]
+        return f"{', '.join(given)} -> {written.shape}".lstrip()

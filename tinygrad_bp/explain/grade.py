@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinygrad_bp.explain.paths import pulled
+from tinygrad_bp.explain.formatting import described, number, plain, shape_text, table
+from tinygrad_bp.explain.graph import Node
+from tinygrad_bp.explain.record import Record, RecordedStep
 from tinygrad_bp.explain.signature import signature
-from tinygrad_bp.explain.text import number, plain, shape_text, table
-from tinygrad_bp.explain.trace import Node, Trace, TracedStep, trace
+from tinygrad_bp.explain.slopes import pulled
 from tinygrad_bp.tensor import Tensor, array_of
 
 if TYPE_CHECKING:
@@ -74,9 +75,9 @@ class Grades(Sequence[Grade]):
         return f"<Grades: {self._score()}>"
 
     def __str__(self) -> str:
-        rows = table([(plain(g.name), _brief(g.answer), g.verdict) for g in self]) if self else []
+        cells = [(plain(g.name), described(g.answer), g.verdict) for g in self]
         lines = [self._score()]
-        for line, graded in zip(rows, self, strict=True):
+        for line, graded in zip(table(cells) if cells else [], self, strict=True):
             lines.append(line)
             lines += _indented(graded.hint, "      ")
         if self.not_answered:
@@ -89,7 +90,7 @@ class Grades(Sequence[Grade]):
 
 def grade(
     answers: Mapping[Tensor | str, ArrayLike | Tensor],
-    loss: Tensor | Trace,
+    loss: Tensor | Record,
     *,
     rtol: float = RTOL,
 ) -> Grades:
@@ -97,10 +98,10 @@ def grade(
 
     `answers` maps leaves and results, given as tensors or by their names in the trace, to the
     gradient of the loss with respect to each. An answer is right if it agrees to a relative
-    `rtol`. Of a wrong one the hint says what it is instead, if it is the gradient with a usual
-    mistake: a turned sign, a factor, a transpose, a sum left out, one consumer of several, a
-    factor of the chain rule left out. Raises `GradientError` for a tensor or name that the loss
-    was not computed from, and what `trace` raises.
+    `rtol`. The hint on a wrong one names the common mistake that explains it, if there is one: a
+    wrong sign, a factor, a transpose, a sum left out, one consumer of several, a factor of the
+    chain rule left out. Raises `GradientError` for a tensor or name that the loss was not computed
+    from, and what `trace` raises.
 
     >>> w, b = Tensor(2.0, requires_grad=True), Tensor(1.0, requires_grad=True)
     >>> z = w * 3.0 + b
@@ -114,28 +115,28 @@ def grade(
           only one of 2 contributions: cost uses z twice
       not answered: v1
     """
-    traced = loss if isinstance(loss, Trace) else trace(loss, checks=False)
-    tutor = _Tutor(traced, rtol)
-    graded = [tutor.grade(traced.node(key), answer) for key, answer in answers.items()]
+    recorded = loss if isinstance(loss, Record) else Record.of(loss)
+    tutor = _Tutor(recorded, rtol)
+    graded = [tutor.grade(recorded.node(key), answer) for key, answer in answers.items()]
     answered = {g.name for g in graded}
     missing = [
-        plain(node.name) for node in traced.nodes
-        if node.grad is not None and node is not traced.loss and node.name not in answered
+        plain(node.name) for node in recorded.nodes
+        if node.grad is not None and node is not recorded.loss and node.name not in answered
     ]  # fmt: skip
     return Grades(graded, missing)
 
 
 class _Tutor:
-    """Knows the pass, and recognises what an answer is instead."""
+    """Knows the pass, and recognises common mistakes."""
 
-    def __init__(self, traced: Trace, rtol: float) -> None:
+    def __init__(self, recorded: Record, rtol: float) -> None:
         self._rtol = rtol
-        self._nodes = traced.nodes
-        self._loss = traced.loss.name
-        self._steps: dict[int, list[TracedStep]] = {}
-        for step in traced.steps:
+        self._nodes = recorded.nodes
+        self._loss = recorded.loss.name
+        self._steps: dict[int, list[RecordedStep]] = {}
+        for step in recorded.steps:
             self._steps.setdefault(step.parent.id, []).append(step)
-        self._lengths = {n for node in traced.nodes for n in node.value.shape if n > 1}
+        self._lengths = {n for node in recorded.nodes for n in node.value.shape if n > 1}
 
     def grade(self, node: Node, answer: ArrayLike | Tensor) -> Grade:
         """Check one answer."""
@@ -148,7 +149,7 @@ class _Tutor:
         return Grade(node.name, given, expected, right, digits, hint)
 
     def _hints(self, node: Node, given: Array, expected: Array) -> Iterator[str]:
-        """What the answer might be instead, the surest first."""
+        """What the answer might be instead, the most certain first."""
         if node.grad is None:
             yield f"no gradient arrives at {node.name}: it does not track, or leads nowhere"
         if given.shape != expected.shape:
@@ -172,7 +173,7 @@ class _Tutor:
         )
 
     def _one_of_several(
-        self, node: Node, given: Array, steps: Sequence[TracedStep]
+        self, node: Node, given: Array, steps: Sequence[RecordedStep]
     ) -> Iterator[str]:
         """One consumer alone was followed back, or one was forgotten."""
         if len(steps) < 2 or node.grad is None:
@@ -194,15 +195,14 @@ class _Tutor:
                 yield f"the contribution through {name} is missing"
 
     def _part_of_the_product(
-        self, node: Node, given: Array, steps: Sequence[TracedStep]
+        self, node: Node, given: Array, steps: Sequence[RecordedStep]
     ) -> Iterator[str]:
-        """One of the two factors of the chain rule alone."""
+        """Only one of the two factors of the chain rule."""
         for step in steps:
             child = step.child
             slope = f"d{child.name}/d{node.name}"
             arriving = f"d{self._loss}/d{child.name}"
-            ones = np.ones(child.value.shape, child.value.dtype)
-            if _agree(given, pulled(child.variable, step.edge.slot, ones), HINT_RTOL):
+            if _agree(given, _slope(step), HINT_RTOL):
                 yield f"this is {slope} alone; multiply it by what arrives, {arriving}"
             if _agree(given, step.arriving, HINT_RTOL):
                 yield f"this is what arrives at {child.name}, {arriving}; multiply it by {slope}"
@@ -254,6 +254,12 @@ class _Tutor:
         yield f"{count}, the first at {first}"
 
 
+def _slope(step: RecordedStep) -> Array:
+    """What a step would contribute if 1 arrived, in every element."""
+    ones = [np.ones_like(y) for y in (step.op.y if type(step.op.y) is tuple else [step.op.y])]
+    return pulled(step.op, step.edge.slot, tuple(ones) if type(step.op.y) is tuple else ones[0])
+
+
 def _slack(expected: Array, rtol: float) -> float:
     """Entries much smaller than the largest may be off by more of themselves."""
     return 0.05 * rtol * float(np.max(np.abs(expected), initial=0.0))
@@ -272,10 +278,6 @@ def _digits(given: Array, expected: Array) -> int:
     if not gap > 0 or not math.isfinite(gap):
         return 15
     return max(0, min(15, math.floor(-math.log10(gap / size))))
-
-
-def _brief(value: Array) -> str:
-    return number(value.item()) if value.ndim == 0 else f"shape {shape_text(value.shape)}"
 
 
 def _indented(text: str, indent: str) -> list[str]:

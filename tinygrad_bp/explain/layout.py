@@ -1,6 +1,6 @@
 """Where the nodes of a graph stand in a drawing: in columns, the leaves left, the loss right.
 
-In the way of Sugiyama, Tagawa and Toda (1981): columns by longest path, an order in each column
+After Sugiyama, Tagawa and Toda (1981): columns by longest path, an order in each column
 with few crossings, then heights that keep the main line straight. An edge that passes columns
 goes through a point of its own in each, as if it were a node, so that it passes between nodes.
 """
@@ -34,15 +34,16 @@ def place(
     Nodes carry their position in the list as `id`, and a parent stands before its children; edges
     carry `child` and `parent`. `x` and `y` are the centres of cells `column` wide and `row` high,
     the first at (column / 2, row / 2). `bends` are the points [x, y] that an edge passes between
-    its parent and its child. The time grows as E log V, nothing recurses, and the same graph is
-    always placed in the same way.
+    its parent and its child. `outputs`, if a node has any, are the ids of all outputs of the op
+    that made it: those that nobody reads stand beside one that is read. The time grows as E log V,
+    nothing recurses, and the same graph is always placed in the same way.
 
     >>> nodes = [{"id": 0}, {"id": 1}, {"id": 2}]
     >>> place(nodes, [{"child": 2, "parent": 0}, {"child": 2, "parent": 1}], column=100, row=50)
     >>> [(node["x"], node["y"]) for node in nodes]
     [(50.0, 25.0), (50.0, 75.0), (150.0, 50.0)]
     """
-    points = _Points(nodes, edges)
+    points = _Points(nodes, [*edges, *_beside(nodes, edges)])
     columns = _in_order(points)
     heights = _heights(points, columns, row)
     lowest = min(heights, default=0.0)
@@ -53,8 +54,24 @@ def place(
     for node in nodes:
         i = node["id"]
         node["layer"], (node["x"], node["y"]) = points.layer[i], places[i]
-    for edge, passed in zip(edges, points.passed, strict=True):
+    for edge, passed in zip(edges, points.passed, strict=False):
         edge["bends"] = [places[i] for i in passed]
+
+
+def _beside(
+    nodes: Sequence[dict[str, Any]], edges: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Edges that nobody draws: from outputs that are not read to the readers of their twins."""
+    readers: dict[int, list[int]] = {}
+    for edge in edges:
+        readers.setdefault(edge["parent"], []).append(edge["child"])
+    return [
+        {"parent": node["id"], "child": child}
+        for node in nodes
+        if node["id"] not in readers
+        for twin in node.get("outputs", ())
+        for child in readers.get(twin, ())
+    ]
 
 
 class _Points:

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 
 from tinygrad_bp import engine
-from tinygrad_bp.engine import Op, Site, Variable
+from tinygrad_bp.engine import Key, Op, Site
+from tinygrad_bp.explain.identity import Identity
 from tinygrad_bp.explain.source import Source, locate
 from tinygrad_bp.tensor import Tensor
 
-__all__ = ["ARRIVING", "Names", "names_of_the_caller"]
+__all__ = ["ARRIVING", "Names", "names_of_the_caller", "source_of"]
 
 ARRIVING = "g"  # what formulas call the gradient that arrives
 
@@ -30,25 +31,28 @@ def names_of_the_caller() -> dict[str, Any]:
     while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         frame = frame.f_back
     found = {} if frame is None else {**frame.f_globals, **frame.f_locals}
-    return {
-        name: value for name, value in found.items() if isinstance(value, Variable | np.ndarray)
-    }
+    return {name: value for name, value in found.items() if isinstance(value, Tensor | np.ndarray)}
+
+
+def source_of(op: Op) -> Source | None:
+    """Return the expression that recorded an op, None if it is not known."""
+    return None if op.site is None else locate(op.site)
 
 
 class Names:
-    """Gives every value one name of its own, an identifier that formulas can be written with.
+    """Gives every value a name of its own, an identifier that formulas can be written with.
 
     In this order: the name the tensor was made with, the name the source assigns it to or passes
     it by, the name it has where the explanation was asked for, `v` and its number. A name that is
-    taken is numbered: `h`, `h_2`, `h_3` are what a loop made of one `h`.
+    taken gets a number: `h`, `h_2`, `h_3` are what a loop made of one `h`.
 
-    >>> names = Names({}, [])
+    >>> names = Names({}, [], Identity([]))
     >>> names.unique("h", 3), names.unique("h", 5), names.unique(None, 6)
     ('h', 'h_2', 'v6')
     """
 
-    def __init__(self, known: Mapping[str, Any], ops: Iterable[Op]) -> None:
-        self._known = {id(value): name for name, value in reversed(list(known.items()))}
+    def __init__(self, known: Mapping[str, Any], ops: Iterable[Op], key: Identity) -> None:
+        self._known = {key(value): name for name, value in reversed(list(known.items()))}
         self._taken = {ARRIVING}
         self._last: dict[str, int] = {}  # number that a name was given; a loop makes thousands
         self._youngest: dict[Site, int] = {}
@@ -67,27 +71,36 @@ class Names:
         self._taken.add(free)
         return free
 
-    def of_result(self, value: Any, op: Op) -> str | None:
+    def of_result(self, key: Key, value: Any, op: Op, output: int | None) -> str | None:
         """What the user calls a result: the op may be one of many that one call recorded."""
-        source = _source(op)
         if own := _own(value):
             return own
-        if source is None or source.target is None:
-            return self._known.get(id(value))
+        source = source_of(op)
+        target = None if source is None else _target(source, output)
+        if source is None or target is None:
+            return self._known.get(key)
         last = op.site is not None and self._youngest.get(op.site) == op.age
-        return source.target if last or _records_itself(source, op) else None
+        return target if last or _records_itself(source, op) else None
 
-    def of_input(self, value: Any, op: Op, slot: int) -> str | None:
+    def of_input(self, key: Key, value: Any, reader: Op, slot: int) -> str | None:
         """What the user calls a leaf or constant: by its first reader, if that says it."""
-        return _own(value) or _operand(_source(op), op, slot) or self._known.get(id(value))
+        operand = _operand(source_of(reader), reader, slot)
+        return _own(value) or operand or self._known.get(key)
+
+    def of_lone_leaf(self, key: Key, value: Any) -> str | None:
+        """What the user calls a leaf that nothing reads."""
+        return _own(value) or self._known.get(key)
 
 
 def _own(value: Any) -> str | None:
     return value.name if isinstance(value, Tensor) else None
 
 
-def _source(op: Op) -> Source | None:
-    return None if op.site is None else locate(op.site)
+def _target(source: Source, output: int | None) -> str | None:
+    """The name that the source gives a result, or one of several outputs."""
+    if output is None:
+        return source.target
+    return source.unpacked[output] if output < len(source.unpacked) else None
 
 
 def _records_itself(source: Source, op: Op) -> bool:
@@ -100,7 +113,7 @@ def _records_itself(source: Source, op: Op) -> bool:
 def _operand(source: Source | None, op: Op, slot: int) -> str | None:
     if source is None or not _records_itself(source, op):
         return None
-    operands, given = source.operands, len(op.args or ())
+    operands, given = source.operands, len(op.arrays)
     if source.called is not None and given == len(operands) + 1:  # a method of its first argument
         operands = (source.receiver, *operands)
     return operands[slot] if given == len(operands) else None

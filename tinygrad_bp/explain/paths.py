@@ -1,8 +1,8 @@
 """The gradient as a sum over paths: what each way from the loss to a leaf contributes alone.
 
 This is the chain rule written out: the product of the derivatives along each path, added up over
-all paths. The backward pass comes to the same sum without walking any stretch twice, which is why
-it is fast: there may be more paths than atoms.
+all paths. The backward pass arrives at the same sum without walking any stretch twice, which is
+why it is fast: there may be more paths than atoms in the universe.
 """
 
 from __future__ import annotations
@@ -16,14 +16,16 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_bp import engine
-from tinygrad_bp.engine import Op, Variable
+from tinygrad_bp.engine import Key, Op, key_of, path_between
 from tinygrad_bp.errors import TinygradError
-from tinygrad_bp.explain.text import number, plain, shape_text, table
-from tinygrad_bp.explain.trace import Trace, trace
-from tinygrad_bp.tensor import Tensor, path_between
+from tinygrad_bp.explain.formatting import counted, described, number, plain, table
+from tinygrad_bp.explain.graph import MAX_OPS, ops_of
+from tinygrad_bp.explain.identity import outputs_of
+from tinygrad_bp.explain.record import Record
+from tinygrad_bp.explain.slopes import alone, pulled
+from tinygrad_bp.tensor import Tensor
 
-__all__ = ["Path", "Paths", "paths", "pulled"]
+__all__ = ["Path", "Paths", "paths"]
 
 Array = np.ndarray[Any, Any]
 
@@ -39,7 +41,7 @@ class Path:
     `product` is what this path alone contributes to the gradient, in the leaf's shape.
     """
 
-    nodes: tuple[Variable, ...]
+    nodes: tuple[Tensor, ...]
     slots: tuple[int, ...]
     slopes: tuple[float | None, ...]
     product: Array
@@ -53,7 +55,7 @@ class Path:
         return len(self.slots)
 
     def __repr__(self) -> str:
-        return f"<Path through {', '.join(self.ops)}: {_brief(self.product)}>"
+        return f"<Path through {', '.join(self.ops)}: {described(self.product)}>"
 
 
 class Paths(Sequence[Path]):
@@ -65,14 +67,14 @@ class Paths(Sequence[Path]):
     (3, array(11.))
     """
 
-    def __init__(self, found: Sequence[Path], traced: Trace, leaf: Tensor) -> None:
+    def __init__(self, found: Sequence[Path], recorded: Record, leaf: Tensor, name: str) -> None:
         self._found = tuple(found)
-        self._leaf = leaf
-        self._loss = traced.loss.name
-        self._names = {id(node.variable): plain(node.name) for node in traced.nodes}
+        self._leaf, self._name = leaf, name
+        self._loss = recorded.loss.name
+        self._names = {node.key: plain(node.name) for node in recorded.nodes}
         self._unnamed = {
-            id(node.variable) for node in traced.nodes
-            if node.op is not None and node.name == f"v{node.id}" and node is not traced.loss
+            node.key for node in recorded.nodes
+            if node.op is not None and node.name == f"v{node.id}" and node is not recorded.loss
         }  # fmt: skip
 
     @property
@@ -90,7 +92,7 @@ class Paths(Sequence[Path]):
         return self._found[index]
 
     def __repr__(self) -> str:
-        return f"<{self._heading()}, in total {_brief(self.total)}>"
+        return f"<{self._heading()}, in total {described(self.total)}>"
 
     def __str__(self) -> str:
         if not self._found:
@@ -100,21 +102,17 @@ class Paths(Sequence[Path]):
         if (more := len(self) - SHOWN) > 0:
             lines.append(f"  ... and {more:,} more")
         if len(self) > 1:
-            lines.append(f"  sum of all {len(self):,}: {_brief(self.total)}")
+            lines.append(f"  sum of all {len(self):,}: {described(self.total)}")
         return "\n".join([self._heading(), *lines])
 
     def _heading(self) -> str:
-        count = len(self._found)
-        return (
-            f"{count:,} {'path' if count == 1 else 'paths'} from {plain(self._loss)} to "
-            f"{self._names.get(id(self._leaf), 'the leaf')}"
-        )
+        return f"{counted(len(self), 'path')} from {plain(self._loss)} to {plain(self._name)}"
 
     def _row(self, path: Path, route: Sequence[int], note: str) -> tuple[str, str, str]:
         """The factors as names and as numbers, for scalars; else the way and the product."""
-        names = [self._names[id(path.nodes[i])] for i in route]
+        names = [self._names[key_of(path.nodes[i])] for i in route]
         slopes = [s for s in path.slopes if s is not None]
-        product = _brief(path.product)
+        product = described(path.product)
         if len(slopes) < len(path) or not slopes:
             return " <- ".join(names), f"= {product}", note
         symbols = " · ".join(f"d{above}/d{below}" for above, below in pairwise(names))
@@ -126,10 +124,10 @@ class Paths(Sequence[Path]):
 
         Nodes without a name are passed over unless two paths would look the same.
         """
-        short = [[i for i, v in enumerate(path.nodes) if id(v) not in self._unnamed]
+        short = [[i for i, v in enumerate(path.nodes) if key_of(v) not in self._unnamed]
                  for path in self]  # fmt: skip
         times = Counter(_key(*pair) for pair in zip(self, short, strict=True))
-        alike: dict[tuple[int, ...], list[Path]] = {}
+        alike: dict[tuple[Key, ...], list[Path]] = {}
         for path in self:
             alike.setdefault(_key(path, range(len(path.nodes))), []).append(path)
         return [
@@ -140,8 +138,8 @@ class Paths(Sequence[Path]):
         ]
 
 
-def _key(path: Path, route: Sequence[int]) -> tuple[int, ...]:
-    return tuple(id(path.nodes[i]) for i in route)
+def _key(path: Path, route: Sequence[int]) -> tuple[Key, ...]:
+    return tuple(key_of(path.nodes[i]) for i in route)
 
 
 def _difference(path: Path, others: Sequence[Path]) -> str:
@@ -161,13 +159,14 @@ def paths(
     *,
     limit: int = 10_000,
     names: Mapping[str, Any] | None = None,
+    max_ops: int = MAX_OPS,
 ) -> Paths:
     """Return every path from a loss to a leaf with the product of the derivatives along it.
 
     For tensors the product is the vector-Jacobian product chained along that path alone, in the
     leaf's shape. The leaf may be any tensor that the loss was computed from, or its name in the
-    trace; `gradient` and `names` are those of `trace`. Raises `TinygradError` for more than
-    `limit` paths, and what `trace` raises.
+    trace; `gradient`, `names` and `max_ops` are those of `trace`. Raises `TinygradError` for more
+    than `limit` paths, and what `trace` raises.
 
     >>> w, b = Tensor(2.0, requires_grad=True), Tensor(-1.0, requires_grad=True)
     >>> z = w * 3.0 + b
@@ -178,23 +177,27 @@ def paths(
       dcost/dz · dz/db  = 5 · 1 = 5  (argument 1 of multiply)
       sum of all 2: 10
     """
+    order = ops_of(loss, max_ops)
     if isinstance(leaf, Tensor):
-        _refuse_too_many(_count(loss, leaf), limit)  # before anything that takes time
-    traced = trace(loss, gradient, checks=False, names=names)
-    target = leaf if isinstance(leaf, Tensor) else traced.node(leaf).variable
-    _refuse_too_many(_count(loss, target), limit)
-    found = list(_walk(loss, target, np.asarray(traced.loss.grad)))
-    return Paths(found, traced, target)
+        _refuse_too_many(_count(loss, leaf, order), limit)  # before anything that takes time
+    recorded = Record.of(loss, gradient, names=names, max_ops=max_ops)
+    shown = leaf if isinstance(leaf, Tensor) else recorded.node(leaf).variable
+    target = shown if isinstance(shown, Tensor) else Tensor(shown)  # a constant, without paths
+    _refuse_too_many(_count(loss, target, order), limit)
+    node = recorded.find(shown)
+    name = "the leaf" if node is None else node.name
+    return Paths(list(_walk(loss, target, np.asarray(recorded.loss.grad))), recorded, target, name)
 
 
-def _count(loss: Variable, leaf: Variable) -> int:
+def _count(loss: Tensor, leaf: Tensor, order: Sequence[Op]) -> int:
     """How many paths there are, without walking them."""
-    ways: dict[Variable, int] = {loss: 1}
-    for output in engine.topological_order(loss):
-        if output is not leaf and (count := ways.pop(output, 0)):
-            for x in _op(output).inputs():
-                ways[x] = ways.get(x, 0) + count
-    return ways.get(leaf, 0)
+    ways: dict[Key, int] = {key_of(loss): 1}
+    wanted = {key_of(leaf)}  # a set, since `==` of tensors compares their values
+    for op in order:
+        count = sum(ways.pop(key, 0) for key in outputs_of(op) if key not in wanted)
+        for x in op.sources() if count else ():
+            ways[key_of(x)] = ways.get(key_of(x), 0) + count
+    return ways.get(key_of(leaf), 0)
 
 
 def _refuse_too_many(count: int, limit: int) -> None:
@@ -215,14 +218,15 @@ def _scientific(count: int) -> str:
 
 def _walk(loss: Tensor, leaf: Tensor, arriving: Array) -> Iterator[Path]:
     """Walk every path, depth first, arguments in their order; what paths share is walked once."""
-    leading = {*path_between([leaf], loss), leaf}
-    slopes: dict[tuple[int, int], float | None] = {}
-    nodes: list[Variable] = [loss]
+    wanted = {key_of(leaf)}
+    leading = set(path_between([leaf], loss))
+    slopes: dict[tuple[Key, int], float | None] = {}
+    nodes: list[Tensor] = [loss]
     slots: list[int] = []
     gradients = [arriving]
-    choices = [_ways_on(loss, leaf, leading)]
+    choices = [_ways_on(loss, wanted, leading)]
     while choices:
-        if nodes[-1] is leaf:
+        if key_of(nodes[-1]) in wanted:
             factors = tuple(_slope(v, s, slopes) for v, s in zip(nodes, slots, strict=False))
             yield Path(tuple(nodes), tuple(slots), factors, gradients[-1])
         if (slot := next(choices[-1], None)) is None:
@@ -230,48 +234,36 @@ def _walk(loss: Tensor, leaf: Tensor, arriving: Array) -> Iterator[Path]:
                 trail.pop()
             del slots[len(nodes) - 1 :]
             continue
-        gradients.append(pulled(nodes[-1], slot, gradients[-1]))
+        op = _op(nodes[-1])
+        gradients.append(pulled(op, slot, alone(op, nodes[-1].output, gradients[-1])))
         slots.append(slot)
-        nodes.append(_op(nodes[-1]).args[slot])  # type: ignore[index]
-        choices.append(_ways_on(nodes[-1], leaf, leading))
+        nodes.append((op.inputs or ())[slot])
+        choices.append(_ways_on(nodes[-1], wanted, leading))
 
 
-def _ways_on(node: Variable, leaf: Variable, leading: set[Variable]) -> Iterator[int]:
+def _ways_on(node: Tensor, wanted: set[Key], leading: set[Op]) -> Iterator[int]:
     """The arguments through which a path can go on to the leaf."""
-    if node is leaf or node.op is None:
+    if node.op is None or key_of(node) in wanted:
         return iter(())
     op = node.op
-    return (slot for slot, x in zip(op.tracked, op.inputs(), strict=True) if x in leading)
+    return (
+        slot
+        for slot, x in zip(op.tracked, op.sources(), strict=True)
+        if x.op in leading or key_of(x) in wanted
+    )
 
 
-def _slope(node: Variable, slot: int, known: dict[tuple[int, int], float | None]) -> float | None:
+def _slope(node: Tensor, slot: int, known: dict[tuple[Key, int], float | None]) -> float | None:
     """The derivative of one scalar by another."""
-    key = id(node), slot
+    key = key_of(node), slot
     if key not in known:
-        x = _op(node).args[slot]  # type: ignore[index]
-        scalar = np.ndim(engine.read_array(node)) == 0 == np.ndim(engine.read_array(x))
-        known[key] = float(pulled(node, slot, np.ones(()))) if scalar else None
+        op = _op(node)
+        scalar = node.ndim == 0 == np.ndim(op.arrays[slot])
+        one = alone(op, node.output, np.ones_like(node.data))
+        known[key] = float(pulled(op, slot, one)) if scalar else None
     return known[key]
 
 
-def pulled(node: Variable, slot: int, arriving: Array) -> Array:
-    """Return what one argument of a result receives if `arriving` arrives at the result.
-
-    >>> a, b = Tensor(3.0, requires_grad=True), Tensor(4.0, requires_grad=True)
-    >>> pulled(a * b, 0, np.array(10.0))
-    array(40.)
-    """
-    op = _op(node)
-    pulled = op.rule.partials[slot](arriving, engine.read_array(node), *op.arrays, **op.options)
-    return np.asarray(engine.conform(pulled, op.args[slot], op))  # type: ignore[index]  # not freed
-
-
-def _op(node: Variable) -> Op:
+def _op(node: Tensor) -> Op:
     assert node.op is not None  # noqa: S101  (leaves end paths)
     return node.op
-
-
-def _brief(value: Array) -> str:
-    if value.ndim == 0:
-        return number(value.item())
-    return f"{shape_text(value.shape)}, norm {number(float(np.linalg.norm(value.ravel())))}"

@@ -1,4 +1,4 @@
-"""What kind of mistake makes one gradient of another: a turned sign, a factor, a transpose."""
+"""What kind of mistake turns one gradient into another: a wrong sign, a factor, a transpose."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Array = np.ndarray[Any, Any]
 
 
 def signature(wrong: Array, right: Array, known: Array | None = None, *, rtol: float = 1e-6) -> str:
-    """Say what kind of mistake makes the one of the other, if it is one of the usual ones.
+    """Say which common mistake turns the right gradient into the wrong one, if any does.
 
     `known` marks the entries of `right` that may be compared; `rtol` is how exact they are. The
     shapes may differ. Gives "" if nothing fits.
@@ -44,7 +44,7 @@ def _close(a: Array, b: Array, rtol: float) -> bool:
 
 
 def _rearranged(wrong: Array, right: Array, rtol: float) -> str:
-    """The same entries in another place."""
+    """The same entries in other places."""
     if wrong.ndim > 1 and wrong.shape == right.T.shape and _close(wrong, right.T, rtol):
         return "equals the transpose"
     return ""

@@ -43,6 +43,7 @@ class Source:
     code: str  # the line, without its indentation
     segment: str  # the expression, on one line
     target: str | None  # the name that it is assigned to
+    unpacked: tuple[str | None, ...]  # the names, if it is unpacked into several
     called: str | None  # the last part of the name that it calls: `tanh` of `np.tanh(x)`;
     # empty for a call of something that has no name, None for anything but a call
     receiver: str | None  # what stands before that: `np`
@@ -50,7 +51,7 @@ class Source:
 
 
 def locate(site: Site) -> Source | None:
-    """Return the expression at a site, None if its source is not to be had (as for `python -c`)."""
+    """Return the expression at a site, None if there is no source to read (as for `python -c`)."""
     return _locate(site.code.co_filename, site.code.co_qualname, _span(site))
 
 
@@ -86,7 +87,7 @@ def _locate(path: str, function: str, span: Span | None) -> Source | None:
     if end_line > len(lines):
         return None
     start, end = _characters(lines[line - 1], column), _characters(lines[end_line - 1], end_column)
-    expression, target = _expressions(lines).get(span) or _ending_at(lines, span)
+    expression, target, unpacked = _expressions(lines).get(span) or _ending_at(lines, span)
     called, receiver, operands = _parts(expression)
     return Source(
         path=path,
@@ -98,6 +99,7 @@ def _locate(path: str, function: str, span: Span | None) -> Source | None:
         code=lines[line - 1].strip(),
         segment=_segment(lines[line - 1 : end_line], start, end),
         target=target,
+        unpacked=unpacked,
         called=called,
         receiver=receiver,
         operands=operands,
@@ -114,12 +116,13 @@ def _segment(lines: tuple[str, ...], start: int, end: int) -> str:
     return " ".join(" ".join([lines[0][start:], *lines[1:-1], lines[-1][:end]]).split())
 
 
-Found: TypeAlias = tuple[ast.AST | None, str | None]
+Found: TypeAlias = tuple[ast.AST | None, str | None, tuple[str | None, ...]]
+"""An expression, the name that it is assigned to, and the names that it is unpacked into."""
 
 
 @lru_cache(maxsize=64)
 def _expressions(lines: tuple[str, ...]) -> dict[Span, Found]:
-    """Every expression of a file by its span, with the name that it is assigned to."""
+    """Every expression of a file by its span, with what it is assigned to."""
     try:
         tree = ast.parse("\n".join(lines))
     except SyntaxError:  # a notebook cell with magic in it
@@ -127,11 +130,13 @@ def _expressions(lines: tuple[str, ...]) -> dict[Span, Found]:
     found: dict[Span, Found] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.expr | ast.AugAssign):
-            found.setdefault(_span_of(node), (node, None))
+            found.setdefault(_span_of(node), (node, None, ()))
     for node in ast.walk(tree):
         for target, value in _assignments(node):
-            if (name := _name(target)) is not None:
-                found[_span_of(value)] = value, name
+            if isinstance(target, ast.Tuple | ast.List):
+                found[_span_of(value)] = value, None, tuple(map(_name, target.elts))
+            elif (name := _name(target)) is not None:
+                found[_span_of(value)] = value, name, ()
     return found
 
 
@@ -140,7 +145,7 @@ def _ending_at(lines: tuple[str, ...], span: Span) -> Found:
     for (_, _, *end), found in _expressions(lines).items():
         if tuple(end) == span[2:] and isinstance(found[0], ast.Call):
             return found
-    return None, None
+    return None, None, ()
 
 
 def _span_of(node: ast.expr | ast.AugAssign) -> Span:

@@ -7,14 +7,18 @@ Python expression over NumPy's names and ours: evaluating it gives the value, bi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from tinygrad_bp import primitives
-from tinygrad_bp.errors import NotDifferentiableError
-from tinygrad_bp.registry import Array, name_of
+from tinygrad_bp.calls import name_of
+from tinygrad_bp.duck import NO_OPTIONS, DuckArray, defers
+from tinygrad_bp.errors import ConversionError
+from tinygrad_bp.registry import Array, rules
+from tinygrad_bp.rules.elementwise import product
+from tinygrad_bp.rules.indexing import getitem
 
 __all__ = ["Symbol"]
 
@@ -37,10 +41,13 @@ _BINARY: dict[Callable[..., Any], tuple[str, int]] = {
     np.greater_equal: (">=", _COMPARE),
 }
 
-_PRODUCTS = {np.multiply, primitives.product}
+_PRODUCTS = {np.multiply, product}
+
+# A rule may look at a shape or a dtype to decide what to compute: that is not in the formula.
+_FACTS = {np.shape, np.ndim, np.size, np.result_type}
 
 
-class Symbol:
+class Symbol(DuckArray):
     """A named value that records, as text, the expression it becomes part of.
 
     >>> g, x = Symbol("g", np.array([1.0, 2.0])), Symbol("x", np.array([0.0, 0.0]))
@@ -51,11 +58,11 @@ class Symbol:
     array([2., 4.])
     """
 
-    __slots__ = ("binding", "sign", "text", "value")
+    __slots__ = ("binding", "sign", "text")
 
     def __init__(self, text: str, value: Any, binding: int = _ATOM, *, sign: int = 0) -> None:
         self.text = text
-        self.value = value if isinstance(value, np.ndarray) else np.asarray(value)
+        self._value = value if isinstance(value, np.ndarray) else np.asarray(value)
         self.binding = binding
         self.sign = sign  # 1 or -1 for a factor that is nothing but its sign: see `unit`
 
@@ -85,138 +92,111 @@ class Symbol:
     def __repr__(self) -> str:
         return f"Symbol({self.text!r})"
 
+    @property
+    def value(self) -> np.ndarray[Any, Any]:
+        """What the expression is worth."""
+        value: np.ndarray[Any, Any] = self._value
+        return value
+
     @staticmethod
-    def call(function: Callable[..., Any], args: tuple[Any, ...], options: Any = None) -> Symbol:
-        """Return what a function makes of symbols and numbers, written down.
+    def call(
+        function: Callable[..., Any],
+        arrays: Sequence[Any],
+        options: Mapping[str, Any] = NO_OPTIONS,
+    ) -> Any:
+        """Return what a function makes of symbols and numbers, written down; a tuple of several.
 
         >>> print(Symbol.call(np.maximum, (Symbol("x", 2.0), 0)))
         maximum(x, 0)
         """
-        return _call(function, args, options)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The length of each axis."""
-        shape: tuple[int, ...] = self.value.shape
-        return shape
-
-    @property
-    def ndim(self) -> int:
-        """The number of axes."""
-        return int(self.value.ndim)
-
-    @property
-    def size(self) -> int:
-        """The number of elements."""
-        return int(self.value.size)
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The type of the elements."""
-        dtype: np.dtype[Any] = self.value.dtype
-        return dtype
-
-    @property
-    def T(self) -> Symbol:  # noqa: N802  (NumPy's name)
-        """The transpose."""
-        return Symbol(f"{_bound(self, _ATOM)}.T", self.value.T)
-
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, **options: Any) -> Symbol:
-        if method != "__call__":
-            raise NotDifferentiableError(f"np.{ufunc.__name__}.{method} has no text here")
-        return _call(ufunc, args, options)
-
-    def __array_function__(
-        self, function: Callable[..., Any], types: Any, args: Any, options: Any
-    ) -> Symbol:
-        return _call(function, args, options)
-
-    def __add__(self, other: Any) -> Symbol:
-        return _call(np.add, (self, other))
-
-    def __radd__(self, other: Any) -> Symbol:
-        return _call(np.add, (other, self))
-
-    def __sub__(self, other: Any) -> Symbol:
-        return _call(np.subtract, (self, other))
-
-    def __rsub__(self, other: Any) -> Symbol:
-        return _call(np.subtract, (other, self))
-
-    def __mul__(self, other: Any) -> Symbol:
-        return _call(np.multiply, (self, other))
-
-    def __rmul__(self, other: Any) -> Symbol:
-        return _call(np.multiply, (other, self))
-
-    def __truediv__(self, other: Any) -> Symbol:
-        return _call(np.divide, (self, other))
-
-    def __rtruediv__(self, other: Any) -> Symbol:
-        return _call(np.divide, (other, self))
-
-    def __matmul__(self, other: Any) -> Symbol:
-        return _call(np.matmul, (self, other))
-
-    def __rmatmul__(self, other: Any) -> Symbol:
-        return _call(np.matmul, (other, self))
-
-    def __neg__(self) -> Symbol:
-        return _negative(self, -self.value)
+        return _called(function, arrays, options)
 
     def __getitem__(self, index: Any) -> Symbol:
-        return _call(primitives.getitem, (self, index))
+        symbol: Symbol = _called(getitem, (self,), {"index": index})
+        return symbol
 
-    # Comparing symbols makes a symbol: it stands in a formula, it decides nothing.
-    def __eq__(self, other: object) -> Symbol:  # type: ignore[override]
-        return _call(np.equal, (self, other))
+    def __bool__(self) -> bool:
+        raise ConversionError(
+            f"`{self.text}` stands in a formula, and a formula cannot branch on its values"
+        )
 
-    def __ne__(self, other: object) -> Symbol:  # type: ignore[override]
-        return _call(np.not_equal, (self, other))
-
-    def __lt__(self, other: Any) -> Symbol:
-        return _call(np.less, (self, other))
-
-    def __le__(self, other: Any) -> Symbol:
-        return _call(np.less_equal, (self, other))
-
-    def __gt__(self, other: Any) -> Symbol:
-        return _call(np.greater, (self, other))
-
-    def __ge__(self, other: Any) -> Symbol:
-        return _call(np.greater_equal, (self, other))
-
-    __hash__ = object.__hash__
+    # Comparing symbols makes a symbol, which stands in a formula and decides nothing.
+    def _call(
+        self,
+        function: Callable[..., Any],
+        arrays: Sequence[Any],
+        options: Mapping[str, Any] = NO_OPTIONS,
+    ) -> Any:
+        if defers(self, arrays):
+            return NotImplemented
+        if function in _FACTS:
+            return function(*map(_values, arrays), **options)
+        return _called(function, arrays, options)
 
 
-def _call(
-    function: Callable[..., Any], args: tuple[Any, ...], options: Mapping[str, Any] | None = None
-) -> Symbol:
+def _called(function: Callable[..., Any], arrays: Sequence[Any], options: Mapping[str, Any]) -> Any:
     """Call a function on the values, and write the call down."""
-    options = options or {}
-    value = function(*_values(args), **_values(options))
-    if function in _PRODUCTS and (factor := _other_factor(*args)) is not None:
+    rule = rules.get(function)
+    formed = rule is not None and rule.kind not in ("constant", "refused")
+    call = rule.form.written if rule is not None and formed else function
+    value = call(*map(_values, arrays), **_values(options))
+    if function in _PRODUCTS and (factor := _other_factor(*arrays)) is not None:
         return Symbol(factor.text, value, factor.binding, sign=factor.sign)
-    if function in _BINARY and not options:
-        sign, binding = _BINARY[function]
-        left, right = args
-        # Operators group to the left, so an equally binding right side needs its parentheses;
-        # comparisons would chain.
-        on_the_left = binding + 1 if binding == _COMPARE else binding
-        text = f"{_bound(left, on_the_left)} {sign} {_bound(right, binding + 1)}"
-        return Symbol(text, value, binding)
-    if function is np.negative:
-        return _negative(args[0], value)
-    if function is primitives.getitem:
-        return Symbol(f"{_bound(args[0], _ATOM)}[{_index(args[1])}]", value)
-    if function is np.swapaxes and args[1:] == (-1, -2):
-        return Symbol(f"{_bound(args[0], _ATOM)}.mT", value)
-    written = [_text(a) for a in args] + [f"{key}={_text(v)}" for key, v in options.items()]
-    return Symbol(f"{name_of(function)}({', '.join(written)})", value)
+    if function in _SHORT and (short := _SHORT[function](arrays, options, value)) is not None:
+        return short
+    args, kwargs = rule.form.as_written(arrays, options) if rule and formed else (arrays, options)
+    written = [_text(a) for a in args] + [f"{key}={_text(v)}" for key, v in kwargs.items()]
+    text = f"{name_of(function)}({', '.join(written)})"
+    if isinstance(value, tuple):
+        return tuple([Symbol(f"{text}[{i}]", part) for i, part in enumerate(value)])
+    return Symbol(text, value)
 
 
-def _negative(x: Symbol, value: Any) -> Symbol:
+# --- calls with a shorter spelling -------------------------------------------------
+
+
+def _operator(
+    sign: str, binding: int, arrays: Sequence[Any], options: Mapping[str, Any], value: Any
+) -> Symbol | None:
+    """Operators group to the left, so an equally binding right side needs its parentheses."""
+    if options:
+        return None
+    left, right = arrays
+    on_the_left = binding + 1 if binding == _COMPARE else binding  # comparisons would chain
+    text = f"{_bound(left, on_the_left)} {sign} {_bound(right, binding + 1)}"
+    return Symbol(text, value, binding)
+
+
+def _negative(arrays: Sequence[Any], _: Mapping[str, Any], value: Any) -> Symbol:
+    (x,) = arrays
     return Symbol(f"-{_bound(x, _SIGN)}", value, _SIGN, sign=-x.sign)
+
+
+def _subscript(arrays: Sequence[Any], options: Mapping[str, Any], value: Any) -> Symbol:
+    return Symbol(f"{_bound(arrays[0], _ATOM)}[{_index(options['index'])}]", value)
+
+
+def _transposed(arrays: Sequence[Any], options: Mapping[str, Any], value: Any) -> Symbol | None:
+    if options["axes"] is not None:
+        return None
+    return Symbol(f"{_bound(arrays[0], _ATOM)}.T", value)
+
+
+def _matrices_transposed(
+    arrays: Sequence[Any], options: Mapping[str, Any], value: Any
+) -> Symbol | None:
+    if (options["axis1"], options["axis2"]) != (-1, -2):
+        return None
+    return Symbol(f"{_bound(arrays[0], _ATOM)}.mT", value)
+
+
+_SHORT: dict[Callable[..., Any], Callable[..., Symbol | None]] = {
+    **{f: functools.partial(_operator, sign, binding) for f, (sign, binding) in _BINARY.items()},
+    np.negative: _negative,
+    np.swapaxes: _matrices_transposed,
+    np.transpose: _transposed,
+    getitem: _subscript,
+}
 
 
 def _other_factor(a: Any, b: Any) -> Symbol | None:
@@ -224,7 +204,7 @@ def _other_factor(a: Any, b: Any) -> Symbol | None:
     for unit, other in ((a, b), (b, a)):
         if isinstance(unit, Symbol) and unit.sign:
             factor = other if isinstance(other, Symbol) else Symbol(_text(other), _values(other))
-            return factor if unit.sign > 0 else _negative(factor, factor.value)
+            return factor if unit.sign > 0 else _negative((factor,), {}, factor.value)
     return None
 
 
@@ -258,6 +238,8 @@ def _text(argument: Array) -> str:
 
 def _array_text(array: np.ndarray[Any, Any]) -> str:
     """A constant in full, as NumPy would read it back."""
+    if array.size == 0:
+        return f"zeros({array.shape}, dtype={array.dtype.name})"
     items = _text(array.tolist())
     dtype = "" if array.dtype in (np.float64, np.int64) else f", dtype={array.dtype.name}"
     return f"array({items}{dtype})"
@@ -267,6 +249,7 @@ _WRITERS: dict[type, Callable[[Any], str]] = {
     Symbol: str,
     list: lambda items: f"[{', '.join(map(_text, items))}]",
     tuple: lambda items: f"({', '.join(map(_text, items))}{',' if len(items) == 1 else ''})",
+    slice: lambda s: f"slice({', '.join(map(_text, (s.start, s.stop, s.step)))})",
     np.dtype: lambda dtype: str(dtype.name),
     np.generic: lambda scalar: f"{scalar.dtype.name}({scalar.item()!r})",
     np.ndarray: _array_text,
@@ -276,7 +259,7 @@ _WRITERS: dict[type, Callable[[Any], str]] = {
 
 def _index(index: Any) -> str:
     if isinstance(index, tuple) and index:
-        return ", ".join(map(_index, index)) + ("," if len(index) == 1 else "")
+        return ", ".join(map(_index, index))  # x[i,] is x[i]
     if isinstance(index, slice):
         ends = ["" if end is None else str(end) for end in (index.start, index.stop)]
         return ":".join(ends) + (f":{index.step}" if index.step is not None else "")

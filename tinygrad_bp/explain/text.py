@@ -7,122 +7,33 @@ two runs can be compared with `diff`.
 from __future__ import annotations
 
 import textwrap
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from tinygrad_bp.explain.trace import Trace
-    from tinygrad_bp.tensor import Tensor
+from tinygrad_bp.explain.arrays import array_of_view, summary
+from tinygrad_bp.explain.data import Data
+from tinygrad_bp.explain.formatting import counted, number, plain, table
 
-__all__ = [
-    "Data",
-    "array_of_view",
-    "columns",
-    "data_of",
-    "narrate",
-    "norm_of",
-    "number",
-    "plain",
-    "shape_text",
-    "summary",
-    "table",
-]
-
-Data: TypeAlias = Mapping[str, Any]
-"""What `Trace.to_dict()` gives."""
+__all__ = ["narrate"]
 
 _PRINTED = 32  # entries of an array that is written out
 _BOLD, _FAINT, _END = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 
-
-# --- numbers, shapes and arrays as text -----------------------------------------------------
-
-
-def number(value: Any, digits: int = 4) -> str:
-    """Return a number with so many significant digits; what is not a float stays as it is.
-
-    >>> number(-0.0741341), number(3), number("nan")
-    ('-0.07413', '3', 'nan')
-    """
-    return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
-
-
-def shape_text(shape: Sequence[int]) -> str:
-    """Return a shape as Python writes it.
-
-    >>> shape_text([16])
-    '(16,)'
-    """
-    return str(tuple(shape))
-
-
-def array_of_view(view: Any) -> np.ndarray[Any, Any] | None:
-    """Return the array of a view, None if it is too large to be kept in full.
-
-    >>> array_of_view({"shape": [2], "dtype": "float64", "data": [1.0, "nan"]})
-    array([ 1., nan])
-    """
-    if not isinstance(view, Mapping):
-        return np.asarray(float(view) if isinstance(view, str) else view)
-    if "data" not in view:
-        return None
-    array: np.ndarray[Any, Any] = np.array(view["data"]).astype(view["dtype"])
-    return array.reshape(view["shape"])
-
-
-def norm_of(view: Any) -> float:
-    """Return the square root of the sum of squares of a view's array."""
-    array = array_of_view(view)
-    return float(view["norm"] if array is None else np.linalg.norm(array.astype(float).ravel()))
-
-
-def summary(view: Any) -> str:
-    """Return a scalar's number, an array's shape and norm.
-
-    >>> summary(0.48433), summary({"shape": [2], "dtype": "float64", "data": [3.0, 4.0]})
-    ('0.4843', '(2,), norm 5')
-    """
-    if not isinstance(view, Mapping):
-        return number(view)
-    return f"{shape_text(view['shape'])}, norm {number(norm_of(view))}"
-
-
-def plain(text: str) -> str:
-    r"""Return the text with nothing in it that would steer a terminal or reorder a line.
-
-    >>> plain("w\x1b[31m")
-    'w�[31m'
-    """
-    return "".join("\ufffd" if unicodedata.category(c) in _UNSEEN else c for c in text)
-
-
-_UNSEEN = {"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"}
-
-
-def data_of(loss: Tensor | Trace | Data) -> Data:
-    """Return the data of a backward pass: of a loss, of its trace, or the data themselves."""
-    from tinygrad_bp.explain.trace import Trace, trace
-
-    if isinstance(loss, Mapping):
-        return loss
-    found = loss if isinstance(loss, Trace) else trace(loss, checks=False)
-    data: Data = found.to_dict()
-    return data
-
-
-# --- the whole pass -------------------------------------------------------------------------
+_HOW_IT_WORKS = (
+    "A value passes the gradient g that arrives at it on to each of its parents, multiplied by its "
+    "slope with respect to that parent. Contributions to the same parent are added."
+)
 
 
 def narrate(data: Data, *, width: int = 80, color: bool = False, limit: int | None = 200) -> str:
     """Return the backward pass in words and numbers, one block for each value it passes.
 
     Lines are at most `width` long where words allow it. Of more than `limit` steps the first and
-    the last are told; None tells all. Without `color` there are no control characters.
+    the last are shown; None shows all. Without `color` there are no control characters.
     """
     return "\n".join(_Narrator(data, width, color=color).lines(limit))
 
@@ -192,9 +103,8 @@ class _Narrator:
 
     def _header(self) -> Iterator[str]:
         reached = sum(node["kind"] == "leaf" and node["grad"] is not None for node in self.nodes)
-        counts = [_count(len(self.nodes), "value", "values"),
-                  _count(len(self.steps), "step", "steps"),
-                  _count(reached, "leaf gets a gradient", "leaves get a gradient")]  # fmt: skip
+        counts = [counted(len(self.nodes), "value"), counted(len(self.steps), "step"),
+                  counted(reached, "leaf gets a gradient", "leaves get a gradient")]  # fmt: skip
         yield from self._styled(_BOLD, [f"Backward pass from {plain(self.data['title'])}"])
         yield ", ".join(counts) + "."
         yield from self._wrapped("", _HOW_IT_WORKS)
@@ -206,30 +116,40 @@ class _Narrator:
         for _, group in groupby(steps, lambda pair: self.edges[pair[1]["edge"]]["child"]):
             numbered = list(group)
             yield ""
-            yield from self._value(self._child(numbered[0][1]))
+            yield from self._values(numbered[0][1])
             for i, step in numbered:
                 yield from self._step(i + 1, step)
 
-    def _value(self, node: Data) -> Iterator[str]:
-        """How a value was made, and what arrives there."""
-        made = node["forward"] or {"text": node["op"], "numbers": None}
-        equal = _different([node["name"], made["text"], made["numbers"]])
-        line = " = ".join([*equal, summary(self._view(node["value"]))])
-        yield from self._styled(_BOLD, self._wrapped("", line, hanging="    "))
-        if (source := node["source"]) is not None:
+    def _values(self, step: Data) -> Iterator[str]:
+        """How the outputs of an op were made, and what arrives at each."""
+        child = self._child(step)
+        for i in child["outputs"] or [child["id"]]:
+            yield from self._styled(_BOLD, self._wrapped("", self._made(i), hanging="    "))
+        if (source := child["source"]) is not None:
             file = PurePath(source["file"]).name
             where = f"{file}:{source['line']}, in {source['function']}: {source['code']}"
             yield from self._styled(_FAINT, self._said("  ", "source", where))
-        yield from self._shown("  ", "arrives", self._arriving(node), self._view(node["grad"]))
-        if node["why"]:
-            yield from self._said("  ", "why", node["why"])
+        for arrival in step["arrivals"]:
+            view = self._view(arrival["array"])
+            yield from self._shown("  ", "arrives", self._arriving(arrival), view)
+        if child["why"]:
+            yield from self._said("  ", "why", child["why"])
 
-    def _arriving(self, node: Data) -> str:
+    def _made(self, i: int) -> str:
+        """A value, how it was computed, and how large it is."""
+        node = self.nodes[i]
+        made = node["forward"] or {"text": node["op"], "numbers": None}
+        equal = _different([node["name"], made["text"], made["numbers"]])
+        return " = ".join([*equal, summary(self._view(node["value"]))])
+
+    def _arriving(self, arrival: Data) -> str:
         """What g stands for: a derivative, if it is one of a single number."""
+        node = self.nodes[arrival["node"]]
         seed = array_of_view(self._view(self.loss["grad"]))
         if seed is not None and seed.size == 1 and seed.item() == 1:
-            return f"g = d{self.loss['name']}/d{node['name']} = "
-        return "g, as it was given: " if node is self.loss else "g = "
+            return f"{arrival['symbol']} = d{self.loss['name']}/d{node['name']} = "
+        given = ", as it was given: " if node is self.loss else " = "
+        return f"{arrival['symbol']}{given}"
 
     def _step(self, count: int, step: Data) -> Iterator[str]:
         parent = self._parent(step)
@@ -294,43 +214,6 @@ class _Narrator:
         arrived = self._view(node["grad"])
         gradient = "none arrives" if arrived is None else summary(arrived)
         return plain(node["name"]), summary(self._view(node["value"])), gradient
-
-
-_HOW_IT_WORKS = (
-    "A value hands the gradient g that arrives at it on to each parent, times its own slope in "
-    "that parent. Contributions to the same parent are added."
-)
-
-
-def table(rows: Sequence[Sequence[str]], *, indent: str = "  ") -> list[str]:
-    """Return rows as lines, their columns under each other.
-
-    >>> table([("leaf", "gradient"), ("w", "-0.07")])
-    ['  leaf  gradient', '  w     -0.07']
-    """
-    widths = [max(map(columns, column)) for column in zip(*rows, strict=True)]
-    return [
-        (indent + "  ".join(_padded(cell, w) for cell, w in zip(row, widths, strict=True))).rstrip()
-        for row in rows
-    ]
-
-
-def columns(text: str) -> int:
-    """Return how many columns of a terminal a text takes.
-
-    >>> columns("w3"), columns("重み")
-    (2, 4)
-    """
-    wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
-    return len(text) + wide - sum(unicodedata.combining(c) != 0 for c in text)
-
-
-def _padded(text: str, width: int) -> str:
-    return text + " " * (width - columns(text))
-
-
-def _count(count: int, one: str, many: str) -> str:
-    return f"{count:,} {one if count == 1 else many}"
 
 
 def _told(count: int, limit: int | None) -> tuple[int, int]:

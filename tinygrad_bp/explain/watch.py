@@ -1,4 +1,4 @@
-"""Watchers of the graph: who wrote behind its back, and where the first nan or inf came from."""
+"""Watchers of a graph: writes behind its back, and where the first nan or inf came from."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import Any, Never
 
 import numpy as np
 
-from tinygrad_bp.engine import Op, RawStep, Step, Variable
+from tinygrad_bp.backward import Step
+from tinygrad_bp.engine import Op, RawStep
 from tinygrad_bp.errors import NonFiniteError
+from tinygrad_bp.modes import Switch, watched_by
 from tinygrad_bp.registry import Array
-from tinygrad_bp.tensor import Switch, watched_by
+from tinygrad_bp.tensor import array_of
 
 __all__ = ["debug", "trace_nans"]
 
@@ -41,22 +43,28 @@ def debug() -> Switch:
 class _Digests:
     """Remembers what every op read, and compares it when the op's gradients are computed."""
 
-    def recorded(self, op: Op, args: list[Any], result: Array) -> None:
-        op.digests = (*map(_digest, args), _digest(result))
+    def recorded(self, op: Op, arrays: Sequence[Any], y: Any) -> None:
+        op.digests = [_digest(a) for a in (*arrays, *_outputs(y))]
 
     def watch(self, steps: Iterator[RawStep]) -> Iterator[RawStep]:
+        compared = None
         for fields in steps:
-            output = fields[0]
-            op = output.op
-            if op is not None and op.digests is not None:
-                self._compare(op, output)
+            op = fields[0]
+            if op is not compared and op.digests is not None:
+                self._compare(op)
+                compared = op
             yield fields
 
-    def _compare(self, op: Op, output: Variable) -> None:
-        for i, (a, before) in enumerate(zip((*(op.args or ()), output), op.digests, strict=True)):
-            if _digest(a._data if isinstance(a, Variable) else a) != before:  # noqa: SLF001
-                what = "its result" if a is output else f"argument {i}"
+    def _compare(self, op: Op) -> None:
+        now = (*op.arrays, *_outputs(op.y))
+        for i, (a, before) in enumerate(zip(now, op.digests, strict=True)):
+            if _digest(a) != before:
+                what = f"argument {i}" if i < len(op.arrays) else "its result"
                 op.raise_stale(f"{what} was written to in place, behind the tensor's back")
+
+
+def _outputs(y: Any) -> tuple[Any, ...]:
+    return y if type(y) is tuple else (y,)
 
 
 def _digest(value: Any) -> bytes | None:
@@ -70,28 +78,11 @@ def _digest(value: Any) -> bytes | None:
 # --- the first nan --------------------------------------------------------------------------
 
 
-_REMEDIES = {
-    "log": "keep the argument above 0 (np.maximum(x, tiny)), or compute the logarithm directly: "
-    "log_softmax, logsumexp, log1p",
-    "divide": "keep the divisor away from 0, or choose another branch before dividing",
-    "quotient": "keep the divisor away from 0",
-    "exp": "subtract the maximum first; logsumexp, softmax and sigmoid are safe forms",
-    "sqrt": "keep the argument at 0 or above for the value, above 0 for the gradient",
-    "power": "a negative base needs a whole exponent, and a zero base one of 1 or more",
-    "arcsin": "clip the argument into (-1, 1)",
-    "arccos": "clip the argument into (-1, 1)",
-    "square": "scale the inputs down, or lower the learning rate",
-    "multiply": "scale the inputs down, or lower the learning rate",
-    "matmul": "scale the inputs down, or lower the learning rate",
-    "affine": "scale the inputs down, or lower the learning rate",
-}
-
-
 def trace_nans() -> Switch:
     """Stop at the first nan or inf, forward or backward, and say where it came from.
 
     Raises `NonFiniteError` with the op, the element, the operands there, the line that recorded
-    it and a remedy: the first cause, not the place where a nan surfaced at last.
+    it and a remedy: the first cause, not the place where a nan finally surfaced.
 
     >>> from tinygrad_bp import Tensor
     >>> x = Tensor([1.0, 0.0], requires_grad=True)
@@ -106,40 +97,41 @@ def trace_nans() -> Switch:
 class _FirstCause:
     """Everything seen so far was finite, so the first non-finite value is where it began."""
 
-    def recorded(self, op: Op, args: list[Any], result: Array) -> None:
+    def recorded(self, op: Op, arrays: Sequence[Any], y: Any) -> None:
+        for result in _outputs(y):
+            self._look_at(op, arrays, result)
+
+    def _look_at(self, op: Op, arrays: Sequence[Any], result: Any) -> None:
         at = _first_non_finite(result)
         if at is None:
             return
-        for i, a in enumerate(args):
+        for i, a in enumerate(arrays):
             if (inside := _first_non_finite(a)) is not None:
                 what = f"forward, argument {i} of '{op.rule.name}' came in with"
                 _report(op, what, a, inside, "")
-        _report(op, f"forward, '{op.rule.name}' gave", result, at, _operands(args, result, at))
+        _report(op, f"forward, '{op.rule.name}' gave", result, at, _operands(arrays, result, at))
 
     def watch(self, steps: Iterator[RawStep]) -> Iterator[RawStep]:
         for fields in steps:
-            step = Step(*fields)
-            self._check(step)
+            self._check(Step(*fields))
             yield fields
 
     def _check(self, step: Step) -> None:
-        op = step.output.op
-        if op is None:
-            return
-        slot = step.slot
+        op, slot = step.op, step.slot
+        arriving = f"backward, the gradient arriving at '{op.rule.name}' is"
         for value, what in (
-            (step.arriving, f"backward, the gradient arriving at '{op.rule.name}' is"),
+            *((g, arriving) for g in _outputs(step.arriving)),
             (step.contribution, f"backward, the rule of '{op.rule.name}' for argument {slot} gave"),
             (step.total, f"backward, adding the contribution of '{op.rule.name}' gave"),
         ):
-            array = getattr(value, "_data", value)
+            array = array_of(value)
             if (at := _first_non_finite(array)) is not None:
                 _report(op, what, array, at, _operands(op.arrays, array, at))
 
 
 def _report(op: Op, what: str, array: Array, at: tuple[int, ...], operands: str) -> Never:
     if operands:
-        remedy = _REMEDIES.get(op.rule.name, "look at the operands named here")
+        remedy = op.rule.remedy or "look at the operands named here"
     else:
         remedy = "look at the data or the parameter it was read from"
     raise NonFiniteError(

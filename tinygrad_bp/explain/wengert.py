@@ -1,4 +1,4 @@
-"""The table of the textbooks: the forward pass down the left side, the adjoints up the right.
+"""The table in the textbooks: the forward pass down the left side, the adjoints up the right.
 
 A Wengert list (Wengert, 1964) has one line for each value, in the order of computing. Beside it
 stands what the backward pass does at that line, as in Baydin, Pearlmutter, Radul and Siskind,
@@ -11,19 +11,21 @@ import re
 import shutil
 import textwrap
 from collections.abc import Sequence
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tinygrad_bp.explain.text import Data, columns, data_of, plain, summary
+from tinygrad_bp.explain.arrays import summary
+from tinygrad_bp.explain.data import Data, data_of
+from tinygrad_bp.explain.formatting import columns, plain
 
 if TYPE_CHECKING:
-    from tinygrad_bp.explain.trace import Trace
+    from tinygrad_bp.explain.record import Record
     from tinygrad_bp.tensor import Tensor
 
 __all__ = ["Row", "Wengert", "wengert"]
 
 _GAP = 3  # columns between the two passes
-_ARRIVING = re.compile(r"(?<![\w.])g(?!\w)")
+_ARRIVING = re.compile(r"(?<![\w.])g(?:\[\d+\])?(?!\w)")
 
 
 class Row(NamedTuple):
@@ -54,15 +56,21 @@ class Wengert:
         self._inputs = [node for node in self._nodes if node["kind"] != "result"]
         self._results = [node for node in self._nodes if node["kind"] == "result"]
         self._loss = self._nodes[data["loss"]]
+        self._passed_on: dict[int, list[Row]] = {}  # by each value, in the order of computing
+        for step in data["steps"]:
+            child = data["edges"][step["edge"]]["child"]
+            rows = self._passed_on.setdefault(child, [])
+            rows += [self._reverse(step)] if rows else [*self._zeros(step), self._reverse(step)]
 
     @property
     def rows(self) -> list[Row]:
         """Every line in the order in which it is computed, forward and then reverse."""
         forward = [self._forward(node) for node in (*self._inputs, *self._results)]
-        return [*forward, self._seed(), *map(self._reverse, self._data["steps"])]
+        return [*forward, self._seed(), *chain.from_iterable(self._passed_on.values())]
 
     def __repr__(self) -> str:
-        passes = f"{len(self._nodes)} lines forward, {len(self._data['steps']) + 1} in reverse"
+        forward = [row for row in self.rows if row.direction == "forward"]
+        passes = f"{len(forward)} lines forward, {len(self.rows) - len(forward)} in reverse"
         return f"<Wengert list of {plain(self._loss['name'])}: {passes}>"
 
     def __str__(self) -> str:
@@ -98,13 +106,23 @@ class Wengert:
         return Row("reverse", _bar(self._loss), "=", None, self._view(self._loss["grad"]))
 
     def _reverse(self, step: Data) -> Row:
-        edge = self._data["edges"][step["edge"]]
-        child, parent = self._nodes[edge["child"]], self._nodes[edge["parent"]]
-        formula = _ARRIVING.sub(lambda _: _bar(child), step["formula"]["text"])
+        """What a step adds to an adjoint."""
+        parent = self._nodes[self._data["edges"][step["edge"]]["parent"]]
+        bars = {a["symbol"]: _bar(self._nodes[a["node"]]) for a in step["arrivals"]}
+        formula = _ARRIVING.sub(lambda found: bars.get(found[0], "0"), step["formula"]["text"])
         if step["unbroadcast"]:
             formula += f" ({step['unbroadcast'].partition(':')[0]})"
         sign = "=" if step["reported"] == 1 else "+="
         return Row("reverse", _bar(parent), sign, formula, self._view(step["contribution"]))
+
+    def _zeros(self, step: Data) -> list[Row]:
+        """The adjoints of outputs that the loss does not depend on, which the op's rule reads."""
+        arrivals = [(self._nodes[a["node"]], a["array"]) for a in step["arrivals"]]
+        return [
+            Row("reverse", _bar(node), "=", None, self._view(array))
+            for node, array in arrivals
+            if node["consumers"] == 0 and node is not self._loss
+        ]
 
     # the three parts of the table
 
@@ -118,14 +136,10 @@ class Wengert:
         return str(Row("reverse", _bar(node), "=", None, self._view(node["grad"])))
 
     def _of_results(self) -> list[tuple[str, str]]:
-        """Each value, and beside it the adjoints it passes on: the last of them on top."""
-        passed_on: dict[int, list[Row]] = {}
-        for step in self._data["steps"]:
-            child = self._data["edges"][step["edge"]]["child"]
-            passed_on.setdefault(child, []).insert(0, self._reverse(step))
+        """Each value, and beside it the adjoints it adds to, the last of them on top."""
         pairs: list[tuple[str, str]] = []
         for node in self._results:
-            adjoints = map(str, passed_on.get(node["id"], []))
+            adjoints = map(str, reversed(self._passed_on.get(node["id"], [])))
             pairs += zip_longest([str(self._forward(node))], adjoints, fillvalue="")
         return pairs
 
@@ -133,8 +147,8 @@ class Wengert:
         return [(plain(self._data["title"]), str(self._seed()))]
 
 
-def wengert(loss: Tensor | Trace | Data) -> Wengert:
-    """Return the forward pass and the adjoints of a loss as the table of the textbooks.
+def wengert(loss: Tensor | Record | Data) -> Wengert:
+    """Return the forward pass and the adjoints of a loss as the table in the textbooks.
 
     Takes a tensor, its trace, or the trace's data. Raises what `trace` raises.
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_bp import engine
-from tinygrad_bp.engine import Variable
-from tinygrad_bp.explain.reasons import brief
+from tinygrad_bp.engine import Op
+from tinygrad_bp.explain.formatting import brief, counted
 from tinygrad_bp.tensor import Tensor
 
 __all__ = ["why"]
@@ -32,13 +32,13 @@ def why(value: Any, loss: Tensor) -> str:
             "no gradient: the loss does not track. It was computed under no_grad(), from detached "
             "or constant values, or through a function without a gradient such as argmax"
         )
-    if loss.op is not None and loss.op.args is None:
+    if loss.op is not None and loss.op.inputs is None:
         return _after_backward(value)
     return _in_graph(value, loss)
 
 
 def _by_itself(value: Any) -> str | None:
-    """What can be told without the graph."""
+    """What can be said without the graph."""
     if not isinstance(value, Tensor):
         return (
             f"no gradient: {type(value).__name__} is a constant; gradients are kept by a Tensor "
@@ -49,7 +49,10 @@ def _by_itself(value: Any) -> str | None:
     if value.requires_grad:
         return None
     if not value.data.flags.writeable:
-        return "no gradient: it was detached from the graph that it was computed in"
+        return (
+            "no gradient: it was detached from the graph that it was computed in, or is an output "
+            "that takes none, such as the whole part that divmod gives"
+        )
     return (
         "no gradient: it does not track. It was made without requires_grad=True, detached, or "
         "computed under no_grad()"
@@ -65,39 +68,35 @@ def _after_backward(value: Tensor) -> str:
     if value.grad is None:
         return (
             "no gradient: backward() went through the loss's graph and did not reach it, so there "
-            "is no path; explain before backward(), or with retain_graph=True, to see the graph"
+            "is no path. To see the graph, ask before backward(), or pass it retain_graph=True"
         )
-    passes = abs(value.backward_passes)
-    return (
-        f"it has one, {brief(value.grad.data)}, from {passes} backward "
-        f"pass{'' if passes == 1 else 'es'}; each adds to what was held until zero_grad()"
-    )
+    passes = counted(value.backward_passes, "backward pass", "backward passes")
+    return f"it has one, {brief(value.grad.data)}, from {passes}; each adds to it until zero_grad()"
 
 
 def _in_graph(value: Tensor, loss: Tensor) -> str:
     order = engine.topological_order(loss)
-    if value is loss:
+    wanted = {engine.key_of(value)}  # in a set, since `==` of tensors compares their values
+    if engine.key_of(loss) in wanted:
         return "its gradient is 1: it is the loss"
-    readers = [v for v in order if any(a is value for a in _args(v))]
+    readers = [op for op in order if any(engine.key_of(x) in wanted for x in op.sources())]
     if readers:
         return _reached(value, readers)
-    for result in order:
-        for a in _args(result):
-            if _is_copy(a, value):
-                op = result.op
-                return (
-                    "no gradient: the loss was computed from a detached copy of this tensor "
-                    f"({op and op.rule.name}, recorded at {op and op.site})"
-                )
+    for op in order:
+        if any(_is_copy(a, value) for a in op.inputs or ()):
+            return (
+                "no gradient: the loss was computed from a detached copy of this tensor "
+                f"({op.rule.name}, recorded at {op.site})"
+            )
     return (
-        f"no gradient: there is no path. The loss was computed by {len(order)} "
-        f"operation{'' if len(order) == 1 else 's'}, and none of them read this tensor: was "
-        "another one used in its place, or was it used under no_grad() or through .data?"
+        "no gradient: there is no path. The loss was computed by "
+        f"{counted(len(order), 'operation')}, and none of them read this tensor. Was another one "
+        "used in its place, or was it used under no_grad() or through .data?"
     )
 
 
-def _reached(value: Tensor, readers: list[Variable]) -> str:
-    ops = [v.op for v in reversed(readers) if v.op is not None]
+def _reached(value: Tensor, readers: list[Op]) -> str:
+    ops = readers[::-1]
     by = "; ".join(f"{op.rule.name}, recorded at {op.site}" for op in ops[:3])
     more = f" and {len(ops) - 3} more" if len(ops) > 3 else ""
     if value.op is not None:
@@ -111,12 +110,7 @@ def _reached(value: Tensor, readers: list[Variable]) -> str:
 
 
 def _is_copy(argument: Any, value: Tensor) -> bool:
-    array = argument._data if isinstance(argument, Variable) else argument  # noqa: SLF001
-    if not isinstance(array, np.ndarray):
+    if isinstance(argument, Tensor) and argument.requires_grad:
         return False
-    tracks = isinstance(argument, Variable) and argument._requires_grad  # noqa: SLF001
-    return not tracks and np.shares_memory(array, value.data)
-
-
-def _args(result: Variable) -> tuple[Any, ...]:
-    return (result.op and result.op.args) or ()
+    array = argument.data if isinstance(argument, Tensor) else argument
+    return isinstance(array, np.ndarray) and np.shares_memory(array, value.data)

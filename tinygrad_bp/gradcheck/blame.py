@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinygrad_bp import engine
-from tinygrad_bp.engine import Op, RawStep, Variable
+from tinygrad_bp.backward import gradients
+from tinygrad_bp.engine import Op, RawStep
 from tinygrad_bp.errors import TinygradError
 from tinygrad_bp.explain.signature import signature
+from tinygrad_bp.gradcheck.contribution import contribution, each_output
 from tinygrad_bp.gradcheck.numerical import (
     Derivative,
     by_complex_step,
@@ -18,7 +20,8 @@ from tinygrad_bp.gradcheck.numerical import (
     goes_through,
 )
 from tinygrad_bp.gradcheck.subject import Subject
-from tinygrad_bp.tensor import Tensor, gradients, watched_by
+from tinygrad_bp.modes import watched_by
+from tinygrad_bp.tensor import Tensor
 
 __all__ = ["find_culprit"]
 
@@ -37,16 +40,51 @@ def find_culprit(subject: Subject, weights: list[Vector], rng: np.random.Generat
     with subject.at(subject.x, track=True) as (output, inputs):
         if (found := _first_not_finite(output, inputs, weights, rng)) is not None:
             return found
-        for variable in reversed(engine.topological_order(output)):
-            op = variable.op
-            assert op is not None  # noqa: S101
-            for slot in op.tracked:
-                if (found := _examine(variable, op, slot, rng)) is not None:
+        for op in reversed(engine.topological_order(output)):
+            for edge in _edges(op):
+                if (found := _examine(edge, rng)) is not None:
                     return found
     return [
         "blame: every recorded rule is right on its own, so the fault lies in what the function "
         "does outside the graph, or in how contributions are added"
     ]
+
+
+class _Edge(NamedTuple):
+    """How one output of an op depends on one of its arguments."""
+
+    op: Op
+    slot: int
+    output: int | None  # None if there is but one
+
+    def __str__(self) -> str:
+        of = "" if self.output is None else f" and output {self.output}"
+        return f"'{self.op.rule.name}' for argument {self.slot}{of}"
+
+    def part(self, y: Any) -> Any:
+        """Return the output itself, of all that the op has."""
+        return y if self.output is None else y[self.output]
+
+    def value(self, arrays: Sequence[Any]) -> Any:
+        """Return the output at other arrays."""
+        return self.part(self.op.rule.forward(*arrays, **self.op.options))
+
+    def pull(self, g: Vector) -> Vector:
+        """Return what the argument receives when `g` arrives at the output, and 0 at all others."""
+        op, y = self.op, self.op.y
+        arriving = (
+            g
+            if self.output is None
+            else tuple([g if i == self.output else np.zeros_like(p) for i, p in enumerate(y)])
+        )
+        found = contribution(op.rule, self.slot, arriving, y, *op.arrays, **op.options)
+        return np.asarray(engine.conform(found, op.arrays[self.slot], op))
+
+
+def _edges(op: Op) -> Iterator[_Edge]:
+    for slot in op.tracked:
+        for output in each_output(op.rule, op.y):
+            yield _Edge(op, slot, output)
 
 
 # --- gradients that are not finite ----------------------------------------------------------
@@ -61,14 +99,13 @@ def _first_not_finite(
             gradients(output, inputs, w.copy().reshape(output.shape))
     if watch.found is None:
         return None
-    op, slot, contribution = watch.found
-    bad = np.flatnonzero(~np.isfinite(contribution))
-    kind = "nan" if np.isnan(contribution).any() else "inf"
+    edge, received = watch.found
+    bad = np.flatnonzero(~np.isfinite(received))
+    kind = "nan" if np.isnan(received).any() else "inf"
     return [
-        f"blame: the rule of '{op.rule.name}' for argument {slot} makes {kind} of a finite "
-        f"gradient, in {bad.size} of {contribution.size} entries; "
-        + _slope_there(op, slot, bad, rng),
-        f"  recorded at {op.site}",
+        f"blame: the rule of {edge} makes {kind} of a finite gradient, in {bad.size} of "
+        f"{received.size} entries; " + _slope_there(edge, bad, rng),
+        f"  recorded at {edge.op.site}",
     ]
 
 
@@ -76,28 +113,32 @@ class _FirstNotFinite:
     """Watches a backward pass for the first contribution that is not finite."""
 
     def __init__(self) -> None:
-        self.found: tuple[Op, int, Vector] | None = None
+        self.found: tuple[_Edge, Vector] | None = None
 
-    def recorded(self, op: Op, args: list[Any], result: Any) -> None:
+    def recorded(self, op: Op, arrays: Sequence[Any], y: Any) -> None:
         """See an op: there is nothing to note."""
 
     def watch(self, steps: Iterator[RawStep]) -> Iterator[RawStep]:
         """Note the first step that makes something not finite of something finite."""
         for step in steps:
-            variable, slot, arriving, contribution, _ = step
-            if (
-                self.found is None
-                and variable.op is not None
-                and np.isfinite(arriving).all()
-                and not np.isfinite(contribution).all()
-            ):
-                self.found = variable.op, slot, contribution
+            op, slot, arriving, received, _ = step
+            if self.found is None and not np.isfinite(received).all():
+                for edge in _edges(op):
+                    g = edge.part(arriving)
+                    if edge.slot == slot and np.isfinite(g).all():
+                        self._note(edge, g, received)
             yield step
 
+    def _note(self, edge: _Edge, g: Vector, received: Vector) -> None:
+        """Of several outputs, it is the one whose gradient alone does it."""
+        alone = received if edge.output is None else edge.pull(g)
+        if self.found is None and not np.isfinite(alone).all():
+            self.found = edge, alone
 
-def _slope_there(op: Op, slot: int, bad: Vector, rng: np.random.Generator) -> str:
+
+def _slope_there(edge: _Edge, bad: Vector, rng: np.random.Generator) -> str:
     """Say whether the function has a slope where its rule gives none."""
-    truth = _Truth(op, slot, rng.uniform(0.5, 1.5, np.shape(_value(op))))
+    truth = _Truth(edge, rng.uniform(0.5, 1.5, np.shape(edge.value(edge.op.arrays))))
     slopes = [truth.along(int(j)) for j in bad[:SAMPLED]]
     if any((s.error <= 1e-3 * np.abs(s.value)).all() and np.isfinite(s.value) for s in slopes):
         return "its function has a finite slope there"
@@ -107,21 +148,17 @@ def _slope_there(op: Op, slot: int, bad: Vector, rng: np.random.Generator) -> st
 # --- gradients that are wrong ---------------------------------------------------------------
 
 
-def _value(op: Op) -> Vector:
-    return np.asarray(op.rule.forward(*op.arrays, **op.options))
-
-
 class _Truth:
-    """Numerical derivatives of sum(g * op) by one argument, everything else as it was."""
+    """Numerical derivatives of sum(g * output) by one argument, everything else as it was."""
 
-    def __init__(self, op: Op, slot: int, g: Vector) -> None:
-        args = op.arrays
-        x = np.asarray(args[slot], float)
+    def __init__(self, edge: _Edge, g: Vector) -> None:
+        arrays, slot = edge.op.arrays, edge.slot
+        x = np.asarray(arrays[slot], float)
         self.flat = x.ravel()
 
         def forward(flat: Any) -> Any:
-            moved = [*args[:slot], flat.reshape(x.shape), *args[slot + 1 :]]
-            return np.sum(op.rule.forward(*moved, **op.options) * g)
+            moved = [*arrays[:slot], flat.reshape(x.shape), *arrays[slot + 1 :]]
+            return np.sum(edge.value(moved) * g)
 
         self._forward = forward
         self.exact = goes_through(forward, self.flat)
@@ -132,16 +169,14 @@ class _Truth:
         return by(self._forward, self.flat, along)
 
 
-def _examine(variable: Variable, op: Op, slot: int, rng: np.random.Generator) -> list[str] | None:
-    y = engine.read_array(variable)
-    g = rng.uniform(0.5, 1.5, y.shape) * rng.choice([-1.0, 1.0], y.shape)
-    partial = op.rule.partials[slot]
-    x = (op.args or ())[slot]
+def _examine(edge: _Edge, rng: np.random.Generator) -> list[str] | None:
+    shape = edge.part(edge.op.y).shape
+    g = rng.uniform(0.5, 1.5, shape) * rng.choice([-1.0, 1.0], shape)
     try:
-        analytic = np.asarray(engine.conform(partial(g.copy(), y, *op.arrays, **op.options), x, op))
+        analytic = edge.pull(g.copy())
     except TinygradError as error:
-        return [f"blame: '{op.rule.name}', argument {slot}: {error}"]
-    truth = _Truth(op, slot, g)
+        return [f"blame: '{edge.op.rule.name}', argument {edge.slot}: {error}"]
+    truth = _Truth(edge, g)
     if _agrees_along_a_direction(analytic, truth, rng):
         return None
     numerical, known = _entries(analytic, truth, rng)
@@ -152,9 +187,8 @@ def _examine(variable: Variable, op: Op, slot: int, rng: np.random.Generator) ->
         return None
     sign = signature(analytic, numerical, known)
     return [
-        f"blame: the rule of '{op.rule.name}' for argument {slot} is wrong"
-        + (f": {sign}" if sign else ""),
-        f"  recorded at {op.site}",
+        f"blame: the rule of {edge} is wrong" + (f": {sign}" if sign else ""),
+        f"  recorded at {edge.op.site}",
     ]
 
 

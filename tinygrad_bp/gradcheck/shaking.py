@@ -6,26 +6,20 @@ how far rounding may have moved it in the first place.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from tinygrad_bp import engine
-from tinygrad_bp.engine import Op, Variable
-from tinygrad_bp.gradcheck.complex_step import ULP, Perturbed, Run, rounded, unmoved
+from tinygrad_bp.engine import Key, Op, RawStep, key_of
+from tinygrad_bp.gradcheck.complex_step import Perturbed, Run, rounded, unmoved
 from tinygrad_bp.registry import implementation_of
 from tinygrad_bp.tensor import Tensor
 
-__all__ = ["Shaker", "shaken", "sweep_shaken"]
+__all__ = ["Shaker", "sweep_shaken"]
 
 Vector = np.ndarray[Any, Any]
-
-
-def shaken(array: Vector, run: Run) -> Vector:
-    """Return an array that is off by up to an ulp."""
-    assert run.jitter is not None  # noqa: S101
-    moved: Vector = array * (1 + ULP * run.jitter.uniform(-1, 1, array.shape))
-    return moved
 
 
 class Shaker:
@@ -34,28 +28,37 @@ class Shaker:
     def __init__(self, run: Run) -> None:
         self._run = run
 
-    def recorded(self, op: Op, args: list[Any], result: Any) -> None:
-        """Change the result in place, before anything reads it."""
-        inexact = rounded(result, args)
-        if not (inexact.any() and _can_be_written(result)):
-            return
-        result.setflags(write=True)
-        result[...] = np.where(inexact, shaken(self._within(op, args, result), self._run), result)
-        result.setflags(write=False)
+    def recorded(self, op: Op, arrays: Sequence[Any], y: Any) -> None:
+        """Change each output in place, before anything reads it."""
+        for i, result in enumerate(_listed(y)):
+            if i in op.rule.flat:  # whole numbers, and so exact
+                continue
+            inexact = rounded(result, arrays)
+            if inexact.any() and _can_be_written(result):
+                result.setflags(write=True)
+                moved = self._run.shaken(self._within(op, arrays, i, result))
+                result[...] = np.where(inexact, moved, result)
+                result.setflags(write=False)
 
-    def _within(self, op: Op, args: list[Any], result: Any) -> Any:
-        """The result, computed with every step within the op off by up to an ulp."""
+    def _within(self, op: Op, arrays: Sequence[Any], i: int, result: Any) -> Any:
+        """Return output i, computed with every step within the op off by up to an ulp."""
         if implementation_of(op.rule.function) is None:
             return result
         try:
-            moved = op.rule.forward(*[_fed(self._run, a) for a in args], **op.options)
+            fed = [_fed(self._run, a) for a in arrays]
+            moved = _listed(op.rule.forward(*fed, **op.options))[i]
         except Exception:  # a function that takes plain arrays only
             return result
         return moved.value if isinstance(moved, Perturbed) else result
 
-    def watch(self, steps: Any) -> Any:
+    def watch(self, steps: Iterator[RawStep]) -> Iterator[RawStep]:
         """Leave the backward pass as it is: `sweep_shaken` shakes it."""
         return steps
+
+
+def _listed(y: Any) -> Sequence[Any]:
+    """All outputs of an op, which may be one."""
+    return y if isinstance(y, tuple) else (y,)
 
 
 def _can_be_written(array: Vector) -> bool:
@@ -66,28 +69,27 @@ def _can_be_written(array: Vector) -> bool:
 
 def _fed(run: Run, value: Any) -> Any:
     """What a function is fed so that the run shakes its steps."""
+    if isinstance(value, tuple):  # several outputs
+        return tuple([_fed(run, part) for part in value])
     is_float = isinstance(value, np.ndarray) and value.dtype.kind == "f"
     return unmoved(run, value) if is_float else value
 
 
 def sweep_shaken(
-    output: Tensor, inputs: list[Tensor], order: list[Variable], w: Vector, run: Run
+    output: Tensor, inputs: list[Tensor], order: list[Op], w: Vector, run: Run
 ) -> Vector:
     """Return the gradients of one backward pass in which the run shakes every step of each rule."""
-    found: dict[Variable, Any] = {}
+    pending: dict[Key, Any] = {}
 
-    def read(variable: Variable) -> Any:
-        return unmoved(run, engine.read_array(variable))
+    def read(op: Op) -> tuple[Any, Sequence[Any]]:
+        return _fed(run, op.y), [_fed(run, a) for a in op.arrays]
 
     if output.requires_grad:
-        seed = unmoved(run, w.reshape(output.shape))
-        found[output] = seed
-        for y, slot, arriving, contribution, total in engine.sweep(order, {output: seed}, read):
-            assert y.op is not None and y.op.args is not None  # noqa: S101, PT018
-            found[y.op.args[slot]] = total
-            for g in (arriving, contribution):
-                run.peak = max(run.peak, float(np.abs(_plain(g)).max(initial=0.0)))
-    parts = [np.ravel(_plain(found.get(x, np.zeros(x.shape)))) for x in inputs]
+        pending[key_of(output)] = unmoved(run, w.reshape(output.shape))
+        for _, _, arriving, contribution, _ in engine.sweep(order, pending, read):
+            for g in (*_listed(arriving), contribution):
+                run.note(_plain(g))
+    parts = [np.ravel(_plain(pending.get(key_of(x), np.zeros(x.shape)))) for x in inputs]
     return np.concatenate(parts) if parts else np.zeros(0)
 
 

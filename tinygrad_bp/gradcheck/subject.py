@@ -8,21 +8,17 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from tinygrad_bp import engine
+from tinygrad_bp.backward import gradients
 from tinygrad_bp.containers import fill, leaves, named_leaves
+from tinygrad_bp.engine import Key, key_of
 from tinygrad_bp.errors import GradcheckError
 from tinygrad_bp.gradcheck.complex_step import Run
 from tinygrad_bp.gradcheck.randomness import NumPyGlobal, PythonGlobal, Source, generators_of
-from tinygrad_bp.gradcheck.shaking import Shaker, shaken, sweep_shaken
+from tinygrad_bp.gradcheck.shaking import Shaker, sweep_shaken
+from tinygrad_bp.modes import enable_grad, no_grad, watched_by
 from tinygrad_bp.nn import Module
-from tinygrad_bp.tensor import (
-    Tensor,
-    array_of,
-    enable_grad,
-    gradients,
-    no_grad,
-    path_between,
-    watched_by,
-)
+from tinygrad_bp.tensor import Tensor, array_of
 
 __all__ = ["Subject", "of_function", "of_gradient", "of_model"]
 
@@ -109,13 +105,13 @@ class Subject:
     def rounding(
         self, weights: list[Vector], rng: np.random.Generator, *, from_here: bool = False
     ) -> tuple[Vector, float]:
-        """Return how far the analytic gradient moves when all is off by up to an ulp.
+        """Return how far the analytic gradient moves when every number is off by up to an ulp.
 
-        The inputs are, unless `from_here`, the result of every op, and every result within a
-        rule. With it comes the largest gradient that was on its way anywhere.
+        That is every result of an op and within a rule and, unless `from_here`, every input. The
+        second value is the largest gradient that was on its way anywhere.
         """
         center, run = self.pull(weights), Run(1, rng)
-        starts = [self.x if from_here else shaken(self.x, run) for _ in range(4)]
+        starts = [self.x if from_here else run.shaken(self.x) for _ in range(4)]
         moved = [self._pull_shaken(weights, run, x) for x in starts]
         result: Vector = np.max(np.abs(np.array(moved) - center), axis=0)
         return result, max(run.peak, *(float(np.abs(w).max(initial=0.0)) for w in weights))
@@ -125,7 +121,7 @@ class Subject:
         with watched_by(Shaker(run)):
             try:
                 with self.at(flat, track=True) as (output, inputs):
-                    order = path_between(inputs, output)
+                    order = engine.path_between(inputs, output)
                     rows = [sweep_shaken(output, inputs, order, w, run) for w in weights]
             except Exception:  # a rule that takes plain arrays only
                 return self.pull(weights, flat=flat)
@@ -146,6 +142,17 @@ class Subject:
                 ]
                 rows.append(np.concatenate(parts) if parts else np.zeros(0))
         return np.array(rows).reshape(len(weights), self.x.size)
+
+    def push(self, u: Vector) -> tuple[Vector, Vector]:
+        """Return the value and J u, by forward mode over the recorded graph."""
+        with self.at(self.x, track=True) as (output, inputs):
+            moving: dict[Key, Any] = {
+                key_of(x): t for x, t in zip(inputs, self.split(u), strict=True)
+            }
+            engine.push(reversed(engine.topological_order(output)), moving, engine.read_arrays)
+            tangent = moving.get(key_of(output))
+            pushed = np.zeros(output.size) if tangent is None else np.ravel(tangent)
+            return np.array(output.data), pushed
 
     def _check_form(self, found: list[Tensor | None], inputs: list[Tensor]) -> None:
         for name, g, x in zip(self.names, found, inputs, strict=True):
@@ -260,17 +267,17 @@ def of_model(model: Module, loss: Callable[..., Any], batch: tuple[Any, Any]) ->
     Tensors that are not trained are constants.
     """
     x, y = batch
-    named = list(model.named_parameters())
+    named = [(name, t) for name, t in model.named_tensors() if t.requires_grad]
     before = [p.data for _, p in named]
 
     def evaluate(arrays: list[Any], track: bool) -> tuple[Tensor, list[Tensor]]:  # noqa: ARG001, FBT001
         for (_, p), a in zip(named, arrays, strict=True):
-            p._data = a  # noqa: SLF001  (other values of another dtype, for a while)
+            p._value = a  # noqa: SLF001  (other values of another dtype, for a while)
         return _as_tensor(loss(model(x), y)), [p for _, p in named]
 
     def leave() -> None:
         for (_, p), values in zip(named, before, strict=True):
-            p._data = values  # noqa: SLF001
+            p._value = values  # noqa: SLF001
 
     return Subject(
         [name for name, _ in named],

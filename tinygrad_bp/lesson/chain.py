@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from tinygrad_bp.lesson.network import unflatten
-from tinygrad_bp.primitives import sigmoid
+from tinygrad_bp.rules import sigmoid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

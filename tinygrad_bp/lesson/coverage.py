@@ -192,11 +192,11 @@ G4  | 13 | slopes, starts and valleys | optim.sgd.SGD
     test_lesson_many.py::test_different_starts_end_in_different_valleys
 G5  |  2 | ranking costs | lesson.deltas.costs_of
     test_lesson_example.py::test_costs_rank_outputs_as_a_reader_would
-G6  | 13 | two inputs | tensor.gradients
+G6  | 13 | two inputs | backward.gradients
     test_lesson_numbers.py::test_direction_and_importance_in_two_dimensions
 G7  | 13 | a learning rate can be too large | optim.sgd.SGD
     test_lesson_many.py::test_a_rate_above_two_over_the_curvature_overshoots
-G8  | 11 | relative importance | tensor.gradients
+G8  | 11 | relative importance | backward.gradients
     test_lesson_numbers.py::test_direction_and_importance_in_two_dimensions
 G9  |  5 | activations must be smooth | functional.sigmoid
     test_lesson_many.py::test_a_step_for_an_activation_cannot_learn
@@ -204,9 +204,9 @@ N1  |  1 | the network drawn and fed by hand | lesson.page.page
     test_lesson_steps.py::test_the_page_is_made_of_the_data
 N2  |  1 | weights as a pattern of pixels | lesson.figures.draw_figures
     test_lesson_many.py::test_weights_as_a_pattern_respond_to_what_is_like_them
-N3  |  5 | a bias as a threshold | primitives.sigmoid
+N3  |  5 | a bias as a threshold | rules.sigmoid
     test_lesson_many.py::test_a_bias_of_minus_10_is_a_threshold_at_10
-N4  |  5 | σ far out | primitives.sigmoid
+N4  |  5 | σ far out | rules.sigmoid
     test_lesson_many.py::test_sigmoid_is_safe_far_out_and_steepest_in_the_middle
 N5  | 10 | 13,002 dials set by hand | lesson.network.network_of
     test_lesson_example.py::test_every_parameter_has_one_name

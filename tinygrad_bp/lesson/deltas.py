@@ -13,7 +13,7 @@ import numpy as np
 
 from tinygrad_bp.errors import ShapeError
 from tinygrad_bp.lesson.network import SIZES, count_of, unflatten
-from tinygrad_bp.primitives import sigmoid
+from tinygrad_bp.rules import sigmoid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

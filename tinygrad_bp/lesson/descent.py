@@ -11,7 +11,7 @@ from tinygrad_bp import functional, optim
 from tinygrad_bp.data import minibatches
 from tinygrad_bp.lesson.deltas import activations, costs_of
 from tinygrad_bp.lesson.network import flatten, unflatten
-from tinygrad_bp.primitives import sigmoid
+from tinygrad_bp.rules import sigmoid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

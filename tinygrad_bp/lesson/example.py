@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 import numpy as np
 
 from tinygrad_bp import functional
+from tinygrad_bp.backward import gradients
 from tinygrad_bp.lesson.deltas import COSTS, activations, costs_of
 from tinygrad_bp.lesson.network import flatten, index_of, unflatten
-from tinygrad_bp.tensor import Tensor, gradients
+from tinygrad_bp.tensor import Tensor
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

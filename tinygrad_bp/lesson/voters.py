@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_bp.errors import ShapeError
 from tinygrad_bp.lesson.network import index_of, name_of
-from tinygrad_bp.primitives import sigmoid
+from tinygrad_bp.rules import sigmoid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

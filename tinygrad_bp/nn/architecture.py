@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tinygrad_bp.errors import CheckpointError
 from tinygrad_bp.nn import init
 from tinygrad_bp.nn.archive import FETCH_AGAIN
-from tinygrad_bp.nn.layers import MLP, Linear, ReLU, Sigmoid, Tanh
+from tinygrad_bp.nn.layers import ACTIVATIONS, MLP, Linear
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["build", "describe"]
 
-ACTIVATIONS = {module.__name__: module for module in (ReLU, Sigmoid, Tanh)}
+BY_CLASS = {kind.__name__: kind for kind in ACTIVATIONS.values()}
 
 
 def describe(model: Module) -> dict[str, Any] | None:
@@ -40,7 +40,7 @@ def describe(model: Module) -> dict[str, Any] | None:
     tensors = _tensors(model)
     shapes = {name: t.shape for name, t in tensors.items()}
     if (
-        {hidden, output} - {None, *ACTIVATIONS}
+        {hidden, output} - {None, *BY_CLASS}
         or kinds != _kinds(model.sizes, hidden, output)
         or shapes != _shapes(model.sizes)
         or not {name for name, _ in model.named_tensors()} <= shapes.keys()
@@ -99,7 +99,7 @@ def build(architecture: dict[str, Any] | None, arrays: Mapping[str, NDArray[Any]
 
 
 def _activation(name: str | None) -> Module | None:
-    return None if name is None else ACTIVATIONS[name]()
+    return None if name is None else BY_CLASS[name]()
 
 
 def _layers(sizes: Sequence[int]) -> list[str]:
@@ -113,7 +113,7 @@ def _kinds(sizes: Sequence[int], hidden: str | None, output: str | None) -> dict
         kinds[layer] = Linear
         activation = output if layer == "output" else hidden or "Sigmoid"  # as MLP itself
         if activation is not None:
-            kinds[f"{layer}_activation"] = ACTIVATIONS[activation]
+            kinds[f"{layer}_activation"] = BY_CLASS[activation]
     return kinds
 
 

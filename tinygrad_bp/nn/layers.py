@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_bp import functional, primitives
-from tinygrad_bp.errors import ShapeError
+from tinygrad_bp import functional
+from tinygrad_bp.errors import ModuleError, ShapeError
 from tinygrad_bp.nn import init
 from tinygrad_bp.nn.module import Module
-from tinygrad_bp.tensor import Tensor, record, rule_of
+from tinygrad_bp.recording import record
+from tinygrad_bp.rules.linalg import affine
+from tinygrad_bp.tensor import Tensor
 
-__all__ = ["MLP", "Linear", "ReLU", "Sequential", "Sigmoid", "Tanh"]
-
-_AFFINE = rule_of(primitives.affine)
+__all__ = ["ACTIVATIONS", "MLP", "Linear", "ReLU", "Sequential", "Sigmoid", "Tanh"]
 
 
 class Linear(Module):
@@ -58,12 +58,13 @@ class Linear(Module):
     def forward(self, x: Any) -> Tensor:
         """Return x Wᵀ + b."""
         try:
-            return record(_AFFINE, (x, self.weight, self.bias))
+            y: Tensor = record(affine, (x, self.weight, self.bias))
         except ValueError:  # looking at shapes beforehand would cost every call
             if np.shape(x)[-1:] == (self.n_in,):
                 raise
             label = f"Linear '{self.name}'" if self.name else f"Linear({self.n_in}, {self.n_out})"
             raise ShapeError(f"{label} expects (..., {self.n_in}), got {np.shape(x)}") from None
+        return y
 
     def __repr__(self) -> str:
         return f"Linear({self.n_in}, {self.n_out})"
@@ -92,6 +93,24 @@ class ReLU(_Activation):
     forward = staticmethod(functional.relu)
 
 
+ACTIVATIONS: dict[str, type[Module]] = {"sigmoid": Sigmoid, "relu": ReLU, "tanh": Tanh}
+"""The activations that can be asked for by name."""
+
+
+def _module_of(activation: Any) -> Module:
+    """A module, made if its class or its name was given."""
+    if isinstance(activation, str) and activation.lower() in ACTIVATIONS:
+        return ACTIVATIONS[activation.lower()]()
+    if isinstance(activation, type) and issubclass(activation, Module):
+        return activation()
+    if isinstance(activation, Module):
+        return activation
+    raise ModuleError(
+        f"{activation!r} is no activation: give a module such as nn.ReLU(), its class, or a name "
+        f"({', '.join(ACTIVATIONS)})"
+    )
+
+
 class Sequential(Module):
     """Modules one after another; its children are named by their position.
 
@@ -101,6 +120,9 @@ class Sequential(Module):
     """
 
     def __init__(self, *modules: Module) -> None:
+        for module in modules:
+            if not isinstance(module, Module):
+                raise ModuleError(f"a Sequential is made of modules, not of {module!r}")
         self._chain = modules
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
@@ -129,9 +151,10 @@ class Sequential(Module):
 class MLP(Sequential):
     """A multi-layer perceptron: fully connected layers of the given sizes, activated in between.
 
-    Layers are named hidden1, hidden2, ... and output. The activation follows every hidden layer;
-    `output_activation`, if any, the last. `MLP(784, 16, 16, 10, output_activation=Sigmoid())` is
-    the lesson's network of 13,002 parameters.
+    Layers are named hidden1, hidden2, ... and output. The activation, a module, its class or its
+    name ("relu"), follows every hidden layer; `output_activation`, if any, the last.
+    `MLP(784, 16, 16, 10, output_activation=Sigmoid())` is the lesson's network of 13,002
+    parameters.
 
     >>> net = MLP(784, 16, 16, 10, activation=Sigmoid(), rng=np.random.default_rng(0))
     >>> sum(p.size for p in net.parameters())
@@ -143,8 +166,8 @@ class MLP(Sequential):
     def __init__(
         self,
         *sizes: int,
-        activation: Module | None = None,
-        output_activation: Module | None = None,
+        activation: Module | type[Module] | str | None = None,
+        output_activation: Module | type[Module] | str | None = None,
         rng: np.random.Generator | None = None,
         weight_init: init.Initializer = init.scaled,
         bias_init: init.Initializer = init.zeros,
@@ -169,7 +192,7 @@ class MLP(Sequential):
             )
             after = output_activation if i == last else activation or Sigmoid()
             if after is not None:
-                layers[f"{name}_activation"] = after
+                layers[f"{name}_activation"] = _module_of(after)
         self._names = tuple(layers)
         super().__init__(*layers.values())
 

@@ -19,7 +19,7 @@ class Schedule:
 
     def __init__(self, optimizer: SGD) -> None:
         self.optimizer = optimizer
-        self.initial = optimizer.lr
+        self.initial: float = optimizer.lr
         self.steps = 0
 
     def rate(self, step: int) -> float:

@@ -1,23 +1,32 @@
-"""The derivative of every NumPy function, one table a family; importing it registers them."""
+"""The derivative of every NumPy function, one table a family; importing it registers them.
 
-from tinygrad_bp.rules import (
-    constants,
-    elementwise,
-    indexing,
-    linalg,
-    reductions,
-    refused,
-    shaping,
-    spellings,
-)
+Functions that NumPy lacks stand with their family, and can be had from here.
+"""
+
+from tinygrad_bp.rules import constants, differences, refused, shaping  # noqa: F401  (tables alone)
+from tinygrad_bp.rules.activations import log_softmax, logsumexp, relu, sigmoid, softmax
+from tinygrad_bp.rules.elementwise import cast, identity, product, quotient, unvarying
+from tinygrad_bp.rules.indexing import getitem, scatter_add
+from tinygrad_bp.rules.linalg import affine
+from tinygrad_bp.rules.losses import one_hot, softmax_cross_entropy, sum_squares
+from tinygrad_bp.rules.reductions import products_of_others
 
 __all__ = [
-    "constants",
-    "elementwise",
-    "indexing",
-    "linalg",
-    "reductions",
-    "refused",
-    "shaping",
-    "spellings",
+    "affine",
+    "cast",
+    "getitem",
+    "identity",
+    "log_softmax",
+    "logsumexp",
+    "one_hot",
+    "product",
+    "products_of_others",
+    "quotient",
+    "relu",
+    "scatter_add",
+    "sigmoid",
+    "softmax",
+    "softmax_cross_entropy",
+    "sum_squares",
+    "unvarying",
 ]

@@ -3,6 +3,9 @@
 They see plain arrays and give plain arrays.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from tinygrad_bp.registry import constant
@@ -15,13 +18,11 @@ constant(  # comparisons and logic
     np.all, np.any, np.allclose, np.array_equal, np.array_equiv,
 )  # fmt: skip
 constant(  # steps
-    np.sign, np.floor, np.ceil, np.trunc, np.rint, np.round, np.around, np.fix,
-    np.floor_divide, np.spacing, np.heaviside,
+    np.sign, np.floor, np.ceil, np.trunc, np.rint, np.round, np.floor_divide, np.spacing,
 )  # fmt: skip
 constant(  # positions and counts
     np.argmax, np.argmin, np.argsort, np.argpartition, np.argwhere, np.nanargmax, np.nanargmin,
     np.lexsort, np.searchsorted, np.digitize, np.nonzero, np.flatnonzero, np.count_nonzero,
-    np.histogram, np.histogram2d, np.histogramdd, np.histogram_bin_edges,
 )  # fmt: skip
 constant(  # shapes, types and memory
     np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.common_type, np.min_scalar_type,
@@ -29,6 +30,21 @@ constant(  # shapes, types and memory
     np.diag_indices_from, np.einsum_path,
 )  # fmt: skip
 constant(  # arrays that take only shape and type from another
-    np.zeros_like, np.ones_like, np.empty_like, np.full_like,
+    np.zeros_like, np.ones_like, np.empty_like,
 )  # fmt: skip
 constant(np.array_repr, np.array_str, np.array2string)  # text
+
+
+def _of_histogram(given: Mapping[str, Any]) -> list[Any]:
+    """Weights add up, and edges come back; those that are not given move with the data."""
+    data = [value for name, value in given.items() if name in ("a", "sample", "x", "y")]
+    stated = given["bins"], given["range"], given.get("weights")
+    fixed = given["range"] is not None or np.ndim(given["bins"]) > 0
+    return [*stated, *(() if fixed else data)]
+
+
+constant(np.histogram, np.histogram2d, np.histogramdd, np.histogram_bin_edges, smooth=_of_histogram)
+if np.around is not np.round:
+    constant(np.around)
+if (fix := vars(np).get("fix")) is not None:  # deprecated since NumPy 2.5, in favour of trunc
+    constant(fix)

@@ -1,13 +1,92 @@
 """Functions that act on each element by itself."""
 
 import math
+from typing import Any
 
 import numpy as np
 
-from tinygrad_bp.primitives import product, quotient
-from tinygrad_bp.registry import Array, composite, elementwise
+from tinygrad_bp.registry import (
+    Array,
+    composite,
+    elementwise,
+    kink,
+    primitive,
+    remedy,
+    rule,
+    why,
+)
+
+__all__ = ["cast", "identity", "product", "quotient", "unvarying"]
+
+
+# --- arithmetic at the edge of a domain -----------------------------------------------------
+
+
+@primitive
+def quotient(g: Array, d: Array) -> Array:
+    """Divide, with 0 / 0 and 0 / nan counted as 0: a zero gradient at an infinite slope is zero.
+
+    >>> quotient(np.array([1.0, 0.0, 0.0]), np.array([2.0, 0.0, np.nan]))
+    array([0.5, 0. , 0. ])
+    """
+    one = np.ones((), np.result_type(g, d))  # or a number d would become a float64
+    return g / np.where(g == 0, one, d)
+
+
+@primitive
+def product(g: Array, slope: Array) -> Array:
+    """Multiply, with 0 times infinity and 0 times nan counted as 0, as in `quotient`.
+
+    >>> product(np.array([2.0, 0.0]), np.array([3.0, np.inf]))
+    array([6., 0.])
+    """
+    return g * np.where(g == 0, g, slope)
+
+
+def _finite_at_zero(g: Array, factor: Array) -> Array:
+    """Drop an infinite gradient that arrives at a factor 0, so that what was left out stays out.
+
+    This is for gradients of gradients, where the factor is a gradient that was zero.
+    """
+    return np.where(np.logical_or(np.isfinite(g), factor != 0), g, 0)
+
+
+# --- functions that change nothing ----------------------------------------------------------
+
+
+@primitive
+def identity(x: Array) -> Array:
+    """Return the same values as a new node of the graph."""
+    return np.positive(x)
+
+
+@primitive
+def cast(x: Array, dtype: Any) -> Array:
+    """Convert to another floating dtype; the engine converts the gradient back."""
+    return np.astype(x, dtype)
+
+
+@primitive
+def unvarying(value: Array, x: Array) -> Array:
+    """Return a value as a function of x that does not vary with it: its gradient by x is 0.
+
+    So the gradient of a linear function can be differentiated again, and gives zeros.
+    """
+    return np.positive(value)
+
 
 # fmt: off
+
+elementwise(quotient,       lambda g, y, a, b: quotient(g, b),
+                            lambda g, y, a, b: -quotient(product(_finite_at_zero(g, y), y), b))
+elementwise(product,        lambda g, y, a, b: product(g, b),
+                            lambda g, y, a, b: product(_finite_at_zero(g, a), a))
+elementwise(identity,       lambda g, y, x: g)
+elementwise(cast,           lambda g, y, x, *, dtype: g)
+elementwise(np.copy,        lambda g, y, x: g)
+rule(unvarying,
+     vjp=(lambda g, y, value, x: g, lambda g, y, value, x: np.zeros_like(x)),
+     jvp=(lambda t, y, value, x: t, lambda t, y, value, x: np.zeros_like(y)))
 
 # Arithmetic.
 elementwise(np.add,         lambda g, y, a, b: g,
@@ -85,18 +164,33 @@ elementwise(np.fmax,        lambda g, y, a, b: np.where(a == b, 0.5 * g, np.wher
 elementwise(np.fmin,        lambda g, y, a, b: np.where(a == b, 0.5 * g, np.where(y == a, g, 0)),
                             lambda g, y, a, b: np.where(a == b, 0.5 * g, np.where(y == b, g, 0)))
 
-# A condition chooses; it takes no gradient itself.
+# A condition chooses; it takes no gradient itself. A step has height a only where x is 0.
 elementwise(np.where,       None,
                             lambda g, y, c, a, b: np.where(c, g, 0),
                             lambda g, y, c, a, b: np.where(c, 0, g))
+elementwise(np.heaviside,   "flat",
+                            lambda g, y, x, a: np.where(x == 0, g, 0))
+
+# Two outputs, of which one is flat: the whole quotient, the whole part, the exponent.
+rule(np.divmod, flat=(0,),
+     vjp=(lambda g, y, a, b: g[1], lambda g, y, a, b: -g[1] * y[0]),
+     jvp=(lambda t, y, a, b: (None, t), lambda t, y, a, b: (None, -t * y[0])), broadcasts=True)
+rule(np.modf, flat=(1,),
+     vjp=lambda g, y, x: g[0],
+     jvp=lambda t, y, x: (t, None))
+rule(np.frexp, flat=(1,),
+     vjp=lambda g, y, x: np.ldexp(g[0], -y[1]),
+     jvp=lambda t, y, x: (np.ldexp(t, -y[1]), None))
+elementwise(np.ldexp,       lambda g, y, x, n: np.ldexp(g, n),
+                            None)
 
 # fmt: on
 
 
 def _clip(
     a: Array,
-    a_min: Array = None,
-    a_max: Array = None,
+    a_min: Array,
+    a_max: Array,
     *,
     min: Array = None,  # noqa: A002  (NumPy's names)
     max: Array = None,  # noqa: A002
@@ -108,3 +202,82 @@ def _clip(
 
 
 composite(np.clip, _clip)
+
+
+# --- why, kinks, remedies -------------------------------------------------------------------
+
+# fmt: off
+
+why("The gradient passes unchanged.", np.positive, np.copy, identity)
+why("The values are converted, and the gradient is converted back.", cast)
+why("The gradient goes to the first argument; the result does not vary with the other.", unvarying)
+why("Each term of a sum passes the gradient on unchanged.", np.add)
+why("The first term passes the gradient on unchanged, the second with its sign changed.",
+    np.subtract)
+why("The slope of a product in one factor is the other factor.", np.multiply, product)
+why("The slope of a quotient in its numerator is 1 over the denominator; in its denominator it is "
+    "minus the quotient over the denominator.", np.divide, quotient)
+why("Changing the sign changes the sign of the gradient.", np.negative)
+why("The slope of 1/x is minus 1/x squared.", np.reciprocal)
+why("The slope of x squared is twice x.", np.square)
+why("A remainder grows as the number does, and falls as the divisor grows, by the whole quotient.",
+    np.remainder, np.fmod, np.divmod)
+why("The fraction grows as the number does; the whole part stays.", np.modf)
+why("Scaling by a power of 2 scales the gradient by the same power.", np.frexp, np.ldexp)
+why("The slope of x to the n is n times x to the n - 1.", np.power, np.float_power)
+why("The slope of a root is 1 over twice the root.", np.sqrt)
+why("The slope of a cube root is 1 over three times its square.", np.cbrt)
+why("The slope of a length in each side is that side over the length.", np.hypot)
+why("The exponential function is its own slope.", np.exp)
+why("The slope of 2 to the x is itself times log 2.", np.exp2)
+why("The slope of exp(x) - 1 is exp(x), which is the result plus 1.", np.expm1)
+why("The slope of the logarithm is 1/x.", np.log)
+why("The slope of the logarithm is 1/x, over the logarithm of its base.", np.log2, np.log10)
+why("The slope of log(1 + x) is 1/(1 + x).", np.log1p)
+why("A smooth maximum: each argument receives its share of the sum.", np.logaddexp, np.logaddexp2)
+why("The slope of the sine is the cosine.", np.sin)
+why("The slope of the cosine is minus the sine.", np.cos)
+why("The slope of the tangent is 1 plus its square.", np.tan)
+why("The slope of an inverse is 1 over the slope of the function, at the result.",
+    np.arcsin, np.arccos, np.arctan, np.arcsinh, np.arccosh, np.arctanh)
+why("The angle turns by the sideways part of a move, over the distance.", np.arctan2)
+why("The slope of sinh is cosh.", np.sinh)
+why("The slope of cosh is sinh.", np.cosh)
+why("The slope of tanh is 1 minus its square: flat where it saturates.", np.tanh)
+why("Another unit for an angle is a constant factor, for the gradient as well.",
+    np.deg2rad, np.radians, np.rad2deg, np.degrees)
+why("The slope of |x| is the sign of x.", np.absolute, np.fabs)
+why("The larger one receives the whole gradient; a tie is shared evenly.", np.maximum, np.fmax)
+why("The smaller one receives the whole gradient; a tie is shared evenly.", np.minimum, np.fmin)
+why("The gradient goes to the side that was chosen; the condition receives none.", np.where)
+why("A step is flat; only where x is 0 does the given height count.", np.heaviside)
+
+kink("|x| at 0, where the slope 0 is chosen", lambda x: x == 0, np.absolute, np.fabs)
+kink("a tie, shared evenly", lambda a, b: a == b, np.maximum, np.minimum, np.fmax, np.fmin)
+kink("a root at 0, where the slope is infinite", lambda x: x == 0, np.sqrt, np.cbrt)
+kink("the origin, where a length has no slope", lambda a, b: (a == 0) & (b == 0), np.hypot)
+kink("the origin, where an angle has no slope", lambda a, b: (a == 0) & (b == 0), np.arctan2)
+kink("a jump, where x is 0", lambda x, a: x == 0, np.heaviside)
+kink("a jump, where the divisor goes in a whole number of times",
+     lambda a, b: np.remainder(a, b) == 0, np.remainder, np.divmod)
+kink("a jump, where the divisor goes in a whole number of times",
+     lambda a, b: (np.fmod(a, b) == 0) & (a != 0), np.fmod)
+kink("a jump, at a whole number", lambda x: (np.trunc(x) == x) & (x != 0), np.modf)
+kink("a jump, at a power of 2",
+     lambda x: np.isin(np.abs(np.frexp(x)[0]), (0, 0.5)), np.frexp)
+
+remedy("keep the argument above 0 (np.maximum(x, tiny)), or compute the logarithm directly: "
+       "log_softmax, logsumexp, log1p", np.log, np.log2, np.log10)
+remedy("keep the argument above -1", np.log1p)
+remedy("keep the divisor away from 0, or choose another branch before dividing",
+       np.divide, np.reciprocal, np.remainder, np.fmod, np.divmod, quotient)
+remedy("subtract the maximum first; logsumexp, softmax and sigmoid are safe forms",
+       np.exp, np.exp2, np.expm1, np.sinh, np.cosh)
+remedy("keep the argument at 0 or above for the value, above 0 for the gradient", np.sqrt)
+remedy("keep the argument away from 0", np.cbrt)
+remedy("a negative base needs a whole exponent, and a zero base one of 1 or more",
+       np.power, np.float_power)
+remedy("clip the argument into (-1, 1)", np.arcsin, np.arccos, np.arctanh)
+remedy("keep the argument above 1", np.arccosh)
+remedy("scale the inputs down, or lower the learning rate", np.square, np.multiply, np.add,
+       np.subtract, product)

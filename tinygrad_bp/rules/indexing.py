@@ -1,37 +1,125 @@
 """Functions that choose elements. `t[index]` itself is the primitive `getitem`."""
 
+from __future__ import annotations
+
+import operator
+from typing import Any
+
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
-from tinygrad_bp.primitives import getitem
-from tinygrad_bp.registry import Array, composite
+from tinygrad_bp.registry import Array, composite, linear, primitive, why
 
-
-def _take(a: Array, indices: Array, axis: int | None = None) -> Array:
-    if axis is None:
-        return getitem(np.ravel(a), np.asarray(indices))
-    return getitem(a, (slice(None),) * (axis % a.ndim) + (np.asarray(indices),))
+__all__ = ["getitem", "plain_index", "scatter_add"]
 
 
-def _take_along_axis(arr: Array, indices: Array, axis: int | None = -1) -> Array:
+def plain_index(index: Any) -> Any:
+    """Return an index with every list, range or foreign array in it as an ndarray.
+
+    >>> plain_index((slice(2), (0, 0)))
+    (slice(None, 2, None), array([0, 0]))
+    """
+    if isinstance(index, tuple):
+        return tuple([_plain_part(part) for part in index])
+    return _plain_part(index)
+
+
+def _plain_part(part: Any) -> Any:
+    if part is None or part is ... or isinstance(part, int | slice | np.ndarray):
+        return part
+    if hasattr(part, "__index__") and np.ndim(part) == 0:
+        return operator.index(part)
+    return np.asarray(part, None if np.size(part) else int)
+
+
+@primitive
+def getitem(x: Array, index: Any) -> Array:
+    """Return x[index], for basic and fancy indices.
+
+    >>> getitem(np.array([1.0, 2.0, 3.0]), [0, 0, 2])
+    array([1., 1., 3.])
+    """
+    return x[index]
+
+
+@primitive
+def scatter_add(g: Array, index: Any, shape: tuple[int, ...]) -> Array:
+    """Add g into zeros of a shape at an index; where the index repeats, contributions add up.
+
+    >>> scatter_add(np.array([1.0, 2.0, 4.0]), [0, 0, 2], (3,))
+    array([3., 0., 4.])
+    """
+    out = np.zeros(shape, g.dtype)
+    if _may_repeat(index):
+        np.add.at(out, index, g)
+    else:
+        out[index] = g
+    return out
+
+
+def _may_repeat(index: Any) -> bool:
+    """Return whether an index can name an entry twice; if not, assignment is far faster.
+
+    >>> _may_repeat((0, slice(2))), _may_repeat(np.array([True, False])), _may_repeat([0, 0])
+    (False, False, True)
+    """
+    parts = index if isinstance(index, tuple) else (index,)
+    return not all(
+        part is None
+        or part is ...
+        or isinstance(part, bool | int | np.integer | slice)
+        or (isinstance(part, np.ndarray) and (part.dtype.kind == "b" or part.ndim == 0))
+        for part in parts
+    )
+
+
+linear(getitem, lambda g, y, x, *, index: scatter_add(g, index, x.shape))
+linear(scatter_add, lambda g, y, x, *, index, shape: getitem(g, index))
+
+why("The gradient goes to the elements that were taken, 0 to all others; one that was taken twice "
+    "receives both.", getitem)  # fmt: skip
+why("Each summand receives the gradient of the place it was added to.", scatter_add)
+
+
+# --- NumPy's own ----------------------------------------------------------------------------
+
+
+def _take(a: Array, *, indices: Any, axis: int | None, mode: str) -> Array:
+    """Positions, as NumPy counts them here: True is 1, not a mask."""
+    x = np.ravel(a) if axis is None else a
+    axis = normalize_axis_index(axis or 0, x.ndim)
+    positions = np.asarray(indices).astype("intp", casting="safe")
+    if mode == "wrap":
+        positions = np.remainder(positions, x.shape[axis])
+    elif mode == "clip":
+        positions = np.clip(positions, 0, x.shape[axis] - 1)
+    return getitem(x, (slice(None),) * axis + (positions,))
+
+
+def _take_along_axis(arr: Array, *, indices: Any, axis: int | None) -> Array:
     """Beside the axis chosen along, every other axis keeps its own position."""
     if axis is None:
         return getitem(np.ravel(arr), np.asarray(indices))
     own = np.indices(arr.shape, sparse=True)
-    axis = axis % arr.ndim
+    axis = normalize_axis_index(axis, arr.ndim)
     return getitem(arr, (*own[:axis], np.asarray(indices), *own[axis + 1 :]))
 
 
-composite(np.take, _take)
-composite(np.take_along_axis, _take_along_axis)
-composite(np.diagonal, lambda a, offset=0, axis1=0, axis2=1: _diagonal(a, offset, axis1, axis2))
-composite(np.trace, lambda a, offset=0, axis1=0, axis2=1: (
-    np.sum(_diagonal(a, offset, axis1, axis2), axis=-1)
-))  # fmt: skip
-
-
-def _diagonal(a: Array, offset: int, axis1: int, axis2: int) -> Array:
+def _diagonal(a: Array, *, offset: int, axis1: int, axis2: int) -> Array:
     moved = np.moveaxis(a, (axis1, axis2), (-2, -1))
     rows, columns = moved.shape[-2:]
     start_row, start_column = max(-offset, 0), max(offset, 0)
     length = np.arange(max(min(rows - start_row, columns - start_column), 0))
     return getitem(moved, (..., length + start_row, length + start_column))
+
+
+def _trace(a: Array, *, offset: int, axis1: int, axis2: int) -> Array:
+    return np.sum(np.diagonal(a, offset, axis1, axis2), axis=-1)
+
+
+composite(np.take, _take)
+composite(np.take_along_axis, _take_along_axis)
+composite(np.diagonal, _diagonal)
+composite(np.trace, _trace)
+composite(np.linalg.diagonal, lambda x, *, offset: np.diagonal(x, offset, -2, -1))
+composite(np.linalg.trace, lambda x, *, offset: np.trace(x, offset, -2, -1))

@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 import string
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
-from tinygrad_bp.registry import Array, Each, bilinear, composite
+from tinygrad_bp.registry import Array, Each, bilinear, composite, primitive, remedy, rule, why
+
+__all__ = ["affine"]
 
 
-def mT(a: Array) -> Array:
+def _mT(a: Array) -> Array:
     """Swap the last two axes."""
     return np.swapaxes(a, -1, -2)
 
@@ -21,15 +25,15 @@ def _matmul_left(g: Array, y: Array, a: Array, b: Array) -> Array:
         return g[..., None] * b
     if a.ndim == 1:
         return (b @ g[..., None])[..., 0]
-    return g @ mT(b)
+    return g @ _mT(b)
 
 
 def _matmul_right(g: Array, y: Array, a: Array, b: Array) -> Array:
     if b.ndim == 1:
-        return a * g if a.ndim == 1 else (mT(a) @ g[..., None])[..., 0]
+        return a * g if a.ndim == 1 else (_mT(a) @ g[..., None])[..., 0]
     if a.ndim == 1:
         return a[:, None] * g[..., None, :]
-    return mT(a) @ g
+    return _mT(a) @ g
 
 
 bilinear(np.matmul, _matmul_left, _matmul_right)
@@ -49,11 +53,13 @@ def _explicit(subscripts: str) -> tuple[list[str], str]:
     return operands, output
 
 
-def _einsum_partial(i: int, g: Array, y: Array, subscripts: str, *operands: Array) -> Array:
+def _einsum_partial(
+    i: int, g: Array, y: Array, *operands: Array, subscripts: str, optimize: Any
+) -> Array:
     """Contract the arriving gradient with all other operands, into this operand's labels."""
     labels, output = _explicit(subscripts)
-    mine, x = labels[i - 1], operands[i - 1]
-    others = [j for j in range(len(operands)) if j != i - 1]
+    mine, x = labels[i], operands[i]
+    others = [j for j in range(len(operands)) if j != i]
     terms = [output, *(labels[j] for j in others)]
     arrays = [g, *(operands[j] for j in others)]
     wanted = ""
@@ -88,7 +94,48 @@ def _length(x: Array, labels: str, label: str) -> int:
     return int(x.shape[after.index(label) - len(after)]) if label in after else -1
 
 
-bilinear(np.einsum, Each(_einsum_partial, start=1))
+bilinear(np.einsum, Each(_einsum_partial))
+
+
+# --- layers ---------------------------------------------------------------------------------
+
+
+@primitive
+def affine(x: Array, weight: Array, bias: Array) -> Array:
+    """Return x Wᵀ + b as one node: (..., in), (out, in), (out,) to (..., out).
+
+    W has the lesson's order, w_jk from neuron k to neuron j, which is also PyTorch's.
+
+    >>> affine(np.array([1.0, 2.0]), np.array([[3.0, 4.0]]), np.array([0.5]))
+    array([11.5])
+    """
+    return np.dot(x, weight.T) + bias  # of two matrices, in less time than `@` takes
+
+
+def _rows(a: Array) -> Array:
+    """The examples, which are all axes but the last, as the rows of one matrix."""
+    return a if a.ndim == 2 else np.reshape(a, (-1, a.shape[-1]))
+
+
+# fmt: off
+rule(
+    affine,
+    vjp=(lambda g, y, x, w, b: np.dot(g, w),
+         lambda g, y, x, w, b: np.dot(_rows(g).T, _rows(x)),
+         lambda g, y, x, w, b: g),  # the engine sums it over the examples
+    jvp=(lambda t, y, x, w, b: np.dot(t, w.T),
+         lambda t, y, x, w, b: np.dot(x, t.T),
+         lambda t, y, x, w, b: t),
+    broadcasts=True,
+)
+
+why("Each entry of the product is a sum of products, so the gradient is a product with the other "
+    "matrix, transposed: sums over everything that an entry took part in.", np.matmul)
+why("x receives the gradient times the weights; each weight the gradient times the activation it "
+    "multiplied, summed over the examples; each bias the gradient itself.", affine)
+why("The gradient is contracted with all other operands, into the labels of this one.", np.einsum)
+remedy("scale the inputs down, or lower the learning rate", np.matmul, affine, np.einsum)
+# fmt: on
 
 
 # --- the older spellings --------------------------------------------------------------------
@@ -99,30 +146,27 @@ def _dot(a: Array, b: Array) -> Array:
         return np.multiply(a, b)
     if np.ndim(b) <= 2:
         return np.matmul(a, b)
-    return _tensordot(a, b, axes=([-1], [-2]))
+    return np.tensordot(a, b, axes=([-1], [-2]))
 
 
 def _inner(a: Array, b: Array) -> Array:
     if np.ndim(a) == 0 or np.ndim(b) == 0:
         return np.multiply(a, b)
-    return _tensordot(a, b, axes=([-1], [-1]))
+    return np.tensordot(a, b, axes=([-1], [-1]))
 
 
 def _outer(a: Array, b: Array) -> Array:
     return np.expand_dims(np.ravel(a), 1) * np.ravel(b)
 
 
-def _tensordot(a: Array, b: Array, axes: int | Sequence[int | Sequence[int]] = 2) -> Array:
+def _tensordot(a: Array, b: Array, *, axes: int | Sequence[int | Sequence[int]]) -> Array:
     """Contracted axes last in a and first in b, then one matrix product."""
-    if isinstance(axes, int):
-        of_a: Sequence[int] = range(np.ndim(a) - axes, np.ndim(a))
-        of_b: Sequence[int] = range(axes)
-    else:
-        of_a, of_b = ([s] if isinstance(s, int) else list(s) for s in axes)
-    of_a, of_b = [s % np.ndim(a) for s in of_a], [s % np.ndim(b) for s in of_b]
+    of_a, of_b = _contracted(axes, np.ndim(a), np.ndim(b))
+    shape_a, shape_b = np.shape(a), np.shape(b)
+    if [shape_a[s] for s in of_a] != [shape_b[s] for s in of_b]:
+        raise ValueError(f"shape-mismatch for sum: {shape_a} and {shape_b} over {axes}")
     kept_a = [s for s in range(np.ndim(a)) if s not in of_a]
     kept_b = [s for s in range(np.ndim(b)) if s not in of_b]
-    shape_a, shape_b = np.shape(a), np.shape(b)
     size = math.prod(shape_a[s] for s in of_a)
     rows = math.prod(shape_a[s] for s in kept_a)
     columns = math.prod(shape_b[s] for s in kept_b)
@@ -132,8 +176,45 @@ def _tensordot(a: Array, b: Array, axes: int | Sequence[int | Sequence[int]] = 2
     return np.reshape(left @ right, result)
 
 
+def _contracted(
+    axes: int | Sequence[int | Sequence[int]], ndim_a: int, ndim_b: int
+) -> tuple[list[int], list[int]]:
+    """The axes that are summed over, counted from 0."""
+    if isinstance(axes, int):
+        if axes > min(ndim_a, ndim_b):
+            raise ValueError(f"tensordot over {axes} axes of arrays with {ndim_a} and {ndim_b}")
+        return [*range(ndim_a - axes, ndim_a)], [*range(axes)]
+    of_a, of_b = ([s] if isinstance(s, int) else list(s) for s in axes)
+    if len(of_a) != len(of_b):
+        raise ValueError(f"tensordot needs as many axes of one array as of the other, got {axes}")
+    found = [normalize_axis_index(s, ndim_a) for s in of_a]
+    return found, [normalize_axis_index(s, ndim_b) for s in of_b]
+
+
+def _kron(a: Array, b: Array) -> Array:
+    """Every element of a times all of b: interleave the axes of both, then join them in pairs."""
+    ndim = max(np.ndim(a), np.ndim(b))
+    shape_a = (1,) * (ndim - np.ndim(a)) + np.shape(a)
+    shape_b = (1,) * (ndim - np.ndim(b)) + np.shape(b)
+    spread_a = np.reshape(a, tuple(n for s in shape_a for n in (s, 1)))
+    spread_b = np.reshape(b, tuple(n for s in shape_b for n in (1, s)))
+    joined = tuple(p * q for p, q in zip(shape_a, shape_b, strict=True))
+    return np.reshape(spread_a * spread_b, joined)
+
+
 composite(np.dot, _dot)
 composite(np.inner, _inner)
 composite(np.outer, _outer)
 composite(np.tensordot, _tensordot)
 composite(np.vdot, lambda a, b: np.matmul(np.ravel(a), np.ravel(b)))
+composite(np.kron, _kron)
+composite(np.vecdot, lambda x1, x2: np.sum(x1 * x2, axis=-1))
+composite(np.linalg.vecdot, lambda x1, x2, *, axis: np.sum(x1 * x2, axis=axis))
+composite(np.linalg.matmul, lambda x1, x2: x1 @ x2)
+composite(np.linalg.outer, _outer)
+composite(np.linalg.tensordot, lambda x1, x2, *, axes: np.tensordot(x1, x2, axes=axes))
+composite(np.linalg.matrix_transpose, _mT)
+composite(np.matrix_transpose, _mT)
+if hasattr(np, "matvec"):
+    composite(np.matvec, lambda x1, x2: np.matmul(x1, np.expand_dims(x2, -1))[..., 0])
+    composite(np.vecmat, lambda x1, x2: np.matmul(np.expand_dims(x1, -2), x2)[..., 0, :])

@@ -6,18 +6,19 @@ import math
 from typing import TypeAlias
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
-from tinygrad_bp.primitives import products_of_others, quotient
-from tinygrad_bp.registry import Array, composite, linear, rule
+from tinygrad_bp.registry import Array, composite, kink, linear, primitive, remedy, rule, why
+from tinygrad_bp.rules.elementwise import quotient
+
+__all__ = ["products_of_others"]
 
 Axis: TypeAlias = int | tuple[int, ...] | None
 
 
 def _axes(x: Array, axis: Axis) -> tuple[int, ...]:
     """The axes that a reduction removes, counted from 0."""
-    if axis is None:
-        return tuple(range(x.ndim))
-    return tuple(a % x.ndim for a in (axis if isinstance(axis, tuple) else (axis,)))
+    return tuple(range(x.ndim)) if axis is None else normalize_axis_tuple(axis, x.ndim)
 
 
 def _count(x: Array, axis: Axis) -> int:
@@ -38,13 +39,11 @@ def _share(x: Array, y: Array, axis: Axis, keepdims: bool) -> Array:
 
 linear(
     np.sum,
-    lambda g, y, x, axis=None, *, keepdims=False: np.broadcast_to(
-        _spread(g, x, axis, keepdims), x.shape
-    ),
+    lambda g, y, x, *, axis, keepdims: np.broadcast_to(_spread(g, x, axis, keepdims), x.shape),
 )
 linear(
     np.mean,
-    lambda g, y, x, axis=None, *, keepdims=False: np.broadcast_to(
+    lambda g, y, x, *, axis, keepdims: np.broadcast_to(
         _spread(g / _count(x, axis), x, axis, keepdims), x.shape
     ),
 )
@@ -52,13 +51,42 @@ linear(
 for _extreme in (np.max, np.min):
     rule(
         _extreme,
-        vjp=lambda g, y, x, axis=None, *, keepdims=False: (
+        vjp=lambda g, y, x, *, axis, keepdims: (
             _spread(g, x, axis, keepdims) * _share(x, y, axis, keepdims)
         ),
-        jvp=lambda t, y, x, axis=None, *, keepdims=False: np.sum(
+        jvp=lambda t, y, x, *, axis, keepdims: np.sum(
             t * _share(x, y, axis, keepdims), axis=axis, keepdims=keepdims
         ),
     )
+
+
+@primitive
+def products_of_others(x: Array) -> Array:
+    """Return, for each entry, the product of all others along the last axis; zeros are no trouble.
+
+    Pairs are multiplied, the problem of half the size is solved, and each entry takes what its
+    pair lacks times its partner. (Dividing the whole product by each entry fails at zeros.)
+
+    >>> products_of_others(np.array([2.0, 0.0, 5.0]))
+    array([ 0., 10.,  0.])
+    """
+    return _products_of_others(x)
+
+
+def _products_of_others(x: Array) -> Array:
+    n = x.shape[-1]
+    if n <= 1:
+        return np.ones_like(x)
+    if n % 2:
+        padding = np.ones_like(x[..., :1])
+        return _products_of_others(np.concatenate([x, padding], axis=-1))[..., :n]
+    first, second = x[..., 0::2], x[..., 1::2]
+    lacking = _products_of_others(first * second)
+    pairs = np.stack([lacking * second, lacking * first], axis=-1)
+    return np.reshape(pairs, x.shape)
+
+
+composite(products_of_others, _products_of_others)
 
 
 def _others(x: Array, axis: Axis) -> Array:
@@ -73,10 +101,8 @@ def _others(x: Array, axis: Axis) -> Array:
 
 rule(
     np.prod,
-    vjp=lambda g, y, x, axis=None, *, keepdims=False: (
-        _spread(g, x, axis, keepdims) * _others(x, axis)
-    ),
-    jvp=lambda t, y, x, axis=None, *, keepdims=False: np.sum(
+    vjp=lambda g, y, x, *, axis, keepdims: _spread(g, x, axis, keepdims) * _others(x, axis),
+    jvp=lambda t, y, x, *, axis, keepdims: np.sum(
         t * _others(x, axis), axis=axis, keepdims=keepdims
     ),
 )
@@ -85,27 +111,31 @@ rule(
 for _length in (np.linalg.norm, np.linalg.vector_norm):
     rule(
         _length,
-        vjp=lambda g, y, x, *, axis=None, keepdims=False: quotient(
+        vjp=lambda g, y, x, *, axis, keepdims: quotient(
             _spread(g, x, axis, keepdims) * x, _spread(y, x, axis, keepdims)
         ),
-        jvp=lambda t, y, x, *, axis=None, keepdims=False: quotient(
+        jvp=lambda t, y, x, *, axis, keepdims: quotient(
             np.sum(t * x, axis=axis, keepdims=keepdims), y
         ),
     )
 
 
-def _var(x: Array, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Array:
+def _freedom(x: Array, axis: Axis, ddof: float, correction: float | None) -> float:
+    """What squared deviations are divided by; NumPy lets it go down to 0, and no further."""
+    return max(_count(x, axis) - (ddof if correction is None else correction), 0)
+
+
+def _var(x: Array, *, axis: Axis, ddof: float, keepdims: bool, correction: float | None) -> Array:
     deviation = x - np.mean(x, axis=axis, keepdims=True)
-    freedom = _count(x, axis) - ddof
-    return np.sum(np.square(deviation), axis=axis, keepdims=keepdims) / freedom
+    squares = np.sum(np.square(deviation), axis=axis, keepdims=keepdims)
+    return squares / _freedom(x, axis, ddof, correction)
 
 
-def _std(x: Array, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Array:
+def _std(x: Array, *, axis: Axis, ddof: float, keepdims: bool, correction: float | None) -> Array:
     """The length of the deviations, scaled: constant data get gradient 0 rather than 0 * inf."""
     deviation = x - np.mean(x, axis=axis, keepdims=True)
-    freedom = _count(x, axis) - ddof
     length = np.linalg.vector_norm(deviation, axis=axis, keepdims=keepdims)  # type: ignore[arg-type]
-    return length / math.sqrt(freedom)
+    return length / math.sqrt(_freedom(x, axis, ddof, correction))
 
 
 composite(np.var, _var)
@@ -113,7 +143,44 @@ composite(np.std, _std)
 
 linear(
     np.cumsum,
-    lambda g, y, x, axis=None: np.reshape(
+    lambda g, y, x, *, axis: np.reshape(
         np.flip(np.cumsum(np.flip(g, axis), axis=axis), axis), x.shape
     ),
 )
+
+
+def _ptp(a: Array, *, axis: Axis, keepdims: bool) -> Array:
+    highest, lowest = (f(a, axis=axis, keepdims=keepdims) for f in (np.max, np.min))
+    return highest - lowest
+
+
+composite(np.ptp, _ptp)
+composite(np.amax, lambda a, *, axis, keepdims: np.max(a, axis=axis, keepdims=keepdims))
+composite(np.amin, lambda a, *, axis, keepdims: np.min(a, axis=axis, keepdims=keepdims))
+
+# --- why, kinks, remedies -------------------------------------------------------------------
+
+# fmt: off
+
+why("A sum changes by as much as any of its elements, so each receives the same gradient.", np.sum)
+why("A mean changes by 1/n of what an element does, so each receives 1/n of the gradient.", np.mean)
+why("Only the largest element moves the maximum; ties share evenly.", np.max)
+why("Only the smallest element moves the minimum; ties share evenly.", np.min)
+why("The slope of a product in each factor is the product of all the others.", np.prod)
+why("A length changes by the part of a move that points along the vector.",
+    np.linalg.norm, np.linalg.vector_norm)
+why("An element takes part in every later sum, so it receives all of their gradients.", np.cumsum)
+
+
+def _tied(x: Array, *, axis: Axis, keepdims: bool, extreme: Array) -> Array:
+    """Which results more than one element reaches."""
+    return np.sum(x == extreme(x, axis=axis, keepdims=True), axis=axis, keepdims=keepdims) > 1
+
+
+for _extreme in (np.max, np.min):
+    kink("a tie for the extreme, shared evenly",
+         lambda x, f=_extreme, **options: _tied(x, extreme=f, **options), _extreme)
+kink("the origin, where a length has no slope", lambda x, *, axis, keepdims: np.all(
+    x == 0, axis=axis, keepdims=keepdims), np.linalg.norm, np.linalg.vector_norm)
+
+remedy("scale the inputs down, or lower the learning rate", np.sum, np.mean, np.prod)

@@ -5,14 +5,18 @@ Listed by name, because which of them exist depends on NumPy's version.
 
 import numpy as np
 
+from tinygrad_bp.errors import ConversionError, NotDifferentiableError
 from tinygrad_bp.registry import refused
 
 _NO_RULE = (
-    "There is no rule for it yet: register one with tinygrad_bp.registry, write it in functions "
-    "that have one, or detach() the tensors if no gradient is needed."
+    "Give it one with tinygrad_bp.registry, write it in functions that have one, or detach() the "
+    "tensors if no gradient is needed."
 )
 _INTEGERS = "It works on integers, which have no gradients: detach() the tensors."
-_WRITES = "It overwrites its argument, whose values the graph may need: use np.where or np.stack."
+_WRITES = (
+    "It writes into its first argument, where a gradient would be lost (np.full does so, too): use "
+    "np.where, np.stack or np.broadcast_to, or t.item() for the number alone."
+)
 _FILES = "Save plain arrays: t.detach()."
 _COMPLEX = (
     "It is for complex numbers, and gradients pass through real ones only: detach() the tensors."
@@ -31,9 +35,9 @@ _NAMES = {
     _SETS: """unique unique_all unique_counts unique_inverse unique_values union1d intersect1d
         setdiff1d setxor1d in1d""",
     _NO_RULE: """append apply_along_axis apply_over_axes average block choose compress convolve
-        copysign corrcoef correlate cov cross cumprod cumulative_prod delete diag diagflat divmod
-        dsplit ediff1d extract frexp geomspace gradient i0 insert interp ldexp linspace
-        logspace median meshgrid modf nan_to_num nancumprod nancumsum nanmax nanmean nanmedian
+        copysign corrcoef correlate cov cross cumprod cumulative_prod delete diag diagflat
+        dsplit ediff1d extract geomspace gradient i0 insert interp linspace
+        logspace median meshgrid nan_to_num nancumprod nancumsum nanmax nanmean nanmedian
         nanmin nanpercentile nanprod nanquantile nanstd nansum nanvar nextafter pad partition
         percentile piecewise polyadd polyder polydiv polyfit polyint polymul polysub polyval
         quantile repeat resize select sinc sort trapezoid trapz trim_zeros unwrap vander
@@ -43,9 +47,11 @@ _NAMES = {
         linalg.tensorinv linalg.tensorsolve fft.fftshift fft.ifftshift""",
 }
 
+_ERRORS = {_WRITES: ConversionError}
+
 for _hint, _names in _NAMES.items():
     for _name in _names.split():
         _module, _, _last = _name.rpartition(".")
         _function = getattr(getattr(np, _module) if _module else np, _last, None)
         if _function is not None:
-            refused(_hint, _function)
+            refused(_hint, _function, raises=_ERRORS.get(_hint, NotDifferentiableError))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinygrad_bp import functional
-from tinygrad_bp.tensor import no_grad
+from tinygrad_bp.modes import no_grad
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinygrad_bp import functional, nn, optim
+from tinygrad_bp.nn.layers import ACTIVATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ACTIVATIONS", "COSTS", "INITIALIZERS", "SCHEDULES", "Recipe"]
 
-ACTIVATIONS = {"sigmoid": nn.Sigmoid, "relu": nn.ReLU, "tanh": nn.Tanh}
 COSTS = {
     "sum_squares": functional.sum_squares,
     "half_sum_squares": functional.half_sum_squares,

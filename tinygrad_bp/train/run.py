@@ -121,7 +121,7 @@ class Training:
 
         Raises `CheckpointError` as `nn.save` does; the previous file is then kept.
         """
-        velocity = self._optimizer.state_dict()["velocity"]
+        moments = self._optimizer.state_dict()["moments"]
         state = {
             "recipe": dataclasses.asdict(self.recipe),
             "about": self.about,
@@ -134,7 +134,7 @@ class Training:
             path,
             self.model,
             extra={"training": state},
-            extra_arrays={f"velocity.{i}": v for i, v in enumerate(velocity) if v is not None},
+            extra_arrays={f"velocity.{i}": v for i, (v,) in enumerate(moments) if v is not None},
         )
 
     @classmethod
@@ -169,10 +169,16 @@ class Training:
         self.model.load_state_dict(checkpoint.arrays)
         self.history = [_epoch(record) for record in state["history"]]
         self._rng.bit_generator.state = state["rng"]
-        if velocity := list(checkpoint.extra_arrays.values()):
-            if sum(v.size for v in velocity) != sum(p.size for p in self.model.parameters()):
-                raise ValueError("the momentum is not that of the model")
-            self._optimizer.load_state_dict({"lr": self.recipe.lr, "velocity": velocity})
+        optimizer, saved = self._optimizer.state_dict(), dict(checkpoint.extra_arrays)
+        optimizer["moments"] = [
+            [saved.pop(f"velocity.{i}", None)] for i in range(len(optimizer["moments"]))
+        ]
+        try:
+            self._optimizer.load_state_dict(optimizer)
+        except OptimizerError as error:
+            raise ValueError("the momentum is not that of the model") from error
+        if saved:
+            raise ValueError("there is momentum for more than the model's parameters")
         if self._schedule is not None:
             self._schedule.steps = state["schedule_steps"]
             self._optimizer.lr = self._schedule.rate(self._schedule.steps)

@@ -69,12 +69,14 @@ function arriving({ record, child, parent, step, element }) {
     child.id === record.loss
       ? "the pass begins here: its own slope in itself"
       : `${of} of ${count(of, "consumer")} of ${child.name} ${of === 1 ? "has" : "have"} reported`;
-  return part(
-    "Arriving gradient",
-    whence,
-    formula("g", `d${record.nodes[record.loss].name}/d${child.name}`),
-    likeParent(record.array(step.arriving), "gradient", parent, element),
+  const [first, ...others] = step.arrivals.map(({ symbol, node, array }) => [
+    formula(symbol, `d${record.nodes[record.loss].name}/d${record.nodes[node].name}`),
+    likeParent(record.array(array), "gradient", parent, element),
+  ]);
+  const more = others.map(([work, result]) =>
+    make("div", { class: "another" }, work, make("span", { class: "result" }, result)),
   );
+  return part("Arriving gradient", whence, ...first, ...more);
 }
 
 function local({ record, child, parent, step, element }) {
@@ -120,8 +122,15 @@ export function arraysOf({ record, parent, step, element, terms, select }) {
     { class: "arrays" },
     table("Contribution", sent, { selected: element, select }),
     writtenOut(step, sent, element),
-    isScalar(arrived) ? null : table("Arriving gradient", arrived, { marked: terms }),
+    isScalar(arrived) ? null : table("Arriving gradient", arrived, { marked: within(step, terms) }),
   );
+}
+
+// Where the terms stand in the arriving gradient. Of several outputs the first is shown, and a term
+// starts with the number of its output.
+function within(step, terms) {
+  if (step.arrivals.length === 1) return terms;
+  return terms?.filter(([output]) => output === 0).map((at) => at.slice(1));
 }
 
 // contribution[i] as the sum over the elements o of the child, the largest terms first.

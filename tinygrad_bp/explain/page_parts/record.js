@@ -5,13 +5,13 @@ export function readRecord(data) {
   const { nodes, edges, steps, arrays } = data;
   const into = nodes.map(() => []); // the steps that bring a node a contribution, in order
   const outOf = nodes.map(() => []); // the steps in which it passes its gradient on
-  for (const [k, step] of steps.entries()) {
-    const edge = edges[step.edge];
-    into[edge.parent].push(k);
-    outOf[edge.child].push(k);
-  }
+  for (const [k, step] of steps.entries()) into[edges[step.edge].parent].push(k);
   const reads = nodes.map(() => []); // the edges to what it was made from
-  for (const edge of edges) reads[edge.child].push(edge);
+  for (const edge of edges) {
+    reads[edge.child].push(edge);
+    // A step goes back from all outputs of an operation at once, along an edge from each.
+    if (edge.step !== null) outOf[edge.child].push(edge.step);
+  }
   const array = (index) => (index === null || index === undefined ? null : arrays[index]);
   const order = backwardOrder(data, into, outOf);
   return { ...data, into, outOf, reads, order, array, last: steps.length };

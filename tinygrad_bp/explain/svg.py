@@ -1,8 +1,7 @@
-"""Drawings of a graph: SVG that needs no other program, and text for Graphviz and Mermaid.
+"""A drawing of a graph as SVG, which needs no other program.
 
-All three show the same: each value with its name, the function that made it, its number or shape,
-and the gradient that arrives there; the loss at the right. They are made from the backward trace,
-so that they show what every other view shows.
+It shows each value with its name, the function that made it, its number or shape, and the gradient
+that arrives there, with the loss at the right.
 """
 
 from __future__ import annotations
@@ -14,17 +13,17 @@ from itertools import pairwise
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from tinygrad_bp.errors import TinygradError
+from tinygrad_bp.explain.data import Data
+from tinygrad_bp.explain.formatting import columns, plain
+from tinygrad_bp.explain.labels import LIMIT, drawable, labels_of
 from tinygrad_bp.explain.layout import place
-from tinygrad_bp.explain.text import Data, columns, data_of, norm_of, number, plain, shape_text
 
 if TYPE_CHECKING:
-    from tinygrad_bp.explain.trace import Trace
+    from tinygrad_bp.explain.record import Record
     from tinygrad_bp.tensor import Tensor
 
-__all__ = ["to_dot", "to_mermaid", "to_svg"]
+__all__ = ["CHARACTER", "to_svg"]
 
-LIMIT = 500  # nodes; a larger drawing is of no use to the eye
 LABEL = 22  # characters of one line in a box
 
 # In CSS pixels.
@@ -34,130 +33,47 @@ BETWEEN, BELOW = 58.0, 22.0  # from one box to the next
 MARGIN, HEADING = 20.0, 44.0
 HEAD = 8.0  # length of an arrowhead
 
+CAPTION = "Values flow along the arrows, gradients the other way; dashed arrows carry none."
 
-class _Label(tuple[tuple[str, str], ...]):
-    """What stands in a box: pairs of a label and what it says, the name first."""
-
-    __slots__ = ()
-
-    def lines(self) -> list[str]:
-        return [f"{label} {said}" if label else said for label, said in self]
-
-
-def _labels(data: Data) -> list[_Label]:
-    return [_label(data, node) for node in data["nodes"]]
-
-
-def _label(data: Data, node: Data) -> _Label:
-    def view(index: int | None) -> Any:
-        return None if index is None else data["arrays"][index]
-
-    value, gradient = view(node["value"]), view(node["grad"])
-    kind = node["op"] if node["kind"] == "result" else node["kind"]
-    lines = [("", node["name"]), ("", kind)]
-    if node["shape"]:
-        lines.append(("shape", shape_text(node["shape"])))
-        arrived = "none" if gradient is None else f"norm {number(norm_of(gradient))}"
-    else:
-        lines.append(("value", number(value)))
-        arrived = "none" if gradient is None else number(gradient)
-    lines.append(("grad", arrived))
-    return _Label((label, plain(said)) for label, said in lines)
-
-
-def _drawable(loss: Tensor | Trace | Data, limit: int) -> Data:
-    data = data_of(loss)
-    if len(data["nodes"]) > limit:
-        raise TinygradError(
-            f"the graph of {plain(data['title'])} has {len(data['nodes']):,} nodes, too many for "
-            f"one drawing to be readable (limit={limit:,}). Draw the graph of a smaller batch or "
-            "of fewer time steps, or raise the limit."
-        )
-    return data
+STYLE = """
+.backward-graph {
+  --ground: #ffffff; --ink: #1b1f24; --soft: #57606a; --line: #6e7781;
+  --result: #f6f8fa; --leaf: #ddf4ff; --loss: #fff1cf; --grad: #a8430a;
+  font: 12px ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace;
+}
+@media (prefers-color-scheme: dark) {
+  .backward-graph {
+    --ground: #0d1117; --ink: #e6edf3; --soft: #9aa4af; --line: #8b949e;
+    --result: #161b22; --leaf: #0c2d4a; --loss: #3b2e0a; --grad: #ffa657;
+  }
+}
+.backward-graph .ground { fill: var(--ground); }
+.backward-graph text { fill: var(--ink); white-space: pre; }
+.backward-graph .heading { font-size: 15px; font-weight: bold; }
+.backward-graph .caption, .backward-graph .op { fill: var(--soft); }
+.backward-graph .caption { font-size: 11px; }
+.backward-graph .name { font-weight: bold; }
+.backward-graph .grad { fill: var(--grad); }
+.backward-graph .node rect { fill: var(--result); stroke: var(--line); }
+.backward-graph .leaf rect { fill: var(--leaf); }
+.backward-graph .constant rect { fill: none; stroke-dasharray: 4 3; }
+.backward-graph .constant .grad { fill: var(--soft); }
+.backward-graph .loss rect { fill: var(--loss); stroke-width: 2; }
+.backward-graph .line { fill: none; stroke: var(--line); stroke-width: 1.4; }
+.backward-graph .head { fill: var(--line); }
+.backward-graph .still .line { stroke-dasharray: 4 3; }
+"""
 
 
-# --- text for other programs ----------------------------------------------------------------
-
-
-def to_dot(loss: Tensor | Trace | Data, *, limit: int = LIMIT) -> str:
-    r"""Return the graph of a loss in the language of Graphviz.
-
-    Takes a tensor, its trace, or the trace's data. Raises `TinygradError` for more than `limit`
-    nodes, and what `trace` raises.
-
-    >>> from tinygrad_bp import Tensor
-    >>> w = Tensor(3.0, requires_grad=True)
-    >>> cost = w * w
-    >>> print(to_dot(cost))
-    digraph {
-      rankdir=LR
-      node [shape=box, fontname="monospace"]
-      n0 [label="w\nleaf\nvalue 3\ngrad 6", style="rounded"]
-      n1 [label="cost\nmultiply\nvalue 9\ngrad 1", style="solid"]
-      n0 -> n1
-      n0 -> n1
-    }
-    <BLANKLINE>
-    """
-    data = _drawable(loss, limit)
-    styles = {"leaf": "rounded", "constant": "dashed", "result": "solid"}
-    lines = ["digraph {", "  rankdir=LR", '  node [shape=box, fontname="monospace"]']
-    for node, label in zip(data["nodes"], _labels(data), strict=True):
-        text = "\\n".join(map(_in_dot, label.lines()))
-        lines.append(f'  n{node["id"]} [label="{text}", style="{styles[node["kind"]]}"]')
-    for edge in data["edges"]:
-        style = " [style=dashed]" if edge["step"] is None else ""
-        lines.append(f"  n{edge['parent']} -> n{edge['child']}{style}")
-    return "\n".join([*lines, "}", ""])
-
-
-def _in_dot(text: str) -> str:
-    """The text inside a quoted string, in which Graphviz reads escapes and entities."""
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("&", "&amp;")
-
-
-def to_mermaid(loss: Tensor | Trace | Data, *, limit: int = LIMIT) -> str:
-    """Return the graph of a loss as a Mermaid flowchart, which Markdown viewers draw.
-
-    Takes and raises the same as `to_dot`.
-
-    >>> from tinygrad_bp import Tensor
-    >>> w = Tensor(3.0, requires_grad=True)
-    >>> cost = w * w
-    >>> print(to_mermaid(cost))
-    flowchart LR
-      n0("w<br/>leaf<br/>value 3<br/>grad 6")
-      n1["cost<br/>multiply<br/>value 9<br/>grad 1"]
-      n0 --> n1
-      n0 --> n1
-    <BLANKLINE>
-    """
-    data = _drawable(loss, limit)
-    lines = ["flowchart LR"]
-    for node, label in zip(data["nodes"], _labels(data), strict=True):
-        text = "<br/>".join(map(_in_mermaid, label.lines()))
-        start, end = {"leaf": ("(", ")"), "constant": ("[/", "/]")}.get(node["kind"], ("[", "]"))
-        lines.append(f'  n{node["id"]}{start}"{text}"{end}')
-    for edge in data["edges"]:
-        arrow = "-.->" if edge["step"] is None else "-->"
-        lines.append(f"  n{edge['parent']} {arrow} n{edge['child']}")
-    return "\n".join([*lines, ""])
-
-
-def _in_mermaid(text: str) -> str:
-    """The text inside a quoted label: whatever could mean something is written as its number."""
-    return "".join(c if c.isalnum() or c in " _.,()+-" else f"#{ord(c)};" for c in text)
-
-
-# --- SVG ------------------------------------------------------------------------------------
-
-
-def to_svg(loss: Tensor | Trace | Data, *, limit: int = LIMIT) -> str:
+def to_svg(loss: Tensor | Record | Data, *, limit: int = LIMIT) -> str:
     """Return the graph of a loss as an SVG picture, complete in itself.
 
     Save it as a `.svg` file or put it into a page. Values flow along the arrows, gradients the
     other way; dashed arrows carry no gradient. Pointing at a box or an arrow tells more. The
-    colours follow the reader's light or dark setting. Takes and raises the same as `to_dot`.
+    colours follow the reader's light or dark setting.
+
+    Takes a tensor, its trace, or the trace's data. Raises `TinygradError` for more than `limit`
+    nodes, and what `trace` raises.
 
     >>> from tinygrad_bp import Tensor
     >>> w = Tensor(3.0, requires_grad=True)
@@ -165,7 +81,7 @@ def to_svg(loss: Tensor | Trace | Data, *, limit: int = LIMIT) -> str:
     >>> picture.startswith("<svg"), picture.count('class="node')
     (True, 2)
     """
-    return _Picture(_drawable(loss, limit)).text()
+    return _Picture(drawable(loss, limit)).text()
 
 
 class _Picture:
@@ -173,7 +89,7 @@ class _Picture:
 
     def __init__(self, data: Data) -> None:
         self.data = data
-        self.labels = _labels(data)
+        self.labels = labels_of(data)
         self.nodes = copy.deepcopy(data["nodes"])  # the page has a layout of its own
         self.edges = copy.deepcopy(data["edges"])
         cut = [[_cut(line) for line in label.lines()] for label in self.labels]
@@ -307,35 +223,3 @@ def _px(length: float) -> str:
 
 def _xml(text: str) -> str:
     return escape(plain(text))
-
-
-CAPTION = "Values flow along the arrows, gradients the other way; dashed arrows carry none."
-
-STYLE = """
-.backward-graph {
-  --ground: #ffffff; --ink: #1b1f24; --soft: #57606a; --line: #6e7781;
-  --result: #f6f8fa; --leaf: #ddf4ff; --loss: #fff1cf; --grad: #a8430a;
-  font: 12px ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace;
-}
-@media (prefers-color-scheme: dark) {
-  .backward-graph {
-    --ground: #0d1117; --ink: #e6edf3; --soft: #9aa4af; --line: #8b949e;
-    --result: #161b22; --leaf: #0c2d4a; --loss: #3b2e0a; --grad: #ffa657;
-  }
-}
-.backward-graph .ground { fill: var(--ground); }
-.backward-graph text { fill: var(--ink); white-space: pre; }
-.backward-graph .heading { font-size: 15px; font-weight: bold; }
-.backward-graph .caption, .backward-graph .op { fill: var(--soft); }
-.backward-graph .caption { font-size: 11px; }
-.backward-graph .name { font-weight: bold; }
-.backward-graph .grad { fill: var(--grad); }
-.backward-graph .node rect { fill: var(--result); stroke: var(--line); }
-.backward-graph .leaf rect { fill: var(--leaf); }
-.backward-graph .constant rect { fill: none; stroke-dasharray: 4 3; }
-.backward-graph .constant .grad { fill: var(--soft); }
-.backward-graph .loss rect { fill: var(--loss); stroke-width: 2; }
-.backward-graph .line { fill: none; stroke: var(--line); stroke-width: 1.4; }
-.backward-graph .head { fill: var(--line); }
-.backward-graph .still .line { stroke-dasharray: 4 3; }
-"""

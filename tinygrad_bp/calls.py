@@ -1,0 +1,346 @@
+"""The normal form of a call: every array in NumPy's order, every option by its name.
+
+    np.clip(t, a_max=1, a_min=0)    clip, (t, 0, 1), {}
+    np.concatenate([t, u])          concatenate, (t, u), {"axis": 0}
+    np.einsum(t, [0, 1], [0])       einsum, (t,), {"subscripts": "ab->a", "optimize": False}
+
+A rule is given every call in this form, however the user wrote it. `Form` binds a call to the
+function's signature, and calls the function from the normal form; `admit` decides what may come in.
+"""
+
+from __future__ import annotations
+
+import inspect
+import string
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Never, TypeAlias
+
+import numpy as np
+
+from tinygrad_bp.errors import ConversionError, InPlaceError, NotDifferentiableError
+
+__all__ = ["ORDINARY", "Form", "admit", "name_of", "parameters_of"]
+
+Function: TypeAlias = Callable[..., Any]
+Bound: TypeAlias = tuple[tuple[Any, ...], dict[str, Any]]
+
+_EMPTY: Any = inspect.Parameter.empty
+_MISSING: Any = getattr(np, "_NoValue", None)  # NumPy's default of an argument left out
+
+# NumPy's C functions have no signature before 2.4, and `reshape` knew its shape by another name.
+_WRITTEN = {
+    np.concatenate: "arrays, /, axis=0, out=None, *, dtype=None, casting='same_kind'",
+    np.copyto: "dst, src, casting='same_kind', where=True",
+    np.dot: "a, b, out=None",
+    np.inner: "a, b, /",
+    np.vdot: "a, b, /",
+    np.where: "condition, x=None, y=None, /",
+}
+_ALIASES = {"newshape": "shape"}
+_BOTH_CASES = string.ascii_uppercase + string.ascii_lowercase
+_UFUNC = "out=None, where=True, casting='same_kind', order='K', dtype=None, subok=True"
+
+
+def name_of(function: Function) -> str:
+    """Return the name a reader knows the function by: `exp`, `linalg.norm`, `sigmoid`.
+
+    >>> name_of(np.linalg.norm), name_of(np.exp)
+    ('linalg.norm', 'exp')
+    """
+    module = getattr(function, "__module__", None) or ""
+    name: str = getattr(function, "__name__", repr(function))
+    prefix = "linalg." if module == "numpy.linalg" else "fft." if module == "numpy.fft" else ""
+    return prefix + name
+
+
+def parameters_of(function: Function) -> list[inspect.Parameter]:
+    """Return a function's parameters, under the names that the newest NumPy has for them.
+
+    >>> [p.name for p in parameters_of(np.swapaxes)]
+    ['a', 'axis1', 'axis2']
+    """
+    try:
+        found = list(inspect.signature(function).parameters.values())
+    except ValueError:
+        written = _WRITTEN.get(function)
+        if written is None:
+            inputs = getattr(function, "nin", 1)  # a ufunc, then
+            names = ["x"] if inputs == 1 else [f"x{i + 1}" for i in range(inputs)]
+            written = f"{', '.join(names)}, /, {_UFUNC}"
+        read = eval(f"lambda {written}: None", {})  # noqa: S307  (the texts above)
+        found = list(inspect.signature(read).parameters.values())
+    if isinstance(function, np.ufunc):  # these may be None, one for each output
+        found = [p.replace(default=None) if p.name == "out" else p for p in found]
+    if function is np.einsum:  # the first of its operands, when it is text
+        found.insert(1, inspect.Parameter("subscripts", inspect.Parameter.KEYWORD_ONLY))
+    return [p.replace(name=_ALIASES.get(p.name, p.name)) for p in found]
+
+
+class _Argument(NamedTuple):
+    """Where one parameter's value stands in a call, if it is given there."""
+
+    name: str
+    place: int | None
+    default: Any
+
+
+class _Plan(NamedTuple):
+    """How calls with so many positional arguments and these keywords are bound."""
+
+    arrays: list[_Argument]
+    options: list[_Argument]
+    others: list[_Argument]  # given, but unknown to the rule: they must stand at their defaults
+
+
+class Form:
+    """How a function is called, and what its rule sees of a call: arrays, then options.
+
+    `arrays` names the parameters that hold arrays, or says how many of the first ones do; with
+    `many`, the first parameter is a sequence of them, or takes all positional arguments.
+
+    >>> form = Form(np.clip, 3, ())
+    >>> form.bind((5.0,), {"a_max": 1, "a_min": 0})
+    ((5.0, 0, 1), {})
+    >>> Form(np.concatenate, 1, ("axis",), many=True).bind(([1.0], [2.0])[:1], {})
+    ((1.0,), {'axis': 0})
+    """
+
+    def __init__(
+        self,
+        function: Function,
+        arrays: int | Sequence[str],
+        options: Sequence[str],
+        *,
+        many: bool = False,
+        body: Function | None = None,
+    ) -> None:
+        self.function = function
+        self.name = name_of(function)
+        self.many = many
+        self.parameters = {p.name: p for p in parameters_of(function)}
+        names = list(self.parameters)
+        self.arrays = tuple(names[:arrays] if isinstance(arrays, int) else arrays)
+        self.options = tuple(name for name in options if name in self.parameters)
+        self.spread = any(p.kind is p.VAR_POSITIONAL for p in self.parameters.values())
+        self._plans: dict[tuple[int, tuple[str, ...]], _Plan] = {}
+        self.written = self._caller(function)
+        """Calls the function from the normal form: `written(*arrays, **options)`."""
+        self.call = self.written if body is None else self._caller(body)
+        """The same, but for a primitive its body, which asks no array what to do."""
+
+    def bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Bound:
+        """Return a call's arrays, in the function's order, and its options, all of them.
+
+        Raises `NotDifferentiableError` for an argument that the rule does not know, unless it
+        stands at its default, and `TypeError` for a call that the function does not take either.
+        """
+        if kwargs.get("out") is not None:
+            self._refuse("out")
+        if self.function is np.einsum:
+            args, kwargs = _einsum_in_order(args, kwargs)
+        many: tuple[Any, ...] = ()
+        if self.spread:
+            args, many = (), tuple(args)
+        key = len(args), tuple(kwargs)
+        plan = self._plans.get(key)
+        if plan is None:
+            plan = self._plans[key] = self._plan(*key)
+        values = (*args, *kwargs.values())
+        for name, place, default in plan.others:
+            if not _is_default(values[place], default):  # type: ignore[index]
+                self._refuse(name)
+        arrays = tuple([_value(values, argument) for argument in plan.arrays])
+        options = {argument.name: _value(values, argument) for argument in plan.options}
+        if self.spread:
+            arrays = many
+        elif self.many:
+            arrays = tuple(arrays[0])
+        return arrays, options
+
+    def _plan(self, count: int, keywords: tuple[str, ...]) -> _Plan:
+        by_position = [
+            p.name
+            for p in self.parameters.values()
+            if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+        ]
+        given = (*by_position[:count], *(_ALIASES.get(key, key) for key in keywords))
+        if count > len(by_position) or len(set(given)) < len(given):
+            raise TypeError(f"{self.name}() was given too many arguments, or one of them twice")
+        if unknown := [name for name in given if name not in self.parameters]:
+            if isinstance(self.function, np.ufunc) or self._takes_any_keyword():
+                self._refuse(unknown[0])
+            raise TypeError(f"{self.name}() got an unexpected keyword argument {unknown[0]!r}")
+        places = {name: i for i, name in enumerate(given)}
+        known = [] if self.spread else self.arrays
+
+        def argument(name: str) -> _Argument:
+            default = _default(self.parameters[name])
+            if name not in places and default is _EMPTY:
+                raise TypeError(f"{self.name}() needs the argument {name!r}")
+            return _Argument(name, places.get(name), default)
+
+        return _Plan(
+            [argument(name) for name in known],
+            [argument(name) for name in self.options],
+            [argument(name) for name in given if name not in (*known, *self.options)],
+        )
+
+    def as_written(
+        self, arrays: Sequence[Any], options: Mapping[str, Any]
+    ) -> tuple[list[Any], dict[str, Any]]:
+        """Return arguments as one would write them: options that stand at their defaults left out.
+
+        >>> Form(np.sum, 1, ("axis", "keepdims")).as_written(["x"], {"axis": 0, "keepdims": False})
+        (['x'], {'axis': 0})
+        """
+        if self.function is np.einsum:
+            return [options["subscripts"], *arrays], {}
+        if self.many and not self.spread:
+            arrays = [list(arrays)]
+        args: list[Any] = list(arrays)
+        kwargs: dict[str, Any] = {}
+        for name, value in options.items():
+            parameter = self.parameters[name]
+            required = parameter.default is _EMPTY and parameter.kind is not parameter.KEYWORD_ONLY
+            if required and not kwargs:
+                args.append(value)
+            elif not _is_default(value, _default(parameter)):
+                kwargs[name] = value
+        return args, kwargs
+
+    def _takes_any_keyword(self) -> bool:
+        return any(p.kind is p.VAR_KEYWORD for p in self.parameters.values())
+
+    def _refuse(self, name: str) -> Never:
+        if name == "out":
+            raise InPlaceError(
+                f"{self.name}(out=...) would overwrite values the graph may need; "
+                "use the returned value."
+            )
+        known = ", ".join(sorted(self.options)) or "none"
+        raise NotDifferentiableError(
+            f"{self.name} has a derivative rule, but not with '{name}' ({name}=...); supported "
+            f"keywords: {known}. Leave {name} out, or detach() the tensors if no gradient is "
+            "needed."
+        )
+
+    def _caller(self, body: Function) -> Function:
+        """Return what calls the function from the normal form."""
+        if self.function is np.einsum:
+            return lambda *arrays, subscripts, **options: body(subscripts, *arrays, **options)
+        if self.many and not self.spread:
+            return lambda *arrays, **options: body(arrays, **options)
+        names = list(self.parameters)
+        first = sum(1 for a, b in zip(self.arrays, names, strict=False) if a == b)
+        later = self.arrays[first:]
+        if later and not self.many:
+            return lambda *arrays, **options: body(
+                *arrays[:first], **dict(zip(later, arrays[first:], strict=True)), **options
+            )
+        return _renaming(body, self.options)
+
+
+def _renaming(body: Function, options: Sequence[str]) -> Function:
+    """The function itself, unless an older NumPy knows one of the options by another name."""
+    older = {new: old for old, new in _ALIASES.items() if new in options}
+    if not older or not set(older.values()) & inspect.signature(body).parameters.keys():
+        return body
+    if set(older) & inspect.signature(body).parameters.keys():
+        return body
+    return lambda *arrays, **given: body(*arrays, **{older.get(k, k): v for k, v in given.items()})
+
+
+def _default(parameter: inspect.Parameter) -> Any:
+    if parameter.default is _MISSING:
+        return {"keepdims": False, "where": True}.get(parameter.name)
+    return parameter.default
+
+
+def _value(values: tuple[Any, ...], argument: _Argument) -> Any:
+    if argument.place is None:
+        return argument.default
+    value = values[argument.place]
+    return argument.default if value is _MISSING else value
+
+
+def _is_default(value: Any, default: Any) -> bool:
+    if value is default or value is _MISSING:
+        return True
+    if type(value) is tuple and value and default is None:  # out=(None,)
+        return all(part is None for part in value)
+    return type(value) is type(default) and type(value) in (str, bool, int, float) and (
+        value == default
+    )  # fmt: skip
+
+
+def _einsum_in_order(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Bound:
+    """Write einsum(a, [0, 1], b, [1], [0]) as einsum("ab,b->a", a, b), subscripts by keyword."""
+    if args and isinstance(args[0], str):
+        return tuple(args[1:]), {**kwargs, "subscripts": args[0]}
+    labels = list(args[1::2]) + ([args[-1]] if len(args) % 2 else [])
+    numbers = sorted({label for row in labels for label in row if label is not ...})
+    # In the order of the numbers, since an output that is not given is in alphabetical order.
+    alphabet = string.ascii_lowercase if len(numbers) <= 26 else _BOTH_CASES
+    letters: dict[Any, str] = {**dict(zip(numbers, alphabet, strict=False)), ...: "..."}
+    written = ["".join(letters[label] for label in row) for row in labels]
+    operands = args[: len(args) // 2 * 2 : 2]
+    subscripts = "->".join([",".join(written[: len(operands)]), *written[len(operands) :]])
+    return tuple(operands), {**kwargs, "subscripts": subscripts}
+
+
+# --- what may come in -----------------------------------------------------------------------------
+
+ORDINARY = frozenset(
+    {np.ndarray, bool, int, float, complex, type(None), np.bool_}
+    | {np.dtype(c).type for c in np.typecodes["AllInteger"] + np.typecodes["AllFloat"]}
+)
+"""What may meet a function without a further look: plain arrays and numbers."""
+
+
+def admit(value: Any) -> Any:
+    """Return an operand as rules may meet it: an array, a number, or a foreign array as it is.
+
+    Lists of numbers, pandas objects and other libraries' arrays in this machine's memory become
+    ndarrays, by position. Arrays of Dask or CuPy speak NumPy's protocols and stay as they are.
+    Raises `NotDifferentiableError` for arrays whose operators mean something else.
+
+    >>> admit([1.0, 2.0])
+    array([1., 2.])
+    """
+    if isinstance(value, np.ndarray):
+        return _plain(value)
+    kind = type(value)
+    if hasattr(kind, "__array_function__"):
+        return value
+    if (kind.__module__ or "").startswith("scipy.sparse"):
+        raise NotDifferentiableError(
+            f"a sparse matrix ({kind.__name__}) has a product of its own; pass m.toarray()"
+        )
+    if isinstance(value, list | tuple | range) or _is_array(value):
+        found = np.asarray(value)
+        if found.dtype.kind in "OSUV":
+            raise ConversionError(
+                f"NumPy finds no number type for this {kind.__name__}: it holds {found.dtype}"
+            )
+        return found
+    return value
+
+
+def _plain(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    if type(array) in (np.ndarray, np.memmap):
+        return np.asarray(array)
+    if isinstance(array, np.ma.MaskedArray):
+        raise NotDifferentiableError(
+            "a masked array would lose its mask here; pass m.filled(value) or m.data"
+        )
+    raise NotDifferentiableError(
+        f"np.{type(array).__name__} is a subclass of ndarray whose operators mean something else; "
+        "pass np.asarray(m)"
+    )
+
+
+def _is_array(value: Any) -> bool:
+    """Whether another library offers this as an array, by protocol or as a buffer of numbers."""
+    if hasattr(type(value), "__array__"):
+        return not isinstance(value, np.generic)
+    return isinstance(value, memoryview | bytearray) or type(value).__module__ == "array"

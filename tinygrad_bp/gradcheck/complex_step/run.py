@@ -1,0 +1,72 @@
+"""One evaluation with a perturbation: which side of a tie it takes, and whether it is shaken."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+__all__ = ["SAFE", "STEP", "Run", "rounded"]
+
+STEP = 2.0**-565
+"""Its square underflows to exactly 0, and multiplying by a power of two rounds nothing."""
+
+SAFE = 1e-150, 1e-120
+"""Inputs, and derivatives, below which a complex step is too coarse, or underflows."""
+
+ULP = float(np.finfo(float).eps)
+
+
+class Run:
+    """One evaluation: which side ties are broken to, and how many there were.
+
+    With a generator `jitter`, every result is off by up to an ulp, at random: several such runs
+    tell how much rounding matters. Source: Parker, Monte Carlo Arithmetic (1997).
+    """
+
+    __slots__ = ("jitter", "peak", "side", "ties")
+
+    def __init__(self, side: int = 1, jitter: np.random.Generator | None = None) -> None:
+        self.side = side
+        self.ties = 0
+        self.jitter = jitter
+        self.peak = 0.0  # the largest derivative on the way; noted with jitter only
+
+    def count(self, ties: Any) -> None:
+        """Count the places where the perturbation had to decide."""
+        self.ties += int(np.count_nonzero(ties))
+
+    def note(self, derivative: Any) -> None:
+        """Remember the largest derivative on the way."""
+        self.peak = max(self.peak, float(np.abs(derivative).max(initial=0.0)))
+
+    def shaken(self, numbers: Any) -> np.ndarray[Any, Any]:
+        """Return real numbers, each off by up to an ulp."""
+        assert self.jitter is not None  # noqa: S101
+        moved: np.ndarray[Any, Any] = numbers * (
+            1 + ULP * self.jitter.uniform(-1, 1, np.shape(numbers))
+        )
+        return moved
+
+    def shaken_where_rounded(self, numbers: Any, inputs: Sequence[Any]) -> np.ndarray[Any, Any]:
+        """Return what a function made of the inputs, off by up to an ulp where it was rounded."""
+        return np.where(rounded(numbers, inputs), self.shaken(numbers), numbers)
+
+
+def rounded(result: Any, inputs: Sequence[Any]) -> np.ndarray[Any, Any]:
+    """Return which elements of a real result may have been rounded: those not among the inputs.
+
+    What a function passes on as it is, or with its sign changed, is exact: max, sort, where, |x|.
+    It must not be shaken, because a rule may look for it among the inputs.
+
+    >>> rounded(np.array([3.0, 0.5]), [np.array([-3.0, 6.0])])
+    array([False,  True])
+    """
+    arrays = [a for a in inputs if isinstance(a, np.ndarray | np.generic)]
+    numbers = [np.ravel(a) for a in arrays if a.dtype.kind == "f"]
+    known = np.sort(np.abs(np.concatenate([*numbers, [np.inf]])))
+    size = np.abs(result)
+    found = known[np.minimum(np.searchsorted(known, size), known.size - 1)]
+    inexact: np.ndarray[Any, Any] = found != size
+    return inexact

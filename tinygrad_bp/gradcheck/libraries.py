@@ -1,0 +1,210 @@
+"""How NumPy, PyTorch, JAX and HIPS autograd evaluate and differentiate a function."""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from tinygrad_bp.errors import GradcheckError
+from tinygrad_bp.gradcheck.foreign import Call, Framework, NoForwardModeError
+
+__all__ = ["hips_autograd", "jax", "plain", "torch"]
+
+Vector: TypeAlias = "np.ndarray[Any, Any]"
+Arrays: TypeAlias = "Sequence[Any]"
+Function: TypeAlias = Callable[..., Any]
+
+
+def plain(vjp: Function) -> Framework:
+    """Return NumPy, with a vector-Jacobian product that somebody wrote."""
+    return _Plain(vjp)
+
+
+def torch(seed: int) -> Framework:
+    """Return PyTorch, with the same random numbers at every evaluation."""
+    return _Torch(seed)
+
+
+def jax() -> Framework:
+    """Return JAX in double precision."""
+    return _Jax()
+
+
+def hips_autograd() -> Framework:
+    """Return HIPS autograd."""
+    return _HipsAutograd()
+
+
+class _Plain:
+    name = "NumPy"
+    only_arrays = False
+
+    def __init__(self, vjp: Function) -> None:
+        self._vjp = vjp
+
+    def session(self) -> AbstractContextManager[Any]:
+        return nullcontext()
+
+    def constant(self, leaf: Any) -> Any:
+        return leaf
+
+    def value(self, call: Call, arrays: Arrays) -> Any:
+        return call(*arrays)
+
+    def pull(self, call: Call, arrays: Arrays, g: Vector) -> Sequence[Any]:
+        found = self._vjp(g, *call.arguments(arrays))
+        parts = found if isinstance(found, list | tuple) else [found]
+        if len(parts) != len(arrays):
+            raise GradcheckError(
+                f"the vector-Jacobian product gave {len(parts)} gradients for {len(arrays)} "
+                "floating-point inputs; give one for each"
+            )
+        return parts
+
+    def push(self, *_: Any, **__: Any) -> Any:
+        raise NoForwardModeError
+
+
+class _Torch:
+    name = "PyTorch"
+    only_arrays = True
+
+    def __init__(self, seed: int) -> None:
+        self._torch = _imported("torch", "PyTorch")
+        self._seed = seed
+
+    @contextmanager
+    def session(self) -> Iterator[None]:
+        with self._torch.random.fork_rng(), warnings.catch_warnings():  # as before, afterwards
+            # PyTorch uses what it deprecates when it loads its forward mode.
+            warnings.filterwarnings("ignore", message=r"`torch\.jit", category=DeprecationWarning)
+            yield
+
+    def constant(self, leaf: Any) -> Any:
+        is_array = isinstance(leaf, np.ndarray | np.generic)
+        return self._torch.tensor(leaf) if is_array else leaf
+
+    def _call(self, call: Call, tensors: Sequence[Any]) -> Any:
+        self._torch.manual_seed(self._seed)  # the same dropout mask every time
+        y = call(*tensors)
+        if not isinstance(y, self._torch.Tensor):
+            raise GradcheckError(
+                f"the function gave {type(y).__name__}, not one PyTorch tensor; check its results "
+                "one by one"
+            )
+        if tensors and y.dtype != tensors[0].dtype:
+            raise GradcheckError(
+                f"the function of {tensors[0].dtype} gave {y.dtype}. Its values must not lose "
+                "precision on the way: leave out .float(), give modules .double()."
+            )
+        return y
+
+    def value(self, call: Call, arrays: Arrays) -> Any:
+        # Tracked, because the gradient is of this, and PyTorch takes other paths without.
+        return self._call(call, self._leaves(arrays)).numpy(force=True)
+
+    def pull(self, call: Call, arrays: Arrays, g: Vector) -> Sequence[Any]:
+        xs = self._leaves(arrays)
+        y = self._call(call, xs)
+        if not y.requires_grad:  # some functions cut the graph without a word
+            return [np.zeros(x.shape) for x in xs]
+        found = self._torch.autograd.grad(y, xs, self._torch.tensor(g), allow_unused=True)
+        return [
+            np.zeros(x.shape) if d is None else d.numpy(force=True)
+            for d, x in zip(found, xs, strict=True)
+        ]
+
+    def push(self, call: Call, arrays: Arrays, tangents: Arrays) -> Any:
+        forward = self._torch.autograd.forward_ad
+        with forward.dual_level():
+            duals = [
+                forward.make_dual(self._torch.tensor(a), self._torch.tensor(t))
+                for a, t in zip(arrays, tangents, strict=True)
+            ]
+            try:
+                y, moved = forward.unpack_dual(self._call(call, duals))
+            except (NotImplementedError, RuntimeError) as error:
+                raise NoForwardModeError from error
+            return np.zeros(y.shape) if moved is None else moved.numpy(force=True)
+
+    def _leaves(self, arrays: Arrays) -> list[Any]:
+        return [self._torch.tensor(a, requires_grad=True) for a in arrays]
+
+
+class _Jax:
+    name = "JAX"
+    only_arrays = True
+
+    def __init__(self) -> None:
+        self._jax = _imported("jax", "JAX")
+
+    def session(self) -> AbstractContextManager[Any]:
+        if hasattr(self._jax, "enable_x64"):
+            doubles: AbstractContextManager[Any] = self._jax.enable_x64(True)  # noqa: FBT003
+            return doubles
+        older: AbstractContextManager[Any] = importlib.import_module(
+            "jax.experimental"
+        ).enable_x64()
+        return older
+
+    def constant(self, leaf: Any) -> Any:
+        return self._jax.numpy.asarray(leaf) if isinstance(leaf, np.ndarray) else leaf
+
+    def value(self, call: Call, arrays: Arrays) -> Any:
+        return np.asarray(call(*map(self._jax.numpy.asarray, arrays)))
+
+    def pull(self, call: Call, arrays: Arrays, g: Vector) -> Sequence[Any]:
+        _, pull = self._jax.vjp(call, *map(self._jax.numpy.asarray, arrays))
+        return [np.asarray(d) for d in pull(self._jax.numpy.asarray(g))]
+
+    def push(self, call: Call, arrays: Arrays, tangents: Arrays) -> Any:
+        primals, moves = (tuple(map(self._jax.numpy.asarray, a)) for a in (arrays, tangents))
+        try:
+            return np.asarray(self._jax.jvp(call, primals, moves)[1])
+        except TypeError as error:  # of functions that define their own vjp
+            raise NoForwardModeError from error
+
+
+class _HipsAutograd:
+    name = "autograd"
+    only_arrays = True
+
+    def __init__(self) -> None:
+        self._autograd = _imported("autograd", "HIPS autograd")
+
+    def session(self) -> AbstractContextManager[Any]:
+        return nullcontext()
+
+    def constant(self, leaf: Any) -> Any:
+        return leaf
+
+    def value(self, call: Call, arrays: Arrays) -> Any:
+        return np.asarray(call(*arrays))
+
+    def pull(self, call: Call, arrays: Arrays, g: Vector) -> Sequence[Any]:
+        return [self._autograd.make_vjp(call, i)(*arrays)[0](g) for i in range(len(arrays))]
+
+    def push(self, call: Call, arrays: Arrays, tangents: Arrays) -> Any:
+        try:
+            pushed = [
+                self._autograd.make_jvp(call, i)(*arrays)(t)[1] for i, t in enumerate(tangents)
+            ]
+        except NotImplementedError as error:
+            raise NoForwardModeError from error
+        return sum(pushed)
+
+
+def _imported(name: str, title: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != name:
+            raise
+        raise ModuleNotFoundError(
+            f"{title} is not installed. Get it with: pip install {name}", name=name
+        ) from error

@@ -1,0 +1,112 @@
+"""Activations, and the smooth maximum that they are made of: functions that NumPy lacks."""
+
+import contextvars
+
+import numpy as np
+
+from tinygrad_bp.registry import Array, elementwise, kink, primitive, rule, why
+
+__all__ = ["log_softmax", "logsumexp", "relu", "sigmoid", "softmax"]
+
+# To enter a context that is ready costs a fraction of what making one with np.errstate does.
+_QUIET = contextvars.Context()
+_QUIET.run(np.seterr, over="ignore", under="ignore")
+
+
+@primitive
+def sigmoid(x: Array) -> Array:
+    """Squash to (0, 1): 1 / (1 + exp(-x)), the lesson's σ, exact in both tails.
+
+    Any shape; the dtype is kept. Large negative inputs give 0 without an overflow warning:
+    exp(-x) is inf there, and 1 / (1 + inf) = 0 is the right answer.
+
+    >>> sigmoid(np.array([-1000.0, 0.0, 1000.0]))
+    array([0. , 0.5, 1. ])
+    """
+    try:
+        return _QUIET.run(_logistic, x)
+    except RuntimeError:  # another thread is in there
+        return _QUIET.copy().run(_logistic, x)
+
+
+def _logistic(x: Array) -> Array:
+    return 1 / (1 + np.exp(-x))
+
+
+@primitive
+def relu(x: Array) -> Array:
+    """Cut off below zero: max(x, 0), with slope 0 at 0.
+
+    >>> relu(np.array([-1.0, 0.0, 2.0]))
+    array([0., 0., 2.])
+    """
+    return np.maximum(x, 0)
+
+
+@primitive
+def logsumexp(x: Array, axis: int = -1, *, keepdims: bool = False) -> Array:
+    """Return log(sum(exp(x))) along one axis, without overflow.
+
+    >>> float(logsumexp(np.array([1000.0, 1000.0])))
+    1000.6931471805599
+    """
+    top = np.max(x, axis=axis, keepdims=True)
+    top = np.where(np.isfinite(top), top, 0)
+    with np.errstate(under="ignore"):
+        out = top + np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True))
+    return out if keepdims else np.squeeze(out, axis=axis)
+
+
+@primitive
+def log_softmax(x: Array, axis: int = -1) -> Array:
+    """Return the logarithm of softmax along one axis: x - logsumexp(x).
+
+    >>> log_softmax(np.array([0.0, 0.0]))
+    array([-0.69314718, -0.69314718])
+    """
+    return x - logsumexp(x, axis, keepdims=True)
+
+
+@primitive
+def softmax(x: Array, axis: int = -1) -> Array:
+    """Return positive numbers that sum to 1 along one axis, proportional to exp(x).
+
+    >>> softmax(np.array([0.0, 0.0]))
+    array([0.5, 0.5])
+    """
+    with np.errstate(under="ignore"):
+        return np.exp(log_softmax(x, axis))
+
+
+def _restore(g: Array, axis: int, keepdims: bool) -> Array:
+    return g if keepdims else np.expand_dims(g, axis)
+
+
+# fmt: off
+
+elementwise(sigmoid, lambda g, y, x: g * (y * (1 - y)))
+elementwise(relu,    lambda g, y, x: np.where(x > 0, g, 0))
+rule(
+    logsumexp,
+    vjp=lambda g, y, x, *, axis, keepdims: _restore(g, axis, keepdims) * softmax(x, axis),
+    jvp=lambda t, y, x, *, axis, keepdims: np.sum(t * softmax(x, axis), axis=axis,
+                                                  keepdims=keepdims),
+)
+rule(
+    log_softmax,
+    vjp=lambda g, y, x, *, axis: g - softmax(x, axis) * np.sum(g, axis=axis, keepdims=True),
+    jvp=lambda t, y, x, *, axis: t - np.sum(softmax(x, axis) * t, axis=axis, keepdims=True),
+)
+rule(
+    softmax,
+    vjp=lambda g, y, x, *, axis: y * (g - np.sum(g * y, axis=axis, keepdims=True)),
+    jvp=lambda t, y, x, *, axis: y * (t - np.sum(t * y, axis=axis, keepdims=True)),
+)
+
+why("The slope of the sigmoid is y (1 - y): at most 1/4, and flat where it saturates.", sigmoid)
+why("Where the input is above 0 the gradient passes, elsewhere it stops.", relu)
+why("Raising one logit raises its share at the cost of all others.", softmax)
+why("Each logit receives its gradient less its share of the whole.", log_softmax)
+why("A smooth maximum: each element receives its softmax share.", logsumexp)
+
+kink("relu at 0, where the slope 0 is chosen", lambda x: x == 0, relu)

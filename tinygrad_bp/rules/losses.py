@@ -1,0 +1,79 @@
+"""Losses as single nodes of the graph, and what they need."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from tinygrad_bp.registry import Array, constant, primitive, remedy, rule, why
+from tinygrad_bp.rules.activations import logsumexp, softmax
+
+__all__ = ["one_hot", "softmax_cross_entropy", "sum_squares"]
+
+
+@primitive
+def one_hot(labels: Array, classes: int, dtype: Any = np.float64) -> Array:
+    """Return one row per label: 1 in the label's column, 0 elsewhere.
+
+    >>> one_hot(np.array([1, 0]), 3)
+    array([[0., 1., 0.],
+           [1., 0., 0.]])
+    """
+    return np.astype(np.equal(np.expand_dims(labels, -1), np.arange(classes)), dtype)
+
+
+@primitive
+def softmax_cross_entropy(logits: Array, labels: Array) -> Array:
+    """Return -log softmax(logits) at each label: shape (..., classes) and (...) to (...).
+
+    >>> softmax_cross_entropy(np.array([[0.0, 0.0]]), np.array([1]))
+    array([0.69314718])
+    """
+    chosen = np.take_along_axis(logits, np.expand_dims(labels, -1), axis=-1)
+    return logsumexp(logits) - np.squeeze(chosen, axis=-1)
+
+
+@primitive
+def sum_squares(a: Array, target: Array) -> Array:
+    """Return the lesson's cost: (a - y)² summed over outputs, averaged over examples.
+
+    Both (..., outputs), to a scalar; there is no factor 1/2.
+
+    >>> float(sum_squares(np.array([[1.0, 3.0], [0.0, 0.0]]), np.zeros((2, 2))))
+    5.0
+    """
+    return _length_squared(a - target) / _examples(a)
+
+
+def _length_squared(d: Array) -> Array:
+    """Σ d² over all elements, by one product."""
+    return np.vdot(d, d)
+
+
+def _examples(a: Array) -> int:
+    """All axes but the last count examples."""
+    return math.prod(a.shape[:-1])
+
+
+# fmt: off
+
+constant(one_hot)
+rule(
+    softmax_cross_entropy,
+    vjp=(lambda g, y, z, labels: (
+             np.expand_dims(g, -1) * (softmax(z) - one_hot(labels, z.shape[-1], z.dtype))), None),
+    jvp=(lambda t, y, z, labels: np.sum(
+             t * (softmax(z) - one_hot(labels, z.shape[-1], z.dtype)), axis=-1), None),
+)
+rule(
+    sum_squares,
+    vjp=(lambda g, y, a, target: g * (2 / _examples(a)) * (a - target),
+         lambda g, y, a, target: g * (2 / _examples(a)) * (target - a)),
+    jvp=(lambda t, y, a, target: np.sum(t * (a - target)) * (2 / _examples(a)),
+         lambda t, y, a, target: np.sum(t * (target - a)) * (2 / _examples(a))),
+)
+
+why("Each logit receives the probability it was given, less 1 for the right answer.",
+    softmax_cross_entropy)
+why("The slope of a squared gap is twice the gap.", sum_squares)
+remedy("scale the inputs down, or lower the learning rate", sum_squares)
