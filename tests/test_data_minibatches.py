@@ -86,6 +86,26 @@ def test_batches_are_copies():
     assert not x.any()
 
 
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_any_number_of_arrays_is_split_alike(count):
+    columns = [np.arange(7) + 10 * i for i in range(count)]
+    by_position = minibatches(*columns, 3, np.random.default_rng(0))
+    by_name = minibatches(*columns, batch_size=3, rng=np.random.default_rng(0))
+    for parts, again in zip(by_position, by_name, strict=True):
+        assert len(parts) == count
+        for i, (part, other) in enumerate(zip(parts, again, strict=True)):
+            np.testing.assert_array_equal(part, parts[0] + 10 * i)
+            np.testing.assert_array_equal(part, other)
+
+
+def test_without_an_array_there_is_nothing_to_split():
+    for make in (minibatches, lambda: minibatches(2, None), lambda: minibatches(rng=None)):
+        with pytest.raises((ShapeError, ValueError)):
+            make()
+    with pytest.raises(ShapeError, match="no array"):
+        minibatches(batch_size=2, rng=None)
+
+
 def test_lists_become_arrays():
     assert epoch(minibatches([[1.0], [2.0]], [3, 4], 2, None)) == [[3, 4]]
 
@@ -119,7 +139,7 @@ def test_a_batch_size_below_one(batch_size):
 @pytest.mark.parametrize(
     ("x_shape", "y_shape", "problem"),
     [
-        ((3, 2), (4,), "x holds 3 examples .* but y 4"),
+        ((3, 2), (4,), r"\(3, 2\) and \(4,\) hold 3, 4 examples"),
         ((0, 2), (0,), "hold no examples"),
         ((), (3,), "need a first axis"),
         ((3,), (), "need a first axis"),

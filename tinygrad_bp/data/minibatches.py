@@ -2,75 +2,72 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tinygrad_bp.errors import ShapeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
 __all__ = ["Minibatches", "minibatches"]
 
-X = TypeVar("X")
-Y = TypeVar("Y")
+_BY_POSITION: Any = object()
 
 
-class Minibatches(Generic[X, Y]):
+class Minibatches:
     """What `minibatches` returns: each `for` over it is one epoch, `len` counts its batches."""
 
     def __init__(
         self,
-        x: X,
-        y: Y,
+        arrays: Sequence[Any],
         batch_size: int,
         rng: np.random.Generator | None,
         *,
         drop_last: bool,
     ) -> None:
-        self.x: Any = x if hasattr(x, "shape") else np.asarray(x)
-        self.y: Any = y if hasattr(y, "shape") else np.asarray(y)
+        self.arrays = tuple(a if hasattr(a, "shape") else np.asarray(a) for a in arrays)
         self.batch_size = _checked_size(batch_size)
         self.rng = rng
         self.drop_last = drop_last
-        self.examples = _checked_length(self.x.shape, self.y.shape)
+        self.examples = _checked_length([a.shape for a in self.arrays])
 
     def __len__(self) -> int:
         whole, rest = divmod(self.examples, self.batch_size)
         return whole + (rest > 0 and not self.drop_last)
 
-    def __iter__(self) -> Iterator[tuple[X, Y]]:
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
         # Drawn here, not in the generator below, whose body would wait for the first batch: so
         # the state of `rng` is settled once the loop has begun.
         rng, n = self.rng, self.examples
         return self._batches(np.arange(n) if rng is None else rng.permutation(n))
 
-    def _batches(self, order: NDArray[np.intp]) -> Iterator[tuple[X, Y]]:
+    def _batches(self, order: NDArray[np.intp]) -> Iterator[tuple[Any, ...]]:
         for start in range(0, len(self) * self.batch_size, self.batch_size):
             rows = order[start : start + self.batch_size]
-            yield self.x[rows], self.y[rows]
+            yield tuple([a[rows] for a in self.arrays])
 
 
 def minibatches(
-    x: X,
-    y: Y,
-    batch_size: int,
-    rng: np.random.Generator | None,
-    *,
+    *arrays: Any,
+    batch_size: int = _BY_POSITION,
+    rng: np.random.Generator | None = _BY_POSITION,
     drop_last: bool = False,
-) -> Minibatches[X, Y]:
-    """Split examples `x` (n, ...) and targets `y` (n, ...) into shuffled mini-batches.
+) -> Minibatches:
+    """Split arrays with an example in each row, any number of them, into shuffled mini-batches.
 
-    Each `for` over the result is one epoch: it draws a new permutation from `rng` and yields
-    pairs (x[rows], y[rows]), copies with the dtypes of `x` and `y`, such that every example
-    comes exactly once. The last batch is short if `batch_size` does not divide n, unless
-    `drop_last` leaves it out. With `rng=None` the examples come in their own order.
+    `minibatches(x, y, 100, rng)` is the usual call: the size of a batch and the generator may come
+    last by position. Each `for` over the result is one epoch: it draws a new permutation from
+    `rng` and yields tuples (x[rows], y[rows], ...), copies with the arrays' dtypes, such that
+    every example comes exactly once. The last batch is short if `batch_size` does not divide the
+    number of examples, unless `drop_last` leaves it out. With `rng=None` the examples come in
+    their own order.
 
-    Raises `ShapeError` if `x` and `y` differ in length or are empty, `TypeError` if `batch_size`
-    is not a whole number and `ValueError` if it is below 1.
+    Raises `ShapeError` if there is no array, or if they differ in length or are empty, `TypeError`
+    if `batch_size` is not a whole number and `ValueError` if it is below 1.
 
     >>> x, y = np.arange(10.0).reshape(5, 2), np.arange(5)
     >>> batches = minibatches(x, y, 2, np.random.default_rng(0))
@@ -81,7 +78,12 @@ def minibatches(
     [[2, 4], [3, 0], [1]]
     [[4, 1], [2, 0], [3]]
     """
-    return Minibatches(x, y, batch_size, rng, drop_last=drop_last)
+    given = list(arrays)
+    if rng is _BY_POSITION:
+        rng = given.pop() if given else None
+    if batch_size is _BY_POSITION:
+        batch_size = given.pop() if given else 0
+    return Minibatches(given, batch_size, rng, drop_last=drop_last)
 
 
 def _checked_size(batch_size: int) -> int:
@@ -95,16 +97,19 @@ def _checked_size(batch_size: int) -> int:
     return int(batch_size)
 
 
-def _checked_length(x_shape: tuple[int, ...], y_shape: tuple[int, ...]) -> int:
-    if not x_shape or not y_shape:
+def _checked_length(shapes: Sequence[tuple[int, ...]]) -> int:
+    """The number of examples, which all arrays must have along their first axis."""
+    if not shapes:
+        raise ShapeError("there is no array to split: minibatches(x, y, batch_size, rng)")
+    told = " and ".join(map(str, shapes))
+    if not all(shapes):
+        raise ShapeError(f"arrays of shape {told}: they need a first axis, of examples.")
+    lengths = [shape[0] for shape in shapes]
+    if len(set(lengths)) > 1:
         raise ShapeError(
-            f"x has the shape {x_shape} and y {y_shape}: both need a first axis, of examples."
+            f"arrays of shape {told} hold {', '.join(map(str, lengths))} examples: they must hold "
+            "the same number, one target per example."
         )
-    if x_shape[0] != y_shape[0]:
-        raise ShapeError(
-            f"x holds {x_shape[0]} examples (shape {x_shape}) but y {y_shape[0]} (shape "
-            f"{y_shape}). Give one target per example."
-        )
-    if x_shape[0] == 0:
-        raise ShapeError(f"x (shape {x_shape}) and y (shape {y_shape}) hold no examples.")
-    return x_shape[0]
+    if lengths[0] == 0:
+        raise ShapeError(f"arrays of shape {told} hold no examples.")
+    return lengths[0]
