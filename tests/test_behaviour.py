@@ -367,6 +367,16 @@ def test_repeated_indices_add_up() -> None:
     assert x.grad.tolist() == [2.0, 0.0, 1.0]
 
 
+def test_an_index_is_what_it_was_when_it_was_used() -> None:
+    x, index = leaf(1.0, 2.0, 3.0), np.array([0, 2])
+    outputs = [x[index], np.take(x, index), np.take_along_axis(x, index, 0), x[index, None][:, 0]]
+    index[:] = 1
+    for y in outputs:
+        x.grad = None
+        y.sum().backward()
+        assert x.grad.tolist() == [1.0, 0.0, 1.0]
+
+
 # --- losses and layers -------------------------------------------------------------------------
 
 

@@ -14,7 +14,9 @@ __all__ = ["getitem", "plain_index", "scatter_add"]
 
 
 def plain_index(index: Any) -> Any:
-    """Return an index with every list, range or foreign array in it as an ndarray.
+    """Return an index with every list, range or foreign array in it as an ndarray of its own.
+
+    The backward pass needs it, whatever becomes of the array that was given.
 
     >>> plain_index((slice(2), (0, 0)))
     (slice(None, 2, None), array([0, 0]))
@@ -25,11 +27,16 @@ def plain_index(index: Any) -> Any:
 
 
 def _plain_part(part: Any) -> Any:
-    if part is None or part is ... or isinstance(part, int | slice | np.ndarray):
+    if part is None or part is ... or isinstance(part, int | slice):
         return part
     if hasattr(part, "__index__") and np.ndim(part) == 0:
         return operator.index(part)
-    return np.asarray(part, None if np.size(part) else int)
+    return np.array(part, part.dtype if isinstance(part, np.ndarray) else _dtype_of(part))
+
+
+def _dtype_of(part: Any) -> Any:
+    """NumPy's choice, but for an empty list, which it would take for floats."""
+    return None if np.size(part) else int
 
 
 @primitive
@@ -99,10 +106,10 @@ def _take(a: Array, *, indices: Any, axis: int | None, mode: str) -> Array:
 def _take_along_axis(arr: Array, *, indices: Any, axis: int | None) -> Array:
     """Beside the axis chosen along, every other axis keeps its own position."""
     if axis is None:
-        return getitem(np.ravel(arr), np.asarray(indices))
+        return getitem(np.ravel(arr), np.array(indices))
     own = np.indices(arr.shape, sparse=True)
     axis = normalize_axis_index(axis, arr.ndim)
-    return getitem(arr, (*own[:axis], np.asarray(indices), *own[axis + 1 :]))
+    return getitem(arr, (*own[:axis], np.array(indices), *own[axis + 1 :]))
 
 
 def _diagonal(a: Array, *, offset: int, axis1: int, axis2: int) -> Array:
