@@ -255,7 +255,7 @@ def sweep(order: Iterable[Op], pending: dict[Key, Array], read: Read) -> Iterato
         if op.age < memory.latest:
             op.check_fresh()
         y, arrays = read(op)
-        rule, inputs, options = op.rule, op.inputs, op.options
+        rule, inputs, values, options = op.rule, op.inputs, op.arrays, op.options
         fed = (arriving, y, *arrays)
         together = rule.partials[0](*fed, **options) if rule.together else None
         for slot in op.tracked:
@@ -263,7 +263,7 @@ def sweep(order: Iterable[Op], pending: dict[Key, Array], read: Read) -> Iterato
                 contribution = rule.partials[slot](*fed, **options)
             else:
                 contribution = together[slot]
-            value = op.arrays[slot]
+            value = values[slot]
             try:
                 alike = contribution.shape == value.shape and contribution.dtype is value.dtype
             except AttributeError:  # a rule gave a list or a plain number

@@ -165,10 +165,11 @@ class Optimizer:
         Frozen parameters stay where they are.
         """
         update, options = self.update, self.options
-        slots = [slot for slot in self._slots if slot.parameter._requires_grad]
-        new = []
-        for slot in slots:
+        slots, new, places = [], [], []
+        for slot in self._slots:
             p = slot.parameter
+            if not p._requires_grad:
+                continue
             if p._used or (p._passes != 1 and not (accumulated and p._passes)):
                 self._refuse(p)
             g: Any = p._grad
@@ -178,10 +179,12 @@ class Optimizer:
                 new.append(update(value, g, *slot.moments, **given))
             else:
                 new.append(slot.updated_by_blocks(update, g, given))
-        if not _surely_finite(new):
+            slots.append(slot)
+            places.append(value)
+        values, *moments = zip(*new, strict=True) if new else [()]
+        if not _surely_finite((values, *moments)):
             self._check_finite(slots, new)
-        places = [slot.parameter._value for slot in slots]
-        replace_all(places, [found[0] for found in new], _changes(slots, new))
+        replace_all(places, values, _changes(slots, new))
 
     def _refuse(self, parameter: Tensor) -> Never:
         name = self._name_of(parameter)
@@ -297,14 +300,9 @@ def _surely_finite(new: Iterable[Iterable[Any]]) -> bool:
     False may be wrong: squares overflow where the numbers themselves do not, and where the user
     has asked for it (`np.errstate`), squares of tiny numbers raise.
     """
-    total = 0.0
     try:
-        for found in new:
-            for array in found:
-                if array is not None:
-                    flat = array.ravel()
-                    total += flat.dot(flat)
-        return math.isfinite(total)
+        flat = [array.ravel() for arrays in new for array in arrays if array is not None]
+        return math.isfinite(sum([a.dot(a) for a in flat]))
     except FloatingPointError:
         return False
 
