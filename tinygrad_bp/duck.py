@@ -25,15 +25,12 @@ NO_OPTIONS: Final[dict[str, Any]] = {}  # what most calls have; never written to
 _SHORT_POWERS = {2: np.square, 0.5: np.sqrt, -1: np.reciprocal}
 
 _CALLED_HERE = {  # names that NumPy or PyTorch has, and what to write instead
-    "add_": "t.data += x",
     "argsort": "np.argsort(t)",
     "contiguous": "t (arrays need no such call)",
     "cpu": "t (everything is on the CPU)",
     "device": "nothing: everything is on the CPU",
     "diagonal": "np.diagonal(t)",
     "dim": "t.ndim",
-    "fill": "t.data[...] = value",
-    "item_": "t.item()",
     "matmul": "t @ u",
     "mm": "t @ u",
     "numel": "t.size",

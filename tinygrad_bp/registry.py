@@ -111,30 +111,6 @@ class Rule:
     the output there.
     """
 
-    __slots__ = (
-        "_declared",
-        "_form",
-        "broadcasts",
-        "closed",
-        "differentiable",
-        "flat",
-        "flat_in",
-        "forward",
-        "function",
-        "hint",
-        "kind",
-        "kink",
-        "name",
-        "partials",
-        "pushes",
-        "raises",
-        "remedy",
-        "rewritten",
-        "smooth",
-        "together",
-        "why",
-    )
-
     def __init__(
         self,
         function: Function,
