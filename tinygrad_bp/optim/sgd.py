@@ -61,6 +61,6 @@ class SGD(Optimizer):
         """Return options that are checked, each and together."""
         options = super().checked(values)
         found = options.values
-        if found["nesterov"] and (found["momentum"] <= 0 or found["dampening"] != 0):
+        if found.get("nesterov") and not (found.get("momentum") and not found.get("dampening")):
             raise OptimizerError("nesterov needs momentum above 0 and dampening 0")
         return options
