@@ -95,8 +95,8 @@ class Draw:
         """The argument, from its base: arrays and tensors alike."""
         if self.layout == "transposed":
             return np.transpose(base)
-        # Not from the first entry on: NumPy 2.0 takes a result that lies right before such an
-        # array for one that overlaps it, and rounds differently then.
+        # The first entry is left out: if a result lies right before an array with negative strides,
+        # NumPy 2.0 thinks that the two overlap, and rounds differently.
         return base[..., :0:-2] if self.layout == "strided" else base
 
 

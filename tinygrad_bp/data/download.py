@@ -103,6 +103,7 @@ def _receive(url: str, timeout: float) -> Generator[tuple[bytes, int, int | None
     progress function, is no reason to ask the next mirror.
     """
     from http.client import HTTPException
+    from urllib.error import HTTPError
     from urllib.request import urlopen
 
     try:
@@ -116,5 +117,8 @@ def _receive(url: str, timeout: float) -> Generator[tuple[bytes, int, int | None
                 yield chunk, done, total
             if total is not None and done < total:
                 raise _MirrorError(f"broke off after {done} of {total} bytes")
+    except HTTPError as error:
+        error.close()  # it holds the answer's page, which nobody reads
+        raise _MirrorError(str(error)) from error
     except (OSError, HTTPException, ValueError) as error:
         raise _MirrorError(str(error) or type(error).__name__) from error
