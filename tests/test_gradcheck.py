@@ -381,6 +381,20 @@ def test_what_is_frozen_is_not_checked(rng: np.random.Generator) -> None:
     assert "'hidden1.weight' is not trained, so it was not checked" in report.coverage
 
 
+def test_a_loss_of_a_models_own_derivative(rng: np.random.Generator) -> None:
+    """As in a network that is trained on a differential equation."""
+    model = nn.MLP(3, 4, 1, activation=nn.Tanh(), rng=rng)
+    x = rng.normal(size=(2, 3))
+
+    def loss(u: Tensor, target: Array) -> Tensor:
+        slope = bp.grad(lambda t: np.sum(model(t)))(x)
+        return np.sum((slope - u) ** 2) + F.sum_squares(u, target)
+
+    report = check(model, loss, (x, np.ones((2, 1))), second_order=True)
+    assert report.ok, str(report)
+    assert report.method == "complex step"
+
+
 def test_dead_units_are_named(rng: np.random.Generator) -> None:
     model = nn.MLP(3, 4, 2, activation=nn.ReLU(), rng=rng)
     model[0].bias.data = np.array([5.0, -50.0, 5.0, 5.0])
@@ -710,6 +724,13 @@ HARD: dict[str, tuple[Callable[..., Any], list[Any]]] = {
     "huge beside tiny": (
         lambda a, b: 1e9 * np.sum(a) + 1e-9 * np.sum(np.sin(b)), [POINT, POINT]),
     "zero times x": (lambda x: x * 0.0, [POINT]),
+    "a gradient": (bp.grad(lambda t: np.sum(np.sin(t) * t)), [POINT]),
+    "a gradient of a closure": (
+        lambda x, w: bp.grad(lambda t: np.sum(np.sin(t * w)))(x), [POINT, POINT + 1]),
+    "a Hessian": (lambda x: bp.hessian(lambda t: np.sum(t**3 * x))(x), [POINT[:3]]),
+    "arguments by name": (
+        lambda x: np.sum(axis=0, a=np.stack(arrays=[x, x * x])) * np.clip(x, a_max=1, a_min=-1),
+        [POINT]),
 }  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from tinygrad_bp.gradcheck.verdicts import (
     weigh_kink,
     weigh_not_finite,
 )
+from tinygrad_bp.modes import no_grad
 
 __all__ = ["Comparison", "Progress"]
 
@@ -64,10 +65,11 @@ class Comparison:
 
     def _derivatives(self, chosen: list[Place]) -> Derivatives:
         rows = []
-        for done, (_, _, place) in enumerate(chosen, start=1):
-            rows.append(self.slope.along(place))
-            if self.progress is not None:
-                self.progress(done, len(chosen))
+        with no_grad():  # for all evaluations at once
+            for done, (_, _, place) in enumerate(chosen, start=1):
+                rows.append(self.slope.along(place))
+                if self.progress is not None:
+                    self.progress(done, len(chosen))
         return Derivatives(rows, self.slope.outputs)
 
     def _entries(self, chosen: list[Place], found: Derivatives, prefix: str) -> Iterator[Entry]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -13,10 +14,10 @@ from tinygrad_bp.backward import gradients
 from tinygrad_bp.containers import fill, leaves, named_leaves
 from tinygrad_bp.engine import Key, key_of
 from tinygrad_bp.errors import GradcheckError
-from tinygrad_bp.gradcheck.complex_step import Run
+from tinygrad_bp.gradcheck.complex_step import Perturbed, Run
 from tinygrad_bp.gradcheck.randomness import NumPyGlobal, PythonGlobal, Source, generators_of
 from tinygrad_bp.gradcheck.shaking import Shaker, sweep_shaken
-from tinygrad_bp.modes import enable_grad, no_grad, watched_by
+from tinygrad_bp.modes import enable_grad, mode, no_grad, watched_by
 from tinygrad_bp.nn import Module
 from tinygrad_bp.tensor import Tensor, array_of
 
@@ -59,6 +60,8 @@ class Subject:
 
     def split(self, flat: Any) -> list[Any]:
         """Cut a flat vector, plain or perturbed, into the inputs' shapes."""
+        if isinstance(flat, Perturbed):
+            return flat.pieces(self.split)
         starts = [0, *self.ends[:-1]]
         return [
             flat[start:end].reshape(shape)
@@ -183,17 +186,18 @@ class _Evaluation:
         # A copy, because the function may write to what it is given.
         plain = isinstance(self._flat, np.ndarray)
         self._given = subject.split(self._flat.copy() if plain else self._flat)
-        self._switch = enable_grad() if self._track else no_grad()
+        self._switch = _recording(self._track)
         self._switch.__enter__()
         try:
             output, inputs = subject.evaluate(self._given, self._track)
         except BaseException:
             self.__exit__()
             raise
-        self._given = [x.data for x in inputs]
+        if plain:
+            self._given = [x.data for x in inputs]
         return output, inputs
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(self, *exception: Any) -> None:
         subject = self._subject
         if isinstance(self._flat, np.ndarray):
             pairs = zip(self._given, subject.split(self._flat), strict=True)
@@ -202,6 +206,13 @@ class _Evaluation:
         subject.leave()
         for source, state in zip(subject.sources, self._states, strict=True):
             source.state = state
+
+
+def _recording(track: bool) -> AbstractContextManager[Any]:  # noqa: FBT001
+    """Return a context that records, or does not; if that is so already, one that costs nothing."""
+    if mode.get().recording == track:
+        return nullcontext()
+    return enable_grad() if track else no_grad()
 
 
 # --- what can be checked --------------------------------------------------------------------
@@ -310,7 +321,7 @@ def of_gradient(subject: Subject, weights: Vector, direction: Vector) -> Subject
 
 
 def _as_tensor(output: Any) -> Tensor:
-    if len(leaves(output)) != 1:
+    if not isinstance(output, Tensor) and len(leaves(output)) != 1:
         raise GradcheckError("the function must give one array; check its results one by one")
     result = output if isinstance(output, Tensor) else Tensor(output)
     if result.dtype.kind not in "fiub":

@@ -23,7 +23,10 @@ def _with_domain(function: Function, inside: Callable[[Any], Any]) -> Function:
     """Outside its real domain a function is nan, although the complex one goes on."""
 
     def limited(run: Run, x: Any) -> Any:
-        return np.where(inside(x.real), function(np.where(inside(x.real), x, 0.5)), np.nan)
+        good = inside(x.real)
+        if good.all():
+            return function(x)
+        return np.where(good, function(np.where(good, x, 0.5)), np.nan)
 
     return limited
 

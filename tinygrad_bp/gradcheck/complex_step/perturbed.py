@@ -67,6 +67,10 @@ class Perturbed(DuckArray):
     def __getitem__(self, index: Any) -> Perturbed:
         return _wrap(self._value[index], self.run)
 
+    def pieces(self, cut: Callable[[Complex], Sequence[Complex]]) -> list[Perturbed]:
+        """Return the parts that a function cuts the numbers into, at one call for all of them."""
+        return [_wrap(z, self.run) for z in cut(self._value)]
+
     def copy(self) -> Perturbed:
         """Return a copy."""
         return _wrap(self._value.copy(), self.run)

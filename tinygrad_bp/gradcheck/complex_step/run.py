@@ -33,9 +33,11 @@ class Run:
         self.jitter = jitter
         self.peak = 0.0  # the largest derivative on the way; noted with jitter only
 
-    def count(self, ties: Any) -> None:
-        """Count the places where the perturbation had to decide."""
-        self.ties += int(np.count_nonzero(ties))
+    def count(self, ties: Any) -> int:
+        """Count the places where the perturbation had to decide, and return how many they are."""
+        found = int(np.count_nonzero(ties))
+        self.ties += found
+        return found
 
     def note(self, derivative: Any) -> None:
         """Remember the largest derivative on the way."""

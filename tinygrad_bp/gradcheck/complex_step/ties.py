@@ -20,11 +20,12 @@ Function = Callable[..., Any]
 
 def _order(run: Run, a: Any, b: Any) -> Array:
     """Return the sign of a - b: by the real parts, and where they tie by the perturbation."""
-    real = np.sign(np.real(a) - np.real(b))
-    moved = np.sign(np.imag(a) - np.imag(b))
+    gap = np.subtract(a, b)
+    real, moved = gap.real, gap.imag
     tie = (real == 0) & (moved != 0)
-    run.count(tie)
-    return np.asarray(np.where(tie, run.side * moved, real))
+    if run.count(tie):
+        real = np.where(tie, run.side * moved, real)
+    return np.asarray(np.sign(real))
 
 
 def is_true(run: Run, a: Any) -> Any:
@@ -53,8 +54,10 @@ def _extreme(pick: int) -> Function:
     """Take maximum (1) or minimum (-1); nan wins, as in NumPy."""
 
     def choose(run: Run, a: Any, b: Any) -> Any:
-        lost = np.isnan(np.real(a)) | np.isnan(np.real(b))
-        return np.where(lost, a + b, np.where(pick * _order(run, a, b) >= 0, a, b))
+        lead = pick * _order(run, a, b)
+        lost = np.isnan(lead)
+        best = np.where(lead >= 0, a, b)
+        return np.where(lost, a + b, best) if lost.any() else best
 
     return choose
 
@@ -64,16 +67,18 @@ def _race(run: Run, pick: int, x: Any, axis: Any) -> tuple[Any, Any]:
 
     All others are infinitely far behind.
     """
-    best = (np.max if pick > 0 else np.min)(x.real, axis=axis, keepdims=True)
-    lead = np.where(x.real == best, pick * run.side * x.imag, -np.inf)
-    run.count((lead < np.max(lead, axis=axis, keepdims=True)) & (lead > -np.inf))
+    best = pick * (pick * x.real).max(axis=axis, keepdims=True)
+    won = x.real == best
+    lead = np.where(won, pick * run.side * x.imag, -np.inf)
+    if np.count_nonzero(won) > best.size:
+        run.count(won & (lead < lead.max(axis=axis, keepdims=True)))
     return best, lead
 
 
 def _extreme_along(pick: int) -> Function:
     def reduce(run: Run, x: Any, *, axis: Any, keepdims: bool) -> Any:
         best, lead = _race(run, pick, x, axis)
-        z = best + 1j * (pick * run.side * np.max(lead, axis=axis, keepdims=True))
+        z = best + 1j * (pick * run.side * lead.max(axis=axis, keepdims=True))
         return z if keepdims else np.squeeze(z, axis=axis) if axis is not None else z.reshape(())
 
     return reduce
