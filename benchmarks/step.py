@@ -124,12 +124,13 @@ def by_hand(problem: Problem, lr: float, dtype: Any = np.float32) -> Contestant:
         z = activations[-1] @ W_last.T
         z += b_last
         cost, delta = loss(z, y)
-        for (W, b), a in zip(reversed(layers), reversed(activations), strict=True):
+        for l in reversed(range(len(layers))):
+            (W, b), a = layers[l], activations[l]
             gradient_W, gradient_b = delta.T @ a, delta.sum(axis=0)
-            if a is not x:
+            if l:
                 delta = (delta @ W) * slope(a)
-            W -= lr * gradient_W  # noqa: PLW2901  (in place)
-            b -= lr * gradient_b  # noqa: PLW2901
+            W -= lr * gradient_W
+            b -= lr * gradient_b
         return cost
 
     return Contestant(measure.repeated(step), lambda: [W for W, _ in layers])
