@@ -4,8 +4,8 @@
                                     [--together] [--threads N] [--core N] [--json]
 
 The contestants are in `step.py`. Each of them has a process to itself, as it would in use: in one
-process (`--together`) they share a heap, and what one of them frees costs another page faults. The
-processes take turns, and are started afresh several times for every net.
+process (`--together`) they share a heap, and what one of them frees can cost another page faults.
+The processes take turns, and are started afresh several times for every net.
 """
 
 from __future__ import annotations
