@@ -202,6 +202,22 @@ def test_long_and_short_parameters_of_both_dtypes_step_alike(rng: np.random.Gene
             np.testing.assert_array_equal(p.grad.data, g)  # the step leaves gradients as they are
 
 
+@pytest.mark.parametrize("size", [2, 70_000])
+def test_a_gradient_changed_after_its_step_changes_no_later_step(size: int) -> None:
+    def run(factor: float) -> Tensor:
+        w = Tensor(np.linspace(1.0, 2.0, size), requires_grad=True)
+        optimizer = optim.SGD([w], lr=0.1, momentum=0.9)
+        for _ in range(3):
+            optimizer.zero_grad()
+            (w * w).sum().backward()
+            optimizer.step()
+            assert w.grad is not None
+            w.grad.data[...] *= factor
+        return w
+
+    np.testing.assert_array_equal(run(100.0).data, run(1.0).data)
+
+
 def test_optimiser_state_round_trip() -> None:
     def run(steps: int, optimizer: optim.SGD, w: Tensor) -> None:
         for _ in range(steps):

@@ -120,7 +120,7 @@ class _Evaluation:
             )
 
     def tied(self, found: Tensor | None, like: Tensor, *, nested: bool) -> Tensor:
-        """A derivative that was found, or zeros; for those outside, a function of them anyhow."""
+        """A derivative that was found, or zeros; if nested, always a function of those outside."""
         result = Tensor(np.zeros_like(like.data)) if found is None else found
         if nested and not result.requires_grad:
             with enable_grad():

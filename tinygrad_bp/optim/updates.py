@@ -1,7 +1,8 @@
 """What optimisers do to one parameter: pure functions, from its value and gradient to new ones.
 
 Each takes the value p, its gradient g, the moments that it keeps (None before the first step) and
-its options, and returns the new value and the new moments. Nothing is written in place.
+its options, and returns the new value and the new moments. Nothing is written in place, and no
+moment is the gradient's own array: whoever changes a gradient afterwards changes no moment.
 """
 
 from __future__ import annotations
@@ -39,6 +40,6 @@ def sgd(
         g = g + weight_decay * p
     if not momentum:
         return p - lr * g, velocity
-    velocity = g if velocity is None else momentum * velocity + (1 - dampening) * g
+    velocity = +g if velocity is None else momentum * velocity + (1 - dampening) * g  # + copies
     direction = g + momentum * velocity if nesterov else velocity
     return p - lr * direction, velocity
