@@ -1,0 +1,24 @@
+"""One table of every differentiable function: how it is called, and where it is smooth.
+
+A family a file, in the form that `calls` describes. `test_specs.py` runs the table,
+`test_closed_world.py` demands that nothing is missing from it.
+"""
+
+from specs.calls import Array, Call, Draw, Spec, differences
+from specs.elementwise import ELEMENTWISE
+from specs.indexing import INDEXING
+from specs.joining import JOINING
+from specs.learning import LEARNING
+from specs.linalg import LINALG
+from specs.reductions import REDUCTIONS
+from specs.shaping import SHAPING
+
+__all__ = ["CALLS", "SPECS", "Array", "Call", "Draw", "Spec", "differences"]
+
+SPECS = [
+    spec
+    for family in (ELEMENTWISE, REDUCTIONS, SHAPING, JOINING, INDEXING, LINALG, LEARNING)
+    for spec in family
+    if spec.calls
+]
+CALLS = [call for spec in SPECS for call in spec.calls]
