@@ -326,11 +326,9 @@ def test_refusals_name_what_to_do() -> None:
     with pytest.raises(errors.NotDifferentiableError, match=r"np\.sum"):
         np.add.reduce(t)
     with pytest.raises(errors.NotDifferentiableError, match="keyword"):
-        np.sum(t, initial=leaf(1.0))
-    with pytest.raises(errors.NotDifferentiableError, match="where"):
-        np.sum(t, where=np.array([True, False]))
+        np.exp(t, where=np.array([True, False]))
     with pytest.raises(errors.NotDifferentiableError, match="no derivative rule"):
-        np.linalg.svd(t.reshape(1, 2))
+        np.unique(t)
     with pytest.raises(errors.NotDifferentiableError, match="argument 0 of where"):
         np.where(t, 1.0, 2.0)
     with pytest.raises(errors.InPlaceError, match=r"np\.where"):

@@ -141,11 +141,7 @@ class Form:
         many: tuple[Any, ...] = ()
         if self.spread:
             args, many = (), tuple(args)
-        key = len(args), tuple(kwargs)
-        plan = self._plans.get(key)
-        if plan is None:
-            plan = self._plans[key] = self._plan(*key)
-        values = (*args, *kwargs.values())
+        plan, values = self._planned(args, kwargs)
         for name, place, default in plan.others:
             if not _is_default(values[place], default):  # type: ignore[index]
                 self._refuse(name)
@@ -156,6 +152,23 @@ class Form:
         elif self.many:
             arrays = tuple(arrays[0])
         return arrays, options
+
+    def takes(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
+        """Whether all that the rule does not know stands at its default."""
+        plan, values = self._planned(args, kwargs)
+        return all(
+            _is_default(values[place], default)  # type: ignore[index]
+            for _, place, default in plan.others
+        )
+
+    def _planned(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> tuple[_Plan, tuple[Any, ...]]:
+        key = len(args), tuple(kwargs)
+        plan = self._plans.get(key)
+        if plan is None:
+            plan = self._plans[key] = self._plan(*key)
+        return plan, (*args, *kwargs.values())
 
     def _plan(self, count: int, keywords: tuple[str, ...]) -> _Plan:
         by_position = [

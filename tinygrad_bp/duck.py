@@ -97,7 +97,7 @@ class DuckArray:
 
     def _call_as_written(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """Do what this kind of array does with a call as a user wrote it."""
-        return self._call(function, *normal_form(function, args, kwargs))
+        return self._call(*normal_form(function, args, kwargs))
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
         raise ConversionError(f"a {type(self).__name__} is no plain array, nor can it become one")
@@ -364,12 +364,18 @@ class DuckArray:
 
 def normal_form(
     function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
-) -> tuple[Sequence[Any], Mapping[str, Any]]:
-    """Return a call's arrays and options, as its rule wants them; as they are, if it has none."""
+) -> tuple[Callable[..., Any], Sequence[Any], Mapping[str, Any]]:
+    """Return what is called, with its arrays and options as a rule wants them.
+
+    That is the function itself, or what stands for it in calls that its own rule does not take. A
+    function without a rule gets its arguments as they are.
+    """
     rule = rules.get(function)
     if rule is None or not (rule.differentiable or rule.kind == "composite"):
-        return args, kwargs
-    return rule.form.bind(args, kwargs)
+        return function, args, kwargs
+    if rule.general is not None and not rule.form.takes(args, kwargs):
+        function = rule.general
+    return function, *rules[function].form.bind(args, kwargs)
 
 
 def defers(reader: DuckArray, arrays: Iterable[Any]) -> bool:

@@ -168,7 +168,7 @@ def record_as_written(
     """Call a function on tensors as a user wrote it; where nothing tracks, as NumPy would."""
     if not _anything_tracks(args, kwargs):
         return _call_untracked(function, args, kwargs)
-    return record(function, *normal_form(function, args, kwargs))
+    return record(*normal_form(function, args, kwargs))
 
 
 def _call_without_rule(

@@ -42,6 +42,7 @@ __all__ = [
     "constant",
     "custom_rule",
     "elementwise",
+    "general",
     "implementation_of",
     "kink",
     "linear",
@@ -143,6 +144,8 @@ class Rule:
         self.smooth = smooth
         self.hint = hint
         self.raises = raises
+        self.general: Function | None = None
+        """Stands for calls with arguments that this rule does not take, if they are rewritten."""
         self.why = self.remedy = ""
         self.kink: Kink | None = None
         self._declared = arrays
@@ -305,6 +308,20 @@ def composite(
     parameters without a default unless `arrays` names them, and options by keyword.
     """
     _add(Rule(function, "composite", rewritten=rewritten, arrays=arrays))
+
+
+def general(function: Function, rewritten: Function, *, arrays: Sequence[str] | None = None) -> None:
+    """Say how calls with arguments that a function's rule does not take are rewritten.
+
+    `rewritten` is made of functions that have rules, as for `composite`, and stands for the
+    function in such calls.
+
+    >>> from tinygrad_bp import Tensor
+    >>> np.sum(Tensor([1.0, 2.0]), where=[True, False], initial=5.0)
+    Tensor(6.)
+    """
+    rules[function].general = rewritten
+    rules[rewritten] = Rule(function, "composite", rewritten=rewritten, arrays=arrays)
 
 
 def constant(*functions: Function, smooth: Smooth | None = None) -> None:

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import math
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from tinygrad_bp.registry import Array, composite, kink, linear, primitive, remedy, rule, why
-from tinygrad_bp.rules.elementwise import quotient
+from tinygrad_bp.registry import (
+    Array,
+    composite,
+    general,
+    kink,
+    linear,
+    primitive,
+    remedy,
+    rule,
+    why,
+)
+from tinygrad_bp.rules.elementwise import cast, quotient
 
 __all__ = ["products_of_others"]
 
@@ -41,6 +51,29 @@ linear(
     np.sum,
     lambda g, y, x, *, axis, keepdims: np.broadcast_to(_spread(g, x, axis, keepdims), x.shape),
 )
+
+
+def _kept(a: Array, where: Array | bool, instead: float, dtype: Any = None) -> Array:
+    """The elements that count, in the dtype asked for; `instead` stands in the other places."""
+    chosen = a if where is True else np.where(where, a, instead)
+    return chosen if dtype is None else cast(chosen, dtype)
+
+
+def _sum(
+    a: Array,
+    *,
+    axis: Axis,
+    dtype: Any,
+    keepdims: bool,
+    initial: Array | None,
+    where: Array | bool,
+) -> Array:
+    total = np.sum(_kept(a, where, 0, dtype), axis=axis, keepdims=keepdims)
+    return total if initial is None else total + initial
+
+
+general(np.sum, _sum)
+
 linear(
     np.mean,
     lambda g, y, x, *, axis, keepdims: np.broadcast_to(
