@@ -310,7 +310,9 @@ def composite(
     _add(Rule(function, "composite", rewritten=rewritten, arrays=arrays))
 
 
-def general(function: Function, rewritten: Function, *, arrays: Sequence[str] | None = None) -> None:
+def general(
+    function: Function, rewritten: Function, *, arrays: Sequence[str] | None = None
+) -> None:
     """Say how calls with arguments that a function's rule does not take are rewritten.
 
     `rewritten` is made of functions that have rules, as for `composite`, and stands for the
