@@ -3,17 +3,26 @@
 Functions that NumPy lacks stand with their family, and can be had from here.
 """
 
-from tinygrad_bp.rules import constants, differences, refused, shaping  # noqa: F401  (tables alone)
+from tinygrad_bp.rules import (  # noqa: F401  (tables alone)
+    constants,
+    differences,
+    norms,
+    refused,
+    shaping,
+)
 from tinygrad_bp.rules.activations import log_softmax, logsumexp, relu, sigmoid, softmax
+from tinygrad_bp.rules.decompositions import thin_svd
 from tinygrad_bp.rules.elementwise import cast, identity, product, quotient, unvarying
 from tinygrad_bp.rules.indexing import getitem, scatter_add
 from tinygrad_bp.rules.linalg import affine
 from tinygrad_bp.rules.losses import one_hot, softmax_cross_entropy, sum_squares
 from tinygrad_bp.rules.reductions import products_of_others
+from tinygrad_bp.rules.solving import cofactors
 
 __all__ = [
     "affine",
     "cast",
+    "cofactors",
     "getitem",
     "identity",
     "log_softmax",
@@ -28,5 +37,6 @@ __all__ = [
     "softmax",
     "softmax_cross_entropy",
     "sum_squares",
+    "thin_svd",
     "unvarying",
 ]

@@ -11,13 +11,9 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from tinygrad_bp.registry import Array, Each, bilinear, composite, primitive, remedy, rule, why
+from tinygrad_bp.rules.matrices import mT
 
 __all__ = ["affine"]
-
-
-def _mT(a: Array) -> Array:
-    """Swap the last two axes."""
-    return np.swapaxes(a, -1, -2)
 
 
 def _matmul_left(g: Array, y: Array, a: Array, b: Array) -> Array:
@@ -25,15 +21,15 @@ def _matmul_left(g: Array, y: Array, a: Array, b: Array) -> Array:
         return g[..., None] * b
     if a.ndim == 1:
         return (b @ g[..., None])[..., 0]
-    return g @ _mT(b)
+    return g @ mT(b)
 
 
 def _matmul_right(g: Array, y: Array, a: Array, b: Array) -> Array:
     if b.ndim == 1:
-        return a * g if a.ndim == 1 else (_mT(a) @ g[..., None])[..., 0]
+        return a * g if a.ndim == 1 else (mT(a) @ g[..., None])[..., 0]
     if a.ndim == 1:
         return a[:, None] * g[..., None, :]
-    return _mT(a) @ g
+    return mT(a) @ g
 
 
 bilinear(np.matmul, _matmul_left, _matmul_right)
@@ -213,8 +209,8 @@ composite(np.linalg.vecdot, lambda x1, x2, *, axis: np.sum(x1 * x2, axis=axis))
 composite(np.linalg.matmul, lambda x1, x2: x1 @ x2)
 composite(np.linalg.outer, _outer)
 composite(np.linalg.tensordot, lambda x1, x2, *, axes: np.tensordot(x1, x2, axes=axes))
-composite(np.linalg.matrix_transpose, _mT)
-composite(np.matrix_transpose, _mT)
+composite(np.linalg.matrix_transpose, mT)
+composite(np.matrix_transpose, mT)
 if hasattr(np, "matvec"):
     composite(np.matvec, lambda x1, x2: np.matmul(x1, np.expand_dims(x2, -1))[..., 0])
     composite(np.vecmat, lambda x1, x2: np.matmul(np.expand_dims(x1, -2), x2)[..., 0, :])

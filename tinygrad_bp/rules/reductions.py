@@ -21,24 +21,24 @@ from tinygrad_bp.registry import (
 )
 from tinygrad_bp.rules.elementwise import cast, quotient
 
-__all__ = ["products_of_others"]
+__all__ = ["Axis", "axes_of", "products_of_others"]
 
 Axis: TypeAlias = int | tuple[int, ...] | None
 
 
-def _axes(x: Array, axis: Axis) -> tuple[int, ...]:
+def axes_of(x: Array, axis: Axis) -> tuple[int, ...]:
     """The axes that a reduction removes, counted from 0."""
     return tuple(range(x.ndim)) if axis is None else normalize_axis_tuple(axis, x.ndim)
 
 
 def _count(x: Array, axis: Axis) -> int:
     """How many elements go into one result."""
-    return math.prod(x.shape[a] for a in _axes(x, axis))
+    return math.prod(x.shape[a] for a in axes_of(x, axis))
 
 
 def _spread(g: Array, x: Array, axis: Axis, keepdims: bool) -> Array:
     """Give a reduced array back the axes it lost, each with length 1."""
-    return g if keepdims or axis is None else np.expand_dims(g, _axes(x, axis))
+    return g if keepdims or axis is None else np.expand_dims(g, axes_of(x, axis))
 
 
 def _share(x: Array, y: Array, axis: Axis, keepdims: bool) -> Array:
@@ -124,7 +124,7 @@ composite(products_of_others, _products_of_others)
 
 def _others(x: Array, axis: Axis) -> Array:
     """For each element, the product of all others that are multiplied with it."""
-    axes = _axes(x, axis)
+    axes = axes_of(x, axis)
     last = tuple(range(x.ndim - len(axes), x.ndim))
     moved = np.moveaxis(x, axes, last)
     kept = moved.shape[: x.ndim - len(axes)]
