@@ -11,20 +11,28 @@ from tinygrad_bp.rules import (  # noqa: F401  (tables alone)
     shaping,
 )
 from tinygrad_bp.rules.activations import log_softmax, logsumexp, relu, sigmoid, softmax
-from tinygrad_bp.rules.decompositions import thin_svd
+from tinygrad_bp.rules.decompositions import (
+    eigensystem,
+    eigenvectors,
+    singular_system,
+    singular_vectors,
+)
 from tinygrad_bp.rules.elementwise import cast, identity, product, quotient, unvarying
 from tinygrad_bp.rules.indexing import getitem, scatter_add
 from tinygrad_bp.rules.linalg import affine
 from tinygrad_bp.rules.losses import one_hot, softmax_cross_entropy, sum_squares
 from tinygrad_bp.rules.reductions import products_of_others
-from tinygrad_bp.rules.solving import cofactors
+from tinygrad_bp.rules.solving import cofactors, least_squares
 
 __all__ = [
     "affine",
     "cast",
     "cofactors",
+    "eigensystem",
+    "eigenvectors",
     "getitem",
     "identity",
+    "least_squares",
     "log_softmax",
     "logsumexp",
     "one_hot",
@@ -34,9 +42,10 @@ __all__ = [
     "relu",
     "scatter_add",
     "sigmoid",
+    "singular_system",
+    "singular_vectors",
     "softmax",
     "softmax_cross_entropy",
     "sum_squares",
-    "thin_svd",
     "unvarying",
 ]

@@ -1,8 +1,8 @@
 """Decompositions of matrices.
 
-Where eigenvalues or singular values are equal, their vectors are any basis of a space, and the
-gradient with respect to them is infinite: it comes out as inf or nan, with NumPy's warning. What is
-computed of the values alone keeps its gradient, as in PyTorch.
+Where eigenvalues or singular values are equal, their vectors are any basis of a space: a gradient
+that arrives at them comes out as inf or nan, with NumPy's warning. What is computed of the values
+alone keeps its gradient. Both are as in PyTorch.
 
 NumPy reads one triangle of a symmetric matrix, and so do the gradients: an entry stands for its
 mirror image, too, and receives both gradients; the other triangle receives 0. For a symmetric
@@ -19,8 +19,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_bp.errors import NotDifferentiableError
-from tinygrad_bp.registry import Array, composite, general, primitive, remedy, rule, why
-from tinygrad_bp.rules.elementwise import quotient
+from tinygrad_bp.registry import Array, composite, general, primitive, rule, why
 from tinygrad_bp.rules.matrices import (
     conj,
     diagonal_matrix,
@@ -31,20 +30,22 @@ from tinygrad_bp.rules.matrices import (
     onto_triangle,
 )
 
-__all__ = ["thin_svd"]
+__all__ = ["eigensystem", "eigenvectors", "singular_system", "singular_vectors"]
 
 EighResult: Any = type(np.linalg.eigh(np.eye(1)))
 QRResult: Any = type(np.linalg.qr(np.eye(1)))
 SVDResult: Any = type(np.linalg.svd(np.eye(1)))
 
 
-def _off_diagonal(a: Array) -> Array:
-    return np.where(np.eye(a.shape[-1], dtype=bool), 0, a)
-
-
 def _gaps(v: Array) -> Array:
     """v_j - v_i, at row i and column j."""
     return np.expand_dims(v, -2) - np.expand_dims(v, -1)
+
+
+def _over_gaps(a: Array, gaps: Array) -> Array:
+    """Divide what is beside the diagonal; the rest becomes 0."""
+    same = np.eye(a.shape[-1], dtype=bool)
+    return np.where(same, 0, a) / np.where(same, 1, gaps)
 
 
 def _diagonal(a: Array) -> Array:
@@ -72,19 +73,53 @@ def _upper_cholesky(a: Array, *, upper: bool) -> Array:
     return mH(lower) if upper else lower
 
 
-def _eigh_vjp(g: Any, y: Any, a: Array, *, UPLO: str) -> Array:  # noqa: N803  (NumPy's name)
-    """Giles, "Collected matrix derivative results", 2008, 3.1."""
-    values, vectors = y
-    turn = quotient(_off_diagonal(mT(vectors) @ g[1]), _gaps(values))
-    inner = diagonal_matrix(g[0]) + turn
-    return onto_triangle(conj(vectors) @ inner @ mT(vectors), lower=UPLO in "Ll")
+@primitive
+def eigensystem(a: Array, UPLO: str = "L") -> tuple[Array, Array]:  # noqa: N803  (NumPy's name)
+    """Return the eigenvalues of a symmetric matrix, and vectors that take no gradient themselves.
+
+    So the gradient of the values alone needs no gradient of vectors. `eigenvectors` has that.
+
+    >>> eigensystem(np.diag([4.0, 3.0]))[0]
+    array([3., 4.])
+    """
+    values, vectors = np.linalg.eigh(a, UPLO)
+    return values, vectors
 
 
-def _eigh_jvp(t: Array, y: Any, a: Array, *, UPLO: str) -> tuple[Array, Array]:  # noqa: N803
-    values, vectors = y
-    inner = mH(vectors) @ mirrored(t, lower=UPLO in "Ll") @ vectors
-    turn = quotient(_off_diagonal(inner), _gaps(values))
-    return np.real(_diagonal(inner)), vectors @ turn
+@primitive
+def eigenvectors(a: Array, values: Array, vectors: Array, UPLO: str = "L") -> Array:  # noqa: N803
+    """Return the vectors that `eigensystem` found, as a function of the matrix."""
+    return np.positive(vectors)
+
+
+def _eigenvalues_vjp(g: Any, y: Any, a: Array, *, UPLO: str) -> Array:  # noqa: N803
+    v = eigenvectors(a, *y, UPLO)
+    return onto_triangle(conj(v) * np.expand_dims(g[0], -2) @ mT(v), lower=UPLO in "Ll")
+
+
+def _eigenvalues_jvp(t: Array, y: Any, a: Array, *, UPLO: str) -> Any:  # noqa: N803
+    v = eigenvectors(a, *y, UPLO)
+    return np.real(_diagonal(mH(v) @ mirrored(t, lower=UPLO in "Ll") @ v)), None
+
+
+def _eigenvectors_vjp(
+    g: Array, y: Array, a: Array, values: Array, vectors: Array, *, UPLO: str  # noqa: N803
+) -> Array:
+    """Giles, "Collected matrix derivative results", 2008, section 3.1."""
+    turn = _over_gaps(mT(y) @ g, _gaps(values))
+    return onto_triangle(conj(y) @ turn @ mT(y), lower=UPLO in "Ll")
+
+
+def _eigenvectors_jvp(
+    t: Array, y: Array, a: Array, values: Array, vectors: Array, *, UPLO: str  # noqa: N803
+) -> Array:
+    inner = mH(y) @ mirrored(t, lower=UPLO in "Ll") @ y
+    return y @ _over_gaps(inner, _gaps(values))
+
+
+def _eigh(a: Array, *, UPLO: str) -> Any:  # noqa: N803
+    values, vectors = eigensystem(a, UPLO)
+    return EighResult(values, eigenvectors(a, values, vectors, UPLO))
 
 
 # --- orthogonal and triangular ---------------------------------------------------------------
@@ -136,15 +171,32 @@ def _qr(a: Array, *, mode: str) -> Any:
 
 
 @primitive
-def thin_svd(a: Array) -> tuple[Array, Array, Array]:
-    """Return U, s and Vᴴ of A = U Σ Vᴴ, as np.linalg.svd(a, full_matrices=False).
+def singular_system(a: Array) -> tuple[Array, Array, Array]:
+    """Return the singular values, and vectors that take no gradient themselves: s, U and Vᴴ.
 
-    >>> u, s, vh = thin_svd(np.diag([3.0, 4.0]))
-    >>> s
+    `singular_vectors` has their gradient.
+
+    >>> singular_system(np.diag([3.0, 4.0]))[0]
     array([4., 3.])
     """
     u, s, vh = np.linalg.svd(a, full_matrices=False)
-    return u, s, vh
+    return s, u, vh
+
+
+@primitive
+def singular_vectors(a: Array, s: Array, u: Array, vh: Array) -> tuple[Array, Array]:
+    """Return the vectors that `singular_system` found, as functions of the matrix."""
+    return np.positive(u), np.positive(vh)
+
+
+def _singular_values_vjp(g: Any, y: Any, a: Array) -> Array:
+    u, vh = singular_vectors(a, *y)
+    return conj(u) * np.expand_dims(g[0], -2) @ conj(vh)
+
+
+def _singular_values_jvp(t: Array, y: Any, a: Array) -> Any:
+    u, vh = singular_vectors(a, *y)
+    return np.real(_diagonal(mH(u) @ t @ mH(vh))), None, None
 
 
 def _squared_gaps(s: Array) -> Array:
@@ -152,48 +204,44 @@ def _squared_gaps(s: Array) -> Array:
     return _gaps(s) * (np.expand_dims(s, -2) + np.expand_dims(s, -1))
 
 
-def _turn(inner: Array, s: Array) -> Array:
-    """How vectors must turn to make a matrix diagonal again."""
-    return quotient(_off_diagonal(inner), _squared_gaps(s))
-
-
 def _phases(inner: Array, s: Array) -> Array:
     """The part of complex matrices that turns the phases of U against those of V."""
-    return diagonal_matrix(quotient(1j * np.imag(_diagonal(inner)), s))
+    return diagonal_matrix(1j * np.imag(_diagonal(inner)) / s)
 
 
-def _svd_vjp(g: Any, y: Any, a: Array) -> Array:
-    """Townsend, "Differentiating the singular value decomposition", 2016, with U and V thin."""
-    u, s, vh = y
-    gu, gvh = conj(g[0]), conj(g[2])
+def _singular_vectors_vjp(
+    g: Any, y: Any, a: Array, s: Array, u: Array, vh: Array
+) -> Array:
+    """Townsend, "Differentiating the singular value decomposition", 2016; conjugated within."""
+    u, vh = y  # the same numbers, but these move with the matrix
+    gu, gvh = conj(g[0]), conj(g[1])
     at_u, at_v = mH(u) @ gu, gvh @ mH(vh)
-    row, column = np.expand_dims(s, -2), np.expand_dims(s, -1)
-    inner = _turn(at_u - mH(at_u), s) * row + column * _turn(mH(at_v) - at_v, s)
-    inner = inner + diagonal_matrix(g[1])
+    row, column, gaps = np.expand_dims(s, -2), np.expand_dims(s, -1), _squared_gaps(s)
+    inner = _over_gaps(at_u - mH(at_u), gaps) * row + column * _over_gaps(mH(at_v) - at_v, gaps)
     if a.dtype.kind == "c":
         inner = inner + _phases(at_u, s)
     result = u @ inner @ vh
     if a.shape[-2] > s.shape[-1]:
-        result = result + quotient(gu - u @ at_u, row) @ vh
+        result = result + (gu - u @ at_u) / row @ vh
     if a.shape[-1] > s.shape[-1]:
-        result = result + u @ quotient(gvh - at_v @ vh, column)
+        result = result + u @ ((gvh - at_v @ vh) / column)
     return conj(result)
 
 
-def _svd_jvp(t: Array, y: Any, a: Array) -> tuple[Array, Array, Array]:
-    u, s, vh = y
+def _singular_vectors_jvp(t: Array, y: Any, a: Array, s: Array, u: Array, vh: Array) -> Any:
+    u, vh = y
     inner = mH(u) @ t @ mH(vh)
-    row, column = np.expand_dims(s, -2), np.expand_dims(s, -1)
+    row, column, gaps = np.expand_dims(s, -2), np.expand_dims(s, -1), _squared_gaps(s)
     left, right = inner * row, column * inner
-    turn_u = _turn(left + mH(left), s)
+    turn_u, turn_v = _over_gaps(left + mH(left), gaps), _over_gaps(right + mH(right), gaps)
     if a.dtype.kind == "c":
         turn_u = turn_u + _phases(inner, s)
-    du, dvh = u @ turn_u, -_turn(right + mH(right), s) @ vh
+    du, dvh = u @ turn_u, -turn_v @ vh
     if a.shape[-2] > s.shape[-1]:
-        du = du + quotient((t - u @ (mH(u) @ t)) @ mH(vh), row)
+        du = du + (t - u @ (mH(u) @ t)) @ mH(vh) / row
     if a.shape[-1] > s.shape[-1]:
-        dvh = dvh + quotient(mH(u) @ (t - (t @ mH(vh)) @ vh), column)
-    return du, np.real(_diagonal(inner)), dvh
+        dvh = dvh + mH(u) @ (t - (t @ mH(vh)) @ vh) / column
+    return du, dvh
 
 
 def _svd(a: Array, *, full_matrices: bool, compute_uv: bool, hermitian: bool) -> Any:
@@ -205,7 +253,8 @@ def _svd(a: Array, *, full_matrices: bool, compute_uv: bool, hermitian: bool) ->
             "matrix does not determine: pass full_matrices=False, or detach() the tensors"
         )
     else:
-        u, s, vh = thin_svd(a)
+        s, *vectors = singular_system(a)
+        u, vh = singular_vectors(a, s, *vectors)
     return SVDResult(u, s, vh) if compute_uv else s
 
 
@@ -221,19 +270,27 @@ def _symmetric_svd(a: Array) -> tuple[Array, Array, Array]:
 # fmt: off
 rule(np.linalg.cholesky, vjp=_cholesky_vjp, jvp=_cholesky_jvp)
 general(np.linalg.cholesky, _upper_cholesky)
-rule(np.linalg.eigh, vjp=_eigh_vjp, jvp=_eigh_jvp)
-composite(np.linalg.eigvalsh, lambda a, *, UPLO: np.linalg.eigh(a, UPLO)[0])
+rule(eigensystem, vjp=_eigenvalues_vjp, jvp=_eigenvalues_jvp, flat=(1,))
+rule(eigenvectors,
+     vjp=(_eigenvectors_vjp, "flat", "flat"), jvp=(_eigenvectors_jvp, "flat", "flat"))
+composite(np.linalg.eigh, _eigh)
+composite(np.linalg.eigvalsh, lambda a, *, UPLO: eigensystem(a, UPLO)[0])
 rule(np.linalg.qr, vjp=_qr_vjp, jvp=_qr_jvp)
 general(np.linalg.qr, _qr)
-rule(thin_svd, vjp=_svd_vjp, jvp=_svd_jvp)
+rule(singular_system, vjp=_singular_values_vjp, jvp=_singular_values_jvp, flat=(1, 2))
+rule(singular_vectors,
+     vjp=(_singular_vectors_vjp, "flat", "flat", "flat"),
+     jvp=(_singular_vectors_jvp, "flat", "flat", "flat"))
 composite(np.linalg.svd, _svd)
-composite(np.linalg.svdvals, lambda x: thin_svd(x)[1])
+composite(np.linalg.svdvals, lambda x: singular_system(x)[0])
 
 why("From L Lᵀ = A: the factor moves by L times the lower half of L⁻¹ dA L⁻ᵀ.", np.linalg.cholesky)
-why("An eigenvalue moves by what A does to its vector; vectors turn towards each other, the more "
-    "the closer their eigenvalues are.", np.linalg.eigh)
+why("An eigenvalue moves by what the change of A does to its vector.", eigensystem)
+why("Vectors turn towards each other, the more the closer their eigenvalues are.", eigenvectors)
 why("From QR = A: what is below the diagonal of Qᵀ dA R⁻¹ turns Q, what is above changes R.",
     np.linalg.qr)
-why("A singular value moves by what A does between its two vectors; vectors turn towards each "
-    "other, the more the closer their singular values are.", thin_svd)
+why("A singular value moves by what the change of A does between its two vectors.",
+    singular_system)
+why("Vectors turn towards each other, the more the closer their singular values are.",
+    singular_vectors)
 # fmt: on

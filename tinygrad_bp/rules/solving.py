@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_bp.registry import Array, composite, general, primitive, remedy, rule, why
+from tinygrad_bp.registry import Array, composite, general, primitive, rule, why
 from tinygrad_bp.rules.elementwise import identity, unvarying
 from tinygrad_bp.rules.matrices import conj, mH, mirrored, mT
 from tinygrad_bp.rules.reductions import products_of_others
 
-__all__ = ["cofactors"]
+__all__ = ["cofactors", "least_squares"]
 
 
 # --- determinants ---------------------------------------------------------------------------
@@ -124,8 +124,20 @@ def _pinv(a: Array, *, rcond: Any, hermitian: bool, rtol: Any) -> Array:
     return mH(vh) * np.expand_dims(reciprocals, -2) @ mH(u)
 
 
+@primitive
+def least_squares(a: Array, b: Array) -> tuple[Array, Array, Array]:
+    """Return the first three results of np.linalg.lstsq: the solution, residuals and the rank.
+
+    >>> x, residuals, rank = least_squares(np.ones((2, 1)), np.array([1.0, 2.0]))
+    >>> x, residuals, int(rank)
+    (array([1.5]), array([0.5]), 1)
+    """
+    x, residuals, rank, _ = np.linalg.lstsq(a, b)
+    return x, residuals, rank
+
+
 def _least(a: Array, b: Array) -> Array:
-    return np.linalg.lstsq(a, b)[0]
+    return least_squares(a, b)[0]
 
 
 def _misses(y: Any, a: Array, b: Array) -> tuple[Array, Array]:
@@ -141,8 +153,6 @@ def _lstsq_vjp_of_matrix(g: Any, y: Any, a: Array, b: Array) -> Array:
     gb = _least(mT(a), gx)
     beside = conj(gx - mT(a) @ gb)  # none if the columns of A are independent
     ga = conj(miss) @ mT(_least(a, conj(gb))) + _least(mT(a), conj(x)) @ mT(beside) - gb @ mT(x)
-    u, _, vh = np.linalg.svd(a, full_matrices=False)
-    ga = ga + conj(u) * g[3] @ conj(vh)
     return ga - 2 * g[1] * conj(miss) @ mT(x) if y[1].size else ga
 
 
@@ -165,15 +175,13 @@ def _lstsq_jvp_of_matrix(t: Array, y: Any, a: Array, b: Array) -> Any:
     moved = -(t @ x)
     beside = mH(t) @ _least(mH(a), x)
     dx = _least(a, moved + _least(mH(a), mH(t) @ miss) - a @ beside) + beside
-    u, _, vh = np.linalg.svd(a, full_matrices=False)
-    ds = np.real(np.diagonal(mH(u) @ t @ mH(vh), axis1=-2, axis2=-1))
-    return _as_given(dx, b), _residuals_moved(y, miss, moved), None, ds
+    return _as_given(dx, b), _residuals_moved(y, miss, moved), None
 
 
 def _lstsq_jvp_of_right_side(t: Array, y: Any, a: Array, b: Array) -> Any:
     moved = _columns(t, b)
     residuals = _residuals_moved(y, _misses(y, a, b)[1], moved)
-    return _as_given(_least(a, moved), b), residuals, None, np.zeros_like(y[3])
+    return _as_given(_least(a, moved), b), residuals, None
 
 
 # fmt: off
@@ -192,7 +200,7 @@ rule(np.linalg.solve,
      broadcasts=True)
 rule(np.linalg.pinv, vjp=_pinv_vjp, jvp=_pinv_jvp)
 general(np.linalg.pinv, _pinv)
-rule(np.linalg.lstsq, flat=(2,),
+rule(least_squares, flat=(2,),
      vjp=(_lstsq_vjp_of_matrix, _lstsq_vjp_of_right_side),
      jvp=(_lstsq_jvp_of_matrix, _lstsq_jvp_of_right_side))
 
@@ -206,7 +214,7 @@ why("The right side receives the solution of the transposed equations; the matri
 why("As for an inverse, and what A does not reach adds its part, since A⁺ is the shortest way "
     "back.", np.linalg.pinv)
 why("The solution is A⁺ b, and moves as A⁺ does; the residuals are smallest there, so they move "
-    "as if the solution stood still.", np.linalg.lstsq)
+    "as if the solution stood still.", least_squares)
 # fmt: on
 
 
@@ -284,3 +292,4 @@ composite(np.linalg.multi_dot, _multi_dot)
 composite(np.linalg.tensorinv, _tensorinv)
 composite(np.linalg.tensorsolve, _tensorsolve)
 composite(np.linalg.cond, _cond)
+composite(np.linalg.lstsq, lambda a, b: (*least_squares(a, b), np.linalg.svdvals(a)))
