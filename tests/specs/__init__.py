@@ -10,6 +10,7 @@ from specs.indexing import INDEXING
 from specs.joining import JOINING
 from specs.learning import LEARNING
 from specs.linalg import LINALG
+from specs.matrices import MATRICES
 from specs.reductions import REDUCTIONS
 from specs.shaping import SHAPING
 
@@ -17,7 +18,7 @@ __all__ = ["CALLS", "SPECS", "Array", "Call", "Draw", "Spec", "differences"]
 
 SPECS = [
     spec
-    for family in (ELEMENTWISE, REDUCTIONS, SHAPING, JOINING, INDEXING, LINALG, LEARNING)
+    for family in (ELEMENTWISE, REDUCTIONS, SHAPING, JOINING, INDEXING, LINALG, MATRICES, LEARNING)
     for spec in family
     if spec.calls
 ]

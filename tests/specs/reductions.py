@@ -22,8 +22,6 @@ REDUCTIONS = [
         np.std, Apart(), call(x(2, 3), axis=1, ddof=1), call(x(2, 3), ddof=2, keepdims=True),
         axes=(None, -1, (0, 2), (-1, 1, 0)), single=False,
     ),
-    reduction(np.linalg.norm, nonzero, axes=(None, 0, -1, (0, 2), (1,)), empty=True),
-    reduction(np.linalg.vector_norm, nonzero, empty=True),
     Spec(
         np.cumsum,
         *(call(x(2, 3), axis=axis) for axis in (None, 0, 1, -1)),

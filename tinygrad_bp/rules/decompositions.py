@@ -74,7 +74,7 @@ def _upper_cholesky(a: Array, *, upper: bool) -> Array:
 
 
 @primitive
-def eigensystem(a: Array, UPLO: str = "L") -> tuple[Array, Array]:  # noqa: N803  (NumPy's name)
+def eigensystem(a: Array, UPLO: str = "L") -> tuple[Array, Array]:
     """Return the eigenvalues of a symmetric matrix, and vectors that take no gradient themselves.
 
     So the gradient of the values alone needs no gradient of vectors. `eigenvectors` has that.
@@ -87,23 +87,29 @@ def eigensystem(a: Array, UPLO: str = "L") -> tuple[Array, Array]:  # noqa: N803
 
 
 @primitive
-def eigenvectors(a: Array, values: Array, vectors: Array, UPLO: str = "L") -> Array:  # noqa: N803
+def eigenvectors(a: Array, values: Array, vectors: Array, UPLO: str = "L") -> Array:
     """Return the vectors that `eigensystem` found, as a function of the matrix."""
     return np.positive(vectors)
 
 
-def _eigenvalues_vjp(g: Any, y: Any, a: Array, *, UPLO: str) -> Array:  # noqa: N803
+def _eigenvalues_vjp(g: Any, y: Any, a: Array, *, UPLO: str) -> Array:
     v = eigenvectors(a, *y, UPLO)
     return onto_triangle(conj(v) * np.expand_dims(g[0], -2) @ mT(v), lower=UPLO in "Ll")
 
 
-def _eigenvalues_jvp(t: Array, y: Any, a: Array, *, UPLO: str) -> Any:  # noqa: N803
+def _eigenvalues_jvp(t: Array, y: Any, a: Array, *, UPLO: str) -> Any:
     v = eigenvectors(a, *y, UPLO)
     return np.real(_diagonal(mH(v) @ mirrored(t, lower=UPLO in "Ll") @ v)), None
 
 
 def _eigenvectors_vjp(
-    g: Array, y: Array, a: Array, values: Array, vectors: Array, *, UPLO: str  # noqa: N803
+    g: Array,
+    y: Array,
+    a: Array,
+    values: Array,
+    vectors: Array,
+    *,
+    UPLO: str,
 ) -> Array:
     """Giles, "Collected matrix derivative results", 2008, section 3.1."""
     turn = _over_gaps(mT(y) @ g, _gaps(values))
@@ -111,13 +117,19 @@ def _eigenvectors_vjp(
 
 
 def _eigenvectors_jvp(
-    t: Array, y: Array, a: Array, values: Array, vectors: Array, *, UPLO: str  # noqa: N803
+    t: Array,
+    y: Array,
+    a: Array,
+    values: Array,
+    vectors: Array,
+    *,
+    UPLO: str,
 ) -> Array:
     inner = mH(y) @ mirrored(t, lower=UPLO in "Ll") @ y
     return y @ _over_gaps(inner, _gaps(values))
 
 
-def _eigh(a: Array, *, UPLO: str) -> Any:  # noqa: N803
+def _eigh(a: Array, *, UPLO: str) -> Any:
     values, vectors = eigensystem(a, UPLO)
     return EighResult(values, eigenvectors(a, values, vectors, UPLO))
 
@@ -209,9 +221,7 @@ def _phases(inner: Array, s: Array) -> Array:
     return diagonal_matrix(1j * np.imag(_diagonal(inner)) / s)
 
 
-def _singular_vectors_vjp(
-    g: Any, y: Any, a: Array, s: Array, u: Array, vh: Array
-) -> Array:
+def _singular_vectors_vjp(g: Any, y: Any, a: Array, s: Array, u: Array, vh: Array) -> Array:
     """Townsend, "Differentiating the singular value decomposition", 2016; conjugated within."""
     u, vh = y  # the same numbers, but these move with the matrix
     gu, gvh = conj(g[0]), conj(g[1])

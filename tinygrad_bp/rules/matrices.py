@@ -9,7 +9,7 @@ from tinygrad_bp.registry import Array
 __all__ = ["conj", "diagonal_matrix", "halved", "mH", "mT", "mirrored", "onto_triangle"]
 
 
-def mT(a: Array) -> Array:  # noqa: N802  (NumPy's name)
+def mT(a: Array) -> Array:
     """Swap the last two axes."""
     return np.swapaxes(a, -1, -2)
 
@@ -19,7 +19,7 @@ def conj(a: Array) -> Array:
     return np.conjugate(a) if a.dtype.kind == "c" else a
 
 
-def mH(a: Array) -> Array:  # noqa: N802
+def mH(a: Array) -> Array:
     """Swap the last two axes and conjugate."""
     return conj(mT(a))
 

@@ -147,7 +147,7 @@ def _misses(y: Any, a: Array, b: Array) -> tuple[Array, Array]:
 
 
 def _lstsq_vjp_of_matrix(g: Any, y: Any, a: Array, b: Array) -> Array:
-    """x = A⁺ b, by the rule of A⁺; residuals move as if x stood still, since it is the best."""
+    """X = A⁺ b, by the rule of A⁺; residuals move as if x stood still, since it is the best."""
     x, miss = _misses(y, a, b)
     gx = _columns(g[0], b)
     gb = _least(mT(a), gx)
@@ -239,7 +239,12 @@ def _cheapest(sizes: tuple[int, ...]) -> tuple[int, int]:
     if len(sizes) <= 2:
         return 0, 0
     return min(
-        (_cheapest(sizes[: k + 1])[0] + _cheapest(sizes[k:])[0] + sizes[0] * sizes[k] * sizes[-1], k)
+        (
+            _cheapest(sizes[: k + 1])[0]
+            + _cheapest(sizes[k:])[0]
+            + sizes[0] * sizes[k] * sizes[-1],
+            k,
+        )
         for k in range(1, len(sizes) - 1)
     )
 
