@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_bp.registry import name_of
+from tinygrad_bp.registry import name_of, rules
 
 Array = Any
 Shape = tuple[int, ...]
@@ -129,6 +129,13 @@ class Call:
     @property
     def draws(self) -> list[Draw]:
         return list(_draws(self.args))
+
+    @property
+    def has_a_rule(self) -> bool:
+        """Whether a rule of its own differentiates it; other calls are rewritten."""
+        rule = rules[self.function]
+        rewritten = rule.general is not None and not rule.form.takes(self.args, self.options)
+        return rule.differentiable and not rewritten
 
     def bases(self, dtype: Any = np.float64) -> list[Array]:
         """Values for all drawn arguments, the same ones every time."""

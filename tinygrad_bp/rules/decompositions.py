@@ -82,7 +82,7 @@ def eigensystem(a: Array, UPLO: str = "L") -> tuple[Array, Array]:
     >>> eigensystem(np.diag([4.0, 3.0]))[0]
     array([3., 4.])
     """
-    values, vectors = np.linalg.eigh(a, UPLO)
+    values, vectors = np.linalg.eigh(a, UPLO)  # type: ignore[call-overload]
     return values, vectors
 
 
@@ -93,12 +93,12 @@ def eigenvectors(a: Array, values: Array, vectors: Array, UPLO: str = "L") -> Ar
 
 
 def _eigenvalues_vjp(g: Any, y: Any, a: Array, *, UPLO: str) -> Array:
-    v = eigenvectors(a, *y, UPLO)
+    v = eigenvectors(a, y[0], y[1], UPLO)
     return onto_triangle(conj(v) * np.expand_dims(g[0], -2) @ mT(v), lower=UPLO in "Ll")
 
 
 def _eigenvalues_jvp(t: Array, y: Any, a: Array, *, UPLO: str) -> Any:
-    v = eigenvectors(a, *y, UPLO)
+    v = eigenvectors(a, y[0], y[1], UPLO)
     return np.real(_diagonal(mH(v) @ mirrored(t, lower=UPLO in "Ll") @ v)), None
 
 
@@ -221,7 +221,9 @@ def _phases(inner: Array, s: Array) -> Array:
     return diagonal_matrix(1j * np.imag(_diagonal(inner)) / s)
 
 
-def _singular_vectors_vjp(g: Any, y: Any, a: Array, s: Array, u: Array, vh: Array) -> Array:
+def _singular_vectors_vjp(  # noqa: PLR0917  (as rules are called)
+    g: Any, y: Any, a: Array, s: Array, u: Array, vh: Array
+) -> Array:
     """Townsend, "Differentiating the singular value decomposition", 2016; conjugated within."""
     u, vh = y  # the same numbers, but these move with the matrix
     gu, gvh = conj(g[0]), conj(g[1])
@@ -238,7 +240,9 @@ def _singular_vectors_vjp(g: Any, y: Any, a: Array, s: Array, u: Array, vh: Arra
     return conj(result)
 
 
-def _singular_vectors_jvp(t: Array, y: Any, a: Array, s: Array, u: Array, vh: Array) -> Any:
+def _singular_vectors_jvp(  # noqa: PLR0917
+    t: Array, y: Any, a: Array, s: Array, u: Array, vh: Array
+) -> Any:
     u, vh = y
     inner = mH(u) @ t @ mH(vh)
     row, column, gaps = np.expand_dims(s, -2), np.expand_dims(s, -1), _squared_gaps(s)
