@@ -17,6 +17,7 @@ from specs import CALLS, Call, differences
 import tinygrad_bp as bp
 from tinygrad_bp import Tensor, errors, nn
 from tinygrad_bp import functional as F
+from tinygrad_bp import rules as own
 from tinygrad_bp.gradcheck import Verdict, check, check_vjp
 from tinygrad_bp.gradcheck.mutants import plant
 from tinygrad_bp.gradcheck.numerical import by_complex_step, by_differences, goes_through
@@ -320,6 +321,15 @@ def test_at_a_jump_the_complex_step_leaves_it_to_differences(function: Any, at: 
 # --- the complex step, on its own --------------------------------------------------------------
 
 
+# NumPy conjugates in these, or orders by size, so of complex numbers they are other functions.
+NOT_FOLLOWED = {
+    np.linalg.cholesky, np.linalg.eigh, np.linalg.eigvalsh, np.linalg.lstsq, np.linalg.pinv,
+    np.linalg.qr, np.linalg.slogdet, np.linalg.svd, np.linalg.svdvals, own.cofactors,
+    own.eigensystem, own.eigenvectors, own.least_squares, own.singular_system, own.singular_vectors,
+}  # fmt: skip
+FOLLOWED_IN_PART = {np.linalg.cond, np.linalg.matrix_norm, np.linalg.norm}  # by singular values
+
+
 def test_the_complex_step_follows_every_function() -> None:
     """It needs no rule to do so, and finds the slopes that differences find."""
     for call in CALLS:
@@ -334,7 +344,10 @@ def test_the_complex_step_follows_every_function() -> None:
         x = np.concatenate([base.ravel() for base in bases])
         u = np.random.default_rng(0).uniform(-1, 1, x.size)
         with np.errstate(all="ignore"):
-            assert goes_through(f, x), str(call)
+            if not goes_through(f, x):
+                assert call.function in NOT_FOLLOWED | FOLLOWED_IN_PART, str(call)
+                continue
+            assert call.function not in NOT_FOLLOWED, str(call)
             found = by_complex_step(f, x, u).value
             slopes = differences(lambda point, f=f: f(*point), [x], [u])
         gap = np.abs(found - slopes).max(initial=0.0)

@@ -6,6 +6,7 @@ A family a file, in the form that `calls` describes. `test_specs.py` runs the ta
 
 from specs.calls import Array, Call, Draw, Spec, differences
 from specs.elementwise import ELEMENTWISE
+from specs.fourier import FOURIER
 from specs.indexing import INDEXING
 from specs.joining import JOINING
 from specs.learning import LEARNING
@@ -18,7 +19,7 @@ __all__ = ["CALLS", "SPECS", "Array", "Call", "Draw", "Spec", "differences"]
 
 SPECS = [
     spec
-    for family in (ELEMENTWISE, REDUCTIONS, SHAPING, JOINING, INDEXING, LINALG, MATRICES, LEARNING)
+    for family in (ELEMENTWISE, REDUCTIONS, SHAPING, JOINING, INDEXING, LINALG, MATRICES, FOURIER, LEARNING)
     for spec in family
     if spec.calls
 ]

@@ -6,6 +6,7 @@ Functions that NumPy lacks stand with their family, and can be had from here.
 from tinygrad_bp.rules import (  # noqa: F401  (tables alone)
     constants,
     differences,
+    fourier,
     norms,
     refused,
     shaping,

@@ -192,7 +192,8 @@ _ANALYTIC: set[Function] = {
     np.flip, np.roll, np.tril, np.triu, np.broadcast_to, np.concatenate, np.stack, np.copy,
     np.take, np.take_along_axis, np.vstack, np.hstack, np.column_stack, np.diagonal,
     np.trace, np.diff, np.outer, np.tensordot, np.dot, np.inner, np.kron,
-    own.getitem, own.scatter_add,
+    np.linalg.inv, np.linalg.det, np.linalg.solve, np.linalg.matrix_power, np.linalg.multi_dot,
+    np.linalg.tensorinv, np.linalg.tensorsolve, own.getitem, own.scatter_add,
 }  # fmt: skip
 
 _OWN: dict[Function, Function] = {
