@@ -17,9 +17,21 @@ from specs.shaping import SHAPING
 
 __all__ = ["CALLS", "SPECS", "Array", "Call", "Draw", "Spec", "differences"]
 
+# fmt: off
+
 SPECS = [
     spec
-    for family in (ELEMENTWISE, REDUCTIONS, SHAPING, JOINING, INDEXING, LINALG, MATRICES, FOURIER, LEARNING)
+    for family in (
+        ELEMENTWISE,
+        REDUCTIONS,
+        SHAPING,
+        JOINING,
+        INDEXING,
+        LINALG,
+        MATRICES,
+        FOURIER,
+        LEARNING,
+    )
     for spec in family
     if spec.calls
 ]
