@@ -207,7 +207,8 @@ class Form:
         (['x'], {'axis': 0})
         """
         if self.function is np.einsum:
-            return [options["subscripts"], *arrays], {}
+            subscripts, options = options["subscripts"], {"optimize": options["optimize"]}
+            arrays = [subscripts, *arrays]
         if self.many and not self.spread:
             arrays = [list(arrays)]
         args: list[Any] = list(arrays)

@@ -17,8 +17,6 @@ from specs.shaping import SHAPING
 
 __all__ = ["CALLS", "SPECS", "Array", "Call", "Draw", "Spec", "differences"]
 
-# fmt: off
-
 SPECS = [
     spec
     for family in (

@@ -6,6 +6,8 @@ import numpy as np
 
 from specs.calls import Newer, Spec, call, strided, transposed, x
 
+ORDERS = (True, "optimal", ["einsum_path", (1, 2), (0, 1)])
+
 # fmt: off
 
 LINALG = [
@@ -33,6 +35,8 @@ LINALG = [
         call("ij,ij->ij", x(1, 3), x(2, 3)), call("ij,ij->i", x(2, 1), x(2, 3)),
         call("i,i->", x(1), x(3)), call("i,i->", x(0), x(0)), call("i,i", x(3), np.arange(3.0)),
         call("ij,ij->ij", transposed(2, 3), x(2, 3)),
+        *(call("ij,jk,kl->il", x(2, 3), x(3, 4), x(4, 2), optimize=how) for how in ORDERS),
+        call(x(2, 3), [0, 1], x(3, 2), [1, 2], [0, 2], optimize=True),
     ),
     Spec(
         np.dot,

@@ -12,18 +12,15 @@ from tinygrad_bp.rules import (  # noqa: F401  (tables alone)
     shaping,
 )
 from tinygrad_bp.rules.activations import log_softmax, logsumexp, relu, sigmoid, softmax
-from tinygrad_bp.rules.decompositions import (
-    eigensystem,
-    eigenvectors,
-    singular_system,
-    singular_vectors,
-)
+from tinygrad_bp.rules.decompositions import singular_system, singular_vectors
+from tinygrad_bp.rules.eigen import eigensystem, eigenvectors
 from tinygrad_bp.rules.elementwise import cast, identity, product, quotient, unvarying
 from tinygrad_bp.rules.indexing import getitem, scatter_add
+from tinygrad_bp.rules.least_squares import least_squares
 from tinygrad_bp.rules.linalg import affine
 from tinygrad_bp.rules.losses import one_hot, softmax_cross_entropy, sum_squares
 from tinygrad_bp.rules.reductions import products_of_others
-from tinygrad_bp.rules.solving import cofactors, least_squares
+from tinygrad_bp.rules.solving import cofactors
 
 __all__ = [
     "affine",

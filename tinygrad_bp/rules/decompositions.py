@@ -1,15 +1,11 @@
-"""Decompositions of matrices.
+"""Cholesky, QR and singular value decompositions.
 
-Where eigenvalues or singular values are equal, their vectors are any basis of a space: a gradient
-that arrives at them comes out as inf or nan, with NumPy's warning. What is computed of the values
-alone keeps its gradient. Both are as in PyTorch.
+NumPy reads one triangle of a symmetric matrix, and so do the gradients of `cholesky`, `eigh` and
+`eigvalsh`: an entry stands for its mirror image, too, and receives both gradients; the other
+triangle receives 0. Where the matrix is made of something else that keeps it symmetric, this comes
+to the same as a symmetric gradient.
 
-NumPy reads one triangle of a symmetric matrix, and so do the gradients: an entry stands for its
-mirror image, too, and receives both gradients; the other triangle receives 0. For a symmetric
-matrix that is a function of something else this comes to the same as a symmetric gradient.
-
-Formulas of complex matrices hold for functions that do not depend on the phases of the vectors,
-which are not determined.
+What is said of equal eigenvalues, and of phases, in `eigen` holds for singular values as well.
 """
 
 from __future__ import annotations
@@ -22,37 +18,24 @@ from tinygrad_bp.errors import NotDifferentiableError
 from tinygrad_bp.registry import Array, composite, general, primitive, rule, why
 from tinygrad_bp.rules.matrices import (
     conj,
+    diagonal,
     diagonal_matrix,
+    gaps_of,
     halved,
     mH,
     mirrored,
     mT,
     onto_triangle,
+    over_gaps,
 )
 
-__all__ = ["eigensystem", "eigenvectors", "singular_system", "singular_vectors"]
+__all__ = ["singular_system", "singular_vectors"]
 
-EighResult: Any = type(np.linalg.eigh(np.eye(1)))
 QRResult: Any = type(np.linalg.qr(np.eye(1)))
 SVDResult: Any = type(np.linalg.svd(np.eye(1)))
 
 
-def _gaps(v: Array) -> Array:
-    """v_j - v_i, at row i and column j."""
-    return np.expand_dims(v, -2) - np.expand_dims(v, -1)
-
-
-def _over_gaps(a: Array, gaps: Array) -> Array:
-    """Divide what is beside the diagonal; the rest becomes 0."""
-    same = np.eye(a.shape[-1], dtype=bool)
-    return np.where(same, 0, a) / np.where(same, 1, gaps)
-
-
-def _diagonal(a: Array) -> Array:
-    return np.diagonal(a, axis1=-2, axis2=-1)
-
-
-# --- symmetric matrices ---------------------------------------------------------------------
+# --- positive definite matrices ---------------------------------------------------------------------
 
 
 def _cholesky_vjp(g: Array, y: Array, a: Array) -> Array:
@@ -71,67 +54,6 @@ def _cholesky_jvp(t: Array, y: Array, a: Array) -> Array:
 def _upper_cholesky(a: Array, *, upper: bool) -> Array:
     lower = np.linalg.cholesky(mH(a) if upper else a)
     return mH(lower) if upper else lower
-
-
-@primitive
-def eigensystem(a: Array, UPLO: str = "L") -> tuple[Array, Array]:
-    """Return the eigenvalues of a symmetric matrix, and vectors that take no gradient themselves.
-
-    So the gradient of the values alone needs no gradient of vectors. `eigenvectors` has that.
-
-    >>> eigensystem(np.diag([4.0, 3.0]))[0]
-    array([3., 4.])
-    """
-    values, vectors = np.linalg.eigh(a, UPLO)  # type: ignore[call-overload]
-    return values, vectors
-
-
-@primitive
-def eigenvectors(a: Array, values: Array, vectors: Array, UPLO: str = "L") -> Array:
-    """Return the vectors that `eigensystem` found, as a function of the matrix."""
-    return np.positive(vectors)
-
-
-def _eigenvalues_vjp(g: Any, y: Any, a: Array, *, UPLO: str) -> Array:
-    v = eigenvectors(a, y[0], y[1], UPLO)
-    return onto_triangle(conj(v) * np.expand_dims(g[0], -2) @ mT(v), lower=UPLO in "Ll")
-
-
-def _eigenvalues_jvp(t: Array, y: Any, a: Array, *, UPLO: str) -> Any:
-    v = eigenvectors(a, y[0], y[1], UPLO)
-    return np.real(_diagonal(mH(v) @ mirrored(t, lower=UPLO in "Ll") @ v)), None
-
-
-def _eigenvectors_vjp(
-    g: Array,
-    y: Array,
-    a: Array,
-    values: Array,
-    vectors: Array,
-    *,
-    UPLO: str,
-) -> Array:
-    """Giles, "Collected matrix derivative results", 2008, section 3.1."""
-    turn = _over_gaps(mT(y) @ g, _gaps(values))
-    return onto_triangle(conj(y) @ turn @ mT(y), lower=UPLO in "Ll")
-
-
-def _eigenvectors_jvp(
-    t: Array,
-    y: Array,
-    a: Array,
-    values: Array,
-    vectors: Array,
-    *,
-    UPLO: str,
-) -> Array:
-    inner = mH(y) @ mirrored(t, lower=UPLO in "Ll") @ y
-    return y @ _over_gaps(inner, _gaps(values))
-
-
-def _eigh(a: Array, *, UPLO: str) -> Any:
-    values, vectors = eigensystem(a, UPLO)
-    return EighResult(values, eigenvectors(a, values, vectors, UPLO))
 
 
 # --- orthogonal and triangular ---------------------------------------------------------------
@@ -208,17 +130,17 @@ def _singular_values_vjp(g: Any, y: Any, a: Array) -> Array:
 
 def _singular_values_jvp(t: Array, y: Any, a: Array) -> Any:
     u, vh = singular_vectors(a, *y)
-    return np.real(_diagonal(mH(u) @ t @ mH(vh))), None, None
+    return np.real(diagonal(mH(u) @ t @ mH(vh))), None, None
 
 
 def _squared_gaps(s: Array) -> Array:
     """s_j² - s_i², with no more rounding than the difference itself."""
-    return _gaps(s) * (np.expand_dims(s, -2) + np.expand_dims(s, -1))
+    return gaps_of(s) * (np.expand_dims(s, -2) + np.expand_dims(s, -1))
 
 
 def _phases(inner: Array, s: Array) -> Array:
     """The part of complex matrices that turns the phases of U against those of V."""
-    return diagonal_matrix(1j * np.imag(_diagonal(inner)) / s)
+    return diagonal_matrix(1j * np.imag(diagonal(inner)) / s)
 
 
 def _singular_vectors_vjp(  # noqa: PLR0917  (as rules are called)
@@ -229,7 +151,7 @@ def _singular_vectors_vjp(  # noqa: PLR0917  (as rules are called)
     gu, gvh = conj(g[0]), conj(g[1])
     at_u, at_v = mH(u) @ gu, gvh @ mH(vh)
     row, column, gaps = np.expand_dims(s, -2), np.expand_dims(s, -1), _squared_gaps(s)
-    inner = _over_gaps(at_u - mH(at_u), gaps) * row + column * _over_gaps(mH(at_v) - at_v, gaps)
+    inner = over_gaps(at_u - mH(at_u), gaps) * row + column * over_gaps(mH(at_v) - at_v, gaps)
     if a.dtype.kind == "c":
         inner = inner + _phases(at_u, s)
     result = u @ inner @ vh
@@ -247,7 +169,7 @@ def _singular_vectors_jvp(  # noqa: PLR0917
     inner = mH(u) @ t @ mH(vh)
     row, column, gaps = np.expand_dims(s, -2), np.expand_dims(s, -1), _squared_gaps(s)
     left, right = inner * row, column * inner
-    turn_u, turn_v = _over_gaps(left + mH(left), gaps), _over_gaps(right + mH(right), gaps)
+    turn_u, turn_v = over_gaps(left + mH(left), gaps), over_gaps(right + mH(right), gaps)
     if a.dtype.kind == "c":
         turn_u = turn_u + _phases(inner, s)
     du, dvh = u @ turn_u, -turn_v @ vh
@@ -284,11 +206,6 @@ def _symmetric_svd(a: Array) -> tuple[Array, Array, Array]:
 # fmt: off
 rule(np.linalg.cholesky, vjp=_cholesky_vjp, jvp=_cholesky_jvp)
 general(np.linalg.cholesky, _upper_cholesky)
-rule(eigensystem, vjp=_eigenvalues_vjp, jvp=_eigenvalues_jvp, flat=(1,))
-rule(eigenvectors,
-     vjp=(_eigenvectors_vjp, "flat", "flat"), jvp=(_eigenvectors_jvp, "flat", "flat"))
-composite(np.linalg.eigh, _eigh)
-composite(np.linalg.eigvalsh, lambda a, *, UPLO: eigensystem(a, UPLO)[0])
 rule(np.linalg.qr, vjp=_qr_vjp, jvp=_qr_jvp)
 general(np.linalg.qr, _qr)
 rule(singular_system, vjp=_singular_values_vjp, jvp=_singular_values_jvp, flat=(1, 2))
@@ -299,8 +216,6 @@ composite(np.linalg.svd, _svd)
 composite(np.linalg.svdvals, lambda x: singular_system(x)[0])
 
 why("From L Lᵀ = A: the factor moves by L times the lower half of L⁻¹ dA L⁻ᵀ.", np.linalg.cholesky)
-why("An eigenvalue moves by what the change of A does to its vector.", eigensystem)
-why("Vectors turn towards each other, the more the closer their eigenvalues are.", eigenvectors)
 why("From QR = A: what is below the diagonal of Qᵀ dA R⁻¹ turns Q, what is above changes R.",
     np.linalg.qr)
 why("A singular value moves by what the change of A does between its two vectors.",

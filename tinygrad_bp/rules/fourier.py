@@ -47,9 +47,8 @@ def _irfft_transposed(
     """Each frequency stands for its mirror image, too, unless it is its own: 0, and n/2."""
     n = y.shape[axis]
     waves = np.conjugate(np.fft.rfft(g, n, axis, _opposite(norm)))
-    along = [1] * a.ndim
-    along[axis] = -1
-    alone = np.reshape([2 * k % n == 0 for k in range(n // 2 + 1)], along)
+    own = [2 * k % n == 0 for k in range(n // 2 + 1)]
+    alone = np.reshape(own, [-1 if i == axis % a.ndim else 1 for i in range(a.ndim)])
     return _fitted(np.where(alone, waves, 2 * waves), a, axis)
 
 
@@ -82,7 +81,7 @@ def _sizes(
     if s is None:
         lengths = [a.shape[axis] for axis in axes]
         if inverse:
-            lengths[-1] = 2 * (lengths[-1] - 1)
+            lengths = [*lengths[:-1], 2 * (lengths[-1] - 1)]
     else:
         lengths = [a.shape[axis] if n == -1 else n for n, axis in zip(s, axes, strict=True)]
     return list(zip(axes, lengths, strict=True))

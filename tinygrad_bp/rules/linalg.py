@@ -11,7 +11,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from tinygrad_bp.registry import Array, Each, bilinear, composite, primitive, remedy, rule, why
-from tinygrad_bp.rules.matrices import mT
+from tinygrad_bp.rules.matrices import conj, mT
 
 __all__ = ["affine"]
 
@@ -72,11 +72,13 @@ def _einsum_partial(
             terms.append(label)  # summed over alone, or stretched all others
             arrays.append(np.ones(length, dtype=x.dtype))
         wanted = wanted + label
+    if not isinstance(optimize, bool | str):  # an order of contraction, which is for the result
+        optimize = True
     if not any("..." in term for term in terms):
-        return np.einsum(f"{','.join(terms)}->{wanted}", *arrays)
+        return np.einsum(f"{','.join(terms)}->{wanted}", *arrays, optimize=optimize)
     # An ellipsis stands for the result's axes, which may be more than the operand's: they come
     # first, those that were broadcast are summed over, the rest goes where the operand has them.
-    stretched = np.einsum(f"{','.join(terms)}->...{wanted}", *arrays)
+    stretched = np.einsum(f"{','.join(terms)}->...{wanted}", *arrays, optimize=optimize)
     result = np.sum(stretched, axis=tuple(range(stretched.ndim - x.ndim)))
     before, axes = mine.find("..."), range(x.ndim - len(wanted))
     return np.moveaxis(result, axes, range(before, before + len(axes))) if axes else result
@@ -202,10 +204,10 @@ composite(np.dot, _dot)
 composite(np.inner, _inner)
 composite(np.outer, _outer)
 composite(np.tensordot, _tensordot)
-composite(np.vdot, lambda a, b: np.matmul(np.ravel(a), np.ravel(b)))
+composite(np.vdot, lambda a, b: np.matmul(conj(np.ravel(a)), np.ravel(b)))
 composite(np.kron, _kron)
-composite(np.vecdot, lambda x1, x2: np.sum(x1 * x2, axis=-1))
-composite(np.linalg.vecdot, lambda x1, x2, *, axis: np.sum(x1 * x2, axis=axis))
+composite(np.vecdot, lambda x1, x2: np.sum(conj(x1) * x2, axis=-1))
+composite(np.linalg.vecdot, lambda x1, x2, *, axis: np.sum(conj(x1) * x2, axis=axis))
 composite(np.linalg.matmul, lambda x1, x2: x1 @ x2)
 composite(np.linalg.outer, _outer)
 composite(np.linalg.tensordot, lambda x1, x2, *, axes: np.tensordot(x1, x2, axes=axes))
@@ -213,4 +215,4 @@ composite(np.linalg.matrix_transpose, mT)
 composite(np.matrix_transpose, mT)
 if hasattr(np, "matvec"):
     composite(np.matvec, lambda x1, x2: np.matmul(x1, np.expand_dims(x2, -1))[..., 0])
-    composite(np.vecmat, lambda x1, x2: np.matmul(np.expand_dims(x1, -2), x2)[..., 0, :])
+    composite(np.vecmat, lambda x1, x2: np.matmul(np.expand_dims(conj(x1), -2), x2)[..., 0, :])

@@ -6,7 +6,20 @@ import numpy as np
 
 from tinygrad_bp.registry import Array
 
-__all__ = ["conj", "diagonal_matrix", "halved", "mH", "mT", "mirrored", "onto_triangle"]
+__all__ = [
+    "as_given",
+    "columns",
+    "conj",
+    "diagonal",
+    "diagonal_matrix",
+    "gaps_of",
+    "halved",
+    "mH",
+    "mT",
+    "mirrored",
+    "onto_triangle",
+    "over_gaps",
+]
 
 
 def mT(a: Array) -> Array:
@@ -59,3 +72,28 @@ def onto_triangle(g: Array, *, lower: bool = True) -> Array:
     """
     read, other = (np.tril(g), np.triu(g)) if lower else (np.triu(g), np.tril(g))
     return halved(read + mH(other))
+
+
+def columns(v: Array, b: Array) -> Array:
+    """A vector as a matrix of one column, where the right side `b` is a vector."""
+    return v[..., None] if b.ndim == 1 else v
+
+
+def as_given(v: Array, b: Array) -> Array:
+    """A column as the vector that the right side was."""
+    return v[..., 0] if b.ndim == 1 else v
+
+
+def gaps_of(v: Array) -> Array:
+    """v_j - v_i, at row i and column j."""
+    return np.expand_dims(v, -2) - np.expand_dims(v, -1)
+
+
+def over_gaps(a: Array, gaps: Array) -> Array:
+    """Divide what is beside the diagonal; the rest becomes 0."""
+    same = np.eye(a.shape[-1], dtype=bool)
+    return np.where(same, 0, a) / np.where(same, 1, gaps)
+
+
+def diagonal(a: Array) -> Array:
+    return np.diagonal(a, axis1=-2, axis2=-1)
