@@ -5,7 +5,15 @@ Functions that NumPy lacks stand with their family, and can be had from here.
 
 from tinygrad_bp.rules import constants, differences, refused, shaping  # noqa: F401  (tables alone)
 from tinygrad_bp.rules.activations import log_softmax, logsumexp, relu, sigmoid, softmax
-from tinygrad_bp.rules.elementwise import cast, identity, product, quotient, unvarying
+from tinygrad_bp.rules.elementwise import (
+    cast,
+    direction,
+    identity,
+    product,
+    quotient,
+    step,
+    unvarying,
+)
 from tinygrad_bp.rules.indexing import getitem, scatter_add
 from tinygrad_bp.rules.linalg import affine
 from tinygrad_bp.rules.losses import one_hot, softmax_cross_entropy, sum_squares
@@ -14,6 +22,7 @@ from tinygrad_bp.rules.reductions import products_of_others
 __all__ = [
     "affine",
     "cast",
+    "direction",
     "getitem",
     "identity",
     "log_softmax",
@@ -27,6 +36,7 @@ __all__ = [
     "sigmoid",
     "softmax",
     "softmax_cross_entropy",
+    "step",
     "sum_squares",
     "unvarying",
 ]
