@@ -25,5 +25,5 @@ PROBES = [
         call.options,
     )
     for call in CALLS
-    if call.has_a_rule and call.completed is None
+    if call.has_a_rule and call.completed is None and not call.is_complex
 ]

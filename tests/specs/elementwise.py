@@ -19,7 +19,9 @@ from specs.calls import (
     transposed,
     unary,
     x,
+    z,
 )
+from tinygrad_bp import rules as own
 
 near_3 = (Real(3.3, 3.7), Real(1.0, 1.05))  # quotients between 3 and 4
 off_grid = x(2, 3, values=Apart(1))  # not near any multiple of 1/2
@@ -123,6 +125,16 @@ ELEMENTWISE = [
         call(x(3), x(), shape=(2, 2)),
     ),
     unary(np.copy),
+    *(Spec(f, call(x(2, 3, values=nonzero), np.array([1.0, -2.0, 3.0])),
+           call(x(values=nonzero), -1), call(x(1, 3, values=nonzero), np.array([[1.0], [-1.0]])),
+           call(x(0), 1.0))
+      for f in (np.copysign, np.nextafter)),
+    *(Spec(f, call(x(values=z)), call(x(2, values=z)), call(transposed(2, 3, values=z)))
+      for f in (np.real, np.imag, np.conjugate)),
+    Spec(own.direction, call(x(values=z)), call(x(2, 3, values=z)), call(x(0, values=z)),
+         reference=np.sign),
+    Spec(np.sign, call(x(values=z)), call(x(2, 3, values=z)), call(x(0, values=z))),
+    Spec(np.angle, call(x(3, values=z)), call(x(values=z), deg=True)),
     Spec(
         np.broadcast_to,
         call(x(3), (2, 3)), call(x(2, 1), (2, 3)), call(x(), (2, 2)), call(x(1), 4),

@@ -14,7 +14,15 @@ from tinygrad_bp.rules import (  # noqa: F401  (tables alone)
 from tinygrad_bp.rules.activations import log_softmax, logsumexp, relu, sigmoid, softmax
 from tinygrad_bp.rules.decompositions import singular_system, singular_vectors
 from tinygrad_bp.rules.eigen import eigensystem, eigenvectors
-from tinygrad_bp.rules.elementwise import cast, identity, product, quotient, unvarying
+from tinygrad_bp.rules.elementwise import (
+    cast,
+    direction,
+    identity,
+    product,
+    quotient,
+    step,
+    unvarying,
+)
 from tinygrad_bp.rules.indexing import getitem, scatter_add
 from tinygrad_bp.rules.least_squares import least_squares
 from tinygrad_bp.rules.linalg import affine
@@ -26,6 +34,7 @@ __all__ = [
     "affine",
     "cast",
     "cofactors",
+    "direction",
     "eigensystem",
     "eigenvectors",
     "getitem",
@@ -44,6 +53,7 @@ __all__ = [
     "singular_vectors",
     "softmax",
     "softmax_cross_entropy",
+    "step",
     "sum_squares",
     "unvarying",
 ]

@@ -35,7 +35,7 @@ QRResult: Any = type(np.linalg.qr(np.eye(1)))
 SVDResult: Any = type(np.linalg.svd(np.eye(1)))
 
 
-# --- positive definite matrices ---------------------------------------------------------------------
+# --- positive definite matrices -------------------------------------------------------------
 
 
 def _cholesky_vjp(g: Array, y: Array, a: Array) -> Array:

@@ -96,4 +96,5 @@ def over_gaps(a: Array, gaps: Array) -> Array:
 
 
 def diagonal(a: Array) -> Array:
+    """Return the diagonal of each matrix."""
     return np.diagonal(a, axis1=-2, axis2=-1)

@@ -29,15 +29,14 @@ _NAMES = {
         busday_offset is_busday datetime_as_string isnat""",
     _WRITES: "copyto put place putmask put_along_axis fill_diagonal",
     _FILES: "save savetxt savez savez_compressed",
-    _COMPLEX: """angle conjugate imag real real_if_close sort_complex roots poly linalg.eig
-        linalg.eigvals""",
+    _COMPLEX: """real_if_close sort_complex roots poly linalg.eig linalg.eigvals""",
     _SETS: """unique unique_all unique_counts unique_inverse unique_values union1d intersect1d
         setdiff1d setxor1d in1d""",
     _NO_RULE: """append apply_along_axis apply_over_axes average block choose compress convolve
-        copysign corrcoef correlate cov cross cumprod cumulative_prod delete diag diagflat
+        corrcoef correlate cov cross cumprod cumulative_prod delete diag diagflat
         dsplit ediff1d extract geomspace gradient i0 insert interp linspace
         logspace median meshgrid nan_to_num nancumprod nancumsum nanmax nanmean nanmedian
-        nanmin nanpercentile nanprod nanquantile nanstd nansum nanvar nextafter pad partition
+        nanmin nanpercentile nanprod nanquantile nanstd nansum nanvar pad partition
         percentile piecewise polyadd polyder polydiv polyfit polyint polymul polysub polyval
         quantile repeat resize select sinc sort trapezoid trapz trim_zeros unwrap vander
         linalg.cross""",

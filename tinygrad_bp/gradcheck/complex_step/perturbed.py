@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Never
 
 import numpy as np
 
@@ -92,6 +92,8 @@ class Perturbed(DuckArray):
             if kind is Perturbed:
                 plain.append(a._value)
             elif kind in ORDINARY:
+                if kind is complex or getattr(a, "dtype", _FLOAT).kind == "c":
+                    _refuse_complex()
                 plain.append(a)
             elif defers(self, (a,)):
                 return NotImplemented
@@ -106,6 +108,10 @@ class Perturbed(DuckArray):
         if type(value) is np.ndarray and self.run.jitter is None and value.dtype.kind == "c":
             return _wrap(value, self.run)  # what `_result` does, for nearly every call
         return _result(self.run, value, plain)
+
+
+def _refuse_complex() -> Never:
+    raise NotDifferentiableError("complex numbers in the function itself are not followed")
 
 
 def _wrap(z: Complex, run: Run) -> Perturbed:
@@ -178,7 +184,7 @@ def _cast(run: Run, x: Any, *, dtype: Any) -> Any:
     """All floats are double precision here; the whole numbers are reached by steps."""
     kind = np.dtype(dtype).kind
     if kind == "c":
-        raise NotDifferentiableError("complex numbers in the function itself are not followed")
+        _refuse_complex()
     return x if kind == "f" else step(lambda real: real.astype(dtype))(run, x)
 
 
@@ -200,5 +206,9 @@ _OWN: dict[Function, Function] = {
     **TIES,
     **DOMAINS,
     own.cast: _cast,
+    # What the function sees is real: its own conjugate, with no imaginary part.
+    np.real: lambda run, x: x,
+    np.imag: lambda run, x: np.zeros(np.shape(x)),
+    np.conjugate: lambda run, x: x,
     np.repeat: lambda run, x, *args, **options: np.repeat(x, *args, **options),
 }
