@@ -1,4 +1,4 @@
-"""Norms of vectors and matrices of every order; the Euclidean one has its rule in `reductions`."""
+"""Norms of vectors and matrices, of every order."""
 
 from __future__ import annotations
 
@@ -7,10 +7,35 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_bp.registry import Array, composite, general
-from tinygrad_bp.rules.reductions import Axis, axes_of
+from tinygrad_bp.registry import Array, composite, general, kink, rule, why
+from tinygrad_bp.rules.elementwise import quotient
+from tinygrad_bp.rules.matrices import conj
+from tinygrad_bp.rules.reductions import Axis, axes_of, spread
 
 __all__: list[str] = []
+
+
+# The Euclidean length has no direction at 0; its gradient there is 0 (`quotient`).
+for _length in (np.linalg.norm, np.linalg.vector_norm):
+    rule(
+        _length,
+        vjp=lambda g, y, x, *, axis, keepdims: quotient(
+            spread(g, x, axis, keepdims) * conj(x), spread(y, x, axis, keepdims)
+        ),
+        jvp=lambda t, y, x, *, axis, keepdims: quotient(
+            np.sum(t * conj(x), axis=axis, keepdims=keepdims), y
+        ),
+    )
+
+why(
+    "A length changes by the part of a move that points along the vector.",
+    np.linalg.norm, np.linalg.vector_norm,
+)  # fmt: skip
+kink(
+    "the origin, where a length has no slope",
+    lambda x, *, axis, keepdims: np.all(x == 0, axis=axis, keepdims=keepdims),
+    np.linalg.norm, np.linalg.vector_norm,
+)  # fmt: skip
 
 
 def _vector_norm(x: Array, *, ord: Any, axis: Axis, keepdims: bool) -> Array:  # noqa: A002

@@ -19,9 +19,9 @@ from tinygrad_bp.registry import (
     rule,
     why,
 )
-from tinygrad_bp.rules.elementwise import cast, quotient
+from tinygrad_bp.rules.elementwise import cast
 
-__all__ = ["Axis", "axes_of", "products_of_others"]
+__all__ = ["Axis", "axes_of", "products_of_others", "spread"]
 
 Axis: TypeAlias = int | tuple[int, ...] | None
 
@@ -36,20 +36,20 @@ def _count(x: Array, axis: Axis) -> int:
     return math.prod(x.shape[a] for a in axes_of(x, axis))
 
 
-def _spread(g: Array, x: Array, axis: Axis, keepdims: bool) -> Array:
+def spread(g: Array, x: Array, axis: Axis, keepdims: bool) -> Array:
     """Give a reduced array back the axes it lost, each with length 1."""
     return g if keepdims or axis is None else np.expand_dims(g, axes_of(x, axis))
 
 
 def _share(x: Array, y: Array, axis: Axis, keepdims: bool) -> Array:
     """How much of an extreme value each element has a share in: ties share evenly."""
-    winners = np.where(x == _spread(y, x, axis, keepdims), np.ones_like(x), 0)
+    winners = np.where(x == spread(y, x, axis, keepdims), np.ones_like(x), 0)
     return winners / np.sum(winners, axis=axis, keepdims=True)
 
 
 linear(
     np.sum,
-    lambda g, y, x, *, axis, keepdims: np.broadcast_to(_spread(g, x, axis, keepdims), x.shape),
+    lambda g, y, x, *, axis, keepdims: np.broadcast_to(spread(g, x, axis, keepdims), x.shape),
 )
 
 
@@ -77,7 +77,7 @@ general(np.sum, _sum)
 linear(
     np.mean,
     lambda g, y, x, *, axis, keepdims: np.broadcast_to(
-        _spread(g / _count(x, axis), x, axis, keepdims), x.shape
+        spread(g / _count(x, axis), x, axis, keepdims), x.shape
     ),
 )
 
@@ -85,7 +85,7 @@ for _extreme in (np.max, np.min):
     rule(
         _extreme,
         vjp=lambda g, y, x, *, axis, keepdims: (
-            _spread(g, x, axis, keepdims) * _share(x, y, axis, keepdims)
+            spread(g, x, axis, keepdims) * _share(x, y, axis, keepdims)
         ),
         jvp=lambda t, y, x, *, axis, keepdims: np.sum(
             t * _share(x, y, axis, keepdims), axis=axis, keepdims=keepdims
@@ -134,23 +134,11 @@ def _others(x: Array, axis: Axis) -> Array:
 
 rule(
     np.prod,
-    vjp=lambda g, y, x, *, axis, keepdims: _spread(g, x, axis, keepdims) * _others(x, axis),
+    vjp=lambda g, y, x, *, axis, keepdims: spread(g, x, axis, keepdims) * _others(x, axis),
     jvp=lambda t, y, x, *, axis, keepdims: np.sum(
         t * _others(x, axis), axis=axis, keepdims=keepdims
     ),
 )
-
-# The Euclidean length has no direction at 0; its gradient there is 0 (`quotient`).
-for _length in (np.linalg.norm, np.linalg.vector_norm):
-    rule(
-        _length,
-        vjp=lambda g, y, x, *, axis, keepdims: quotient(
-            _spread(g, x, axis, keepdims) * x, _spread(y, x, axis, keepdims)
-        ),
-        jvp=lambda t, y, x, *, axis, keepdims: quotient(
-            np.sum(t * x, axis=axis, keepdims=keepdims), y
-        ),
-    )
 
 
 def _freedom(x: Array, axis: Axis, ddof: float, correction: float | None) -> float:
@@ -200,8 +188,6 @@ why("A mean changes by 1/n of what an element does, so each receives 1/n of the 
 why("Only the largest element moves the maximum; ties share evenly.", np.max)
 why("Only the smallest element moves the minimum; ties share evenly.", np.min)
 why("The slope of a product in each factor is the product of all the others.", np.prod)
-why("A length changes by the part of a move that points along the vector.",
-    np.linalg.norm, np.linalg.vector_norm)
 why("An element takes part in every later sum, so it receives all of their gradients.", np.cumsum)
 
 
@@ -213,7 +199,5 @@ def _tied(x: Array, *, axis: Axis, keepdims: bool, extreme: Array) -> Array:
 for _extreme in (np.max, np.min):
     kink("a tie for the extreme, shared evenly",
          lambda x, f=_extreme, **options: _tied(x, extreme=f, **options), _extreme)
-kink("the origin, where a length has no slope", lambda x, *, axis, keepdims: np.all(
-    x == 0, axis=axis, keepdims=keepdims), np.linalg.norm, np.linalg.vector_norm)
 
 remedy("scale the inputs down, or lower the learning rate", np.sum, np.mean, np.prod)
