@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from specs.calls import Apart, Array, Draw, Shape, Spec, call, nonzero, reduction, x
+from specs.calls import Apart, Array, Complex, Draw, Shape, Spec, call, nonzero, reduction, x
 from tinygrad_bp import rules as own
 
 
@@ -35,6 +35,31 @@ def m(*shape: int, layout: str = "", beside: float = 0.7, rows: int = 0) -> Draw
     return Draw(shape, Diagonal(beside, rows), layout)  # type: ignore[arg-type]
 
 
+@dataclass(frozen=True)
+class ComplexDiagonal(Complex):
+    """Complex numbers, with a diagonal as in `Diagonal`."""
+
+    beside: float = 0.7
+
+    def draw(self, rng: np.random.Generator, shape: Shape) -> Array:
+        imaginary = rng.uniform(0.5, 1, shape) * self.beside
+        return Diagonal(self.beside).draw(rng, shape) + 1j * imaginary
+
+
+def c(*shape: int, beside: float = 0.7) -> Draw:
+    return Draw(shape, ComplexDiagonal(beside=beside))
+
+
+@dataclass(frozen=True)
+class Turning:
+    """A real matrix with complex eigenvalues."""
+
+    number = 1.0
+
+    def draw(self, rng: np.random.Generator, shape: Shape) -> Array:
+        return rng.uniform(-0.5, 0.5, shape) + np.array([[2.0, 3.0], [-4.0, 1.0]])
+
+
 def far(*shape: int) -> Draw:
     """No two sizes are near, nor near 0."""
     return Draw(shape, Apart(1))
@@ -49,6 +74,8 @@ def with_options(calls: list[Any], **options: Any) -> list[Any]:
     return [call(*args, **options) for args, _ in calls]
 
 
+turning = Draw((2, 2), Turning())
+
 # fmt: off
 
 MATRICES = [
@@ -56,6 +83,7 @@ MATRICES = [
         np.linalg.norm, nonzero,
         *(call(far(5), o) for o in (2.0, 1, 3, 2.5, math.inf, -math.inf, -1)),
         *(call(m(3, 2, beside=0.3), o) for o in ("fro", "nuc", 1, -1, 2, -2, math.inf, -math.inf)),
+        call(c(2, 2)), call(c(2, 2), "nuc"), call(c(2, 2), 3, axis=0),
         *(call(m(2, 2, 3, beside=0.3), ord=o, axis=(-1, 1), keepdims=True) for o in (1, 2, "f")),
         call(far(3, 2), 3, axis=0), call(far(3, 2), axis=1, ord=1, keepdims=True),
         axes=(None, 0, -1, (0, 2), (1,)), empty=True,
@@ -72,17 +100,19 @@ MATRICES = [
         *(call(m(3, 2, beside=0.3), ord=o) for o in (math.inf, -math.inf)),
         call(m(2, 2, 2), keepdims=True), call(m(2, 2, 2), ord=2, keepdims=True),
     ),
-    Spec(np.linalg.inv, *square),
-    Spec(np.linalg.det, *square),
-    Spec(own.cofactors, *(call(m(*s)) for s in ((3, 3), (1, 1), (0, 3, 3)))),
-    Spec(np.linalg.slogdet, *square),
+    Spec(np.linalg.inv, call(c(2, 2)), *square),
+    Spec(np.linalg.det, call(c(2, 2)), *square),
+    Spec(own.cofactors, call(c(2, 2)), *(call(m(*s)) for s in ((3, 3), (1, 1), (0, 3, 3)))),
+    Spec(np.linalg.slogdet, call(c(2, 2)), call(c(2, 1, 1)), *square),
     Spec(
         np.linalg.solve,
+        call(c(2, 2), x(2)), call(m(2, 2), c(2, 2)),
         call(m(3, 3), x(3)), call(m(3, 3), x(3, 2)), call(m(2, 3, 3), x(3)), call(m(1, 1), x(1)),
         call(m(2, 1, 2, 2), x(2, 2, 1)), call(m(2, 2, layout="transposed"), [1.0, 2.0]),
         call(np.eye(2) * 2, x(2, 0)), call(m(2, 2), x(2, 2, 1)),
     ),
-    Spec(np.linalg.matrix_power, *(call(m(2, 2, beside=0.3), n) for n in (0, 1, 2, 3, -1, -2)),
+    Spec(np.linalg.matrix_power, call(c(2, 2), -1),
+         *(call(m(2, 2, beside=0.3), n) for n in (0, 1, 2, 3, -1, -2)),
          call(m(2, 2, 2, beside=0.3), 5)),
     Spec(
         np.linalg.multi_dot,
@@ -93,25 +123,37 @@ MATRICES = [
          call(m(4, 2, 2, rows=4), 1)),
     Spec(np.linalg.tensorsolve, call(m(3, 3), x(3)), call(m(2, 2), x(2), axes=(0,)),
          call(m(2, 2, 4, rows=4), x(2, 2)), call(m(1, 3, 3), x(3), axes=(0,))),
-    Spec(np.linalg.cond, *(call(m(2, 2), p) for p in (None, 2, -2, 1, math.inf, "fro", "nuc")),
+    Spec(np.linalg.cond, call(c(2, 2), 1),
+         *(call(m(2, 2), p) for p in (None, 2, -2, 1, math.inf, "fro", "nuc")),
          call(m(2, 3, 2)), call(m(2, 2, 2), -1)),
-    Spec(np.linalg.pinv, *stretched, call(m(3, 2), 0.1), call(m(2, 3), rtol=None),
+    Spec(np.linalg.pinv, call(c(3, 2)), call(c(2, 3)), *stretched,
+         call(m(3, 2), 0.1), call(m(2, 3), rtol=None),
          call(m(2, 2), hermitian=True), call(m(2, 3, 2), np.array([0.1, 0.2]))),
-    Spec(own.least_squares, call(m(3, 2), x(3)), call(m(2, 3), x(2, 2)), call(m(2, 2), x(2)),
+    Spec(own.least_squares, call(c(3, 2), x(3)), call(m(3, 2), c(3, 2)),
+         call(m(3, 2), x(3)), call(m(2, 3), x(2, 2)), call(m(2, 2), x(2)),
          call(m(3, 2), x(3, 2)), call(m(3, 1), [1.0, 2.0, 3.0]), flat=(2,)),
     Spec(np.linalg.lstsq, call(m(3, 2), x(3)), call(m(2, 3), x(2, 2)), flat=(2,)),
-    Spec(np.linalg.cholesky, *square, *with_options(square[:2], upper=True)),
-    Spec(np.linalg.qr, *stretched, *square, *with_options(stretched[:2], mode="r"),
+    Spec(np.linalg.cholesky, call(c(2, 2)), call(c(2, 2), upper=True), *square,
+         *with_options(square[:2], upper=True)),
+    Spec(np.linalg.qr, call(c(3, 2)), call(c(2, 3)), *stretched, *square,
+         *with_options(stretched[:2], mode="r"),
          call(m(2, 3), "complete")),
-    Spec(own.eigensystem, *square, *with_options(square[:2], UPLO="U"), flat=(1,)),
+    Spec(own.eigensystem, call(c(2, 2)), *square, *with_options(square[:2], UPLO="U"), flat=(1,)),
     Spec(own.eigenvectors, *square, *with_options(square[:2], UPLO="U"),
          completed=own.eigensystem),
     Spec(np.linalg.eigh, *square[:3], call(m(2, 2), "U")),
-    Spec(np.linalg.eigvalsh, *square[:3], call(m(2, 2), "u")),
-    Spec(own.singular_system, *stretched, *square, flat=(1, 2)),
+    Spec(np.linalg.eigvalsh, call(c(3, 3)), *square[:3], call(m(2, 2), "u")),
+    *(Spec(f, *(call(v(2, 2, beside=0.2)) for v in (m, c)), call(m(2, 2, 2)), call(turning), **more)
+      for f, more in (
+          (own.general_eigensystem, {"flat": (1,)}),
+          (own.general_eigenvectors, {"completed": own.general_eigensystem}),
+          (np.linalg.eig, {}),
+          (np.linalg.eigvals, {}),
+      )),
+    Spec(own.singular_system, call(c(3, 2)), call(c(2, 3)), *stretched, *square, flat=(1, 2)),
     Spec(own.singular_vectors, *stretched, *square, completed=own.singular_system),
     Spec(np.linalg.svd, call(m(2, 2)), *square[1:3], *with_options(stretched, full_matrices=False),
          call(m(3, 2), compute_uv=False), call(m(2, 2), hermitian=True),
          call(m(2, 2, 2), compute_uv=False, hermitian=True)),
-    Spec(np.linalg.svdvals, *stretched[:3], square[1]),
+    Spec(np.linalg.svdvals, call(c(2, 3)), *stretched[:3], square[1]),
 ]

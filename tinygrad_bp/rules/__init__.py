@@ -13,7 +13,12 @@ from tinygrad_bp.rules import (  # noqa: F401  (tables alone)
 )
 from tinygrad_bp.rules.activations import log_softmax, logsumexp, relu, sigmoid, softmax
 from tinygrad_bp.rules.decompositions import singular_system, singular_vectors
-from tinygrad_bp.rules.eigen import eigensystem, eigenvectors
+from tinygrad_bp.rules.eigen import (
+    eigensystem,
+    eigenvectors,
+    general_eigensystem,
+    general_eigenvectors,
+)
 from tinygrad_bp.rules.elementwise import (
     cast,
     direction,
@@ -37,6 +42,8 @@ __all__ = [
     "direction",
     "eigensystem",
     "eigenvectors",
+    "general_eigensystem",
+    "general_eigenvectors",
     "getitem",
     "identity",
     "least_squares",

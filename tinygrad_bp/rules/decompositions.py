@@ -27,9 +27,10 @@ from tinygrad_bp.rules.matrices import (
     mT,
     onto_triangle,
     over_gaps,
+    phases_refused,
 )
 
-__all__ = ["singular_system", "singular_vectors"]
+__all__ = ["singular_system", "singular_vectors", "thin_svd"]
 
 QRResult: Any = type(np.linalg.qr(np.eye(1)))
 SVDResult: Any = type(np.linalg.svd(np.eye(1)))
@@ -123,6 +124,13 @@ def singular_vectors(a: Array, s: Array, u: Array, vh: Array) -> tuple[Array, Ar
     return np.positive(u), np.positive(vh)
 
 
+def thin_svd(a: Array) -> tuple[Array, Array, Array]:
+    """Return U, s and Vᴴ as functions of the matrix."""
+    s, *found = singular_system(a)
+    u, vh = singular_vectors(a, s, *found)
+    return u, s, vh
+
+
 def _singular_values_vjp(g: Any, y: Any, a: Array) -> Array:
     u, vh = singular_vectors(a, *y)
     return conj(u) * np.expand_dims(g[0], -2) @ conj(vh)
@@ -154,6 +162,7 @@ def _singular_vectors_vjp(  # noqa: PLR0917  (as rules are called)
     inner = over_gaps(at_u - mH(at_u), gaps) * row + column * over_gaps(mH(at_v) - at_v, gaps)
     if a.dtype.kind == "c":
         inner = inner + _phases(at_u, s)
+        inner = inner + phases_refused(np.imag(diagonal(at_u) - diagonal(at_v)), at_u)
     result = u @ inner @ vh
     if a.shape[-2] > s.shape[-1]:
         result = result + (gu - u @ at_u) / row @ vh
@@ -189,8 +198,7 @@ def _svd(a: Array, *, full_matrices: bool, compute_uv: bool, hermitian: bool) ->
             "matrix does not determine: pass full_matrices=False, or detach() the tensors"
         )
     else:
-        s, *vectors = singular_system(a)
-        u, vh = singular_vectors(a, s, *vectors)
+        u, s, vh = thin_svd(a)
     return SVDResult(u, s, vh) if compute_uv else s
 
 

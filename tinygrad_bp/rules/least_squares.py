@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_bp.registry import Array, composite, general, primitive, rule, why
+from tinygrad_bp.rules.decompositions import thin_svd
 from tinygrad_bp.rules.matrices import as_given, columns, conj, mH, mirrored, mT
 
 __all__ = ["least_squares"]
@@ -32,7 +33,7 @@ def _pinv_jvp(t: Array, y: Array, a: Array) -> Array:
 def _pinv(a: Array, *, rcond: Any, hermitian: bool, rtol: Any) -> Array:
     """By singular values, for cutoffs of one's own: those below it count as 0, but do move."""
     matrix = mirrored(a) if hermitian else a
-    u, s, vh = np.linalg.svd(matrix, full_matrices=False)
+    u, s, vh = thin_svd(matrix)
     if rcond is None:
         rcond = max(a.shape[-2:]) * float(np.finfo(a.dtype).eps) if rtol is None else rtol
     largest = np.max(s, axis=-1, keepdims=True)

@@ -215,4 +215,4 @@ composite(np.linalg.matrix_transpose, mT)
 composite(np.matrix_transpose, mT)
 if hasattr(np, "matvec"):
     composite(np.matvec, lambda x1, x2: np.matmul(x1, np.expand_dims(x2, -1))[..., 0])
-    composite(np.vecmat, lambda x1, x2: np.matmul(np.expand_dims(conj(x1), -2), x2)[..., 0, :])
+    composite(np.vecmat, lambda x1, x2: np.matmul(conj(np.expand_dims(x1, -2)), x2)[..., 0, :])

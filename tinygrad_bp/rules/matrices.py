@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from tinygrad_bp.registry import Array
@@ -19,6 +21,7 @@ __all__ = [
     "mirrored",
     "onto_triangle",
     "over_gaps",
+    "phases_refused",
 ]
 
 
@@ -98,3 +101,14 @@ def over_gaps(a: Array, gaps: Array) -> Array:
 def diagonal(a: Array) -> Array:
     """Return the diagonal of each matrix."""
     return np.diagonal(a, axis1=-2, axis2=-1)
+
+
+def phases_refused(along: Array, all_of_it: Array) -> Array:
+    """Return a diagonal of nan where a gradient asks for phases that are arbitrary; 0 elsewhere.
+
+    `along` is the part of a gradient along each phase: 0, but for rounding, where the loss does not
+    depend on it.
+    """
+    size = np.linalg.norm(all_of_it, axis=(-2, -1))
+    asked = np.greater(np.abs(along), 1e-4 * np.expand_dims(size, -1))
+    return diagonal_matrix(np.where(asked, math.nan, np.zeros_like(along)))

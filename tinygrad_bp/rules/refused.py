@@ -29,7 +29,7 @@ _NAMES = {
         busday_offset is_busday datetime_as_string isnat""",
     _WRITES: "copyto put place putmask put_along_axis fill_diagonal",
     _FILES: "save savetxt savez savez_compressed",
-    _COMPLEX: """real_if_close sort_complex roots poly linalg.eig linalg.eigvals""",
+    _COMPLEX: """real_if_close sort_complex roots poly""",
     _SETS: """unique unique_all unique_counts unique_inverse unique_values union1d intersect1d
         setdiff1d setxor1d in1d""",
     _NO_RULE: """append apply_along_axis apply_over_axes average block choose compress convolve

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_bp.registry import Array, composite, primitive, rule, why
+from tinygrad_bp.rules.decompositions import thin_svd
 from tinygrad_bp.rules.elementwise import identity, unvarying
 from tinygrad_bp.rules.matrices import as_given, columns, conj, mH, mT
 from tinygrad_bp.rules.reductions import products_of_others
@@ -31,14 +32,15 @@ def cofactors(a: Array) -> Array:
     array([[ 0.,  0.],
            [-2.,  1.]])
     """
-    u, s, vh = np.linalg.svd(a, full_matrices=False)
+    u, s, vh = thin_svd(a)
     turned = conj(u) * np.expand_dims(products_of_others(s), -2) @ conj(vh)
     return _turn(u, vh) * turned
 
 
 def _turn(u: Array, vh: Array) -> Array:
     """The determinant of the turns on both sides, of length 1, for every entry of a matrix."""
-    return np.expand_dims(np.linalg.det(u) * np.linalg.det(vh), (-2, -1))
+    left, right = (np.expand_dims(np.linalg.det(v), (-2, -1)) for v in (u, vh))
+    return left * right
 
 
 def _cofactors_moved(t: Array, y: Array, a: Array) -> Array:
@@ -47,7 +49,7 @@ def _cofactors_moved(t: Array, y: Array, a: Array) -> Array:
     Of a diagonal matrix, with p_ij the product of all entries but two: a cofactor on the diagonal
     moves by p_ij with each other entry there, and one beside it by -p_ij with its mirror image.
     """
-    u, s, vh = np.linalg.svd(a, full_matrices=False)
+    u, s, vh = thin_svd(a)
     inner = mH(u) @ t @ mH(vh)
     same = np.eye(s.shape[-1], dtype=bool)
     all_but_one = np.where(same, 1, np.expand_dims(s, -2))
