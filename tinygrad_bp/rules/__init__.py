@@ -4,29 +4,72 @@ Functions that NumPy lacks stand with their family, and can be had from here.
 """
 
 from tinygrad_bp.rules import constants, differences, refused, shaping  # noqa: F401  (tables alone)
-from tinygrad_bp.rules.activations import log_softmax, logsumexp, relu, sigmoid, softmax
+from tinygrad_bp.rules.activations import erf, log_softmax, logsumexp, relu, sigmoid, softmax
 from tinygrad_bp.rules.elementwise import cast, identity, product, quotient, unvarying
 from tinygrad_bp.rules.indexing import getitem, scatter_add
 from tinygrad_bp.rules.linalg import affine
 from tinygrad_bp.rules.losses import one_hot, softmax_cross_entropy, sum_squares
+from tinygrad_bp.rules.nonlinear import (
+    celu,
+    elu,
+    gelu,
+    glu,
+    hardshrink,
+    hardsigmoid,
+    hardswish,
+    hardtanh,
+    leaky_relu,
+    logsigmoid,
+    mish,
+    quick_gelu,
+    relu6,
+    selu,
+    silu,
+    softplus,
+    softshrink,
+    softsign,
+    tanhshrink,
+    threshold,
+)
 from tinygrad_bp.rules.reductions import products_of_others
 
 __all__ = [
     "affine",
     "cast",
+    "celu",
+    "elu",
+    "erf",
+    "gelu",
     "getitem",
+    "glu",
+    "hardshrink",
+    "hardsigmoid",
+    "hardswish",
+    "hardtanh",
     "identity",
+    "leaky_relu",
     "log_softmax",
+    "logsigmoid",
     "logsumexp",
+    "mish",
     "one_hot",
     "product",
     "products_of_others",
+    "quick_gelu",
     "quotient",
     "relu",
+    "relu6",
     "scatter_add",
+    "selu",
     "sigmoid",
+    "silu",
     "softmax",
     "softmax_cross_entropy",
+    "softplus",
+    "softshrink",
+    "softsign",
     "sum_squares",
+    "tanhshrink",
+    "threshold",
     "unvarying",
 ]
