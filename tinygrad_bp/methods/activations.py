@@ -1,0 +1,75 @@
+"""Activations as methods: PyTorch's, and tinygrad's."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from tinygrad_bp import rules
+from tinygrad_bp.methods.calls import Calls, axis_of, unary
+
+__all__ = ["ActivationMethods"]
+
+
+class ActivationMethods(Calls):
+    """Those without options in a table; options otherwise."""
+
+    __slots__ = ()
+
+    # fmt: off
+
+    sigmoid     = unary(rules.sigmoid,     "sigmoid",     "1 / (1 + exp(-x))")
+    relu        = unary(rules.relu,        "relu",        "max(x, 0)")
+    relu6       = unary(rules.relu6,       "relu6",       "min(max(x, 0), 6)")
+    selu        = unary(rules.selu,        "selu",        "the self-normalizing elu")
+    silu        = unary(rules.silu,        "silu",        "x sigmoid(x)")
+    swish       = unary(rules.silu,        "swish",       "x sigmoid(x)")
+    mish        = unary(rules.mish,        "mish",        "x tanh(softplus(x))")
+    quick_gelu  = unary(rules.quick_gelu,  "quick_gelu",  "x sigmoid(1.702 x)")
+    hardswish   = unary(rules.hardswish,   "hardswish",   "x hardsigmoid(x)")
+    hardsigmoid = unary(rules.hardsigmoid, "hardsigmoid", "x / 6 + 1 / 2, limited to (0, 1)")
+    softsign    = unary(rules.softsign,    "softsign",    "x / (1 + |x|)")
+    logsigmoid  = unary(rules.logsigmoid,  "logsigmoid",  "log(sigmoid(x)), without underflow")
+    tanhshrink  = unary(rules.tanhshrink,  "tanhshrink",  "x - tanh(x)")
+
+    # fmt: on
+
+    def leaky_relu(self, negative_slope: Any = 0.01) -> Self:
+        """Return x above 0 and negative_slope * x elsewhere."""
+        return self._as_written(rules.leaky_relu, negative_slope)
+
+    leakyrelu = leaky_relu
+
+    def elu(self, alpha: Any = 1.0) -> Self:
+        """Return x above 0 and alpha (exp(x) - 1) elsewhere."""
+        return self._as_written(rules.elu, alpha)
+
+    def celu(self, alpha: Any = 1.0) -> Self:
+        """Return x above 0 and alpha (exp(x / alpha) - 1) elsewhere."""
+        return self._as_written(rules.celu, alpha)
+
+    def gelu(self, approximate: str = "none") -> Self:
+        """Return x Φ(x), with the normal distribution function Φ; "tanh" is faster, and close."""
+        return self._as_written(rules.gelu, approximate)
+
+    def softplus(self, beta: Any = 1.0) -> Self:
+        """Return log(1 + exp(beta x)) / beta."""
+        return self._as_written(rules.softplus, beta)
+
+    def hardtanh(self, min_val: Any = -1.0, max_val: Any = 1.0) -> Self:
+        """Return x limited to an interval, flat at both ends."""
+        return self._as_written(rules.hardtanh, min_val, max_val)
+
+    def softmax(self, axis: int | None = None, *, dim: int | None = None) -> Self:
+        """Return positive numbers that sum to 1 along an axis, the last by default."""
+        return self._call(rules.softmax, (self,), {"axis": axis_of(axis, dim, -1)})
+
+    def log_softmax(self, axis: int | None = None, *, dim: int | None = None) -> Self:
+        """Return the logarithm of softmax along an axis, the last by default."""
+        return self._call(rules.log_softmax, (self,), {"axis": axis_of(axis, dim, -1)})
+
+    def logsumexp(
+        self, axis: int | None = None, *, dim: int | None = None, keepdim: bool = False
+    ) -> Self:
+        """Return log Σ exp(x) along an axis, the last by default."""
+        options = {"axis": axis_of(axis, dim, -1), "keepdims": keepdim}
+        return self._call(rules.logsumexp, (self,), options)
