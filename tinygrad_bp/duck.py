@@ -28,14 +28,10 @@ _SHORT_POWERS = {2: np.square, 0.5: np.sqrt, -1: np.reciprocal}
 _IN_PLACE = "t.data = new_values (outside the graph)"
 
 _CALLED_HERE = {  # names that NumPy or PyTorch has, and what to write instead
-    "base": "t.data.base",
     "bool": "t != 0",
-    "ctypes": "t.data.ctypes",
     "cuda": "nothing: everything is on the CPU",
     "device": "nothing: everything is on the CPU",
-    "dump": "np.save(file, t.detach())",
     "fill": f"np.full_like(t, value), or {_IN_PLACE}",
-    "flags": "t.data.flags",
     "flat": "t.ravel()",
     "index_put": "np.where or np.concatenate",
     "int": "t.data.astype(int): integers carry no gradient",
@@ -45,10 +41,7 @@ _CALLED_HERE = {  # names that NumPy or PyTorch has, and what to write instead
     "resize": "t.reshape(shape)",
     "scatter": "np.where, or t.scatter_add(dim, index, src)",
     "short": "t.data.astype(np.int16): integers carry no gradient",
-    "strides": "t.data.strides",
     "to_device": "nothing: everything is on the CPU",
-    "tobytes": "t.data.tobytes()",
-    "tofile": "np.save(file, t.detach())",
     "topk": "t.sort()[..., -k:], with positions from t.argsort()",
     "type": "t.astype(dtype)",
     "unfold": "np.lib.stride_tricks.sliding_window_view, on positions, and t[positions]",
@@ -237,6 +230,8 @@ def _hint(name: str, kind: type) -> str:
         return f" Write {_CALLED_HERE[name]}."
     if name.endswith("_") and hasattr(kind, name[:-1]):
         return f" Nothing is recorded in place: write t = t.{name[:-1]}(...)."
+    if hasattr(np.ndarray, name):
+        return f" It is about memory: write t.data.{name}."
     if callable(getattr(np, name, None)):
         return f" Write np.{name}(t)."
     close = difflib.get_close_matches(name, dir(kind), n=1, cutoff=0.8)
