@@ -207,7 +207,7 @@ class TorchMethods(Calls):
 
     def norm(self, p: Any = 2, dim: Any = None, *, keepdim: Boolean = False) -> Self:
         """Return the p-norm of the elements as a vector, or along axes."""
-        order = 2 if p == "fro" else p
+        order = 2 if p in ("fro", 2) else p
         axis = tuple(dim) if isinstance(dim, list) else dim
         return self._as_written(np.linalg.vector_norm, ord=order, axis=axis, keepdims=keepdim)
 
