@@ -8,7 +8,6 @@ are in `methods`.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Never, Self
 
@@ -28,7 +27,10 @@ _SHORT_POWERS = {2: np.square, 0.5: np.sqrt, -1: np.reciprocal}
 _IN_PLACE = "t.data = new_values (outside the graph)"
 
 _CALLED_HERE = {  # names that NumPy or PyTorch has, and what to write instead
+    "binary_crossentropy": "functional.binary_cross_entropy(t, target)",
     "bool": "t != 0",
+    "cast": "t.astype(dtype)",
+    "cross_entropy": "functional.cross_entropy(t, labels)",
     "cuda": "nothing: everything is on the CPU",
     "device": "nothing: everything is on the CPU",
     "fill": f"np.full_like(t, value), or {_IN_PLACE}",
@@ -37,10 +39,12 @@ _CALLED_HERE = {  # names that NumPy or PyTorch has, and what to write instead
     "int": "t.data.astype(int): integers carry no gradient",
     "itemset": f"np.where, or {_IN_PLACE}",
     "long": "t.data.astype(int): integers carry no gradient",
+    "one_hot": "functional.one_hot(t, classes)",
     "put": f"np.where, or {_IN_PLACE}",
     "resize": "t.reshape(shape)",
     "scatter": "np.where, or t.scatter_add(dim, index, src)",
     "short": "t.data.astype(np.int16): integers carry no gradient",
+    "sparse_categorical_crossentropy": "functional.cross_entropy(t, labels)",
     "to_device": "nothing: everything is on the CPU",
     "topk": "t.sort()[..., -k:], with positions from t.argsort()",
     "type": "t.astype(dtype)",
@@ -234,6 +238,8 @@ def _hint(name: str, kind: type) -> str:
         return f" It is about memory: write t.data.{name}."
     if callable(getattr(np, name, None)):
         return f" Write np.{name}(t)."
+    import difflib
+
     close = difflib.get_close_matches(name, dir(kind), n=1, cutoff=0.8)
     return f" Did you mean '{close[0]}'?" if close else ""
 

@@ -46,9 +46,7 @@ def layer_norm(
     """
     x = tensor_of(x)
     axes = _last_axes("layer_norm", x, normalized_shape)
-    deviation = x - np.mean(x, axis=axes, keepdims=True)
-    variance = np.mean(np.square(deviation), axis=axes, keepdims=True)
-    return _scaled(deviation / np.sqrt(variance + eps), weight, bias)
+    return _scaled(x.layernorm(axes, eps), weight, bias)
 
 
 def rms_norm(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Self
 
+import numpy as np
+
 from tinygrad_bp import rules
 from tinygrad_bp.methods.calls import Calls, axis_of, unary
 
@@ -73,3 +75,12 @@ class ActivationMethods(Calls):
         """Return log Σ exp(x) along an axis, the last by default."""
         options = {"axis": axis_of(axis, dim, -1), "keepdims": keepdim}
         return self._call(rules.logsumexp, (self,), options)
+
+    def layernorm(self, axis: Any = -1, eps: float = 1e-5) -> Self:
+        """Return the elements with mean 0 and variance 1 along axes; eps is added to the variance.
+
+        Weights and bias are in `functional.layer_norm`.
+        """
+        x: Any = self
+        deviation = x - np.mean(x, axis=axis, keepdims=True)
+        return deviation / np.sqrt(np.mean(np.square(deviation), axis=axis, keepdims=True) + eps)

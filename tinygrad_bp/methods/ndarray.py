@@ -39,18 +39,18 @@ class ArrayMethods(Calls):
     @property
     def real(self) -> Self:
         """The real part: the array itself, if it is real."""
-        return self if self.dtype.kind == "f" else self._call(np.real, (self,))
+        return self if self.dtype.kind != "c" else self._call(np.real, (self,))
 
     @property
     def imag(self) -> Any:
         """The imaginary part: plain zeros, if the array is real."""
-        if self.dtype.kind == "f":
+        if self.dtype.kind != "c":
             return np.zeros(self.shape, self.dtype)
         return self._call(np.imag, (self,))
 
     def conj(self) -> Self:
         """Return the complex conjugate: the array itself, if it is real."""
-        return self if self.dtype.kind == "f" else self._call(np.conjugate, (self,))
+        return self if self.dtype.kind != "c" else self._call(np.conjugate, (self,))
 
     def conjugate(self) -> Self:
         """Return the complex conjugate: the array itself, if it is real."""

@@ -33,7 +33,9 @@ class TorchMethods(Calls):
 
     def view(self, *shape: Any) -> Self:
         """Return the elements in another shape; NumPy's view of another dtype there is not."""
-        if len(shape) == 1 and not isinstance(shape[0], Integer | tuple | list):
+        if len(shape) == 1 and not (
+            isinstance(shape[0], tuple | list) or hasattr(shape[0], "__index__")
+        ):
             raise TypeError(
                 f"t.view({shape[0]!r}) would read the memory as another dtype, through which no "
                 "gradient passes; to convert the values, write t.astype(dtype)."
@@ -115,7 +117,7 @@ class TorchMethods(Calls):
         This is PyTorch's method; `np.split` counts the parts.
         """
         length = self.shape[dim]
-        if isinstance(split_size, Integer):
+        if hasattr(split_size, "__index__"):
             cuts = list(range(split_size, length, split_size))
         elif sum(split_size) == length:
             cuts = np.cumsum(split_size)[:-1].tolist()
