@@ -161,6 +161,7 @@ MORE = [
     "F.poisson_nll_loss(x, n, full=True)", "F.poisson_nll_loss(p, n, log_input=False)",
     "F.poisson_nll_loss(p, n, log_input=False, full=True, eps=0.1, reduction='none')",
     "F.gaussian_nll_loss(x, y, p, full=True, reduction='sum')",
+    "F.gaussian_nll_loss(x, y, 0.5)", "F.cross_entropy(x, labels, weight=[0.5, 2, 1])",
     "F.gaussian_nll_loss(x, y, p[:, :1])", "F.gaussian_nll_loss(x, y, p[:, 0])",
     "F.gaussian_nll_loss(x, y, p, reduction='none')", "F.linear(x, W, c)", "F.linear(i[0].T, W)",
     "F.layer_norm(x, (3,))", "F.layer_norm(i, (3, 4))", "F.layer_norm(x, (3,), w, w - 1)",
@@ -265,7 +266,8 @@ def test_it_is_pytorchs(text: str) -> None:
         if part in text:
             for name in names:
                 theirs[name].requires_grad_(False)
-    wanted = run(text, theirs, functional)
+    its_text = text.replace("[0.5, 2, 1]", "w.new_tensor([0.5, 2, 1])")
+    wanted = run(its_text, theirs, functional)
     found, grads = backward(text)
     assert found.shape == tuple(wanted.shape)
     loose = 1e-7 if "hardsigmoid" in text else 1e-9  # there, 1 / 6 has single precision
@@ -452,6 +454,8 @@ def test_shapes_that_would_broadcast_are_refused(name: str) -> None:
         ("F.cross_entropy(x, labels * 0 - 100)", LabelError, "label -100"),
         ("F.cross_entropy(x, labels * 0, ignore_index=0)", LabelError, "every label is 0"),
         ("F.cross_entropy(x, labels + 1, ignore_index=0)", LabelError, "label 3"),
+        ("F.cross_entropy(x, shares, ignore_index=0)", ValueError, "these are probabilities"),
+        ("F.cross_entropy(x, labels, label_smoothing=1.5)", ValueError, "between 0 and 1"),
         ("F.cross_entropy(x, b.astype(int))", ShapeError, "need labels of shape (4,)"),
         ("F.cross_entropy(x[:0], shares[:0])", ShapeError, "empty batch"),
         ("F.nll_loss(logs, labels[:3])", ShapeError, "nll_loss: logits of shape (4, 3)"),

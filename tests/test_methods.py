@@ -169,6 +169,13 @@ INDEXED = [
     "b.index_select(dim=0, index=j)",
 ]
 
+# Whose functions, or their arguments, have no rule yet: on tensors that track they may still raise.
+WAITING = (
+    "repeat", "cumprod", "'F'", "compress", "initial=", "where=", "mean(dtype", ".sort(",
+    "partition(", "choose", "median", "copysign", "diag(", "norm(1)", "norm(3", "sinc",
+    "nan_to_num",
+)  # fmt: skip
+
 INDICES = {
     "i": np.array([[0, 1, 1], [1, 0, 0]]),
     "j": np.array([1, 0, 1]),
@@ -219,6 +226,7 @@ def gradients_of(text: str) -> list[Array] | None:
     try:
         outputs = [y for y in parts_of(run(text, given)) if isinstance(y, Tensor)]
     except NotDifferentiableError:
+        assert any(part in text for part in WAITING)
         return None
     outputs = [y for y in outputs if y.requires_grad]
     if not outputs:
@@ -243,6 +251,7 @@ def test_a_method_of_numpys_gives_what_it_gives_on_arrays(text: str) -> None:
             found = run(text, tensors(**options))
         except NotDifferentiableError:
             assert options, "a function needs no rule where nothing tracks"
+            assert any(part in text for part in WAITING)
             continue
         assert_alike(found, wanted)
 

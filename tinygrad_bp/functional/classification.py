@@ -54,6 +54,10 @@ def cross_entropy(
     shape = logits.shape
     labels = labels if isinstance(labels, Tensor) else array_of(labels)
     of_each_class = labels.shape == shape and labels.dtype.kind == "f"
+    if not 0 <= label_smoothing <= 1:
+        raise ValueError(f"label_smoothing must be between 0 and 1, not {label_smoothing}")
+    if of_each_class and ignore_index is not None:
+        raise ValueError("ignore_index is for labels, and these are probabilities")
     weighted = weight is not None or ignore_index is not None
     if not of_each_class and not (weighted or label_smoothing):
         labels = _checked("cross_entropy", shape, labels)

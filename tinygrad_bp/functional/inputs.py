@@ -23,11 +23,12 @@ def tensor_of(value: Any) -> Any:
 
 
 def floats(value: Any, like: Any) -> Any:
-    """Return what is given as a tensor, in the dtype of another if it has none that differentiates.
+    """Return what is given as a tensor of floats: in the dtype of another if it has none itself.
 
-    Signs, masks and weights often come as whole numbers or lists.
+    Numbers and lists have none, and signs, masks and weights often come as whole numbers.
     """
-    value = value if isinstance(value, DuckArray) else np.asarray(value)
+    if not hasattr(value, "dtype"):
+        value = np.asarray(value, like.dtype)
     return tensor_of(value if value.dtype.kind == "f" else value.astype(like.dtype))
 
 

@@ -19,19 +19,19 @@ class ActivationMethods(Calls):
 
     # fmt: off
 
-    sigmoid     = unary(rules.sigmoid,     "sigmoid",     "1 / (1 + exp(-x))")
-    relu        = unary(rules.relu,        "relu",        "max(x, 0)")
-    relu6       = unary(rules.relu6,       "relu6",       "min(max(x, 0), 6)")
-    selu        = unary(rules.selu,        "selu",        "the self-normalizing elu")
-    silu        = unary(rules.silu,        "silu",        "x sigmoid(x)")
-    swish       = unary(rules.silu,        "swish",       "x sigmoid(x)")
-    mish        = unary(rules.mish,        "mish",        "x tanh(softplus(x))")
-    quick_gelu  = unary(rules.quick_gelu,  "quick_gelu",  "x sigmoid(1.702 x)")
-    hardswish   = unary(rules.hardswish,   "hardswish",   "x hardsigmoid(x)")
-    hardsigmoid = unary(rules.hardsigmoid, "hardsigmoid", "x / 6 + 1 / 2, limited to (0, 1)")
-    softsign    = unary(rules.softsign,    "softsign",    "x / (1 + |x|)")
-    logsigmoid  = unary(rules.logsigmoid,  "logsigmoid",  "log(sigmoid(x)), without underflow")
-    tanhshrink  = unary(rules.tanhshrink,  "tanhshrink",  "x - tanh(x)")
+    sigmoid     = unary(rules.sigmoid,     "1 / (1 + exp(-x))")
+    relu        = unary(rules.relu,        "max(x, 0)")
+    relu6       = unary(rules.relu6,       "min(max(x, 0), 6)")
+    selu        = unary(rules.selu,        "the self-normalizing elu")
+    silu        = unary(rules.silu,        "x sigmoid(x)")
+    swish       = unary(rules.silu,        "x sigmoid(x)")
+    mish        = unary(rules.mish,        "x tanh(softplus(x))")
+    quick_gelu  = unary(rules.quick_gelu,  "x sigmoid(1.702 x)")
+    hardswish   = unary(rules.hardswish,   "x hardsigmoid(x)")
+    hardsigmoid = unary(rules.hardsigmoid, "x / 6 + 1 / 2, limited to (0, 1)")
+    softsign    = unary(rules.softsign,    "x / (1 + |x|)")
+    logsigmoid  = unary(rules.logsigmoid,  "log(sigmoid(x)), without underflow")
+    tanhshrink  = unary(rules.tanhshrink,  "x - tanh(x)")
 
     # fmt: on
 

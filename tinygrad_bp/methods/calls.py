@@ -73,26 +73,26 @@ def axis_of(axis: Any, dim: Any, default: Any = None) -> Any:
     return tuple(dim) if isinstance(dim, list) else dim
 
 
-def unary(function: Callable[..., Any], name: str, gives: str) -> Callable[[A], A]:
+def unary(function: Callable[..., Any], gives: str) -> Callable[[A], A]:
     """Return a method that calls a function on the array alone."""
 
     def method(self: Any) -> Any:
         return self._call(function, (self,))
 
-    return _named(method, name, f"Return {gives}, element by element.")
+    return _named(method, function, f"Return {gives}, element by element.")
 
 
-def binary(function: Callable[..., Any], name: str, gives: str) -> Callable[[A, Any], A]:
+def binary(function: Callable[..., Any], gives: str) -> Callable[[A, Any], A]:
     """Return a method that calls a function on the array and another operand."""
 
     def method(self: Any, other: Any) -> Any:
         return self._call(function, (self, other))
 
-    return _named(method, name, f"Return {gives}, with broadcasting.")
+    return _named(method, function, f"Return {gives}, with broadcasting.")
 
 
-def _named(method: Callable[..., Any], name: str, text: str) -> Callable[..., Any]:
-    method.__name__ = name
-    method.__qualname__ = f"Methods.{name}"
+def _named(method: Callable[..., Any], function: Callable[..., Any], text: str) -> Any:
+    method.__name__ = function.__name__
+    method.__qualname__ = f"Methods.{function.__name__}"
     method.__doc__ = text
     return method
