@@ -15,12 +15,14 @@ from tinygrad_bp.rules.elementwise import (
     unvarying,
 )
 from tinygrad_bp.rules.indexing import getitem, scatter_add
+from tinygrad_bp.rules.integrals import bessel_i, sinc_slope
 from tinygrad_bp.rules.linalg import affine
 from tinygrad_bp.rules.losses import one_hot, softmax_cross_entropy, sum_squares
 from tinygrad_bp.rules.reductions import products_of_others
 
 __all__ = [
     "affine",
+    "bessel_i",
     "cast",
     "direction",
     "getitem",
@@ -34,6 +36,7 @@ __all__ = [
     "relu",
     "scatter_add",
     "sigmoid",
+    "sinc_slope",
     "softmax",
     "softmax_cross_entropy",
     "step",
