@@ -26,5 +26,5 @@ PROBES = [
         call.options,
     )
     for call in CALLS
-    if rules[call.function].differentiable
+    if rules[call.function].differentiable and not call.is_complex
 ]

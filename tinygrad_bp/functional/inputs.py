@@ -29,7 +29,7 @@ def floats(value: Any, like: Any) -> Any:
     """
     if not hasattr(value, "dtype"):
         value = np.asarray(value, like.dtype)
-    return tensor_of(value if value.dtype.kind == "f" else value.astype(like.dtype))
+    return tensor_of(value if value.dtype.kind in "fc" else value.astype(like.dtype))
 
 
 def alike(loss: str, output: Array, target: Array) -> tuple[Any, Any]:

@@ -5,8 +5,17 @@ Functions that NumPy lacks stand with their family, and can be had from here.
 
 from tinygrad_bp.rules import constants, differences, refused, shaping  # noqa: F401  (tables alone)
 from tinygrad_bp.rules.activations import erf, log_softmax, logsumexp, relu, sigmoid, softmax
-from tinygrad_bp.rules.elementwise import cast, identity, product, quotient, unvarying
+from tinygrad_bp.rules.elementwise import (
+    cast,
+    direction,
+    identity,
+    product,
+    quotient,
+    step,
+    unvarying,
+)
 from tinygrad_bp.rules.indexing import getitem, scatter_add
+from tinygrad_bp.rules.integrals import bessel_i, sinc_slope
 from tinygrad_bp.rules.linalg import affine
 from tinygrad_bp.rules.losses import one_hot, softmax_cross_entropy, sum_squares
 from tinygrad_bp.rules.nonlinear import (
@@ -35,8 +44,10 @@ from tinygrad_bp.rules.reductions import products_of_others
 
 __all__ = [
     "affine",
+    "bessel_i",
     "cast",
     "celu",
+    "direction",
     "elu",
     "erf",
     "gelu",
@@ -63,11 +74,13 @@ __all__ = [
     "selu",
     "sigmoid",
     "silu",
+    "sinc_slope",
     "softmax",
     "softmax_cross_entropy",
     "softplus",
     "softshrink",
     "softsign",
+    "step",
     "sum_squares",
     "tanhshrink",
     "threshold",
