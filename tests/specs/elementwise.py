@@ -36,10 +36,10 @@ def _sinc_slope(a: Array, order: int) -> Array:
 
 def _bessel_i(a: Array, order: int) -> Array:
     terms = [
-        (a / 2) ** (2 * k + order) / math.factorial(k) / math.factorial(k + order)
+        (a.astype(float) / 2) ** (2 * k + order) / math.factorial(k) / math.factorial(k + order)
         for k in range(20)
     ]
-    return sum(terms)
+    return np.asarray(sum(terms), a.dtype)
 
 
 near_3 = (Real(3.3, 3.7), Real(1.0, 1.05))  # quotients between 3 and 4
