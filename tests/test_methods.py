@@ -347,6 +347,29 @@ def test_a_method_of_pytorchs_gives_what_it_gives_there(text: str) -> None:
         np.testing.assert_allclose(g, wanted_g, rtol=loose, atol=loose)
 
 
+COMPLEX = ["z.real", "z.imag", "z.conj()", "z.abs()", "z.angle()", "z.exp().abs()", "z.T.mT"]
+
+
+@pytest.mark.parametrize("text", COMPLEX)
+def test_methods_of_complex_tensors(text: str) -> None:
+    values = np.array([[1 + 2j, -0.5 + 0.25j]])
+    z = Tensor(values, requires_grad=True)
+    y = run(text, {"z": z})
+    np.abs(y).sum().backward()
+    assert z.grad is not None
+    assert z.grad.dtype == values.dtype
+    if text in ("z.real", "z.imag", "z.conj()", "z.T.mT"):
+        np.testing.assert_array_equal(y.data, run(text, {"z": values}))
+    if importlib.util.find_spec("torch") is not None:
+        import torch
+
+        its = torch.tensor(values, requires_grad=True)
+        wanted = run(text, {"z": its})
+        wanted.abs().sum().backward()
+        np.testing.assert_allclose(y.data, wanted.resolve_conj().detach().numpy(), rtol=1e-12)
+        np.testing.assert_allclose(z.grad.data, its.grad.resolve_conj().numpy(), rtol=1e-12)
+
+
 def test_pytorchs_words_choose_pytorchs_default_and_numpys_choose_numpys() -> None:
     t = tensors()["t"]
     assert t.std().data == np.std(t.data)

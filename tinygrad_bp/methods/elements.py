@@ -100,6 +100,10 @@ class ElementMethods(Calls):
         """Return the part after the point, with the sign of x."""
         return self._call(np.fmod, (self, 1))
 
+    def angle(self) -> Self:
+        """Return the angle of complex numbers: 0 or π for real ones."""
+        return self._as_written(np.angle)
+
     def add(self, other: Any, *, alpha: Any = None) -> Self:
         """Return self + alpha * other; alpha is 1 by default."""
         return self._call(np.add, (self, other if alpha is None else np.multiply(alpha, other)))
