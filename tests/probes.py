@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from specs import CALLS
 
+from tinygrad_bp import rules as own
 from tinygrad_bp.gradcheck.mutants import Probe
 
 
@@ -18,6 +19,8 @@ def arrays_for_lists(argument: Any) -> Any:
     return np.array(argument) if numbers else list(map(arrays_for_lists, argument))
 
 
+UNPROBED = {own.general_eigensystem}  # real numbers become complex ones under the checker's steps
+
 PROBES = [
     Probe(
         call.function,
@@ -25,5 +28,8 @@ PROBES = [
         call.options,
     )
     for call in CALLS
-    if call.has_a_rule and call.completed is None and not call.is_complex
+    if call.has_a_rule
+    and call.completed is None
+    and not call.is_complex
+    and call.function not in UNPROBED
 ]

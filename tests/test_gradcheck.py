@@ -331,7 +331,11 @@ NOT_FOLLOWED = {
     np.fft.ifftn, np.fft.fft2, np.fft.ifft2, np.fft.rfftn, np.fft.rfft2, np.fft.irfftn,
     np.fft.irfft2,
 }  # fmt: skip
-FOLLOWED_IN_PART = {np.linalg.cond, np.linalg.matrix_norm, np.linalg.norm}  # by singular values
+# Norms by singular values; Python's erf, which NumPy lacks, and gelu, which is made of it, but for
+# "tanh".
+FOLLOWED_IN_PART = {
+    np.linalg.cond, np.linalg.matrix_norm, np.linalg.norm, own.erf, own.gelu,
+}  # fmt: skip
 
 
 def test_the_complex_step_follows_every_function() -> None:

@@ -11,7 +11,7 @@ from tinygrad_bp.rules import (  # noqa: F401  (tables alone)
     refused,
     shaping,
 )
-from tinygrad_bp.rules.activations import log_softmax, logsumexp, relu, sigmoid, softmax
+from tinygrad_bp.rules.activations import erf, log_softmax, logsumexp, relu, sigmoid, softmax
 from tinygrad_bp.rules.decompositions import singular_system, singular_vectors
 from tinygrad_bp.rules.eigen import (
     eigensystem,
@@ -29,38 +29,84 @@ from tinygrad_bp.rules.elementwise import (
     unvarying,
 )
 from tinygrad_bp.rules.indexing import getitem, scatter_add
+from tinygrad_bp.rules.integrals import bessel_i, sinc_slope
 from tinygrad_bp.rules.least_squares import least_squares
 from tinygrad_bp.rules.linalg import affine
 from tinygrad_bp.rules.losses import one_hot, softmax_cross_entropy, sum_squares
+from tinygrad_bp.rules.nonlinear import (
+    celu,
+    elu,
+    gelu,
+    glu,
+    hardshrink,
+    hardsigmoid,
+    hardswish,
+    hardtanh,
+    leaky_relu,
+    logsigmoid,
+    mish,
+    quick_gelu,
+    relu6,
+    selu,
+    silu,
+    softplus,
+    softshrink,
+    softsign,
+    tanhshrink,
+    threshold,
+)
 from tinygrad_bp.rules.reductions import products_of_others
 from tinygrad_bp.rules.solving import cofactors
 
 __all__ = [
     "affine",
+    "bessel_i",
     "cast",
+    "celu",
     "cofactors",
     "direction",
     "eigensystem",
     "eigenvectors",
+    "elu",
+    "erf",
+    "gelu",
     "general_eigensystem",
     "general_eigenvectors",
     "getitem",
+    "glu",
+    "hardshrink",
+    "hardsigmoid",
+    "hardswish",
+    "hardtanh",
     "identity",
+    "leaky_relu",
     "least_squares",
     "log_softmax",
+    "logsigmoid",
     "logsumexp",
+    "mish",
     "one_hot",
     "product",
     "products_of_others",
+    "quick_gelu",
     "quotient",
     "relu",
+    "relu6",
     "scatter_add",
+    "selu",
     "sigmoid",
+    "silu",
+    "sinc_slope",
     "singular_system",
     "singular_vectors",
     "softmax",
     "softmax_cross_entropy",
+    "softplus",
+    "softshrink",
+    "softsign",
     "step",
     "sum_squares",
+    "tanhshrink",
+    "threshold",
     "unvarying",
 ]

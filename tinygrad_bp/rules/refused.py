@@ -34,11 +34,11 @@ _NAMES = {
         setdiff1d setxor1d in1d""",
     _NO_RULE: """append apply_along_axis apply_over_axes average block choose compress convolve
         corrcoef correlate cov cross cumprod cumulative_prod delete diag diagflat
-        dsplit ediff1d extract geomspace gradient i0 insert interp linspace
+        dsplit ediff1d extract geomspace gradient insert interp linspace
         logspace median meshgrid nan_to_num nancumprod nancumsum nanmax nanmean nanmedian
         nanmin nanpercentile nanprod nanquantile nanstd nansum nanvar pad partition
         percentile piecewise polyadd polyder polydiv polyfit polyint polymul polysub polyval
-        quantile repeat resize select sinc sort trapezoid trapz trim_zeros unwrap vander
+        quantile repeat resize select sort trapezoid trapz trim_zeros unwrap vander
         linalg.cross""",
 }
 

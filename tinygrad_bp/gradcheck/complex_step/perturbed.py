@@ -71,10 +71,6 @@ class Perturbed(DuckArray):
         """Return the parts that a function cuts the numbers into, at one call for all of them."""
         return [_wrap(z, self.run) for z in cut(self._value)]
 
-    def copy(self) -> Perturbed:
-        """Return a copy."""
-        return _wrap(self._value.copy(), self.run)
-
     def astype(self, dtype: Any) -> Any:
         """Return the array itself as another float, since all is in double precision here."""
         return self._call(own.cast, (self,), {"dtype": dtype})
@@ -193,7 +189,7 @@ def _cast(run: Run, x: Any, *, dtype: Any) -> Any:
 _ANALYTIC: set[Function] = {
     np.add, np.subtract, np.multiply, np.divide, np.negative, np.positive, np.reciprocal,
     np.square, np.exp, np.exp2, np.expm1, np.sin, np.cos, np.tan, np.arctan, np.sinh, np.cosh,
-    np.tanh, np.arcsinh, np.matmul, np.einsum, np.sum, np.mean, np.prod, np.cumsum,
+    np.tanh, np.arcsinh, np.sinc, np.matmul, np.einsum, np.sum, np.mean, np.prod, np.cumsum,
     np.reshape, np.ravel, np.expand_dims, np.squeeze, np.transpose, np.swapaxes, np.moveaxis,
     np.flip, np.roll, np.tril, np.triu, np.broadcast_to, np.concatenate, np.stack, np.copy,
     np.take, np.take_along_axis, np.vstack, np.hstack, np.column_stack, np.diagonal,
@@ -206,6 +202,7 @@ _OWN: dict[Function, Function] = {
     **TIES,
     **DOMAINS,
     own.cast: _cast,
+    np.i0: lambda run, x: own.bessel_i(x, 0),  # NumPy's own takes real numbers alone
     # What the function sees is real: its own conjugate, with no imaginary part.
     np.real: lambda run, x: x,
     np.imag: lambda run, x: np.zeros(np.shape(x)),
