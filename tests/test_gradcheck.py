@@ -326,6 +326,7 @@ NOT_FOLLOWED = {
     np.linalg.cholesky, np.linalg.eigh, np.linalg.eigvalsh, np.linalg.lstsq, np.linalg.pinv,
     np.linalg.qr, np.linalg.slogdet, np.linalg.svd, np.linalg.svdvals, own.cofactors,
     own.eigensystem, own.eigenvectors, own.least_squares, own.singular_system, own.singular_vectors,
+    own.truncated_pinv,
     np.linalg.eig, np.linalg.eigvals, own.general_eigensystem, own.general_eigenvectors,
     np.fft.fft, np.fft.ifft, np.fft.rfft, np.fft.irfft, np.fft.hfft, np.fft.ihfft, np.fft.fftn,
     np.fft.ifftn, np.fft.fft2, np.fft.ifft2, np.fft.rfftn, np.fft.rfft2, np.fft.irfftn,

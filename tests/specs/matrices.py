@@ -129,6 +129,8 @@ MATRICES = [
     Spec(np.linalg.pinv, call(c(3, 2)), call(c(2, 3)), *stretched,
          call(m(3, 2), 0.1), call(m(2, 3), rtol=None),
          call(m(2, 2), hermitian=True), call(m(2, 3, 2), np.array([0.1, 0.2]))),
+    Spec(own.truncated_pinv, *(call(m(*s), 0.7) for s in ((3, 3), (3, 2), (2, 3), (2, 2, 2))),
+         call(c(3, 2), 0.7), call(m(2, 3, 2), np.array([0.1, 0.8]))),
     Spec(own.least_squares, call(c(3, 2), x(3)), call(m(3, 2), c(3, 2)),
          call(m(3, 2), x(3)), call(m(2, 3), x(2, 2)), call(m(2, 2), x(2)),
          call(m(3, 2), x(3, 2)), call(m(3, 1), [1.0, 2.0, 3.0]), flat=(2,)),

@@ -30,7 +30,7 @@ from tinygrad_bp.rules.elementwise import (
 )
 from tinygrad_bp.rules.indexing import getitem, scatter_add
 from tinygrad_bp.rules.integrals import bessel_i, sinc_slope
-from tinygrad_bp.rules.least_squares import least_squares
+from tinygrad_bp.rules.least_squares import least_squares, truncated_pinv
 from tinygrad_bp.rules.linalg import affine
 from tinygrad_bp.rules.losses import one_hot, softmax_cross_entropy, sum_squares
 from tinygrad_bp.rules.nonlinear import (
@@ -108,5 +108,6 @@ __all__ = [
     "sum_squares",
     "tanhshrink",
     "threshold",
+    "truncated_pinv",
     "unvarying",
 ]

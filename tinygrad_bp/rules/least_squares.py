@@ -10,7 +10,7 @@ from tinygrad_bp.registry import Array, composite, general, primitive, rule, why
 from tinygrad_bp.rules.decompositions import thin_svd
 from tinygrad_bp.rules.matrices import as_given, columns, conj, mH, mirrored, mT
 
-__all__ = ["least_squares"]
+__all__ = ["least_squares", "truncated_pinv"]
 
 
 def _pinv_vjp(g: Array, y: Array, a: Array) -> Array:
@@ -30,16 +30,62 @@ def _pinv_jvp(t: Array, y: Array, a: Array) -> Array:
     return left - (left @ a) @ y + right - (y @ a) @ right - (y @ t) @ y
 
 
+@primitive
+def truncated_pinv(a: Array, rcond: Any) -> Array:
+    """Return np.linalg.pinv(a, rcond): singular values up to rcond times the largest count as 0.
+
+    >>> truncated_pinv(np.diag([4.0, 0.5]), 0.25)
+    array([[0.25, 0.  ],
+           [0.  , 0.  ]])
+    """
+    return np.linalg.pinv(a, rcond)
+
+
+def _slopes(s: Array, rcond: Any) -> tuple[Array, Array, Array]:
+    """How entry (i, j) moves with (i, j) and (j, i), in the singular vectors; and 1/s, or 0.
+
+    With f(s) = 1/s or 0, the sums of (f_i - f_j)/(s_i - s_j) and (f_i + f_j)/(s_i + s_j) that are
+    the slopes of any function of the singular values; what could vanish has been cancelled.
+    """
+    kept = np.greater(s, np.expand_dims(rcond, -1) * np.max(s, axis=-1, keepdims=True))
+    r = np.where(kept, 1 / np.where(kept, s, 1), 0)
+    mixed = np.expand_dims(kept, -1) != np.expand_dims(kept, -2)
+    squares = np.absolute(np.square(np.expand_dims(s, -1)) - np.square(np.expand_dims(s, -2)))
+    across = np.where(mixed, 1 / np.where(mixed, squares, 1), 0)
+    crossed = np.expand_dims(s, -1) * np.expand_dims(r, -2)
+    along = across * (crossed + mT(crossed)) - np.expand_dims(r, -1) * np.expand_dims(r, -2)
+    return along, across, r
+
+
+def _truncated_pinv_vjp(g: Array, y: Array, a: Array, *, rcond: Any) -> Array:
+    if a.shape[-2] < a.shape[-1]:
+        return mT(_truncated_pinv_vjp(mT(g), mT(y), mT(a), rcond=rcond))
+    u, s, vh = thin_svd(a)
+    along, across, r = _slopes(s, rcond)
+    inner = conj(vh) @ g @ conj(u)
+    reached = conj(u) @ (along * inner + across * mH(inner)) @ conj(vh)
+    beside = (mT(g) @ mH(vh)) * np.expand_dims(r * r, -2) @ vh
+    return reached + conj(beside - u @ (mH(u) @ beside))
+
+
+def _truncated_pinv_jvp(t: Array, y: Array, a: Array, *, rcond: Any) -> Array:
+    if a.shape[-2] < a.shape[-1]:
+        return mT(_truncated_pinv_jvp(mT(t), mT(y), mT(a), rcond=rcond))
+    u, s, vh = thin_svd(a)
+    along, across, r = _slopes(s, rcond)
+    inner = mH(u) @ t @ mH(vh)
+    reached = mH(vh) @ (along * inner + across * mH(inner)) @ mH(u)
+    beside = mH(vh) @ (np.expand_dims(r * r, -1) * (vh @ mH(t)))
+    return reached + beside - (beside @ u) @ mH(u)
+
+
 def _pinv(a: Array, *, rcond: Any, hermitian: bool, rtol: Any) -> Array:
-    """By singular values, for cutoffs of one's own: those below it count as 0, but do move."""
-    matrix = mirrored(a) if hermitian else a
-    u, s, vh = thin_svd(matrix)
+    """By NumPy's rule for the cutoff; a symmetric matrix is the triangle that NumPy reads."""
     if rcond is None:
         rcond = max(a.shape[-2:]) * float(np.finfo(a.dtype).eps) if rtol is None else rtol
-    largest = np.max(s, axis=-1, keepdims=True)
-    kept = np.greater(s, np.expand_dims(rcond, -1) * largest)
-    reciprocals = np.where(kept, 1 / np.where(kept, s, 1), 0)
-    return mH(vh) * np.expand_dims(reciprocals, -2) @ mH(u)
+    elif not (isinstance(rtol, float) and rtol == 1e-15):
+        raise ValueError("`rtol` and `rcond` can't be both set.")
+    return truncated_pinv(mirrored(a) if hermitian else a, rcond)
 
 
 @primitive
@@ -104,13 +150,14 @@ def _lstsq_jvp_of_right_side(t: Array, y: Any, a: Array, b: Array) -> Any:
 
 # fmt: off
 rule(np.linalg.pinv, vjp=_pinv_vjp, jvp=_pinv_jvp)
+rule(truncated_pinv, vjp=_truncated_pinv_vjp, jvp=_truncated_pinv_jvp)
 general(np.linalg.pinv, _pinv)
 rule(least_squares, flat=(2,),
      vjp=(_lstsq_vjp_of_matrix, _lstsq_vjp_of_right_side),
      jvp=(_lstsq_jvp_of_matrix, _lstsq_jvp_of_right_side))
 
 why("As for an inverse, and what A does not reach adds its part, since A⁺ is the shortest way "
-    "back.", np.linalg.pinv)
+    "back.", np.linalg.pinv, truncated_pinv)
 why("The solution is A⁺ b, and moves as A⁺ does; the residuals are smallest there, so they move "
     "as if the solution stood still.", least_squares)
 # fmt: on
