@@ -127,6 +127,51 @@ def test_vectors_of_equal_values_have_no_finite_slope(f: Function) -> None:
         assert not np.all(np.isfinite(slope(f, ONE)))
 
 
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.linalg.eigh(x @ np.conj(x.mT))[1],
+        lambda x: np.linalg.svd(x)[0],
+        lambda x: np.linalg.svd(x)[2],
+    ],
+)
+def test_phases_that_nothing_determines_are_refused(f: Function) -> None:
+    """The same loss without them has a gradient."""
+    z = A + 1j * WEIGHTS / 5
+    assert np.any(np.isnan(slope(lambda x: np.sum(np.real(f(x)) * WEIGHTS), z)))
+    assert np.all(np.isfinite(slope(lambda x: np.sum(np.abs(f(x)) * WEIGHTS), z)))
+
+
+def test_phases_of_other_eigenvectors_are_numpys() -> None:
+    z, t = A + 1j * WEIGHTS / 5, WEIGHTS / 7 + 0.3j
+
+    def f(x: Array) -> Array:
+        return np.sum(np.imag(np.linalg.eig(x).eigenvectors) * WEIGHTS)
+
+    h = 1e-4
+    wanted = (f(z + h * t) - f(z - h * t)) / (2 * h)
+    np.testing.assert_allclose(np.real(np.sum(np.conj(slope(f, z)) * t)), wanted, rtol=1e-6)
+
+
+@pytest.mark.parametrize("options", [{"rcond": 1e-9}, {"rtol": None}, {"hermitian": True}])
+def test_singular_matrices_have_pseudo_inverses_with_slopes(options: dict[str, Any]) -> None:
+    """Along the matrices of their rank, which is where a pseudo-inverse moves smoothly."""
+    b, t = A[:, :2], WEIGHTS[:, :2] / 8 - 0.3
+    flat = {**options, "rcond": 1e-9} if "hermitian" in options else options
+
+    def f(x: Array) -> Array:
+        return np.sum(np.linalg.pinv(x @ x.T, **flat) * WEIGHTS)
+
+    h = 1e-4
+    wanted = (f(b + h * t) - f(b - h * t)) / (2 * h)
+    np.testing.assert_allclose(np.sum(slope(f, b) * t), wanted, rtol=1e-6)
+
+
+def test_two_cutoffs_are_an_error() -> None:
+    with pytest.raises(ValueError, match="both"):
+        np.linalg.pinv(Tensor(A, requires_grad=True), rcond=0.1, rtol=0.1)
+
+
 def test_the_second_slope_of_equal_singular_values_is_not_finite() -> None:
     with np.errstate(all="ignore"):
         found = slope(lambda x: np.sum(np.square(np.linalg.svdvals(x))), 0 * A, order=2)
@@ -154,6 +199,7 @@ def test_the_triangle_that_is_read_receives_the_gradient(f: Function) -> None:
         lambda x: np.linalg.qr(x, mode="raw"),
         lambda x: np.linalg.lstsq(x, x, rcond=0.1),
         lambda x: np.linalg.multi_dot([x, x], out=np.empty((3, 3))),
+        lambda x: np.einsum("ij->ji", x, out=np.empty((3, 3))),
     ],
 )
 def test_what_a_matrix_does_not_determine_is_refused(f: Function) -> None:

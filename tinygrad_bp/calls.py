@@ -266,6 +266,7 @@ def _renaming(body: Function, options: Sequence[str]) -> Function:
 
 def _default(parameter: inspect.Parameter) -> Any:
     if parameter.default is _MISSING:
+        # Of NumPy's functions, linalg.pinv alone has such an rtol.
         return {"keepdims": False, "where": True, "rtol": 1e-15}.get(parameter.name)
     return parameter.default
 

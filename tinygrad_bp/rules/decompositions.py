@@ -162,7 +162,7 @@ def _singular_vectors_vjp(  # noqa: PLR0917  (as rules are called)
     inner = over_gaps(at_u - mH(at_u), gaps) * row + column * over_gaps(mH(at_v) - at_v, gaps)
     if a.dtype.kind == "c":
         inner = inner + _phases(at_u, s)
-        inner = inner + phases_refused(np.imag(diagonal(at_u) - diagonal(at_v)), at_u)
+        inner = inner + phases_refused(np.imag(diagonal(at_u) - diagonal(at_v)), at_u, at_v)
     result = u @ inner @ vh
     if a.shape[-2] > s.shape[-1]:
         result = result + (gu - u @ at_u) / row @ vh

@@ -103,12 +103,12 @@ def diagonal(a: Array) -> Array:
     return np.diagonal(a, axis1=-2, axis2=-1)
 
 
-def phases_refused(along: Array, all_of_it: Array) -> Array:
+def phases_refused(along: Array, *all_of_it: Array) -> Array:
     """Return a diagonal of nan where a gradient asks for phases that are arbitrary; 0 elsewhere.
 
     `along` is the part of a gradient along each phase: 0, but for rounding, where the loss does not
     depend on it.
     """
-    size = np.linalg.norm(all_of_it, axis=(-2, -1))
-    asked = np.greater(np.abs(along), 1e-4 * np.expand_dims(size, -1))
+    size = sum(np.linalg.norm(part, axis=(-2, -1), keepdims=True)[..., 0] for part in all_of_it)
+    asked = np.greater(np.abs(along), 1e-4 * size)
     return diagonal_matrix(np.where(asked, math.nan, np.zeros_like(along)))
