@@ -320,6 +320,10 @@ def test_at_a_jump_the_complex_step_leaves_it_to_differences(function: Any, at: 
 # --- the complex step, on its own --------------------------------------------------------------
 
 
+# Functions that the complex step cannot follow, since they go by more than real parts.
+NOT_FOLLOWED = {np.partition}
+
+
 def test_the_complex_step_follows_every_function() -> None:
     """It needs no rule to do so, and finds the slopes that differences find."""
     for call in CALLS:
@@ -334,7 +338,9 @@ def test_the_complex_step_follows_every_function() -> None:
         x = np.concatenate([base.ravel() for base in bases])
         u = np.random.default_rng(0).uniform(-1, 1, x.size)
         with np.errstate(all="ignore"):
-            assert goes_through(f, x), str(call)
+            assert goes_through(f, x) == (call.function not in NOT_FOLLOWED), str(call)
+            if call.function in NOT_FOLLOWED:
+                continue
             found = by_complex_step(f, x, u).value
             slopes = differences(lambda point, f=f: f(*point), [x], [u])
         gap = np.abs(found - slopes).max(initial=0.0)

@@ -91,6 +91,8 @@ KINKS: dict[Function, tuple[tuple[Any, ...], Any]] = {
     np.frexp: ((np.array([-4.0, 0.0, 1.0, 3.0]),), [True, True, True, False]),
     np.max: ((np.array([[2.0, 1.0], [1.0, 2.0]]),), True),
     np.min: ((np.array([[2.0, 1.0], [1.0, 2.0]]),), True),
+    np.sort: ((np.array([2.0, 1.0, 2.0]),), [False, True]),
+    np.partition: ((np.array([2.0, 1.0, 2.0]), 1), [False, True]),
     np.linalg.norm: ((np.zeros(2),), True),
     np.linalg.vector_norm: ((np.zeros(2),), True),
 }

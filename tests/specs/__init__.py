@@ -5,6 +5,7 @@ A family a file, in the form that `calls` describes. `test_specs.py` runs the ta
 """
 
 from specs.calls import Array, Call, Draw, Spec, differences
+from specs.choosing import CHOOSING
 from specs.elementwise import ELEMENTWISE
 from specs.indexing import INDEXING
 from specs.joining import JOINING
@@ -15,10 +16,8 @@ from specs.shaping import SHAPING
 
 __all__ = ["CALLS", "SPECS", "Array", "Call", "Draw", "Spec", "differences"]
 
-SPECS = [
-    spec
-    for family in (ELEMENTWISE, REDUCTIONS, SHAPING, JOINING, INDEXING, LINALG, LEARNING)
-    for spec in family
-    if spec.calls
-]
+FAMILIES = (
+    ELEMENTWISE, REDUCTIONS, SHAPING, JOINING, INDEXING, CHOOSING, LINALG, LEARNING,
+)  # fmt: skip
+SPECS = [spec for family in FAMILIES for spec in family if spec.calls]
 CALLS = [call for spec in SPECS for call in spec.calls]

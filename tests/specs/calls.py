@@ -261,8 +261,8 @@ def _text(argument: Any) -> str:
         return f"[{', '.join(map(_text, argument))}]"
     if isinstance(argument, np.ndarray):
         return f"array{argument.tolist()}"
-    if isinstance(argument, type):
-        return argument.__name__
+    if callable(argument):
+        return str(argument.__name__)
     return str(argument)
 
 

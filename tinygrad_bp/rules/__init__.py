@@ -3,7 +3,7 @@
 Functions that NumPy lacks stand with their family, and can be had from here.
 """
 
-from tinygrad_bp.rules import constants, differences, refused, shaping  # noqa: F401  (tables alone)
+from tinygrad_bp.rules import choosing, constants, differences, refused, shaping, sorting  # noqa: F401  (tables alone)
 from tinygrad_bp.rules.activations import log_softmax, logsumexp, relu, sigmoid, softmax
 from tinygrad_bp.rules.elementwise import cast, identity, product, quotient, unvarying
 from tinygrad_bp.rules.indexing import getitem, scatter_add

@@ -57,26 +57,38 @@ def scatter_add(g: Array, index: Any, shape: tuple[int, ...]) -> Array:
     array([3., 0., 4.])
     """
     out = np.zeros(shape, g.dtype)
-    if _may_repeat(index):
+    if _may_repeat(index, shape):
         np.add.at(out, index, g)
     else:
         out[index] = g
     return out
 
 
-def _may_repeat(index: Any) -> bool:
+def _may_repeat(index: Any, shape: tuple[int, ...]) -> bool:
     """Return whether an index can name an entry twice; if not, assignment is far faster.
 
-    >>> _may_repeat((0, slice(2))), _may_repeat(np.array([True, False])), _may_repeat([0, 0])
-    (False, False, True)
+    >>> [_may_repeat(i, (3,)) for i in (0, slice(2), [0, 0], [0, 2], [2, -1])]
+    [False, False, True, False, True]
     """
     parts = index if isinstance(index, tuple) else (index,)
-    return not all(
+    lists = [i for i, part in enumerate(parts) if not _names_once(part)]
+    if len(lists) != 1:
+        return len(lists) > 1
+    (i,) = lists
+    positions = np.asarray(parts[i])
+    plain = all(isinstance(part, int | slice) for part in parts[:i])  # then i is its axis
+    if not plain or positions.dtype.kind not in "iu" or 8 * positions.size < shape[i]:
+        return True
+    counts = np.bincount(np.ravel(positions) % shape[i]) if positions.size else positions
+    return bool(np.max(counts, initial=0) > 1)
+
+
+def _names_once(part: Any) -> bool:
+    return (
         part is None
         or part is ...
         or isinstance(part, bool | int | np.integer | slice)
         or (isinstance(part, np.ndarray) and (part.dtype.kind == "b" or part.ndim == 0))
-        for part in parts
     )
 
 

@@ -190,7 +190,8 @@ _ANALYTIC: set[Function] = {
     np.tanh, np.arcsinh, np.matmul, np.einsum, np.sum, np.mean, np.prod, np.cumsum,
     np.reshape, np.ravel, np.expand_dims, np.squeeze, np.transpose, np.swapaxes, np.moveaxis,
     np.flip, np.roll, np.tril, np.triu, np.broadcast_to, np.concatenate, np.stack, np.copy,
-    np.take, np.take_along_axis, np.vstack, np.hstack, np.column_stack, np.diagonal,
+    np.take, np.take_along_axis, np.compress, np.extract, np.delete, np.repeat, np.append,
+    np.vstack, np.hstack, np.column_stack, np.diagonal,
     np.trace, np.diff, np.outer, np.tensordot, np.dot, np.inner, np.kron,
     own.getitem, own.scatter_add,
 }  # fmt: skip
@@ -199,5 +200,4 @@ _OWN: dict[Function, Function] = {
     **TIES,
     **DOMAINS,
     own.cast: _cast,
-    np.repeat: lambda run, x, *args, **options: np.repeat(x, *args, **options),
 }
