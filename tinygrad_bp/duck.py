@@ -257,9 +257,12 @@ class DuckArray:
         """The transpose of the last two axes."""
         return self._call(np.swapaxes, (self,), {"axis1": -1, "axis2": -2})
 
-    def reshape(self, *shape: Any) -> Self:
-        """Return the elements in another shape; one length may be -1."""
-        return self._call(np.reshape, (self,), {"shape": shape[0] if len(shape) == 1 else shape})
+    def reshape(self, *shape: Any, order: str = "C") -> Self:
+        """Return the elements in another shape; one length may be -1. For `order` see `ravel`."""
+        wanted = shape[0] if len(shape) == 1 else shape
+        if order != "C":
+            return self._as_written(np.reshape, wanted, order)
+        return self._call(np.reshape, (self,), {"shape": wanted})
 
     def transpose(self, *axes: Any) -> Self:
         """Return the axes in another order, reversed by default."""
@@ -275,13 +278,13 @@ class DuckArray:
         """Return the elements without the axes of length 1."""
         return self._as_written(np.squeeze, axis=axis)
 
-    def ravel(self) -> Self:
-        """Return the elements along one axis."""
-        return self._call(np.ravel, (self,))
+    def ravel(self, order: str = "C") -> Self:
+        """Return the elements along one axis; the last index runs fastest, with "F" the first."""
+        return self._call(np.ravel, (self,)) if order == "C" else self._as_written(np.ravel, order)
 
-    def flatten(self) -> Self:
-        """Return the elements along one axis."""
-        return self.ravel()
+    def flatten(self, order: str = "C") -> Self:
+        """Return the elements along one axis, as `ravel` does."""
+        return self.ravel(order)
 
     def sum(self, axis: Axis = None, **options: Any) -> Self:
         """Return the sum along `axis`, all axes by default; PyTorch's `dim` and `keepdim` too."""

@@ -3,12 +3,23 @@
 Functions that NumPy lacks stand with their family, and can be had from here.
 """
 
-from tinygrad_bp.rules import choosing, constants, differences, refused, shaping, sorting  # noqa: F401  (tables alone)
+from tinygrad_bp.rules import (  # noqa: F401  (tables alone)
+    choosing,
+    constants,
+    creating,
+    differences,
+    joining,
+    refused,
+    shaping,
+    sorting,
+    vectors,
+)
 from tinygrad_bp.rules.activations import log_softmax, logsumexp, relu, sigmoid, softmax
 from tinygrad_bp.rules.elementwise import cast, identity, product, quotient, unvarying
 from tinygrad_bp.rules.indexing import getitem, scatter_add
 from tinygrad_bp.rules.linalg import affine
 from tinygrad_bp.rules.losses import one_hot, softmax_cross_entropy, sum_squares
+from tinygrad_bp.rules.padding import overlap_add
 from tinygrad_bp.rules.reductions import products_of_others
 
 __all__ = [
@@ -19,6 +30,7 @@ __all__ = [
     "log_softmax",
     "logsumexp",
     "one_hot",
+    "overlap_add",
     "product",
     "products_of_others",
     "quotient",

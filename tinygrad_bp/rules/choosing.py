@@ -10,7 +10,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from tinygrad_bp.registry import Array, composite, general
-from tinygrad_bp.rules.elementwise import cast
+from tinygrad_bp.rules.elementwise import cast, unvarying
 from tinygrad_bp.rules.indexing import getitem, scatter_add
 
 # --- among arrays ---------------------------------------------------------------------------
@@ -175,9 +175,9 @@ def _resize(a: Array, *, new_shape: int | tuple[int, ...]) -> Array:
     size = math.prod(shape)
     if any(n < 0 for n in shape):
         raise ValueError("all elements of `new_shape` must be non-negative")
-    times = -(-size // a.size) if a.size else 0
-    if times == 0:
-        return np.zeros_like(a, shape=shape)
+    if a.size == 0:
+        return unvarying(np.zeros_like(a, shape=shape), a)
+    times = -(-size // a.size)
     return np.reshape(np.tile(np.ravel(a), times)[:size], shape)
 
 
