@@ -13,6 +13,7 @@ from specs.joining import JOINING
 from specs.learning import LEARNING
 from specs.linalg import LINALG
 from specs.padding import PADDING
+from specs.polynomials import POLYNOMIALS
 from specs.reductions import REDUCTIONS
 from specs.shaping import SHAPING
 
@@ -20,7 +21,7 @@ __all__ = ["CALLS", "SPECS", "Array", "Call", "Draw", "Spec", "differences"]
 
 FAMILIES = (
     ELEMENTWISE, REDUCTIONS, SHAPING, JOINING, INDEXING, CHOOSING, PADDING, CREATING, LINALG,
-    LEARNING,
+    POLYNOMIALS, LEARNING,
 )  # fmt: skip
 SPECS = [spec for family in FAMILIES for spec in family if spec.calls]
 CALLS = [call for spec in SPECS for call in spec.calls]

@@ -4,11 +4,13 @@ Functions that NumPy lacks stand with their family, and can be had from here.
 """
 
 from tinygrad_bp.rules import (  # noqa: F401  (tables alone)
+    applying,
     choosing,
     constants,
     creating,
     differences,
     joining,
+    polynomials,
     refused,
     shaping,
     sorting,

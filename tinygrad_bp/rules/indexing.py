@@ -132,8 +132,8 @@ def _diagonal(a: Array, *, offset: int, axis1: int, axis2: int) -> Array:
     return getitem(moved, (..., length + start_row, length + start_column))
 
 
-def _trace(a: Array, *, offset: int, axis1: int, axis2: int) -> Array:
-    return np.sum(np.diagonal(a, offset, axis1, axis2), axis=-1)
+def _trace(a: Array, *, offset: int, axis1: int, axis2: int, dtype: Any) -> Array:
+    return np.sum(np.diagonal(a, offset, axis1, axis2), axis=-1, dtype=dtype)
 
 
 composite(np.take, _take)
@@ -141,4 +141,4 @@ composite(np.take_along_axis, _take_along_axis)
 composite(np.diagonal, _diagonal)
 composite(np.trace, _trace)
 composite(np.linalg.diagonal, lambda x, *, offset: np.diagonal(x, offset, -2, -1))
-composite(np.linalg.trace, lambda x, *, offset: np.trace(x, offset, -2, -1))
+composite(np.linalg.trace, lambda x, *, offset, dtype: np.trace(x, offset, -2, -1, dtype))

@@ -14,6 +14,8 @@ from tinygrad_bp.rules.elementwise import cast
 from tinygrad_bp.rules.indexing import getitem
 from tinygrad_bp.rules.shaping import at_least
 
+__all__ = ["stacked"]
+
 # --- joining --------------------------------------------------------------------------------
 
 
@@ -112,6 +114,11 @@ def _block(*, arrays: Any) -> Array:
 
 
 composite(np.block, _block)
+
+
+def stacked(values: Any) -> Any:
+    """Return nested lists of numbers, arrays and tensors as one; anything else as it is."""
+    return np.stack([stacked(v) for v in values]) if isinstance(values, list | tuple) else values
 
 
 # --- cutting --------------------------------------------------------------------------------

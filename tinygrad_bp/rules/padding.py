@@ -11,6 +11,7 @@ from tinygrad_bp.errors import NotDifferentiableError
 from tinygrad_bp.registry import Array, general, linear, primitive, why
 from tinygrad_bp.rules.elementwise import cast
 from tinygrad_bp.rules.indexing import getitem
+from tinygrad_bp.rules.joining import stacked
 
 __all__ = ["overlap_add"]
 
@@ -145,11 +146,7 @@ def _for_each_axis(name: str, value: Any, ndim: int) -> Any:
         return [(None, None)] * ndim
     if name == "stat_length":
         return np.broadcast_to(value, (ndim, 2)).tolist()
-    return [value] * ndim if name == "reflect_type" else np.broadcast_to(_stacked(value), (ndim, 2))
-
-
-def _stacked(values: Any) -> Any:
-    return np.stack([_stacked(v) for v in values]) if isinstance(values, list | tuple) else values
+    return [value] * ndim if name == "reflect_type" else np.broadcast_to(stacked(value), (ndim, 2))
 
 
 def _pad(

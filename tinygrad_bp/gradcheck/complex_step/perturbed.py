@@ -198,7 +198,7 @@ _ANALYTIC: set[Function] = {
     np.flip, np.roll, np.tril, np.triu, np.broadcast_to, np.concatenate, np.copy,
     np.take, np.take_along_axis, np.compress, np.extract, np.delete, np.repeat, np.append,
     np.column_stack, np.diagonal,
-    np.trace, np.diff, np.outer, np.tensordot, np.dot, np.inner, np.kron,
+    np.diff, np.outer, np.tensordot, np.dot, np.inner, np.kron,
     np.pad, np.lib.stride_tricks.sliding_window_view,
     own.getitem, own.overlap_add, own.scatter_add,
 }  # fmt: skip
