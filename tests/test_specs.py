@@ -22,17 +22,8 @@ from tinygrad_bp.engine import key_of
 from tinygrad_bp.explain import Symbol
 from tinygrad_bp.registry import rules
 
-
-def has_rule(call: Call) -> bool:
-    """Whether a call is recorded as it stands, rather than rewritten."""
-    rule = rules[call.function]
-    if rule.general is not None and not rule.form.takes(call.args, call.options):
-        return False
-    return rule.differentiable
-
-
 every_call = pytest.mark.parametrize("call", CALLS, ids=str)
-every_rule = pytest.mark.parametrize("call", [c for c in CALLS if has_rule(c)], ids=str)
+every_rule = pytest.mark.parametrize("call", [c for c in CALLS if c.has_rule], ids=str)
 
 F64, F32 = np.float64, np.float32
 
@@ -108,7 +99,7 @@ def test_value_is_numpys(call: Call, dtype: Any) -> None:
     arrays = [t.data for t in args]
     actual, expected = call(args), call.expected(arrays)
     assert len(actual) == len(expected)
-    numpys_own = has_rule(call) and call.reference is call.function
+    numpys_own = call.has_rule and call.reference is call.function
     for y, wanted in zip(actual, map(np.asarray, expected), strict=True):
         assert isinstance(y, Tensor)
         assert y.requires_grad

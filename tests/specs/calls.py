@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_bp.registry import name_of
+from tinygrad_bp.registry import name_of, rules
 
 Array = Any
 Shape = tuple[int, ...]
@@ -124,6 +124,13 @@ class Call:
     def __str__(self) -> str:
         written = [*map(_text, self.args), *(f"{k}={_text(v)}" for k, v in self.options.items())]
         return f"{name_of(self.function)}({', '.join(written)})"
+
+    @property
+    def has_rule(self) -> bool:
+        """Whether the call is recorded as it stands, rather than rewritten."""
+        rule = rules[self.function]
+        as_it_stands = rule.general is None or rule.form.takes(self.args, self.options)
+        return rule.differentiable and as_it_stands
 
     @property
     def draws(self) -> list[Draw]:

@@ -30,7 +30,9 @@ ARGUED = ("decides", "quotient")
 """Those that calling the rule cannot find."""
 
 # That a rule only lets a value decide cannot be seen from outside: these two are argued by name.
-_DECIDE = {np.maximum, np.minimum, np.absolute, np.fabs, np.heaviside, own.relu}
+_DECIDE = {
+    np.maximum, np.minimum, np.absolute, np.fabs, np.heaviside, np.sort, np.partition, own.relu,
+}  # fmt: skip
 _QUOTIENT = {np.remainder, np.fmod}
 
 
@@ -49,6 +51,7 @@ def _reasons(function: Function, fault: str) -> Iterator[tuple[str, Callable[[Fa
         yield "quotient", lambda _: function in _QUOTIENT
     elif fault == "stale output":
         yield "unread", lambda use: _same(use, y=_poisoned(use.y))
+        yield "decides", lambda _: function in _DECIDE
     elif fault == "missing sum over a broadcast axis":
         yield "shape", lambda use: np.shape(use.right()) == np.shape(use.x)
     elif fault == "arguments swapped":
