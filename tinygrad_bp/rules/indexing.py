@@ -76,7 +76,7 @@ def _may_repeat(index: Any, shape: tuple[int, ...]) -> bool:
         return len(lists) > 1
     (i,) = lists
     positions = np.asarray(parts[i])
-    plain = all(isinstance(part, int | slice) for part in parts[:i])  # then i is its axis
+    plain = all(type(part) in (int, slice) for part in parts[:i])  # then i is its axis
     if not plain or positions.dtype.kind not in "iu" or 8 * positions.size < shape[i]:
         return True
     counts = np.bincount(np.ravel(positions) % shape[i]) if positions.size else positions
