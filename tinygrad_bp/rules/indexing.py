@@ -67,13 +67,15 @@ def scatter_add(g: Array, index: Any, shape: tuple[int, ...]) -> Array:
 def _may_repeat(index: Any, shape: tuple[int, ...]) -> bool:
     """Return whether an index can name an entry twice; if not, assignment is far faster.
 
-    >>> [_may_repeat(i, (3,)) for i in (0, slice(2), [0, 0], [0, 2], [2, -1])]
+    Of a vector's entries it is not, so nothing is looked for there.
+
+    >>> [_may_repeat(i, (3, 3)) for i in (0, slice(2), [0, 0], [0, 2], [2, -1])]
     [False, False, True, False, True]
     """
     parts = index if isinstance(index, tuple) else (index,)
     lists = [i for i, part in enumerate(parts) if not _names_once(part)]
-    if len(lists) != 1:
-        return len(lists) > 1
+    if len(lists) != 1 or len(shape) == 1:
+        return len(lists) > 0
     (i,) = lists
     positions = np.asarray(parts[i])
     plain = all(type(part) in (int, slice) for part in parts[:i])  # then i is its axis

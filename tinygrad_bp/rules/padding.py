@@ -116,11 +116,11 @@ def _mirrored(*, skipped: int) -> Any:
 
 
 def _wrap(x: Array, axis: int, before: int, after: int) -> Array:
-    """Copies of the array side by side, cut to length."""
+    """Copies of the array side by side, the outer ones cut to length."""
     n = x.shape[axis]
-    left, right = -(-before // n), -(-after // n)
-    copies = np.concatenate([x] * (left + 1 + right), axis=axis)
-    return _part(copies, axis, left * n - before, (left + 1) * n + after)
+    copies = [x] * (before // n + 1 + after // n)
+    first, last = _part(x, axis, n - before % n, n), _part(x, axis, 0, after % n)
+    return np.concatenate([first, *copies, last], axis=axis)
 
 
 _MODES: dict[str, tuple[Any, str]] = {  # each with the one option that it takes
