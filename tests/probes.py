@@ -25,5 +25,5 @@ PROBES = [
         call.options,
     )
     for call in CALLS
-    if call.has_rule
+    if call.has_rule and not call.is_complex
 ]

@@ -26,8 +26,8 @@ OPTIONS = {"axis", "dtype", "i", "index", "indices_or_sections", "k", "shape", "
 PLAIN_ATTRIBUTES = {"dtype", "ndim", "shape", "size"}
 PROTOCOL_ATTRIBUTES = PLAIN_ATTRIBUTES | {"T", "mT"}
 PLAIN_CALLS = {
-    "np.ndim", "np.shape", "np.size", "np.result_type", "np.isscalar", "np.broadcast_shapes",
-    "isinstance", "len",
+    "np.ndim", "np.shape", "np.size", "np.result_type", "np.isscalar", "np.iscomplexobj",
+    "np.broadcast_shapes", "isinstance", "len",
 }  # fmt: skip
 PYTHON_CALLS = {"bool", "float", "int", "max", "min", "sorted", "any", "all"}
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from specs.calls import Apart, Array, Shape, Spec, call, strided, transposed, x
+from specs.calls import Apart, Array, Shape, Spec, call, strided, transposed, x, z
 from tinygrad_bp import rules as own
 
 windows = np.lib.stride_tricks.sliding_window_view
@@ -33,16 +33,19 @@ PADDING = [
         call(x(2, 3), 1, constant_values=2.0), call(x(2, 3), (1, 2), "mean", stat_length=2),
         call(x(2, 3, values=Apart()), ((0, 0), (2, 1)), "maximum"),
         call(x(5, values=Apart()), 1, "minimum", stat_length=(2, 9)),
+        call(x(3, values=z), 1), call(x(3, values=z), 5, "symmetric", reflect_type="odd"),
     ),
     Spec(
         windows,
         call(x(4), 2), call(x(3, 4), (2, 3)), call(x(2, 4), 3, -1), call(x(5), (2, 3), (0, 0)),
         call(strided(3), window_shape=3, axis=0),
+        call(x(4, values=z), 2),
     ),
     Spec(
         own.overlap_add,
         call(x(3, 2), (4,), 2, None), call(x(2, 2, 2, 3), (3, 4), (2, 3), None),
         call(x(2, 2, 3), (2, 4), 3, -1), call(x(2, 2, 3), (5,), (2, 3), (0, 0)),
+        call(x(3, 2, values=z), (4,), 2, None),
         reference=_added,
     ),
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from specs.calls import Apart, Array, Spec, call, transposed, x
+from specs.calls import Apart, Array, Spec, call, transposed, x, z
 
 
 def _scaled(line: Array, by: Array, more: float = 0.0) -> Array:
@@ -19,14 +19,16 @@ POLYNOMIALS = [
     Spec(
         np.polyval,
         call(x(3), x(2, 2)), call(x(1), 2.0), call([1.0, 2.0, 3.0], x()), call(x(2, 3), x(3)),
+        call(x(3, values=z), x(2)), call(x(3), x(2, values=z)),
     ),
     *(
-        Spec(f, call(x(3), x(2)), call(x(1), x(3)), call(x(), [1.0, 2.0]), call(x(2), x(2)))
+        Spec(f, call(x(3), x(2)), call(x(1), x(3)), call(x(), [1.0]), call(x(2, values=z), x(2)))
         for f in (np.polyadd, np.polysub)
     ),
     Spec(
         np.polymul,
         call(x(3), x(2)), call(x(), x(2)), call([0.0, 1.0], x(3)), call(x(4), [0.0]),
+        call(x(2, values=z), x(3)),
     ),
     Spec(np.polyder, call(x(4)), call(x(4), 2), call(x(2), m=3), call(x(3), 0)),
     Spec(
@@ -44,6 +46,7 @@ POLYNOMIALS = [
         np.apply_along_axis,
         call(np.sum, 0, x(2, 3)), call(np.cumsum, -1, transposed(2, 3)), call(np.prod, 0, x(3)),
         call(_scaled, 1, x(2, 3, 1), x(), more=1.0),
+        call(np.cumsum, 0, x(2, 2, values=z)),
     ),
     Spec(
         np.apply_over_axes,

@@ -52,6 +52,12 @@ def _select(*, condlist: Sequence[Any], choicelist: Sequence[Array], default: Ar
 
 def _nan_to_num(x: Array, *, nan: Array, posinf: Array | None, neginf: Array | None) -> Array:
     """What was not finite is replaced, and moves with nothing but what stands for it."""
+    if np.iscomplexobj(x):
+        parts = [
+            np.nan_to_num(part, nan=nan, posinf=posinf, neginf=neginf)
+            for part in (np.real(x), np.imag(x))
+        ]
+        return parts[0] + 1j * parts[1]
     limits = np.finfo(x.dtype)
     largest = float(limits.max) if posinf is None else posinf
     smallest = float(limits.min) if neginf is None else neginf

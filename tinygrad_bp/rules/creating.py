@@ -94,7 +94,8 @@ def _geomspace(
     ndim = len(np.broadcast_shapes(np.shape(start), np.shape(stop)))
     w = _weights(num, endpoint, ndim, kind.char.lower() if kind.kind == "c" else kind)
     if kind.kind == "c":
-        points = start * np.power(stop / start, w)
+        wide = start + np.zeros((), kind)
+        points = wide * np.power(stop / wide, w)
     else:
         sign = np.sign(start)
         points = sign * np.power(sign * start, 1 - w) * np.power(sign * stop, w)

@@ -13,12 +13,12 @@ import numpy as np
 from tinygrad_bp.registry import Array, kink, rule, why
 
 
-def _order(x: Array, axis: int | None, kind: str | None = None) -> Array:
+def _order(x: Array, axis: int | None, kind: Any = None) -> Array:
     """Where each element of the sorted array stands in x."""
     return np.argsort(x, axis=axis, kind=kind)
 
 
-def _ranks(x: Array, axis: int | None, kind: str | None = None) -> Array:
+def _ranks(x: Array, axis: int | None, kind: Any = None) -> Array:
     """Where each element of x stands in the sorted array."""
     return _order(_order(x, axis, kind), -1 if axis is None else axis)
 
