@@ -135,9 +135,9 @@ class Form:
         self.options = tuple(name for name in options if name in self.parameters)
         kinds = {p.kind: p.name for p in self.parameters.values()}
         rest = kinds.get(inspect.Parameter.VAR_POSITIONAL)
-        self.spread = rest is not None and names[0] == rest
         self._passed_on = (rest, kinds.get(inspect.Parameter.VAR_KEYWORD))
-        self._passes_on = not self.spread and rest in self.options
+        self._passes_on = rest in self.options
+        self.spread = rest is not None and not self._passes_on
         self._plans: dict[tuple[int, tuple[str, ...]], _Plan] = {}
         self.written = self._caller(function)
         """Calls the function from the normal form: `written(*arrays, **options)`."""

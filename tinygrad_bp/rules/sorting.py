@@ -13,31 +13,32 @@ import numpy as np
 from tinygrad_bp.registry import Array, kink, rule, why
 
 
-def _order(x: Array, axis: int | None, kind: Any = None) -> Array:
-    """Where each element of the sorted array stands in x."""
-    return np.argsort(x, axis=axis, kind=kind)
+def _order(x: Array, axis: int | None) -> Array:
+    """Where each of the sorted elements was."""
+    return np.argsort(x, axis=axis, kind="stable")
 
 
-def _ranks(x: Array, axis: int | None, kind: Any = None) -> Array:
-    """Where each element of x stands in the sorted array."""
-    return _order(_order(x, axis, kind), -1 if axis is None else axis)
+def _ranks(order: Array, axis: int | None) -> Array:
+    """Where each element went, from where each of the sorted elements was."""
+    return np.argsort(order, axis=-1 if axis is None else axis)
 
 
 def _between(a: Array, b: Array, axis: int | None) -> Array:
     """Where each element of b stands in a, which has the same elements in another order."""
-    return np.take_along_axis(_order(a, axis), _ranks(b, axis), axis)
+    ranks = _ranks(np.argsort(b, axis=axis), axis)
+    return np.take_along_axis(np.argsort(a, axis=axis), ranks, axis)
 
 
 def _moved(g: Array, positions: Array, axis: int | None, shape: tuple[int, ...]) -> Array:
-    return np.reshape(np.take_along_axis(g, positions, axis), shape)
+    moved = np.take_along_axis(g, positions, axis)
+    return np.reshape(moved, shape) if axis is None else moved
 
 
 # fmt: off
 rule(np.sort,
      vjp=lambda g, y, x, *, axis, kind, stable: (
-         _moved(g, _ranks(x, axis, "stable"), axis, x.shape)),
-     jvp=lambda t, y, x, *, axis, kind, stable: (
-         _moved(t, _order(x, axis, "stable"), axis, y.shape)))
+         _moved(g, _ranks(_order(x, axis), axis), axis, x.shape)),
+     jvp=lambda t, y, x, *, axis, kind, stable: _moved(t, _order(x, axis), axis, y.shape))
 
 rule(np.partition,
      vjp=lambda g, y, x, *, kth, axis, kind: _moved(g, _between(y, x, axis), axis, x.shape),
