@@ -84,8 +84,8 @@ def parameters_of(function: Function) -> list[inspect.Parameter]:
         found = [p.replace(default=None) if p.name == "out" else p for p in found]
     if function is np.einsum:  # the first of its operands, when it is text
         found.insert(1, inspect.Parameter("subscripts", inspect.Parameter.KEYWORD_ONLY))
-    names = {p.name for p in found}
-    known = [p for p in found if _ALIASES.get(p.name) not in names]  # NumPy 2.1 has both names
+    both = {p.name for p in found}  # NumPy 2.1 has both names
+    known = [p for p in found if _ALIASES.get(p.name) not in both]
     return [p.replace(name=_ALIASES.get(p.name, p.name)) for p in known]
 
 

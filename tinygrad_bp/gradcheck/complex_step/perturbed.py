@@ -71,10 +71,6 @@ class Perturbed(DuckArray):
         """Return the parts that a function cuts the numbers into, at one call for all of them."""
         return [_wrap(z, self.run) for z in cut(self._value)]
 
-    def copy(self) -> Perturbed:
-        """Return a copy."""
-        return _wrap(self._value.copy(), self.run)
-
     def astype(self, dtype: Any) -> Any:
         """Return the array itself as another float, since all is in double precision here."""
         return self._call(own.cast, (self,), {"dtype": dtype})
