@@ -28,7 +28,7 @@ PROBES = [
         call.options,
     )
     for call in CALLS
-    if call.has_a_rule
+    if call.has_rule
     and call.completed is None
     and not call.is_complex
     and call.function not in UNPROBED

@@ -146,15 +146,15 @@ class Call:
         return f"{name_of(self.function)}({', '.join(written)})"
 
     @property
-    def draws(self) -> list[Draw]:
-        return list(_draws(self.args))
+    def has_rule(self) -> bool:
+        """Whether the call is recorded as it stands, rather than rewritten."""
+        rule = rules[self.function]
+        as_it_stands = rule.general is None or rule.form.takes(self.args, self.options)
+        return rule.differentiable and as_it_stands
 
     @property
-    def has_a_rule(self) -> bool:
-        """Whether a rule of its own differentiates it; other calls are rewritten."""
-        rule = rules[self.function]
-        rewritten = rule.general is not None and not rule.form.takes(self.args, self.options)
-        return rule.differentiable and not rewritten
+    def draws(self) -> list[Draw]:
+        return list(_draws(self.args))
 
     def bases(self, dtype: Any = np.float64) -> list[Array]:
         """Values for all drawn arguments, the same ones every time."""
@@ -296,8 +296,8 @@ def _text(argument: Any) -> str:
         return f"[{', '.join(map(_text, argument))}]"
     if isinstance(argument, np.ndarray):
         return f"array{argument.tolist()}"
-    if isinstance(argument, type):
-        return argument.__name__
+    if callable(argument):
+        return str(argument.__name__)
     return str(argument)
 
 

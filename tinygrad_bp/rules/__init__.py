@@ -4,12 +4,19 @@ Functions that NumPy lacks stand with their family, and can be had from here.
 """
 
 from tinygrad_bp.rules import (  # noqa: F401  (tables alone)
+    applying,
+    choosing,
     constants,
+    creating,
     differences,
     fourier,
+    joining,
     norms,
+    polynomials,
     refused,
     shaping,
+    sorting,
+    vectors,
 )
 from tinygrad_bp.rules.activations import erf, log_softmax, logsumexp, relu, sigmoid, softmax
 from tinygrad_bp.rules.decompositions import singular_system, singular_vectors
@@ -55,6 +62,7 @@ from tinygrad_bp.rules.nonlinear import (
     tanhshrink,
     threshold,
 )
+from tinygrad_bp.rules.padding import overlap_add
 from tinygrad_bp.rules.reductions import products_of_others
 from tinygrad_bp.rules.solving import cofactors
 
@@ -86,6 +94,7 @@ __all__ = [
     "logsumexp",
     "mish",
     "one_hot",
+    "overlap_add",
     "product",
     "products_of_others",
     "quick_gelu",

@@ -32,14 +32,9 @@ _NAMES = {
     _COMPLEX: """real_if_close sort_complex roots poly""",
     _SETS: """unique unique_all unique_counts unique_inverse unique_values union1d intersect1d
         setdiff1d setxor1d in1d""",
-    _NO_RULE: """append apply_along_axis apply_over_axes average block choose compress convolve
-        corrcoef correlate cov cross cumprod cumulative_prod delete diag diagflat
-        dsplit ediff1d extract geomspace gradient insert interp linspace
-        logspace median meshgrid nan_to_num nancumprod nancumsum nanmax nanmean nanmedian
-        nanmin nanpercentile nanprod nanquantile nanstd nansum nanvar pad partition
-        percentile piecewise polyadd polyder polydiv polyfit polyint polymul polysub polyval
-        quantile repeat resize select sort trapezoid trapz trim_zeros unwrap vander
-        linalg.cross""",
+    _NO_RULE: """average convolve corrcoef correlate cov cumprod cumulative_prod gradient interp
+        median nancumprod nancumsum nanmax nanmean nanmedian nanmin nanpercentile nanprod
+        nanquantile nanstd nansum nanvar percentile polyfit quantile trapezoid trapz unwrap""",
 }
 
 _ERRORS = {_WRITES: ConversionError}
