@@ -8,7 +8,6 @@ import numpy as np
 from specs import CALLS
 
 from tinygrad_bp.gradcheck.mutants import Probe
-from tinygrad_bp.registry import rules
 
 
 def arrays_for_lists(argument: Any) -> Any:
@@ -26,5 +25,5 @@ PROBES = [
         call.options,
     )
     for call in CALLS
-    if rules[call.function].differentiable
+    if call.by_rule
 ]

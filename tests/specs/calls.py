@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_bp.registry import name_of
+from tinygrad_bp.registry import name_of, rules
 
 Array = Any
 Shape = tuple[int, ...]
@@ -61,7 +61,22 @@ class Apart:
         return self.lattice / 6
 
 
-Values = Real | Apart
+@dataclass(frozen=True)
+class Holed:
+    """Values of another kind, every third of them replaced by nan."""
+
+    values: Real | Apart = field(default_factory=Real)
+
+    def draw(self, rng: np.random.Generator, shape: Shape) -> Array:
+        holes = np.arange(int(np.prod(shape))).reshape(shape) % 3 == 1
+        return np.where(holes, np.nan, self.values.draw(rng, shape))
+
+    @property
+    def number(self) -> float:
+        return self.values.number
+
+
+Values = Real | Apart | Holed
 real = Real
 positive = Real(0.5, 2.0)
 nonzero = Real(-2.0, 2.0, gap=0.5)
@@ -149,6 +164,13 @@ class Call:
     def expected(self, views: Sequence[Array]) -> list[Array]:
         """What it should return."""
         return self._smooth(self.reference(*self.filled(views), **self.options))
+
+    @property
+    def by_rule(self) -> bool:
+        """Whether it is the function's own rule that takes the call: it may also be rewritten."""
+        rule = rules[self.function]
+        takes = rule.general is None or rule.form.takes(self.args, self.options)
+        return rule.differentiable and takes
 
     def _smooth(self, result: Any) -> list[Array]:
         return [y for i, y in enumerate(_listed(result)) if i not in self.flat]

@@ -3,13 +3,21 @@
 Functions that NumPy lacks stand with their family, and can be had from here.
 """
 
-from tinygrad_bp.rules import constants, differences, refused, shaping  # noqa: F401  (tables alone)
+from tinygrad_bp.rules import (  # noqa: F401  (tables alone)
+    constants,
+    differences,
+    nans,
+    refused,
+    shaping,
+    statistics,
+)
 from tinygrad_bp.rules.activations import log_softmax, logsumexp, relu, sigmoid, softmax
 from tinygrad_bp.rules.elementwise import cast, identity, product, quotient, unvarying
 from tinygrad_bp.rules.indexing import getitem, scatter_add
 from tinygrad_bp.rules.linalg import affine
 from tinygrad_bp.rules.losses import one_hot, softmax_cross_entropy, sum_squares
 from tinygrad_bp.rules.reductions import products_of_others
+from tinygrad_bp.rules.running import recurrence
 
 __all__ = [
     "affine",
@@ -22,6 +30,7 @@ __all__ = [
     "product",
     "products_of_others",
     "quotient",
+    "recurrence",
     "relu",
     "scatter_add",
     "sigmoid",

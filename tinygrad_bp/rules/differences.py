@@ -20,5 +20,3 @@ def _diff(a: Array, *, n: int, axis: int) -> Array:
 
 composite(np.diff, _diff)
 composite(np.astype, lambda x, *, dtype: cast(x, dtype=dtype))
-if hasattr(np, "cumulative_sum"):
-    composite(np.cumulative_sum, lambda x, *, axis: np.cumsum(x, axis=axis))

@@ -21,9 +21,20 @@ from tinygrad_bp.registry import (
 )
 from tinygrad_bp.rules.elementwise import cast, quotient
 
-__all__ = ["products_of_others"]
+__all__ = [
+    "Axis",
+    "converted",
+    "count",
+    "count_kept",
+    "kept",
+    "mean_kept",
+    "prod_kept",
+    "products_of_others",
+    "sum_kept",
+]
 
 Axis: TypeAlias = int | tuple[int, ...] | None
+"""Which axes a reduction removes; None stands for all."""
 
 
 def _axes(x: Array, axis: Axis) -> tuple[int, ...]:
@@ -31,8 +42,8 @@ def _axes(x: Array, axis: Axis) -> tuple[int, ...]:
     return tuple(range(x.ndim)) if axis is None else normalize_axis_tuple(axis, x.ndim)
 
 
-def _count(x: Array, axis: Axis) -> int:
-    """How many elements go into one result."""
+def count(x: Array, axis: Axis) -> int:
+    """Return how many elements go into one result."""
     return math.prod(x.shape[a] for a in _axes(x, axis))
 
 
@@ -53,13 +64,26 @@ linear(
 )
 
 
-def _kept(a: Array, where: Array | bool, instead: float, dtype: Any = None) -> Array:
-    """The elements that count, in the dtype asked for; `instead` stands in the other places."""
-    chosen = a if where is True else np.where(where, a, instead)
-    return chosen if dtype is None else cast(chosen, dtype)
+def converted(a: Array, dtype: Any) -> Array:
+    """Return the elements in another dtype, if one is asked for."""
+    return a if dtype is None else cast(a, dtype)
 
 
-def _sum(
+def kept(a: Array, where: Array | bool, instead: float, dtype: Any = None) -> Array:
+    """Return the elements that count, in the dtype asked for, and `instead` in the other places."""
+    a = converted(a, dtype)
+    return a if where is True else np.where(np.broadcast_to(where, np.shape(a)), a, instead)
+
+
+def count_kept(x: Array, axis: Axis, keepdims: bool, where: Array | bool) -> Array:
+    """Return how many elements count for each result; one number if all of them do."""
+    if where is True:
+        return count(x, axis)
+    real = np.zeros((), x.dtype).real.dtype
+    return np.sum(np.broadcast_to(where, x.shape), axis=axis, dtype=real, keepdims=keepdims)
+
+
+def sum_kept(
     a: Array,
     *,
     axis: Axis,
@@ -68,18 +92,33 @@ def _sum(
     initial: Array | None,
     where: Array | bool,
 ) -> Array:
-    total = np.sum(_kept(a, where, 0, dtype), axis=axis, keepdims=keepdims)
+    """Return the sum of the elements that count, on top of an initial value."""
+    total = np.sum(kept(a, where, 0, dtype), axis=axis, keepdims=keepdims)
     return total if initial is None else total + initial
 
 
-general(np.sum, _sum)
+general(np.sum, sum_kept)
 
 linear(
     np.mean,
     lambda g, y, x, *, axis, keepdims: np.broadcast_to(
-        _spread(g / _count(x, axis), x, axis, keepdims), x.shape
+        _spread(g / count(x, axis), x, axis, keepdims), x.shape
     ),
 )
+
+
+def mean_kept(
+    a: Array, *, axis: Axis, dtype: Any, keepdims: bool, where: Array | bool = True
+) -> Array:
+    """Return the mean of the elements that count."""
+    chosen = kept(a, where, 0, dtype)
+    if where is True:
+        return np.mean(chosen, axis=axis, keepdims=keepdims)
+    n = count_kept(chosen, axis, keepdims, where)
+    return np.sum(chosen, axis=axis, keepdims=keepdims) / n
+
+
+general(np.mean, mean_kept)
 
 for _extreme in (np.max, np.min):
     rule(
@@ -91,6 +130,30 @@ for _extreme in (np.max, np.min):
             t * _share(x, y, axis, keepdims), axis=axis, keepdims=keepdims
         ),
     )
+
+
+def _extreme_kept(extreme: Any, either: Any, instead: float) -> Any:
+    """The extreme of the elements that count; an initial value competes with it, as one more."""
+
+    def kept_extreme(
+        a: Array, *, axis: Axis, keepdims: bool, initial: Array | None, where: Array | bool
+    ) -> Array:
+        if initial is None:
+            if where is not True:
+                raise ValueError("an extreme with where= needs an initial value, as in NumPy")
+            return extreme(a, axis=axis, keepdims=keepdims)
+        if count(a, axis) == 0:
+            return np.sum(a, axis=axis, keepdims=keepdims) + initial
+        chosen = kept(a, where, instead)
+        return either(extreme(chosen, axis=axis, keepdims=keepdims), initial)
+
+    return kept_extreme
+
+
+general(np.max, _extreme_kept(np.max, np.maximum, -math.inf))
+general(np.min, _extreme_kept(np.min, np.minimum, math.inf))
+composite(np.amax, _extreme_kept(np.max, np.maximum, -math.inf))
+composite(np.amin, _extreme_kept(np.min, np.minimum, math.inf))
 
 
 @primitive
@@ -128,7 +191,7 @@ def _others(x: Array, axis: Axis) -> Array:
     last = tuple(range(x.ndim - len(axes), x.ndim))
     moved = np.moveaxis(x, axes, last)
     kept = moved.shape[: x.ndim - len(axes)]
-    flat = np.reshape(moved, (*kept, _count(x, axis)))
+    flat = np.reshape(moved, (*kept, count(x, axis)))
     return np.moveaxis(np.reshape(products_of_others(flat), moved.shape), last, axes)
 
 
@@ -139,6 +202,23 @@ rule(
         t * _others(x, axis), axis=axis, keepdims=keepdims
     ),
 )
+
+
+def prod_kept(
+    a: Array,
+    *,
+    axis: Axis,
+    dtype: Any,
+    keepdims: bool,
+    initial: Array | None,
+    where: Array | bool,
+) -> Array:
+    """Return the product of the elements that count, times an initial value."""
+    product = np.prod(kept(a, where, 1, dtype), axis=axis, keepdims=keepdims)
+    return product if initial is None else product * initial
+
+
+general(np.prod, prod_kept)
 
 # The Euclidean length has no direction at 0; its gradient there is 0 (`quotient`).
 for _length in (np.linalg.norm, np.linalg.vector_norm):
@@ -153,43 +233,12 @@ for _length in (np.linalg.norm, np.linalg.vector_norm):
     )
 
 
-def _freedom(x: Array, axis: Axis, ddof: float, correction: float | None) -> float:
-    """What squared deviations are divided by; NumPy lets it go down to 0, and no further."""
-    return max(_count(x, axis) - (ddof if correction is None else correction), 0)
-
-
-def _var(x: Array, *, axis: Axis, ddof: float, keepdims: bool, correction: float | None) -> Array:
-    deviation = x - np.mean(x, axis=axis, keepdims=True)
-    squares = np.sum(np.square(deviation), axis=axis, keepdims=keepdims)
-    return squares / _freedom(x, axis, ddof, correction)
-
-
-def _std(x: Array, *, axis: Axis, ddof: float, keepdims: bool, correction: float | None) -> Array:
-    """The length of the deviations, scaled: constant data get gradient 0 rather than 0 * inf."""
-    deviation = x - np.mean(x, axis=axis, keepdims=True)
-    length = np.linalg.vector_norm(deviation, axis=axis, keepdims=keepdims)  # type: ignore[arg-type]
-    return length / math.sqrt(_freedom(x, axis, ddof, correction))
-
-
-composite(np.var, _var)
-composite(np.std, _std)
-
-linear(
-    np.cumsum,
-    lambda g, y, x, *, axis: np.reshape(
-        np.flip(np.cumsum(np.flip(g, axis), axis=axis), axis), x.shape
-    ),
-)
-
-
 def _ptp(a: Array, *, axis: Axis, keepdims: bool) -> Array:
     highest, lowest = (f(a, axis=axis, keepdims=keepdims) for f in (np.max, np.min))
     return highest - lowest
 
 
 composite(np.ptp, _ptp)
-composite(np.amax, lambda a, *, axis, keepdims: np.max(a, axis=axis, keepdims=keepdims))
-composite(np.amin, lambda a, *, axis, keepdims: np.min(a, axis=axis, keepdims=keepdims))
 
 # --- why, kinks, remedies -------------------------------------------------------------------
 
@@ -202,7 +251,6 @@ why("Only the smallest element moves the minimum; ties share evenly.", np.min)
 why("The slope of a product in each factor is the product of all the others.", np.prod)
 why("A length changes by the part of a move that points along the vector.",
     np.linalg.norm, np.linalg.vector_norm)
-why("An element takes part in every later sum, so it receives all of their gradients.", np.cumsum)
 
 
 def _tied(x: Array, *, axis: Axis, keepdims: bool, extreme: Array) -> Array:

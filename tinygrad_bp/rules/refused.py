@@ -34,11 +34,11 @@ _NAMES = {
         fft.ihfft fft.irfft fft.irfft2 fft.irfftn fft.rfft fft.rfft2 fft.rfftn""",
     _SETS: """unique unique_all unique_counts unique_inverse unique_values union1d intersect1d
         setdiff1d setxor1d in1d""",
-    _NO_RULE: """append apply_along_axis apply_over_axes average block choose compress convolve
-        copysign corrcoef correlate cov cross cumprod cumulative_prod delete diag diagflat
+    _NO_RULE: """append apply_along_axis apply_over_axes block choose compress convolve
+        copysign correlate cross delete diag diagflat
         dsplit ediff1d extract geomspace gradient i0 insert interp linspace
-        logspace median meshgrid nan_to_num nancumprod nancumsum nanmax nanmean nanmedian
-        nanmin nanpercentile nanprod nanquantile nanstd nansum nanvar nextafter pad partition
+        logspace median meshgrid nan_to_num nanmedian
+        nanpercentile nanquantile nextafter pad partition
         percentile piecewise polyadd polyder polydiv polyfit polyint polymul polysub polyval
         quantile repeat resize select sinc sort trapezoid trapz trim_zeros unwrap vander
         linalg.cholesky linalg.cond linalg.cross linalg.det linalg.eigh linalg.eigvalsh linalg.inv

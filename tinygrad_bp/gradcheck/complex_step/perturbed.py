@@ -187,12 +187,12 @@ def _cast(run: Run, x: Any, *, dtype: Any) -> Any:
 _ANALYTIC: set[Function] = {
     np.add, np.subtract, np.multiply, np.divide, np.negative, np.positive, np.reciprocal,
     np.square, np.exp, np.exp2, np.expm1, np.sin, np.cos, np.tan, np.arctan, np.sinh, np.cosh,
-    np.tanh, np.arcsinh, np.matmul, np.einsum, np.sum, np.mean, np.prod, np.cumsum,
+    np.tanh, np.arcsinh, np.matmul, np.einsum, np.sum, np.mean, np.prod, np.cumsum, np.cumprod,
     np.reshape, np.ravel, np.expand_dims, np.squeeze, np.transpose, np.swapaxes, np.moveaxis,
     np.flip, np.roll, np.tril, np.triu, np.broadcast_to, np.concatenate, np.stack, np.copy,
     np.take, np.take_along_axis, np.vstack, np.hstack, np.column_stack, np.diagonal,
     np.trace, np.diff, np.outer, np.tensordot, np.dot, np.inner, np.kron,
-    own.getitem, own.scatter_add,
+    own.getitem, own.scatter_add, own.recurrence,
 }  # fmt: skip
 
 _OWN: dict[Function, Function] = {
