@@ -42,6 +42,7 @@ __all__ = [
     "constant",
     "custom_rule",
     "elementwise",
+    "fixed_in",
     "general",
     "implementation_of",
     "kink",
@@ -334,6 +335,24 @@ def constant(*functions: Function, smooth: Smooth | None = None) -> None:
     """
     for function in functions:
         _add(Rule(function, "constant", smooth=smooth))
+
+
+def fixed_in(name: str) -> Function:
+    """Return what makes an argument of a composite plain, and raises if it tracks.
+
+    The name is that of the function which the argument belongs to.
+
+    >>> fixed_in("quantile")(0.5)
+    0.5
+    """
+
+    def fixed(value: Any) -> Any:
+        return value
+
+    fixed.__name__ = name
+    made = primitive(fixed)
+    constant(made, smooth=lambda given: [given["value"]])
+    return made
 
 
 def refused(

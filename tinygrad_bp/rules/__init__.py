@@ -7,6 +7,7 @@ from tinygrad_bp.rules import (  # noqa: F401  (tables alone)
     constants,
     differences,
     nans,
+    quantiles,
     refused,
     shaping,
     statistics,

@@ -37,10 +37,9 @@ _NAMES = {
     _NO_RULE: """append apply_along_axis apply_over_axes block choose compress convolve
         copysign correlate cross delete diag diagflat
         dsplit ediff1d extract geomspace gradient i0 insert interp linspace
-        logspace median meshgrid nan_to_num nanmedian
-        nanpercentile nanquantile nextafter pad partition
-        percentile piecewise polyadd polyder polydiv polyfit polyint polymul polysub polyval
-        quantile repeat resize select sinc sort trapezoid trapz trim_zeros unwrap vander
+        logspace meshgrid nan_to_num         nextafter pad partition
+        piecewise polyadd polyder polydiv polyfit polyint polymul polysub polyval
+        repeat resize select sinc sort trapezoid trapz trim_zeros unwrap vander
         linalg.cholesky linalg.cond linalg.cross linalg.det linalg.eigh linalg.eigvalsh linalg.inv
         linalg.lstsq linalg.matrix_norm linalg.matrix_power linalg.matrix_rank linalg.multi_dot
         linalg.pinv linalg.qr linalg.slogdet linalg.solve linalg.svd linalg.svdvals

@@ -176,7 +176,7 @@ def _adjoint(a: Array) -> Array:
 
 
 def _corrcoef(x: Array, y: Array, *, rowvar: bool, dtype: Any) -> Array:
-    """Not cut off at 1 and -1, as NumPy does against rounding: a cut would have a slope of its own."""
+    """NumPy cuts rounding off at 1 and -1; here it stays, for a cut has a slope of its own."""
     c = np.cov(x, y, rowvar=rowvar, dtype=dtype)
     if c.ndim == 0:
         return c / c

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_bp import rules as own
-from tinygrad_bp.calls import ORDINARY, name_of
+from tinygrad_bp.calls import ORDINARY, admit, name_of
 from tinygrad_bp.containers import leaves
 from tinygrad_bp.duck import NO_OPTIONS, DuckArray, defers
 from tinygrad_bp.errors import NotDifferentiableError
@@ -145,7 +145,14 @@ def _rewritten(function: Function, arrays: Sequence[Any], options: Mapping[str, 
         body = rule.rewritten
     if body is None:
         raise NotDifferentiableError(f"{name_of(function)} is not followed by complex step")
-    return body(*arrays, **options)
+    return body(*map(_operand, arrays), **options)
+
+
+def _operand(value: Any) -> Any:
+    """An array as a rewritten function may meet it: lists of arrays keep those that move."""
+    if isinstance(value, list | tuple) and any(isinstance(a, Perturbed) for a in leaves(value)):
+        return value
+    return value if isinstance(value, Perturbed) else admit(value)
 
 
 def unmoved(run: Run, value: Any) -> Perturbed:
