@@ -4,6 +4,7 @@ A family a file, in the form that `calls` describes. `test_specs.py` runs the ta
 `test_closed_world.py` demands that nothing is missing from it.
 """
 
+from specs.calculus import CALCULUS
 from specs.calls import Array, Call, Draw, Spec, differences
 from specs.elementwise import ELEMENTWISE
 from specs.indexing import INDEXING
@@ -17,7 +18,16 @@ __all__ = ["CALLS", "SPECS", "Array", "Call", "Draw", "Spec", "differences"]
 
 SPECS = [
     spec
-    for family in (ELEMENTWISE, REDUCTIONS, SHAPING, JOINING, INDEXING, LINALG, LEARNING)
+    for family in (
+        ELEMENTWISE,
+        REDUCTIONS,
+        CALCULUS,
+        SHAPING,
+        JOINING,
+        INDEXING,
+        LINALG,
+        LEARNING,
+    )
     for spec in family
     if spec.calls
 ]

@@ -57,9 +57,4 @@ INDEXING = [
     Spec(np.linalg.diagonal, call(x(2, 3)), call(x(2, 3, 3), offset=1)),
     Spec(np.trace, call(x(3, 3)), call(x(2, 3), 1), call(x(2, 1, 3), axis1=0, axis2=-1)),
     Spec(np.linalg.trace, call(x(3, 3)), call(x(2, 3, 3), offset=-1)),
-    Spec(
-        np.diff,
-        call(x(4)), call(x(2, 3), axis=0), call(x(2, 4), 2), call(x(4), n=4),
-        call(x(1, 3), n=1, axis=-2),
-    ),
 ]

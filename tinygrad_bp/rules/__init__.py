@@ -10,6 +10,7 @@ from tinygrad_bp.rules import (  # noqa: F401  (tables alone)
     quantiles,
     refused,
     shaping,
+    signals,
     statistics,
 )
 from tinygrad_bp.rules.activations import log_softmax, logsumexp, relu, sigmoid, softmax

@@ -149,7 +149,8 @@ def _quantiles(x: Array, q: Array, n: Any, method: str, *, some: bool) -> Array:
     if method in _HALVES:
         place = _limited(_HALVES[method](n, _fixed(q)), n - 1)
         lower, upper = np.floor(place), np.ceil(place)
-        return _between(*_at_ranks(x, lower, upper, some=some), place - lower)
+        below, above = _at_ranks(x, lower, upper, some=some)
+        return _between(below, above, place - lower)
     if method not in _LINES:
         known = ", ".join([*_RANKS, *_HALVES, *_LINES])
         raise ValueError(f"{method!r} is not a valid method. Use one of: {known}")
@@ -158,7 +159,8 @@ def _quantiles(x: Array, q: Array, n: Any, method: str, *, some: bool) -> Array:
     lower = _limited(np.floor(place), n - 2)
     inside = np.logical_and(place >= 0, place <= n - 1)
     part = np.where(inside, place - lower, np.astype(place > 0, place.dtype))
-    return _between(*_at_ranks(x, lower, _limited(lower + 1, n - 1), some=some), part)
+    below, above = _at_ranks(x, lower, _limited(lower + 1, n - 1), some=some)
+    return _between(below, above, part)
 
 
 def _weighted_ranks(x: Any, q: Any, weights: Any) -> Any:

@@ -34,12 +34,11 @@ _NAMES = {
         fft.ihfft fft.irfft fft.irfft2 fft.irfftn fft.rfft fft.rfft2 fft.rfftn""",
     _SETS: """unique unique_all unique_counts unique_inverse unique_values union1d intersect1d
         setdiff1d setxor1d in1d""",
-    _NO_RULE: """append apply_along_axis apply_over_axes block choose compress convolve
-        copysign correlate cross delete diag diagflat
-        dsplit ediff1d extract geomspace gradient i0 insert interp linspace
-        logspace meshgrid nan_to_num         nextafter pad partition
-        piecewise polyadd polyder polydiv polyfit polyint polymul polysub polyval
-        repeat resize select sinc sort trapezoid trapz trim_zeros unwrap vander
+    _NO_RULE: """append apply_along_axis apply_over_axes block choose compress copysign
+        cross delete diag diagflat dsplit extract geomspace i0 insert linspace logspace
+        meshgrid nan_to_num nextafter pad partition piecewise polyadd polyder polydiv
+        polyfit polyint polymul polysub polyval repeat resize select sinc sort trim_zeros
+        vander
         linalg.cholesky linalg.cond linalg.cross linalg.det linalg.eigh linalg.eigvalsh linalg.inv
         linalg.lstsq linalg.matrix_norm linalg.matrix_power linalg.matrix_rank linalg.multi_dot
         linalg.pinv linalg.qr linalg.slogdet linalg.solve linalg.svd linalg.svdvals
