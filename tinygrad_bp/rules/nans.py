@@ -63,7 +63,7 @@ composite(np.nanmin, _extreme_of_numbers(np.min, math.inf))
 
 def _freedom(a: Array, axis: Axis, keepdims: bool, where: Where, ddof: float) -> Array:
     """What squared deviations are divided by; where too few numbers are left, the result is nan."""
-    free = count_kept(a, axis, keepdims, where) - ddof
+    free = count_kept(a, axis, keepdims, where) - float(ddof)
     return np.where(free > 0, free, math.nan)
 
 

@@ -69,6 +69,13 @@ def converted(a: Array, dtype: Any) -> Array:
     return a if dtype is None else cast(a, dtype)
 
 
+def _start(initial: Array, result: Array) -> Array:
+    """Return an initial value in the dtype of the result, which it does not change."""
+    if getattr(initial, "dtype", result.dtype) == result.dtype:
+        return initial
+    return cast(np.reshape(initial, ()), result.dtype)
+
+
 def kept(a: Array, where: Array | bool, instead: float, dtype: Any = None) -> Array:
     """Return the elements that count, in the dtype asked for, and `instead` in the other places."""
     a = converted(a, dtype)
@@ -94,7 +101,7 @@ def sum_kept(
 ) -> Array:
     """Return the sum of the elements that count, on top of an initial value."""
     total = np.sum(kept(a, where, 0, dtype), axis=axis, keepdims=keepdims)
-    return total if initial is None else total + initial
+    return total if initial is None else total + _start(initial, total)
 
 
 general(np.sum, sum_kept)
@@ -143,9 +150,10 @@ def _extreme_kept(extreme: Any, either: Any, instead: float) -> Any:
                 raise ValueError("an extreme with where= needs an initial value, as in NumPy")
             return extreme(a, axis=axis, keepdims=keepdims)
         if count(a, axis) == 0:
-            return np.sum(a, axis=axis, keepdims=keepdims) + initial
-        chosen = kept(a, where, instead)
-        return either(extreme(chosen, axis=axis, keepdims=keepdims), initial)
+            nothing = np.sum(a, axis=axis, keepdims=keepdims)
+            return nothing + _start(initial, nothing)
+        found = extreme(kept(a, where, instead), axis=axis, keepdims=keepdims)
+        return either(found, _start(initial, found))
 
     return kept_extreme
 
@@ -215,7 +223,7 @@ def prod_kept(
 ) -> Array:
     """Return the product of the elements that count, times an initial value."""
     product = np.prod(kept(a, where, 1, dtype), axis=axis, keepdims=keepdims)
-    return product if initial is None else product * initial
+    return product if initial is None else product * _start(initial, product)
 
 
 general(np.prod, prod_kept)

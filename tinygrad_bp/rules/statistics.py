@@ -36,7 +36,7 @@ def deviations(x: Array, axis: Axis, mean: Array | None, where: Where) -> Array:
 def _freedom(x: Array, axis: Axis, keepdims: bool, where: Where, ddof: float) -> Array:
     """What squared deviations are divided by; NumPy lets it go down to 0, and no further."""
     n = count_kept(x, axis, keepdims, where)
-    return max(n - ddof, 0) if where is True else np.maximum(n - ddof, 0)
+    return max(n - float(ddof), 0) if where is True else np.maximum(n - float(ddof), 0)
 
 
 def _var(

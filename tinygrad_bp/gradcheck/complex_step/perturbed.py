@@ -198,7 +198,7 @@ _ANALYTIC: set[Function] = {
     np.reshape, np.ravel, np.expand_dims, np.squeeze, np.transpose, np.swapaxes, np.moveaxis,
     np.flip, np.roll, np.tril, np.triu, np.broadcast_to, np.concatenate, np.stack, np.copy,
     np.take, np.take_along_axis, np.vstack, np.hstack, np.column_stack, np.diagonal,
-    np.trace, np.outer, np.tensordot, np.dot, np.inner, np.kron,
+    np.trace, np.convolve, np.outer, np.tensordot, np.dot, np.inner, np.kron,
     own.getitem, own.scatter_add, own.recurrence,
 }  # fmt: skip
 
