@@ -53,7 +53,10 @@ def _spread(g: Array, x: Array, axis: Axis, keepdims: bool) -> Array:
 
 
 def _share(x: Array, y: Array, axis: Axis, keepdims: bool) -> Array:
-    """How much of an extreme value each element has a share in: ties share evenly."""
+    """How much of an extreme value each element has a share in: ties share evenly.
+
+    An extreme that is nan has no winner: its shares are 0 / 0, and so is the gradient nan.
+    """
     winners = np.where(x == _spread(y, x, axis, keepdims), np.ones_like(x), 0)
     return winners / np.sum(winners, axis=axis, keepdims=True)
 
