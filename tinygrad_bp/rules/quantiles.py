@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from tinygrad_bp.registry import Array, composite, constant, fixed_in, primitive
+from tinygrad_bp.registry import Array, composite, fixed_in
 from tinygrad_bp.rules.nans import numbers
-from tinygrad_bp.rules.reductions import Axis, converted
+from tinygrad_bp.rules.reductions import Axis, converted, demand
 from tinygrad_bp.rules.statistics import weights_along
 
 Position = Callable[[Any, Any], Any]
@@ -168,29 +168,19 @@ def _weighted_ranks(x: Any, q: Any, weights: Any) -> Any:
     order = np.argsort(x, axis=0)
     added = np.cumsum(np.take_along_axis(weights, order, axis=0), axis=0, dtype=np.float64)
     usable = np.logical_and(np.isfinite(added[-1]), added[-1] > 0)
-    if not np.all(np.logical_or(usable, np.all(np.isnan(x), axis=0))):
-        raise ValueError("Weights included NaN, inf or were all zero.")
+    nothing = np.all(np.isnan(x), axis=0)
+    demand(np.logical_or(usable, nothing), ValueError("Weights are infinite, or all zero"))
     shares = np.astype(added / np.where(usable, added[-1], 1), q.dtype)
     reached = np.where(shares == 0, -1, shares)  # what has no weight is not the first of all
     before = np.sum(np.expand_dims(reached, 0) < np.expand_dims(q, 1), axis=1)
     return np.minimum(before, x.shape[0] - 1)
 
 
-@primitive
-def _valid(values: Any, most: float, told: str) -> Any:
-    """The values, which must lie between 0 and a limit."""
-    if not np.all(np.logical_and(values >= 0, values <= most)):
-        raise ValueError(told)
-    return values
-
-
-constant(_valid)
-
-
 def _along(
     a: Array, q: Array, weights: Array, *, axis: Axis, method: str, keepdims: bool, hide: bool
 ) -> Array:
     """Quantiles along axes, for a number q in the dtype of the data; `hide` leaves out nan."""
+    a = a if np.ndim(a) else np.reshape(a, ())
     if a.dtype.kind == "c":
         raise TypeError("a must be an array of real numbers")
     x = _samples(a, axis)
@@ -199,7 +189,8 @@ def _along(
     if weights is not None:
         if method != "inverted_cdf":
             raise ValueError(f"Only method 'inverted_cdf' supports weights. Got: {method}.")
-        plain = _valid(_fixed(weights), math.inf, "Weights must be non-negative.")
+        plain = _fixed(weights)
+        demand(plain >= 0, ValueError("Weights must be non-negative."))
         w = _samples(np.broadcast_to(weights_along(plain, a, axis), a.shape), axis)
         w = np.where(np.isnan(x), 0, w) if hide else w
         [y] = _at_ranks(x, _weighted_ranks(x, _fixed(shares), w), some=False)
@@ -218,7 +209,8 @@ def _quantile(*, hide: bool) -> Any:
     def quantile(
         a: Array, q: Array, weights: Array, *, axis: Axis, method: str, keepdims: bool
     ) -> Array:
-        _valid(q, 1, "Quantiles must be in the range [0, 1]")
+        inside = np.logical_and(np.greater_equal(q, 0), np.less_equal(q, 1))
+        demand(inside, ValueError("Quantiles must be in the range [0, 1]"))
         return _along(a, q, weights, axis=axis, method=method, keepdims=keepdims, hide=hide)
 
     return quantile
@@ -228,7 +220,8 @@ def _percentile(*, hide: bool) -> Any:
     def percentile(
         a: Array, q: Array, weights: Array, *, axis: Axis, method: str, keepdims: bool
     ) -> Array:
-        _valid(q, 100, "Percentiles must be in the range [0, 100]")
+        inside = np.logical_and(np.greater_equal(q, 0), np.less_equal(q, 100))
+        demand(inside, ValueError("Percentiles must be in the range [0, 100]"))
         return _along(a, q / 100, weights, axis=axis, method=method, keepdims=keepdims, hide=hide)
 
     return percentile

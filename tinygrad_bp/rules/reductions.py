@@ -26,6 +26,7 @@ __all__ = [
     "converted",
     "count",
     "count_kept",
+    "demand",
     "kept",
     "mean_kept",
     "prod_kept",
@@ -67,6 +68,12 @@ linear(
 )
 
 
+def demand(holds: Any, error: Exception) -> None:
+    """Raise an error, as NumPy would, unless something holds for all elements."""
+    if not np.all(holds):
+        raise error
+
+
 def converted(a: Array, dtype: Any) -> Array:
     """Return the elements in another dtype, if one is asked for."""
     return a if dtype is None else cast(a, dtype)
@@ -74,9 +81,9 @@ def converted(a: Array, dtype: Any) -> Array:
 
 def _start(initial: Array, result: Array) -> Array:
     """Return an initial value in the dtype of the result, which it does not change."""
-    if getattr(initial, "dtype", result.dtype) == result.dtype:
-        return initial
-    return cast(np.reshape(initial, ()), result.dtype)
+    value = initial if np.ndim(initial) == 0 else np.reshape(initial, ())
+    same = getattr(value, "dtype", result.dtype) == result.dtype
+    return value if same else cast(np.reshape(value, ()), result.dtype)
 
 
 def kept(a: Array, where: Array | bool, instead: float, dtype: Any = None) -> Array:

@@ -9,6 +9,7 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from tinygrad_bp.registry import Array, bilinear, composite, why
 from tinygrad_bp.rules.indexing import scatter_add
+from tinygrad_bp.rules.reductions import demand
 
 # --- convolution ----------------------------------------------------------------------------
 
@@ -64,6 +65,7 @@ def _interp(x: Array, xp: Array, fp: Array, *, left: Array, right: Array, period
     if np.ndim(xp) != 1 or np.shape(xp) != np.shape(fp):
         raise ValueError("xp and fp must be vectors of the same length")
     if period is not None:
+        demand(np.not_equal(period, 0), ValueError("period must be a non-zero value"))
         length = np.abs(period)
         x, xp = np.remainder(x, length), np.remainder(xp, length)
         order = np.argsort(xp)

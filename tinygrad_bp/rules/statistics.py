@@ -11,7 +11,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 from tinygrad_bp.registry import Array, composite
 from tinygrad_bp.rules.elementwise import cast
 from tinygrad_bp.rules.indexing import getitem, scatter_add
-from tinygrad_bp.rules.reductions import Axis, converted, count_kept, kept, mean_kept
+from tinygrad_bp.rules.reductions import Axis, converted, count_kept, demand, kept, mean_kept
 
 __all__ = ["deviations", "squared", "weights_along"]
 
@@ -103,9 +103,11 @@ def _average(a: Array, weights: Array, *, axis: Axis, returned: bool, keepdims: 
         if not returned:
             return mean
         return mean, np.full(mean.shape, np.size(a) / mean.size, mean.dtype)
+    a = a if np.ndim(a) else np.reshape(a, ())
     whole = a.dtype.kind in "iub"  # whole numbers have a mean in double precision
     w = converted(weights_along(weights, a, axis), np.float64 if whole else None)
     total = np.sum(w, axis=axis, keepdims=keepdims)
+    demand(total != 0, ZeroDivisionError("Weights sum to zero, can't be normalized"))
     mean = np.sum(a * w, axis=axis, keepdims=keepdims) / total
     return (mean, np.copy(np.broadcast_to(total, mean.shape))) if returned else mean
 
@@ -145,8 +147,14 @@ def _cov(
         more = cast(_rows(y, not rowvar and np.ndim(y) == 2 and np.shape(y)[0] != 1), dtype)
         x = np.concatenate([x, more])
     less = (0 if bias else 1) if ddof is None else ddof
-    counts = None if fweights is None else _frequencies(fweights)
+    counts = None if fweights is None else np.asarray(fweights, np.float64)
     aweights = None if aweights is None else cast(aweights, np.float64)
+    for weights, name in ((counts, "fweights"), (aweights, "aweights")):
+        if weights is not None:
+            demand(weights >= 0, ValueError(f"{name} cannot be negative"))
+            if np.shape(weights) != x.shape[1:]:
+                raise RuntimeError(f"incompatible numbers of samples and {name}")
+    demand(counts is None or counts == np.round(counts), TypeError("fweights must be integer"))
     w = aweights if counts is None else counts
     if w is None:
         away = x - np.mean(x, axis=1, keepdims=True)
@@ -157,18 +165,6 @@ def _cov(
     lost = less if aweights is None else less * np.sum(w * aweights) / total
     away = x - np.sum(x * w, axis=1, keepdims=True) / total
     return np.squeeze(away @ _adjoint(away * w) / np.maximum(total - lost, 0.0))
-
-
-def _frequencies(counts: Any) -> Any:
-    """How often each observation was made, as NumPy checks it."""
-    found = np.asarray(counts, float)
-    if not np.all(found == np.round(found)):
-        raise TypeError("fweights must be integer")
-    if found.ndim > 1:
-        raise RuntimeError("cannot handle multidimensional fweights")
-    if np.any(found < 0):
-        raise ValueError("fweights cannot be negative")
-    return found
 
 
 def _adjoint(a: Array) -> Array:
