@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from specs.calls import Apart, Newer, Spec, call, real, strided, transposed, x
+from specs.calls import Apart, Spec, call, real, strided, transposed, x
 
 uneven = np.array([0.0, 0.5, 2.0, 2.5])
 points = np.array([0.0, 1.0, 2.5, 4.0])
 within = real(1.25, 2.25)  # away from every point, in a step of differences
 
 # fmt: off
-
-_trapezoid = (
-    call(x(4)), call(x(2, 4), uneven), call(x(3, 2), x(3), axis=0), call(x(2, 3), x(2, 3)),
-    call(x(2, 3), None, x(), -1), call(transposed(2, 3), None, 0.5, -2), call(x(1)),
-)
 
 CALCULUS = [
     Spec(
@@ -36,9 +31,10 @@ CALCULUS = [
         call(x(3, 4), uneven, axis=-1, edge_order=2), call(x(4, 1), 0.5, axis=(0,), edge_order=2),
         call(x(2, 3, 2), 2.0, x(), axis=(2, 0)), call(transposed(2, 2)),
     ),
-    *(
-        Newer(name, *_trapezoid) for name in ("trapezoid", "trapz")
-        if getattr(np, name, None) is not None
+    Spec(
+        np.trapezoid,
+        call(x(4)), call(x(2, 4), uneven), call(x(3, 2), x(3), axis=0), call(x(2, 3), x(2, 3)),
+        call(x(2, 3), None, x(), -1), call(transposed(2, 3), None, 0.5, -2), call(x(1)),
     ),
     Spec(
         np.convolve,

@@ -142,8 +142,5 @@ def _trapezoid(y: Array, x: Array, dx: Array, *, axis: int) -> Array:
     return np.sum(width * heights / 2.0, axis=axis)
 
 
-for _name in ("trapezoid", "trapz"):  # the older name is gone since NumPy 2.4
-    if _name in vars(np):
-        composite(vars(np)[_name], _trapezoid, arrays=("y", "x", "dx"))
-
+composite(np.trapezoid, _trapezoid, arrays=("y", "x", "dx"))
 composite(np.astype, lambda x, *, dtype: cast(x, dtype=dtype))

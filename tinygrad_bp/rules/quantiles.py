@@ -169,7 +169,7 @@ def _weighted_ranks(x: Any, q: Any, weights: Any) -> Any:
     added = np.cumsum(np.take_along_axis(weights, order, axis=0), axis=0, dtype=np.float64)
     usable = np.logical_and(np.isfinite(added[-1]), added[-1] > 0)
     nothing = np.all(np.isnan(x), axis=0)
-    demand(np.logical_or(usable, nothing), ValueError("Weights are infinite, or all zero"))
+    demand(np.logical_or(usable, nothing), ValueError("the weights are infinite, or all 0"))
     shares = np.astype(added / np.where(usable, added[-1], 1), q.dtype)
     reached = np.where(shares == 0, -1, shares)  # what has no weight is not the first of all
     before = np.sum(np.expand_dims(reached, 0) < np.expand_dims(q, 1), axis=1)

@@ -83,7 +83,7 @@ def _start(initial: Array, result: Array) -> Array:
     """Return an initial value in the dtype of the result, which it does not change."""
     value = initial if np.ndim(initial) == 0 else np.reshape(initial, ())
     same = getattr(value, "dtype", result.dtype) == result.dtype
-    return value if same else cast(np.reshape(value, ()), result.dtype)
+    return value if same else cast(np.broadcast_to(value, ()), result.dtype)
 
 
 def kept(a: Array, where: Array | bool, instead: float, dtype: Any = None) -> Array:
