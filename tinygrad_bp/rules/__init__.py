@@ -18,7 +18,7 @@ from tinygrad_bp.rules.elementwise import cast, identity, product, quotient, unv
 from tinygrad_bp.rules.indexing import getitem, scatter_add
 from tinygrad_bp.rules.linalg import affine
 from tinygrad_bp.rules.losses import one_hot, softmax_cross_entropy, sum_squares
-from tinygrad_bp.rules.reductions import products_of_others
+from tinygrad_bp.rules.products import products_of_others
 from tinygrad_bp.rules.running import recurrence
 
 __all__ = [

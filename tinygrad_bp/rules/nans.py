@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from tinygrad_bp.registry import Array, composite
+from tinygrad_bp.rules.products import prod_kept
 from tinygrad_bp.rules.reductions import (
     Axis,
     converted,
     count_kept,
     kept,
     mean_kept,
-    prod_kept,
     sum_kept,
 )
 from tinygrad_bp.rules.statistics import deviations, squared

@@ -11,16 +11,14 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_tuple
 
 from tinygrad_bp.registry import Array, composite, fixed_in
 from tinygrad_bp.rules.nans import numbers
-from tinygrad_bp.rules.reductions import Axis, converted, demand
+from tinygrad_bp.rules.reductions import Axis, axes_of, converted, demand
 from tinygrad_bp.rules.statistics import weights_along
 
 Position = Callable[[Any, Any], Any]
 """Given the number of elements and q, where the quantile lies among them in order, from 0."""
-
 
 _fixed = fixed_in("quantile")
 
@@ -30,14 +28,14 @@ _fixed = fixed_in("quantile")
 
 def _samples(a: Array, axis: Axis) -> Array:
     """The axes that are sampled, as one axis in front of all others."""
-    axes = tuple(range(a.ndim)) if axis is None else normalize_axis_tuple(axis, a.ndim)
+    axes = axes_of(a, axis)
     moved = np.moveaxis(a, axes, range(len(axes)))
     return np.reshape(moved, (math.prod(moved.shape[: len(axes)]), *moved.shape[len(axes) :]))
 
 
 def _placed(y: Array, a: Array, axis: Axis, keepdims: bool, leading: tuple[int, ...]) -> Array:
     """A result, with the shape of q in front and, if they are kept, the axes that were sampled."""
-    axes = range(a.ndim) if axis is None else normalize_axis_tuple(axis, a.ndim)
+    axes = axes_of(a, axis)
     shape = [1 if i in axes else n for i, n in enumerate(a.shape) if keepdims or i not in axes]
     return np.reshape(y, (*leading, *shape))
 
@@ -47,13 +45,12 @@ def _at_ranks(x: Array, *ranks: Any, some: bool) -> list[Array]:
 
     If only `some` ranks are asked for, and of every sample the same ones, the rest stays unsorted.
     """
-    shapes = [(rank.shape[0], *x.shape[1:]) for rank in ranks]
     ranks = tuple(np.astype(rank, np.intp) for rank in ranks)
-    wanted = [np.broadcast_to(rank, shape) for rank, shape in zip(ranks, shapes, strict=True)]
     if some:
         order = np.argpartition(x, np.concatenate([np.ravel(rank) for rank in ranks]), axis=0)
     else:
         order = np.argsort(x, axis=0)
+    wanted = [np.broadcast_to(rank, (rank.shape[0], *x.shape[1:])) for rank in ranks]
     places = [np.take_along_axis(order, rank, axis=0) for rank in wanted]
     return [np.take_along_axis(x, place, axis=0) for place in places]
 

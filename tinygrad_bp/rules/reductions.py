@@ -1,4 +1,4 @@
-"""Functions that combine the elements along axes: sums, means, extremes, products, norms."""
+"""Functions that combine the elements along axes: sums, means, extremes, lengths."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from tinygrad_bp.registry import (
     general,
     kink,
     linear,
-    primitive,
     remedy,
     rule,
     why,
@@ -23,14 +22,15 @@ from tinygrad_bp.rules.elementwise import cast, quotient
 
 __all__ = [
     "Axis",
+    "axes_of",
     "converted",
     "count",
     "count_kept",
     "demand",
+    "initially",
     "kept",
     "mean_kept",
-    "prod_kept",
-    "products_of_others",
+    "spread",
     "sum_kept",
 ]
 
@@ -38,19 +38,19 @@ Axis: TypeAlias = int | tuple[int, ...] | None
 """Which axes a reduction removes; None stands for all."""
 
 
-def _axes(x: Array, axis: Axis) -> tuple[int, ...]:
-    """The axes that a reduction removes, counted from 0."""
+def axes_of(x: Array, axis: Axis) -> tuple[int, ...]:
+    """Return the axes that a reduction removes, counted from 0."""
     return tuple(range(x.ndim)) if axis is None else normalize_axis_tuple(axis, x.ndim)
 
 
 def count(x: Array, axis: Axis) -> int:
     """Return how many elements go into one result."""
-    return math.prod(x.shape[a] for a in _axes(x, axis))
+    return math.prod(x.shape[a] for a in axes_of(x, axis))
 
 
-def _spread(g: Array, x: Array, axis: Axis, keepdims: bool) -> Array:
-    """Give a reduced array back the axes it lost, each with length 1."""
-    return g if keepdims or axis is None else np.expand_dims(g, _axes(x, axis))
+def spread(g: Array, x: Array, axis: Axis, keepdims: bool) -> Array:
+    """Return a reduced array with the axes that it lost, each with length 1."""
+    return g if keepdims or axis is None else np.expand_dims(g, axes_of(x, axis))
 
 
 def _share(x: Array, y: Array, axis: Axis, keepdims: bool) -> Array:
@@ -58,13 +58,13 @@ def _share(x: Array, y: Array, axis: Axis, keepdims: bool) -> Array:
 
     An extreme that is nan has no winner: its shares are 0 / 0, and so is the gradient nan.
     """
-    winners = np.where(x == _spread(y, x, axis, keepdims), np.ones_like(x), 0)
+    winners = np.where(x == spread(y, x, axis, keepdims), np.ones_like(x), 0)
     return winners / np.sum(winners, axis=axis, keepdims=True)
 
 
 linear(
     np.sum,
-    lambda g, y, x, *, axis, keepdims: np.broadcast_to(_spread(g, x, axis, keepdims), x.shape),
+    lambda g, y, x, *, axis, keepdims: np.broadcast_to(spread(g, x, axis, keepdims), x.shape),
 )
 
 
@@ -79,7 +79,7 @@ def converted(a: Array, dtype: Any) -> Array:
     return a if dtype is None else cast(a, dtype)
 
 
-def _start(initial: Array, result: Array) -> Array:
+def initially(initial: Array, result: Array) -> Array:
     """Return an initial value in the dtype of the result, which it does not change."""
     value = initial if np.ndim(initial) == 0 else np.reshape(initial, ())
     same = getattr(value, "dtype", result.dtype) == result.dtype
@@ -111,7 +111,7 @@ def sum_kept(
 ) -> Array:
     """Return the sum of the elements that count, on top of an initial value."""
     total = np.sum(kept(a, where, 0, dtype), axis=axis, keepdims=keepdims)
-    return total if initial is None else total + _start(initial, total)
+    return total if initial is None else total + initially(initial, total)
 
 
 general(np.sum, sum_kept)
@@ -119,7 +119,7 @@ general(np.sum, sum_kept)
 linear(
     np.mean,
     lambda g, y, x, *, axis, keepdims: np.broadcast_to(
-        _spread(g / count(x, axis), x, axis, keepdims), x.shape
+        spread(g / count(x, axis), x, axis, keepdims), x.shape
     ),
 )
 
@@ -141,7 +141,7 @@ for _extreme in (np.max, np.min):
     rule(
         _extreme,
         vjp=lambda g, y, x, *, axis, keepdims: (
-            _spread(g, x, axis, keepdims) * _share(x, y, axis, keepdims)
+            spread(g, x, axis, keepdims) * _share(x, y, axis, keepdims)
         ),
         jvp=lambda t, y, x, *, axis, keepdims: np.sum(
             t * _share(x, y, axis, keepdims), axis=axis, keepdims=keepdims
@@ -150,7 +150,7 @@ for _extreme in (np.max, np.min):
 
 
 def _extreme_kept(extreme: Any, either: Any, instead: float) -> Any:
-    """The extreme of the elements that count; an initial value competes with it, as one more."""
+    """The extreme of the elements that count; then an initial value competes with it."""
 
     def kept_extreme(
         a: Array, *, axis: Axis, keepdims: bool, initial: Array | None, where: Array | bool
@@ -161,9 +161,9 @@ def _extreme_kept(extreme: Any, either: Any, instead: float) -> Any:
             return extreme(a, axis=axis, keepdims=keepdims)
         if count(a, axis) == 0:
             nothing = np.sum(a, axis=axis, keepdims=keepdims)
-            return nothing + _start(initial, nothing)
+            return nothing + initially(initial, nothing)
         found = extreme(kept(a, where, instead), axis=axis, keepdims=keepdims)
-        return either(found, _start(initial, found))
+        return either(found, initially(initial, found))
 
     return kept_extreme
 
@@ -174,76 +174,12 @@ composite(np.amax, _extreme_kept(np.max, np.maximum, -math.inf))
 composite(np.amin, _extreme_kept(np.min, np.minimum, math.inf))
 
 
-@primitive
-def products_of_others(x: Array) -> Array:
-    """Return, for each entry, the product of all others along the last axis; zeros are no trouble.
-
-    Pairs are multiplied, the problem of half the size is solved, and each entry takes what its
-    pair lacks times its partner. (Dividing the whole product by each entry fails at zeros.)
-
-    >>> products_of_others(np.array([2.0, 0.0, 5.0]))
-    array([ 0., 10.,  0.])
-    """
-    return _products_of_others(x)
-
-
-def _products_of_others(x: Array) -> Array:
-    n = x.shape[-1]
-    if n <= 1:
-        return np.ones_like(x)
-    if n % 2:
-        padding = np.ones_like(x[..., :1])
-        return _products_of_others(np.concatenate([x, padding], axis=-1))[..., :n]
-    first, second = x[..., 0::2], x[..., 1::2]
-    lacking = _products_of_others(first * second)
-    pairs = np.stack([lacking * second, lacking * first], axis=-1)
-    return np.reshape(pairs, x.shape)
-
-
-composite(products_of_others, _products_of_others)
-
-
-def _others(x: Array, axis: Axis) -> Array:
-    """For each element, the product of all others that are multiplied with it."""
-    axes = _axes(x, axis)
-    last = tuple(range(x.ndim - len(axes), x.ndim))
-    moved = np.moveaxis(x, axes, last)
-    kept = moved.shape[: x.ndim - len(axes)]
-    flat = np.reshape(moved, (*kept, count(x, axis)))
-    return np.moveaxis(np.reshape(products_of_others(flat), moved.shape), last, axes)
-
-
-rule(
-    np.prod,
-    vjp=lambda g, y, x, *, axis, keepdims: _spread(g, x, axis, keepdims) * _others(x, axis),
-    jvp=lambda t, y, x, *, axis, keepdims: np.sum(
-        t * _others(x, axis), axis=axis, keepdims=keepdims
-    ),
-)
-
-
-def prod_kept(
-    a: Array,
-    *,
-    axis: Axis,
-    dtype: Any,
-    keepdims: bool,
-    initial: Array | None,
-    where: Array | bool,
-) -> Array:
-    """Return the product of the elements that count, times an initial value."""
-    product = np.prod(kept(a, where, 1, dtype), axis=axis, keepdims=keepdims)
-    return product if initial is None else product * _start(initial, product)
-
-
-general(np.prod, prod_kept)
-
 # The Euclidean length has no direction at 0; its gradient there is 0 (`quotient`).
 for _length in (np.linalg.norm, np.linalg.vector_norm):
     rule(
         _length,
         vjp=lambda g, y, x, *, axis, keepdims: quotient(
-            _spread(g, x, axis, keepdims) * x, _spread(y, x, axis, keepdims)
+            spread(g, x, axis, keepdims) * x, spread(y, x, axis, keepdims)
         ),
         jvp=lambda t, y, x, *, axis, keepdims: quotient(
             np.sum(t * x, axis=axis, keepdims=keepdims), y
@@ -266,7 +202,6 @@ why("A sum changes by as much as any of its elements, so each receives the same 
 why("A mean changes by 1/n of what an element does, so each receives 1/n of the gradient.", np.mean)
 why("Only the largest element moves the maximum; ties share evenly.", np.max)
 why("Only the smallest element moves the minimum; ties share evenly.", np.min)
-why("The slope of a product in each factor is the product of all the others.", np.prod)
 why("A length changes by the part of a move that points along the vector.",
     np.linalg.norm, np.linalg.vector_norm)
 
@@ -282,4 +217,4 @@ for _extreme in (np.max, np.min):
 kink("the origin, where a length has no slope", lambda x, *, axis, keepdims: np.all(
     x == 0, axis=axis, keepdims=keepdims), np.linalg.norm, np.linalg.vector_norm)
 
-remedy("scale the inputs down, or lower the learning rate", np.sum, np.mean, np.prod)
+remedy("scale the inputs down, or lower the learning rate", np.sum, np.mean)
