@@ -25,5 +25,5 @@ PROBES = [
         call.options,
     )
     for call in CALLS
-    if call.by_rule
+    if call.by_rule and not call.is_complex
 ]

@@ -25,8 +25,8 @@ def leaf(*values: float, dtype: type = float) -> Tensor:
 # --- what can be tracked ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("dtype", [int, bool, np.uint8, complex])
-def test_only_real_floats_track(dtype: type) -> None:
+@pytest.mark.parametrize("dtype", [int, bool, np.uint8])
+def test_only_floats_track(dtype: type) -> None:
     with pytest.raises(errors.GradientError, match=r"not .*astype\(float\)"):
         Tensor(np.ones(3, dtype), requires_grad=True)
     with pytest.raises(errors.GradientError, match=r"astype\(float\)"):

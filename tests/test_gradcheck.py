@@ -322,7 +322,7 @@ def test_at_a_jump_the_complex_step_leaves_it_to_differences(function: Any, at: 
 
 def test_the_complex_step_follows_every_function() -> None:
     """It needs no rule to do so, and finds the slopes that differences find."""
-    for call in CALLS:
+    for call in (call for call in CALLS if not call.is_complex):
         bases = call.bases()
         ends = np.cumsum([base.size for base in bases])[:-1]
 
@@ -795,8 +795,6 @@ def test_gradients_of_single_precision_inputs_are_asked_for_in_double() -> None:
 def test_there_must_be_something_to_differentiate() -> None:
     with pytest.raises(errors.GradcheckError, match=r"write 2\.0 for 2"):
         check(np.sum, np.array([1, 2]))
-    with pytest.raises(errors.GradcheckError, match="complex"):
-        check(np.sum, np.array([1j]))
     report = check(lambda x, i: np.sum(x[i]), POINT, LABELS)
     assert any("'input 1' is constant" in line for line in report.coverage)
 

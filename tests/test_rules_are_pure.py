@@ -25,7 +25,9 @@ Function = ast.FunctionDef | ast.Lambda
 OPTIONS = {"axis", "dtype", "i", "index", "indices_or_sections", "k", "shape", "subscripts", "tup"}
 PLAIN_ATTRIBUTES = {"dtype", "ndim", "shape", "size"}
 PROTOCOL_ATTRIBUTES = PLAIN_ATTRIBUTES | {"T", "mT"}
-PLAIN_CALLS = {"np.ndim", "np.shape", "np.size", "isinstance", "len", "np.broadcast_shapes"}
+PLAIN_CALLS = {
+    "np.ndim", "np.shape", "np.size", "np.iscomplexobj", "isinstance", "len", "np.broadcast_shapes",
+}  # fmt: skip
 PYTHON_CALLS = {"bool", "float", "int", "max", "min", "sorted", "any", "all"}
 
 

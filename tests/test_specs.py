@@ -43,12 +43,20 @@ def rng_of(call: Call) -> np.random.Generator:
 def directions(call: Call, like: Sequence[Array]) -> list[Array]:
     """One random direction for each array, with signs and no entry longer than 1."""
     rng = rng_of(call)
-    return [np.asarray(rng.uniform(-1, 1, a.shape), a.dtype) for a in like]
+    return [_direction(rng, a) for a in like]
+
+
+def _direction(rng: np.random.Generator, a: Array) -> Array:
+    parts = (
+        rng.uniform(-1, 1, (2, *a.shape)) if a.dtype.kind == "c" else rng.uniform(-1, 1, a.shape)
+    )
+    return np.asarray(parts[0] + 1j * parts[1] if a.dtype.kind == "c" else parts, a.dtype)
 
 
 def weighed(outputs: Sequence[Any], weights: Sequence[Array]) -> Any:
-    """A scalar that every output has a say in."""
-    terms = [np.sum(y * w) for y, w in zip(outputs, weights, strict=True)]
+    """A scalar that every output has a say in: complex numbers are pairs of real ones."""
+    terms = [np.sum(y * np.conj(w)) for y, w in zip(outputs, weights, strict=True)]
+    terms = [np.real(term) if term.dtype.kind == "c" else term for term in terms]
     return sum(terms[1:], start=terms[0])
 
 
@@ -70,8 +78,10 @@ def pushed(outputs: Sequence[Tensor], inputs: Sequence[Tensor], moves: Sequence[
 
 
 def flat(arrays: Sequence[Any]) -> Array:
-    arrays = [a.data if isinstance(a, Tensor) else a for a in arrays]
-    return np.concatenate([np.zeros(0), *(np.ravel(a) for a in arrays)])
+    """All numbers in a row, with the real and the imaginary parts of complex ones."""
+    arrays = [np.asarray(a.data if isinstance(a, Tensor) else a) for a in arrays]
+    parts = [(a.real, a.imag) if a.dtype.kind == "c" else (a,) for a in arrays]
+    return np.concatenate([np.zeros(0), *(np.ravel(p) for row in parts for p in row)])
 
 
 def assert_close(actual: Array, expected: Array, tolerance: float) -> None:
@@ -140,12 +150,13 @@ def test_reverse_mode(call: Call) -> None:
     def value(arrays: list[Array]) -> Array:
         return weighed(call(arrays), weights)
 
-    expected = [np.zeros(t.shape) for t in args]
+    expected = [np.zeros(t.shape, t.dtype) for t in args]
     for i, gradient in enumerate(expected):
         for at in np.ndindex(gradient.shape):
-            direction = [np.zeros(t.shape) for t in args]
-            direction[i][at] = 1
-            gradient[at] = differences(value, point, direction)
+            for unit in (1, 1j) if gradient.dtype.kind == "c" else (1,):
+                direction = [np.zeros(t.shape, t.dtype) for t in args]
+                direction[i][at] = unit
+                gradient[at] += unit * differences(value, point, direction)
     actual = gradient_of(call, args, weights)
     for g, t in zip(actual, args, strict=True):
         assert g.shape == t.shape
@@ -216,6 +227,10 @@ def test_recorded_pass_gives_the_same_bits(call: Call, dtype: Any) -> None:
 # --- dtypes ---------------------------------------------------------------------------------
 
 
+def widened(a: Array) -> Array:
+    return a.astype(np.result_type(a, F64))
+
+
 @every_call
 def test_float32_is_kept_in_both_modes(call: Call) -> None:
     args = tensors(call, F32)
@@ -224,16 +239,16 @@ def test_float32_is_kept_in_both_modes(call: Call) -> None:
     assert [y.dtype for y in outputs] == wanted
     weights = directions(call, [y.data for y in outputs])
     actual = gradient_of(call, args, weights)
-    assert all(g.dtype == F32 for g in actual)
+    assert [g.dtype for g in actual] == [t.dtype for t in args]
 
-    wide = call.views([Tensor(b.astype(F64), requires_grad=True) for b in call.bases(F32)])
-    expected = gradient_of(call, wide, [w.astype(F64) for w in weights])
+    wide = call.views([Tensor(widened(b), requires_grad=True) for b in call.bases(F32)])
+    expected = gradient_of(call, wide, list(map(widened, weights)))
     assert_close(flat(actual), flat(expected), 4e-6)
 
     moves = directions(call, [t.data for t in args])
     tangents = pushed(outputs, args, moves)
     assert [t.dtype for t in tangents] == wanted
-    expected_tangents = pushed(call(wide), wide, [m.astype(F64) for m in moves])
+    expected_tangents = pushed(call(wide), wide, list(map(widened, moves)))
     assert_close(flat(tangents), flat(expected_tangents), 4e-6)
 
 
@@ -241,7 +256,9 @@ def test_float32_is_kept_in_both_modes(call: Call) -> None:
 def test_rules_themselves_keep_float32(call: Call) -> None:
     """The engine would cast a stray float64 back, but the work would be done at half the speed."""
     arrays, options, y, g = arguments_of_rule(call, F32)
-    wanted = {np.dtype(F32), *(np.asarray(part).dtype for part in _parts(y))}
+    wanted = {np.dtype(F32), *(np.asarray(part).dtype for part in (*_parts(y), *arrays))}
+    if call.function is np.imag:  # what a real number is given along the imaginary axis
+        wanted.add(np.dtype(np.complex64))
     rule = rules[call.function]
     slots = drawn_slots(call, arrays)
     for slot in slots:
@@ -262,7 +279,7 @@ def _parts(y: Any) -> tuple[Any, ...]:
 def drawn_slots(call: Call, arrays: Sequence[Any]) -> list[int]:
     """The positions at which a rule is given an argument that takes a gradient."""
     rule = rules[call.function]
-    floats = [i for i, a in enumerate(arrays) if isinstance(a, np.ndarray) and a.dtype.kind == "f"]
+    floats = [i for i, a in enumerate(arrays) if isinstance(a, np.ndarray) and a.dtype.kind in "fc"]
     return [i for i in floats if i not in rule.closed | rule.flat_in]
 
 

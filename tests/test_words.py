@@ -81,6 +81,8 @@ KINKS: dict[Function, tuple[tuple[Any, ...], Any]] = {
     np.minimum: (TIES, [True, False, False]),
     np.fmax: (TIES, [True, False, False]),
     np.fmin: (TIES, [True, False, False]),
+    np.copysign: ((*AT_ZERO, 1.0), [True, False, False]),
+    own.direction: (AT_ZERO, [True, False, False]),
     np.hypot: ((np.array([0.0, 0.0]), np.array([0.0, 1.0])), [True, False]),
     np.arctan2: ((np.array([0.0, 0.0]), np.array([0.0, 1.0])), [True, False]),
     np.heaviside: ((*AT_ZERO, 0.5), [True, False, False]),

@@ -359,12 +359,22 @@ def jacobian(function: Function, argnum: int = 0, *, mode: str = "reverse") -> F
     rows = _by_rows if mode == "reverse" else _by_columns
 
     def matrix(*args: Any) -> Any:
+        _require_real(args[argnum])
+
         def of_one(x: Any) -> Any:
             return function(*args[:argnum], x, *args[argnum + 1 :])
 
         return rows(of_one, args[argnum])
 
     return matrix
+
+
+def _require_real(x: Any) -> None:
+    if np.iscomplexobj(x):
+        raise GradientError(
+            "jacobian and hessian list derivatives by real numbers; make it a function of the real "
+            "and imaginary parts, or use vjp, jvp or hvp, which take complex numbers as they are"
+        )
 
 
 def _basis(shape: tuple[int, ...], dtype: Any) -> list[np.ndarray[Any, Any]]:
@@ -374,6 +384,7 @@ def _basis(shape: tuple[int, ...], dtype: Any) -> list[np.ndarray[Any, Any]]:
 
 def _by_rows(function: Function, x: Any) -> Any:
     value, pull = vjp(function, x)
+    _require_real(value)
     shape = (*np.shape(value), *np.shape(x))
     found = [pull(g)[0] for g in _basis(np.shape(value), value.dtype)]
     return np.stack(found).reshape(shape) if found else np.zeros(shape)

@@ -18,7 +18,16 @@ from tinygrad_bp.modes import mode, watched
 from tinygrad_bp.registry import Array
 from tinygrad_bp.tensor import Tensor, array_of, tracks, wrap
 
-__all__ = ["Step", "arriving_at", "backward", "gradients", "read_tensors", "steps", "tensor_of"]
+__all__ = [
+    "Step",
+    "arriving_at",
+    "backward",
+    "gradients",
+    "read_tensors",
+    "seen",
+    "steps",
+    "tensor_of",
+]
 
 
 def backward(
@@ -28,7 +37,7 @@ def backward(
     seed = arriving_at(output, gradient)
     order = engine.topological_order(output)
     read = read_tensors if create_graph else engine.read_arrays
-    arriving = seed if create_graph else seed._value
+    arriving = seen(seed) if create_graph else seen(seed._value)
     pending: dict[Key, Array] = {key_of(output): arriving}
     passed = watched(engine.sweep(order, pending, read))
     kept: dict[Key, Array] = {}
@@ -58,11 +67,12 @@ def _deposit(finished: dict[Key, Array], taken: set[int]) -> None:
     A rule may pass an array on as it is, so several leaves may be given the same one; `taken`
     holds the ids of arrays that belong to somebody already.
     """
-    for key, gradient in finished.items():
+    for key, internal in finished.items():
+        gradient = seen(internal)
         if type(gradient) is np.ndarray and gradient.base is None and id(gradient) not in taken:
             taken.add(id(gradient))
         else:  # a view, somebody else's too, a NumPy scalar, or a tensor already
-            gradient = _as_tensor(gradient)  # noqa: PLW2901
+            gradient = _as_tensor(gradient)
         if not isinstance(key, Tensor):
             op, i = key if type(key) is tuple else (key, 0)
             before = op.kept.get(i)
@@ -87,14 +97,19 @@ def _as_tensor(value: Array) -> Tensor:
     return wrap(value.copy() if isinstance(value, np.ndarray) else value)
 
 
+def seen(gradient: Array) -> Array:
+    """Return a gradient as users give and see it, from one on its way, or the other way round."""
+    return np.conjugate(gradient) if gradient.dtype.kind == "c" else gradient
+
+
 # --- what a pass starts with, and what it is fed ----------------------------------------------
 
 
 def arriving_at(output: Tensor, gradient: Any = None) -> Tensor:
     """Return what a backward pass starts with: 1 for a scalar, the given gradient otherwise.
 
-    Raises `GradientError` if nothing tracks or a gradient is missing, `ShapeError` if it does not
-    fit.
+    Raises `GradientError` if nothing tracks, a gradient is missing, or a complex one is given for
+    a real output, `ShapeError` if it does not fit.
     """
     if not output._requires_grad:
         raise GradientError(
@@ -108,6 +123,12 @@ def arriving_at(output: Tensor, gradient: Any = None) -> Tensor:
                 f"backward() needs a scalar, and this has shape {output.shape}. Reduce it with "
                 ".sum() or .mean(), or pass what arrives: backward(np.ones_like(t.data))."
             )
+        if output.dtype.kind == "c":
+            raise GradientError(
+                "backward() needs a real scalar, and this is complex: there is no steepest ascent "
+                "of it. Take np.real(t), np.imag(t) or np.abs(t), or pass what arrives: "
+                "backward(gradient)."
+            )
         return wrap(np.ones_like(output._value))
     seed = gradient if isinstance(gradient, Tensor) else Tensor(gradient)
     if seed.shape != output.shape:
@@ -116,6 +137,8 @@ def arriving_at(output: Tensor, gradient: Any = None) -> Tensor:
         )
     if seed.dtype == output.dtype:
         return seed
+    if seed.dtype.kind == "c" and output.dtype.kind != "c":
+        raise GradientError("the gradient passed to backward() is complex, the tensor is real")
     converted: Tensor = seed.astype(output.dtype)
     return converted
 
@@ -166,7 +189,7 @@ def gradients(
         found = _found_on_the_way(
             order, key_of(output), start, set(keys), create_graph=create_graph
         )
-    return [None if (g := found.get(key)) is None else _as_tensor(g) for key in keys]
+    return [None if (g := found.get(key)) is None else _as_tensor(seen(g)) for key in keys]
 
 
 def _found_on_the_way(
@@ -174,7 +197,7 @@ def _found_on_the_way(
 ) -> dict[Key, Array]:
     """Run a pass, and return the gradients of what is wanted, wherever the pass meets it."""
     read = read_tensors if create_graph else engine.read_arrays
-    pending: dict[Key, Array] = {root: seed if create_graph else seed._value}
+    pending: dict[Key, Array] = {root: seen(seed if create_graph else seed._value)}
     found: dict[Key, Array] = {}
     for op, _, arriving, _, _ in watched(engine.sweep(order, pending, read)):
         if type(arriving) is tuple:
@@ -215,8 +238,9 @@ def steps(output: Tensor, gradient: Any = None) -> Iterator[Step]:
     """Go backward one edge at a time, for a view of your own; every `grad` is left alone.
 
     Yields each `Step` as it is taken: the `op` whose gradient has `arriving` in full, the
-    `input` it passes a `contribution` on to, and the `total` that input has by then. The graph is
-    kept. Raises as `backward()` does.
+    `input` it passes a `contribution` on to, and the `total` that input has by then; of complex
+    values they are the conjugates of gradients (`engine`). The graph is kept. Raises as
+    `backward()` does.
 
     >>> w = Tensor(2.0, requires_grad=True)
     >>> for step in steps(w * w + w):
@@ -226,7 +250,7 @@ def steps(output: Tensor, gradient: Any = None) -> Iterator[Step]:
     multiply 2.0 3.0
     multiply 2.0 5.0
     """
-    arriving = arriving_at(output, gradient)._value
+    arriving = seen(arriving_at(output, gradient)._value)
     order = engine.topological_order(output)
     for fields in watched(engine.sweep(order, {key_of(output): arriving}, engine.read_arrays)):
         yield Step(*fields)

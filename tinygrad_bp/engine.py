@@ -11,6 +11,10 @@ What is on its way is kept in a dict by what it belongs to: a leaf, an op, or (o
 op's several outputs. Both sweeps take `read`, which says what a rule is fed: `read_arrays` for
 numbers, tensors for a graph of the pass itself (gradients of gradients). The one place where shapes
 and dtypes are restored is `conform`; no rule does it.
+
+Of complex numbers a sweep carries the plain transpose: when a value moves by t, the loss moves by
+the real part of Σ g t, so that g f'(z) is the rule of every holomorphic function. The gradient that
+a user sees is the conjugate of that, the direction of steepest ascent (`backward.seen`).
 """
 
 from __future__ import annotations
@@ -228,15 +232,21 @@ def conform(contribution: Array, value: Array, op: Op) -> Array:
                 f"the rule of '{op.rule.name}' gave a gradient of shape {given} for an input of "
                 f"shape {shape}. Recorded at {op.site}."
             )
-    dtype = value.dtype
-    if contribution.dtype == dtype:
-        return contribution
-    if contribution.dtype.kind != "f":
+    if contribution.dtype.kind not in "fc":
         raise RuleError(
             f"the rule of '{op.rule.name}' gave a gradient of {contribution.dtype} for an input "
-            f"of {dtype}. Recorded at {op.site}."
+            f"of {value.dtype}. Recorded at {op.site}."
         )
-    return contribution.astype(dtype)
+    return _in_field_of(contribution, value.dtype)
+
+
+def _in_field_of(moved: Array, dtype: np.dtype[Any]) -> Array:
+    """In another floating dtype; what is real moves, and is moved, along the real axis alone."""
+    if moved.dtype == dtype:
+        return moved
+    if moved.dtype.kind == "c" and dtype.kind != "c":
+        moved = np.real(moved)
+    return moved if moved.dtype == dtype else moved.astype(dtype)
 
 
 # --- reverse mode ---------------------------------------------------------------------------
@@ -380,4 +390,4 @@ def _add(a: Any, b: Any) -> Any:
 def _conform_tangent(tangent: Array, y: Array) -> Array:
     if tangent.shape != y.shape:  # one argument moved, another stretched the result
         tangent = np.broadcast_to(tangent, y.shape)
-    return tangent if tangent.dtype == y.dtype else tangent.astype(y.dtype)
+    return _in_field_of(tangent, y.dtype)

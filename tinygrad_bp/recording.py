@@ -100,7 +100,7 @@ def _remember(  # noqa: PLR0917  (called for every op: names would cost)
         result = tuple([_output(op, i, part) for i, part in enumerate(y)])
     else:
         y = _finished(y, arrays)
-        if y.dtype.kind != "f":
+        if y.dtype.kind not in "fc":
             _refuse_numbers(rule, y)
         op.y = y
         result = _new(Tensor)
@@ -150,7 +150,7 @@ def _leave_package(frame: FrameType | None) -> FrameType | None:
 def _refuse_numbers(rule: Rule, y: Array) -> Never:
     raise GradientError(
         f"'{rule.name}' of a tensor that tracks gradients gave {y.dtype}; gradients pass "
-        "through real floating-point numbers only. Use detach() if none is needed."
+        "through floating-point numbers only. Use detach() if none is needed."
     )
 
 

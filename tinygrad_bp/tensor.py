@@ -33,7 +33,9 @@ class Tensor(DuckArray):
     NumPy's functions and operators work on it. A tensor that tracks gradients owns its data (they
     are copied on the way in); results of operations are read-only.
 
-    Raises `GradientError` for `requires_grad=True` on anything but real floating-point data.
+    Raises `GradientError` for `requires_grad=True` on anything but floating-point data. Of complex
+    data the gradient is the direction of steepest ascent, as in PyTorch: dL/dx + i dL/dy for
+    z = x + iy, the conjugate of what JAX and HIPS autograd give.
 
     >>> import numpy as np
     >>> w = Tensor([1.0, 2.0], requires_grad=True)
@@ -350,7 +352,8 @@ class Tensor(DuckArray):
         else:
             self._hooks = hooks = self._hooks or {}
         handle = HookHandle(hooks)
-        hooks[handle.key] = functools.partial(_call_hook, hook)
+        call = _call_hook if self.dtype.kind != "c" else _call_hook_of_complex
+        hooks[handle.key] = functools.partial(call, hook)
         return handle
 
     def retain_grad(self) -> None:
@@ -405,7 +408,7 @@ class Tensor(DuckArray):
 
     def astype(self, dtype: Any) -> Any:
         """Return a tensor of another floating dtype; other dtypes carry no gradient: an array."""
-        if np.dtype(dtype).kind != "f":
+        if np.dtype(dtype).kind not in "fc":
             return self._value.astype(dtype)
         return self._call(cast, (self,), {"dtype": dtype})
 
@@ -432,10 +435,10 @@ def _rebuild(data: Array, requires_grad: bool, name: str | None) -> Tensor:  # n
 
 
 def _check_trackable(dtype: np.dtype[Any]) -> None:
-    if dtype.kind != "f":
+    if dtype.kind not in "fc":
         raise GradientError(
-            f"requires_grad=True needs real floating-point data, not {dtype}: there are no small "
-            "changes of it. Convert with astype(float)."
+            f"requires_grad=True needs floating-point data, real or complex, not {dtype}: there "
+            "are no small changes of it. Convert with astype(float)."
         )
 
 
@@ -491,6 +494,11 @@ class HookHandle:
 
     def __exit__(self, *exception: object) -> None:
         self.remove()
+
+
+def _call_hook_of_complex(hook: Callable[[Tensor], Any], value: Array, gradient: Array) -> Array:
+    """A hook is shown the gradient as users see it, the conjugate of what is on its way."""
+    return np.conjugate(_call_hook(hook, value, np.conjugate(gradient)))
 
 
 def _call_hook(hook: Callable[[Tensor], Any], value: Array, gradient: Array) -> Array:

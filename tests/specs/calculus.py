@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from specs.calls import Apart, Spec, call, real, strided, transposed, x
+from specs.calls import Apart, Spec, call, real, strided, transposed, x, z
 
 uneven = np.array([0.0, 0.5, 2.0, 2.5])
 points = np.array([0.0, 1.0, 2.5, 4.0])
@@ -41,12 +41,14 @@ CALCULUS = [
         call(x(4), x(3)), call(x(2), x(4), "same"), call(x(5), x(2), mode="same"),
         call(x(5), x(3), mode="valid"), call(x(2), x(5), "valid"), call(strided(3), strided(3)),
         call(x(4), x(4), "same"), call(x(), x(2)), call([1.0, 2.0, 3.0], x(2)), call(x(1), x(1)),
+        call(x(3, values=z), x(2, values=z)),
     ),
     Spec(
         np.correlate,
         call(x(4), x(3)), call(x(2), x(4), "same"), call(x(5), x(2), mode="same"),
         call(x(3), x(4), "same"), call(x(5), x(3), mode="full"), call(x(2), x(5), "full"),
         call(strided(3), strided(3), "full"), call([1.0, 2.0, 3.0], x(2)),
+        call(x(3, values=z), x(4, values=z), "same"),
     ),
     Spec(
         np.interp,
@@ -55,7 +57,7 @@ CALCULUS = [
         call([-1.0, 5.0], points, x(4)), call(x(2, values=within), points, [1.0, 2, 4, 8]),
         call(np.array([0.3, 2.2, 5.5]), points, x(4), None, None, 4.5),
         call(x(3, values=within), [4.0, 1.0, 2.5, 0.0], x(4), None, None, x(values=real(4.5, 5))),
-        call(0.7, points, x(4)), call([1.0, 3.0], [2.0], x(1), x()),
+        call(x(2, values=within), points, x(4, values=z)), call(0.7, points, x(4)), call([1.0, 3.0], [2.0], x(1), x()),
     ),
     Spec(
         np.unwrap,

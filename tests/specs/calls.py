@@ -11,6 +11,7 @@ or pole is near, which is what lets differences be compared with derivatives to 
 from __future__ import annotations
 
 import itertools
+import math
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -76,7 +77,24 @@ class Holed:
         return self.values.number
 
 
-Values = Real | Apart | Holed
+@dataclass(frozen=True)
+class Complex:
+    """Complex values, at a distance from 0 between two limits."""
+
+    low: float = 0.5
+    high: float = 2.0
+
+    def draw(self, rng: np.random.Generator, shape: Shape) -> Array:
+        sizes = self.low + (self.high - self.low) * rng.random(shape)
+        return sizes * np.exp(2j * math.pi * rng.random(shape))
+
+    @property
+    def number(self) -> complex:
+        return 1.2 - 0.7j
+
+
+Values = Real | Apart | Holed | Complex
+z = Complex()
 real = Real
 positive = Real(0.5, 2.0)
 nonzero = Real(-2.0, 2.0, gap=0.5)
@@ -100,7 +118,8 @@ class Draw:
             shape = shape[::-1]
         elif self.layout == "strided":
             shape = (*shape[:-1], 2 * shape[-1] + 1)
-        return np.asarray(self.values.draw(rng, shape), dtype)
+        values = np.asarray(self.values.draw(rng, shape))
+        return values.astype(np.result_type(dtype, 1j) if values.dtype.kind == "c" else dtype)
 
     def view(self, base: Array) -> Array:
         """The argument, from its base: arrays and tensors alike."""
@@ -148,6 +167,11 @@ class Call:
         """Values for all drawn arguments, the same ones every time."""
         rng = np.random.default_rng(zlib.crc32(str(self).encode()))
         return [draw.base(rng, dtype) for draw in self.draws]
+
+    @property
+    def is_complex(self) -> bool:
+        """Whether an argument that takes a gradient is complex."""
+        return any(isinstance(draw.values, Complex) for draw in self.draws)
 
     def views(self, bases: Sequence[Array]) -> list[Array]:
         """The drawn arguments in their layouts."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from specs.calls import (
     NEW,
     Apart,
+    Array,
     Real,
     Spec,
     binary,
@@ -19,7 +22,25 @@ from specs.calls import (
     transposed,
     unary,
     x,
+    z,
 )
+from tinygrad_bp import rules as own
+
+
+def _sinc_slope(a: Array, order: int) -> Array:
+    if order == 0:
+        return np.sinc(a)
+    wave = np.cos(np.pi * a) if order == 1 else -np.pi * np.sin(np.pi * a)
+    return (wave - order * _sinc_slope(a, order - 1)) / a
+
+
+def _bessel_i(a: Array, order: int) -> Array:
+    terms = [
+        (a.astype(float) / 2) ** (2 * k + order) / math.factorial(k) / math.factorial(k + order)
+        for k in range(20)
+    ]
+    return np.asarray(sum(terms), a.dtype)
+
 
 near_3 = (Real(3.3, 3.7), Real(1.0, 1.05))  # quotients between 3 and 4
 off_grid = x(2, 3, values=Apart(1))  # not near any multiple of 1/2
@@ -123,6 +144,20 @@ ELEMENTWISE = [
         call(x(3), x(), shape=(2, 2)),
     ),
     unary(np.copy),
+    unary(np.sinc), unary(np.i0),
+    Spec(own.sinc_slope, call(x(2, 3, values=positive), 1), call(x(values=positive), 2),
+         call(x(2, values=real(-0.9, 0.9)), 0), call(x(0), 1), reference=_sinc_slope),
+    Spec(own.bessel_i, call(x(2, 3), 1), call(x(), 2), call(x(0), 0), reference=_bessel_i),
+    *(Spec(f, call(x(2, 3, values=nonzero), np.array([1.0, -2.0, 3.0])),
+           call(x(values=nonzero), -1), call(x(1, 3, values=nonzero), np.array([[1.0], [-1.0]])),
+           call(x(0), 1.0))
+      for f in (np.copysign, np.nextafter)),
+    *(Spec(f, call(x(values=z)), call(x(2, values=z)), call(transposed(2, 3, values=z)))
+      for f in (np.real, np.imag, np.conjugate)),
+    Spec(own.direction, call(x(values=z)), call(x(2, 3, values=z)), call(x(0, values=z)),
+         reference=np.sign),
+    Spec(np.sign, call(x(values=z)), call(x(2, 3, values=z)), call(x(0, values=z))),
+    Spec(np.angle, call(x(3, values=z)), call(x(values=z), deg=True)),
     Spec(
         np.broadcast_to,
         call(x(3), (2, 3)), call(x(2, 1), (2, 3)), call(x(), (2, 2)), call(x(1), 4),

@@ -19,6 +19,7 @@ from specs.calls import (
     strided,
     transposed,
     x,
+    z,
 )
 
 column = np.array([[True], [False]])
@@ -95,6 +96,7 @@ REDUCTIONS = [
         call(x(2, 3), axis=1, ddof=1),
         call(x(2, 3), ddof=2, keepdims=True),
         call(x(2, 3, values=Apart()), where=mask, ddof=1, dtype=F64),
+        call(x(2, 3, values=z)),
         axes=(None, -1, (0, 2), (-1, 1, 0)),
         single=False,
     ),
@@ -121,6 +123,7 @@ REDUCTIONS = [
         call(x(0, 2), axis=1),
         call(transposed(2, 3)),
         call(strided(9)),
+        call(x(4, values=z)),
     ),
     Newer(
         "cumulative_sum",
@@ -188,6 +191,7 @@ REDUCTIONS = [
         call(x(2, 4), None, True, False, None, [1, 2, 1, 3], x(4, values=positive)),
         call(x(2, 4), None, True, False, None, [1, 2, 1, 3]),
         call(x(2, 4), None, True, False, None, None, x(4, values=positive)),
+        call(x(2, 3, values=z), x(3)),
     ),
     Spec(np.corrcoef, call(x(3, 4)), call(x(4), x(4)), call(x(4, 2), rowvar=False)),
     Spec(

@@ -7,7 +7,7 @@ left as it was: no gradient is added anywhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, groupby
 from typing import Any, NamedTuple, Self, TypeAlias
@@ -17,6 +17,7 @@ import numpy as np
 from tinygrad_bp import engine
 from tinygrad_bp.backward import Step, arriving_at
 from tinygrad_bp.engine import Op
+from tinygrad_bp.errors import GradientError
 from tinygrad_bp.explain.formulas import Formula, Formulas, Local, symbol_of_arriving
 from tinygrad_bp.explain.graph import MAX_OPS, Edge, Graph, Node, graph_of, ops_of
 from tinygrad_bp.tensor import Tensor
@@ -120,10 +121,12 @@ class Record(Graph):
     ) -> Self:
         """Go backward from a tensor, at which `gradient` arrives, and keep every step.
 
-        Raises `GradientError` if nothing tracks, and what `graph.ops_of` raises.
+        Raises `GradientError` if nothing tracks or there are complex numbers on the way, and what
+        `graph.ops_of` raises.
         """
         arriving = arriving_at(loss, gradient).data
         order = ops_of(loss, max_ops)
+        _require_real(order)
         graph = graph_of(loss, order, names)
         recorded = cls(
             graph.loss, graph.nodes, graph.edges, graph.key, graph.arguments, graph.outputs
@@ -170,6 +173,17 @@ class Record(Graph):
                     local=formulas.local(step.slot),
                     **_added(carrying[0].parent, step),
                 )
+            )
+
+
+def _require_real(ops: Iterable[Op]) -> None:
+    for op in ops:
+        values = (*op.arrays, *(op.y if type(op.y) is tuple else (op.y,)))
+        if any(np.iscomplexobj(value) for value in values):
+            raise GradientError(
+                f"'{op.rule.name}' (recorded at {op.site}) works with complex numbers, and an "
+                "explanation shows real ones. Write the function in real and imaginary parts to "
+                "see it explained."
             )
 
 

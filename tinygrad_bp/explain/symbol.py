@@ -172,6 +172,11 @@ def _negative(arrays: Sequence[Any], _: Mapping[str, Any], value: Any) -> Symbol
     return Symbol(f"-{_bound(x, _SIGN)}", value, _SIGN, sign=-x.sign)
 
 
+def _conjugate(arrays: Sequence[Any], _: Mapping[str, Any], value: Any) -> Symbol | None:
+    """A real number is its own conjugate."""
+    return arrays[0] if value.dtype.kind != "c" else None
+
+
 def _subscript(arrays: Sequence[Any], options: Mapping[str, Any], value: Any) -> Symbol:
     return Symbol(f"{_bound(arrays[0], _ATOM)}[{_index(options['index'])}]", value)
 
@@ -192,6 +197,7 @@ def _matrices_transposed(
 
 _SHORT: dict[Callable[..., Any], Callable[..., Symbol | None]] = {
     **{f: functools.partial(_operator, sign, binding) for f, (sign, binding) in _BINARY.items()},
+    np.conjugate: _conjugate,
     np.negative: _negative,
     np.swapaxes: _matrices_transposed,
     np.transpose: _transposed,

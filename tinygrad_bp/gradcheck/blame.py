@@ -19,7 +19,7 @@ from tinygrad_bp.gradcheck.numerical import (
     by_differences,
     goes_through,
 )
-from tinygrad_bp.gradcheck.subject import Subject
+from tinygrad_bp.gradcheck.subject import Subject, complex_of, pairs_of
 from tinygrad_bp.modes import watched_by
 from tinygrad_bp.tensor import Tensor
 
@@ -153,12 +153,15 @@ class _Truth:
 
     def __init__(self, edge: _Edge, g: Vector) -> None:
         arrays, slot = edge.op.arrays, edge.slot
-        x = np.asarray(arrays[slot], float)
-        self.flat = x.ravel()
+        x = np.asarray(arrays[slot])
+        pairs = np.asarray(pairs_of(x), float)
+        self.flat = pairs.ravel()
 
         def forward(flat: Any) -> Any:
-            moved = [*arrays[:slot], flat.reshape(x.shape), *arrays[slot + 1 :]]
-            return np.sum(edge.value(moved) * g)
+            shaped = flat.reshape(pairs.shape)
+            argument = complex_of(shaped) if np.iscomplexobj(x) else shaped
+            moved = [*arrays[:slot], argument, *arrays[slot + 1 :]]
+            return _real(np.sum(edge.value(moved) * g))
 
         self._forward = forward
         self.exact = goes_through(forward, self.flat)
@@ -169,11 +172,17 @@ class _Truth:
         return by(self._forward, self.flat, along)
 
 
+def _real(number: Any) -> Any:
+    return np.real(number) if number.dtype.kind == "c" else number
+
+
 def _examine(edge: _Edge, rng: np.random.Generator) -> list[str] | None:
     shape = edge.part(edge.op.y).shape
     g = rng.uniform(0.5, 1.5, shape) * rng.choice([-1.0, 1.0], shape)
+    if np.iscomplexobj(edge.part(edge.op.y)):
+        g = g * np.exp(1j * rng.uniform(0, 6, shape))
     try:
-        analytic = edge.pull(g.copy())
+        analytic = pairs_of(np.conj(edge.pull(g.copy())))
     except TinygradError as error:
         return [f"blame: '{edge.op.rule.name}', argument {edge.slot}: {error}"]
     truth = _Truth(edge, g)

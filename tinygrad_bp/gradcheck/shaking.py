@@ -13,6 +13,7 @@ import numpy as np
 
 from tinygrad_bp import engine
 from tinygrad_bp.engine import Key, Op, RawStep, key_of
+from tinygrad_bp.errors import NotDifferentiableError
 from tinygrad_bp.gradcheck.complex_step import Perturbed, Run, rounded, unmoved
 from tinygrad_bp.registry import implementation_of
 from tinygrad_bp.tensor import Tensor
@@ -72,6 +73,8 @@ def _fed(run: Run, value: Any) -> Any:
     if isinstance(value, tuple):  # several outputs
         return tuple([_fed(run, part) for part in value])
     is_float = isinstance(value, np.ndarray) and value.dtype.kind == "f"
+    if isinstance(value, np.ndarray) and value.dtype.kind == "c":
+        raise NotDifferentiableError("complex numbers are no reals with a perturbation")
     return unmoved(run, value) if is_float else value
 
 

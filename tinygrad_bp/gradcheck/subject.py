@@ -21,7 +21,7 @@ from tinygrad_bp.modes import enable_grad, mode, no_grad, watched_by
 from tinygrad_bp.nn import Module
 from tinygrad_bp.tensor import Tensor, array_of
 
-__all__ = ["Subject", "of_function", "of_gradient", "of_model"]
+__all__ = ["Subject", "complex_of", "of_function", "of_gradient", "of_model", "pairs_of"]
 
 Vector = np.ndarray[Any, Any]
 Evaluate: TypeAlias = Callable[[list[Any], bool], tuple[Tensor, list[Tensor]]]
@@ -222,16 +222,12 @@ def of_function(function: Callable[..., Any], inputs: tuple[Any, ...]) -> Subjec
     """Make a subject of a function of arrays, tensors, and containers of them.
 
     Floating-point leaves are differentiated; integers, booleans and other objects are constants.
-    Raises `GradcheckError` if there is nothing to differentiate, or something complex.
+    Complex numbers, in and out, are pairs of real ones, along a last axis of their own. Raises
+    `GradcheckError` if there is nothing to differentiate.
     """
     named = [pair for i, tree in enumerate(inputs) for pair in named_leaves(tree, f"input {i}")]
     kinds = [_kind(leaf) for _, leaf in named]
-    if "c" in kinds:
-        raise GradcheckError(
-            f"'{named[kinds.index('c')][0]}' is complex: check a function of its real and "
-            "imaginary parts"
-        )
-    if "f" not in kinds:
+    if not {"f", "c"} & set(kinds):
         raise GradcheckError(
             "there is no floating-point input, so there is no gradient to check; write 2.0 for 2"
         )
@@ -240,15 +236,20 @@ def of_function(function: Callable[..., Any], inputs: tuple[Any, ...]) -> Subjec
         tensors = [Tensor(a, requires_grad=track) for a in arrays]
         fresh = iter(tensors)
         contents = iter([
-            next(fresh) if kind == "f" else leaf.copy() if type(leaf) is np.ndarray else leaf
+            complex_of(next(fresh)) if kind == "c" else next(fresh) if kind == "f"
+            else leaf.copy() if type(leaf) is np.ndarray else leaf
             for (_, leaf), kind in zip(named, kinds, strict=True)
         ])  # fmt: skip
         output = function(*[fill(tree, contents) for tree in inputs])
         return _as_tensor(output), tensors
 
     return Subject(
-        [name for (name, _), kind in zip(named, kinds, strict=True) if kind == "f"],
-        [array_of(leaf) for (_, leaf), kind in zip(named, kinds, strict=True) if kind == "f"],
+        [name for (name, _), kind in zip(named, kinds, strict=True) if kind in "fc"],
+        [
+            pairs_of(array_of(leaf))
+            for (_, leaf), kind in zip(named, kinds, strict=True)
+            if kind in "fc"
+        ],
         evaluate,
         sources=generators_of(function, *(leaf for _, leaf in named)),
         left_out=[
@@ -263,6 +264,18 @@ def _kind(leaf: Any) -> str:
     """The letter that NumPy has for the kind of number; "O" for anything else."""
     numbers = isinstance(leaf, float | complex | Tensor | np.ndarray | np.generic)
     return str(array_of(leaf).dtype.kind) if numbers else "O"
+
+
+def complex_of(pairs: Any) -> Any:
+    """Complex numbers from their real and imaginary parts, which are the last axis."""
+    return pairs[..., 0] + 1j * pairs[..., 1]
+
+
+def pairs_of(numbers: Any) -> Any:
+    """Real numbers as they are, complex ones as their two parts, along a last axis of their own."""
+    if numbers.dtype.kind != "c":
+        return numbers
+    return np.stack([np.real(numbers), np.imag(numbers)], axis=-1)
 
 
 def _like(leaf: Any, a: Vector) -> Any:
@@ -324,9 +337,7 @@ def _as_tensor(output: Any) -> Tensor:
     if not isinstance(output, Tensor) and len(leaves(output)) != 1:
         raise GradcheckError("the function must give one array; check its results one by one")
     result = output if isinstance(output, Tensor) else Tensor(output)
-    if result.dtype.kind not in "fiub":
-        raise GradcheckError(
-            f"the function gave {result.dtype}; check functions of real numbers, such as the real "
-            "part and the imaginary part one by one"
-        )
-    return result
+    if result.dtype.kind not in "fciub":
+        raise GradcheckError(f"the function gave {result.dtype}: there are no numbers to check")
+    pairs: Tensor = pairs_of(result)
+    return pairs

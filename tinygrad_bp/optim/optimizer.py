@@ -6,6 +6,7 @@ all new values beside the old ones, checks them, and then replaces everything in
 
 from __future__ import annotations
 
+import cmath
 import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -302,7 +303,7 @@ def _surely_finite(new: Iterable[Iterable[Any]]) -> bool:
     """
     try:
         flat = [array.ravel() for arrays in new for array in arrays if array is not None]
-        return math.isfinite(sum([a.dot(a) for a in flat]))
+        return cmath.isfinite(sum([a.dot(a) for a in flat]))
     except FloatingPointError:
         return False
 

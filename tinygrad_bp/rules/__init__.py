@@ -14,8 +14,17 @@ from tinygrad_bp.rules import (  # noqa: F401  (tables alone)
     statistics,
 )
 from tinygrad_bp.rules.activations import log_softmax, logsumexp, relu, sigmoid, softmax
-from tinygrad_bp.rules.elementwise import cast, identity, product, quotient, unvarying
+from tinygrad_bp.rules.elementwise import (
+    cast,
+    direction,
+    identity,
+    product,
+    quotient,
+    step,
+    unvarying,
+)
 from tinygrad_bp.rules.indexing import getitem, scatter_add
+from tinygrad_bp.rules.integrals import bessel_i, sinc_slope
 from tinygrad_bp.rules.linalg import affine
 from tinygrad_bp.rules.losses import one_hot, softmax_cross_entropy, sum_squares
 from tinygrad_bp.rules.products import products_of_others
@@ -23,7 +32,9 @@ from tinygrad_bp.rules.running import recurrence
 
 __all__ = [
     "affine",
+    "bessel_i",
     "cast",
+    "direction",
     "getitem",
     "identity",
     "log_softmax",
@@ -36,8 +47,10 @@ __all__ = [
     "relu",
     "scatter_add",
     "sigmoid",
+    "sinc_slope",
     "softmax",
     "softmax_cross_entropy",
+    "step",
     "sum_squares",
     "unvarying",
 ]

@@ -18,7 +18,7 @@ constant(  # comparisons and logic
     np.all, np.any, np.allclose, np.array_equal, np.array_equiv,
 )  # fmt: skip
 constant(  # steps
-    np.sign, np.floor, np.ceil, np.trunc, np.rint, np.round, np.floor_divide, np.spacing,
+    np.floor, np.ceil, np.trunc, np.rint, np.round, np.floor_divide, np.spacing,
 )  # fmt: skip
 constant(  # positions and counts
     np.argmax, np.argmin, np.argsort, np.argpartition, np.argwhere, np.nanargmax, np.nanargmin,

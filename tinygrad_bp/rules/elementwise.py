@@ -8,6 +8,7 @@ import numpy as np
 from tinygrad_bp.registry import (
     Array,
     composite,
+    constant,
     elementwise,
     kink,
     primitive,
@@ -16,7 +17,7 @@ from tinygrad_bp.registry import (
     why,
 )
 
-__all__ = ["cast", "identity", "product", "quotient", "unvarying"]
+__all__ = ["cast", "direction", "identity", "product", "quotient", "step", "unvarying"]
 
 
 # --- arithmetic at the edge of a domain -----------------------------------------------------
@@ -74,6 +75,28 @@ def unvarying(value: Array, x: Array) -> Array:
     """
     return np.positive(value)
 
+
+@primitive
+def step(x: Array) -> Array:
+    """Return -1, 0 or 1 for each element: the sign as what it is for real numbers, flat.
+
+    >>> step(np.array([-2.0, 0.0, 3.0]))
+    array([-1.,  0.,  1.])
+    """
+    return np.sign(x)
+
+
+@primitive
+def direction(z: Array) -> Array:
+    """Return z / |z| for each complex number, and 0 for 0: it turns as z moves sideways.
+
+    >>> direction(np.array([2.0j, 0.0]))
+    array([0.+1.j, 0.+0.j])
+    """
+    return np.sign(z)
+
+
+constant(step)
 
 # fmt: off
 
@@ -144,16 +167,21 @@ elementwise(np.arctan2,     lambda g, y, a, b: quotient(product(g, b), a * a + b
 elementwise(np.sinh,        lambda g, y, x: g * np.cosh(x))
 elementwise(np.cosh,        lambda g, y, x: g * np.sinh(x))
 elementwise(np.tanh,        lambda g, y, x: g * (1 - y * y))
-elementwise(np.arcsinh,     lambda g, y, x: g / np.hypot(1, x))
-elementwise(np.arccosh,     lambda g, y, x: quotient(g, np.sqrt((x - 1) * (x + 1))))
+elementwise(np.arcsinh,     lambda g, y, x: g / np.cosh(y))
+elementwise(np.arccosh,     lambda g, y, x: quotient(quotient(g, np.sqrt(x - 1)), np.sqrt(x + 1)))
 elementwise(np.arctanh,     lambda g, y, x: quotient(g, (1 - x) * (1 + x)))
 elementwise(np.deg2rad,     lambda g, y, x: g * (math.pi / 180))
 elementwise(np.radians,     lambda g, y, x: g * (math.pi / 180))
 elementwise(np.rad2deg,     lambda g, y, x: g * (180 / math.pi))
 elementwise(np.degrees,     lambda g, y, x: g * (180 / math.pi))
 
+# Complex numbers. What is real takes the real part of what it is given, which the engine sees to.
+elementwise(np.real,        lambda g, y, x: g)
+elementwise(np.imag,        lambda g, y, x: g / 1j)
+elementwise(np.conjugate,   lambda g, y, x: np.conjugate(g))
+
 # Kinks: at a tie both sides take half; |x| has slope 0 at 0.
-elementwise(np.absolute,    lambda g, y, x: g * np.sign(x))
+elementwise(np.absolute,    lambda g, y, x: g * np.sign(np.conjugate(x)))
 elementwise(np.fabs,        lambda g, y, x: g * np.sign(x))
 elementwise(np.maximum,     lambda g, y, a, b: np.where(a == b, 0.5 * g, np.where(a > b, g, 0)),
                             lambda g, y, a, b: np.where(a == b, 0.5 * g, np.where(a < b, g, 0)))
@@ -170,6 +198,16 @@ elementwise(np.where,       None,
                             lambda g, y, c, a, b: np.where(c, 0, g))
 elementwise(np.heaviside,   "flat",
                             lambda g, y, x, a: np.where(x == 0, g, 0))
+
+rule(direction,
+     vjp=lambda g, y, z: quotient(1j * np.imag(g * y) * np.conjugate(y), np.absolute(z)),
+     jvp=lambda t, y, z: quotient(1j * y * np.imag(np.conjugate(y) * t), np.absolute(z)))
+
+# A sign, a neighbour: the second argument only says which.
+elementwise(np.copysign,    lambda g, y, a, b: g * np.sign(a) * np.sign(y),
+                            "flat")
+elementwise(np.nextafter,   lambda g, y, a, b: g,
+                            "flat")
 
 # Two outputs, of which one is flat: the whole quotient, the whole part, the exponent.
 rule(np.divmod, flat=(0,),
@@ -201,7 +239,19 @@ def _clip(
     return above if high is None else np.minimum(above, high)
 
 
+def _sign(x: Array) -> Array:
+    """X / |x|: a complex number's direction, which turns with it; of real ones a flat step."""
+    return direction(x) if np.iscomplexobj(x) else step(x)
+
+
+def _angle(z: Array, *, deg: bool) -> Array:
+    turned = np.arctan2(np.imag(z), np.real(z))
+    return np.degrees(turned) if deg else turned
+
+
 composite(np.clip, _clip)
+composite(np.sign, _sign)
+composite(np.angle, _angle)
 
 
 # --- why, kinks, remedies -------------------------------------------------------------------
@@ -209,6 +259,12 @@ composite(np.clip, _clip)
 # fmt: off
 
 why("The gradient passes unchanged.", np.positive, np.copy, identity)
+why("Only the real part counts, so only the real part receives the gradient.", np.real)
+why("Only the imaginary part counts, so only the imaginary part receives the gradient.", np.imag)
+why("The conjugate mirrors every move, and the gradient with it.", np.conjugate)
+why("The size passes its gradient on, with the sign changed where the sign was.", np.copysign)
+why("A direction turns by the sideways part of a move, over the distance from 0.", direction)
+why("A neighbour moves as the number does.", np.nextafter)
 why("The values are converted, and the gradient is converted back.", cast)
 why("The gradient goes to the first argument; the result does not vary with the other.", unvarying)
 why("Each term of a sum passes the gradient on unchanged.", np.add)
@@ -252,6 +308,8 @@ why("The smaller one receives the whole gradient; a tie is shared evenly.", np.m
 why("The gradient goes to the side that was chosen; the condition receives none.", np.where)
 why("A step is flat; only where x is 0 does the given height count.", np.heaviside)
 
+kink("0, which has no direction", lambda z: z == 0, direction)
+kink("0, where the sign is given to no size", lambda a, b: a == 0, np.copysign)
 kink("|x| at 0, where the slope 0 is chosen", lambda x: x == 0, np.absolute, np.fabs)
 kink("a tie, shared evenly", lambda a, b: a == b, np.maximum, np.minimum, np.fmax, np.fmin)
 kink("a root at 0, where the slope is infinite", lambda x: x == 0, np.sqrt, np.cbrt)

@@ -17,7 +17,7 @@ from tinygrad_bp.rules.reductions import (
     mean_kept,
     sum_kept,
 )
-from tinygrad_bp.rules.statistics import deviations, squared
+from tinygrad_bp.rules.statistics import deviations, length, squared
 
 __all__ = ["numbers"]
 
@@ -96,9 +96,8 @@ def _nanstd(
 ) -> Array:
     x, there = converted(a, dtype), numbers(a, where)
     away = deviations(x, axis, mean, there)
-    length = np.linalg.vector_norm(away, axis=axis, keepdims=keepdims)  # type: ignore[arg-type]
     free = _freedom(x, axis, keepdims, there, ddof if correction is None else correction)
-    return length / np.sqrt(free)
+    return length(away, axis, keepdims) / np.sqrt(free)
 
 
 composite(np.nanvar, _nanvar)

@@ -29,16 +29,15 @@ _NAMES = {
         busday_offset is_busday datetime_as_string isnat""",
     _WRITES: "copyto put place putmask put_along_axis fill_diagonal",
     _FILES: "save savetxt savez savez_compressed",
-    _COMPLEX: """angle conjugate imag real real_if_close sort_complex roots poly linalg.eig
+    _COMPLEX: """real_if_close sort_complex roots poly linalg.eig
         linalg.eigvals fft.fft fft.fft2 fft.fftn fft.hfft fft.ifft fft.ifft2 fft.ifftn
         fft.ihfft fft.irfft fft.irfft2 fft.irfftn fft.rfft fft.rfft2 fft.rfftn""",
     _SETS: """unique unique_all unique_counts unique_inverse unique_values union1d intersect1d
         setdiff1d setxor1d in1d""",
-    _NO_RULE: """append apply_along_axis apply_over_axes block choose compress copysign
-        cross delete diag diagflat dsplit extract geomspace i0 insert linspace logspace
-        meshgrid nan_to_num nextafter pad partition piecewise polyadd polyder polydiv
-        polyfit polyint polymul polysub polyval repeat resize select sinc sort trim_zeros
-        vander
+    _NO_RULE: """append apply_along_axis apply_over_axes block choose compress cross
+        delete diag diagflat dsplit extract geomspace insert linspace logspace meshgrid
+        nan_to_num pad partition piecewise polyadd polyder polydiv polyfit polyint polymul
+        polysub polyval repeat resize select sort trim_zeros vander
         linalg.cholesky linalg.cond linalg.cross linalg.det linalg.eigh linalg.eigvalsh linalg.inv
         linalg.lstsq linalg.matrix_norm linalg.matrix_power linalg.matrix_rank linalg.multi_dot
         linalg.pinv linalg.qr linalg.slogdet linalg.solve linalg.svd linalg.svdvals

@@ -11,9 +11,17 @@ from numpy.lib.array_utils import normalize_axis_tuple
 from tinygrad_bp.registry import Array, composite
 from tinygrad_bp.rules.elementwise import cast
 from tinygrad_bp.rules.indexing import getitem, scatter_add
-from tinygrad_bp.rules.reductions import Axis, converted, count_kept, demand, kept, mean_kept
+from tinygrad_bp.rules.reductions import (
+    Axis,
+    axes_of,
+    converted,
+    count_kept,
+    demand,
+    kept,
+    mean_kept,
+)
 
-__all__ = ["deviations", "squared", "weights_along"]
+__all__ = ["deviations", "length", "squared", "weights_along"]
 
 Where = Array | bool
 
@@ -24,6 +32,16 @@ Where = Array | bool
 def squared(x: Array) -> Array:
     """Return the square of each element's magnitude."""
     return np.real(np.conjugate(x) * x) if x.dtype.kind == "c" else np.square(x)
+
+
+def length(x: Array, axis: Axis, keepdims: bool) -> Array:
+    """Return the root of the sum of squares; complex numbers are pairs of real ones."""
+    if x.dtype.kind != "c":
+        return np.linalg.vector_norm(x, axis=axis, keepdims=keepdims)  # type: ignore[arg-type]
+    axes = (0, *(i + 1 for i in axes_of(x, axis)))
+    pairs = np.stack([np.real(x), np.imag(x)], axis=0)
+    found = np.linalg.vector_norm(pairs, axis=axes, keepdims=keepdims)
+    return found[0] if keepdims else found
 
 
 def deviations(x: Array, axis: Axis, mean: Array | None, where: Where) -> Array:
@@ -69,9 +87,8 @@ def _std(
     """The length of the deviations, scaled: constant data get gradient 0 rather than 0 * inf."""
     x = converted(x, dtype)
     away = deviations(x, axis, mean, where)
-    length = np.linalg.vector_norm(away, axis=axis, keepdims=keepdims)  # type: ignore[arg-type]
     free = _freedom(x, axis, keepdims, where, ddof if correction is None else correction)
-    return length / (math.sqrt(free) if where is True else np.sqrt(free))
+    return length(away, axis, keepdims) / (math.sqrt(free) if where is True else np.sqrt(free))
 
 
 composite(np.var, _var)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Never
 
 import numpy as np
 
@@ -92,6 +92,8 @@ class Perturbed(DuckArray):
             if kind is Perturbed:
                 plain.append(a._value)
             elif kind in ORDINARY:
+                if kind is complex or getattr(a, "dtype", _FLOAT).kind == "c":
+                    _refuse_complex()
                 plain.append(a)
             elif defers(self, (a,)):
                 return NotImplemented
@@ -106,6 +108,10 @@ class Perturbed(DuckArray):
         if type(value) is np.ndarray and self.run.jitter is None and value.dtype.kind == "c":
             return _wrap(value, self.run)  # what `_result` does, for nearly every call
         return _result(self.run, value, plain)
+
+
+def _refuse_complex() -> Never:
+    raise NotDifferentiableError("complex numbers in the function itself are not followed")
 
 
 def _wrap(z: Complex, run: Run) -> Perturbed:
@@ -185,7 +191,7 @@ def _cast(run: Run, x: Any, *, dtype: Any) -> Any:
     """All floats are double precision here; the whole numbers are reached by steps."""
     kind = np.dtype(dtype).kind
     if kind == "c":
-        raise NotDifferentiableError("complex numbers in the function itself are not followed")
+        _refuse_complex()
     return x if kind == "f" else step(lambda real: real.astype(dtype))(run, x)
 
 
@@ -194,7 +200,8 @@ def _cast(run: Run, x: Any, *, dtype: Any) -> Any:
 _ANALYTIC: set[Function] = {
     np.add, np.subtract, np.multiply, np.divide, np.negative, np.positive, np.reciprocal,
     np.square, np.exp, np.exp2, np.expm1, np.sin, np.cos, np.tan, np.arctan, np.sinh, np.cosh,
-    np.tanh, np.arcsinh, np.matmul, np.einsum, np.sum, np.mean, np.prod, np.cumsum, np.cumprod,
+    np.tanh, np.arcsinh, np.sinc, np.matmul, np.einsum, np.sum, np.mean, np.prod, np.cumsum,
+    np.cumprod,
     np.reshape, np.ravel, np.expand_dims, np.squeeze, np.transpose, np.swapaxes, np.moveaxis,
     np.flip, np.roll, np.tril, np.triu, np.broadcast_to, np.concatenate, np.stack, np.copy,
     np.take, np.take_along_axis, np.vstack, np.hstack, np.column_stack, np.diagonal,
@@ -206,5 +213,10 @@ _OWN: dict[Function, Function] = {
     **TIES,
     **DOMAINS,
     own.cast: _cast,
+    np.i0: lambda run, x: own.bessel_i(x, 0),  # NumPy's own takes real numbers alone
+    # What the function sees is real: its own conjugate, with no imaginary part.
+    np.real: lambda run, x: x,
+    np.imag: lambda run, x: np.zeros(np.shape(x)),
+    np.conjugate: lambda run, x: x,
     np.repeat: lambda run, x, *args, **options: np.repeat(x, *args, **options),
 }

@@ -44,8 +44,11 @@ class Run:
         self.peak = max(self.peak, float(np.abs(derivative).max(initial=0.0)))
 
     def shaken(self, numbers: Any) -> np.ndarray[Any, Any]:
-        """Return real numbers, each off by up to an ulp."""
+        """Return numbers, each off by up to an ulp, complex ones in both of their parts."""
         assert self.jitter is not None  # noqa: S101
+        if np.iscomplexobj(numbers):
+            parts = self.shaken(np.real(numbers)), self.shaken(np.imag(numbers))
+            return np.asarray(parts[0] + 1j * parts[1], complex)
         moved: np.ndarray[Any, Any] = numbers * (
             1 + ULP * self.jitter.uniform(-1, 1, np.shape(numbers))
         )
@@ -57,7 +60,7 @@ class Run:
 
 
 def rounded(result: Any, inputs: Sequence[Any]) -> np.ndarray[Any, Any]:
-    """Return which elements of a real result may have been rounded: those not among the inputs.
+    """Return which elements of a result may have been rounded: those not among the inputs.
 
     What a function passes on as it is, or with its sign changed, is exact: max, sort, where, |x|.
     It must not be shaken, because a rule may look for it among the inputs.
@@ -65,8 +68,15 @@ def rounded(result: Any, inputs: Sequence[Any]) -> np.ndarray[Any, Any]:
     >>> rounded(np.array([3.0, 0.5]), [np.array([-3.0, 6.0])])
     array([False,  True])
     """
+    if np.iscomplexobj(result):
+        either: np.ndarray[Any, Any] = np.logical_or(
+            rounded(np.real(result), inputs), rounded(np.imag(result), inputs)
+        )
+        return either
     arrays = [a for a in inputs if isinstance(a, np.ndarray | np.generic)]
-    numbers = [np.ravel(a) for a in arrays if a.dtype.kind == "f"]
+    parts = [np.imag(a) for a in arrays if a.dtype.kind == "c"]
+    parts += [np.real(a) for a in arrays if a.dtype.kind in "fc"]
+    numbers = list(map(np.ravel, parts))
     known = np.sort(np.abs(np.concatenate([*numbers, [np.inf]])))
     size = np.abs(result)
     found = known[np.minimum(np.searchsorted(known, size), known.size - 1)]

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_bp import rules as own
 from tinygrad_bp.gradcheck.complex_step.run import Run
 
 __all__ = ["TIES", "is_true", "step"]
@@ -125,6 +126,9 @@ TIES: dict[Function, Function] = {
     np.greater: _compare(lambda s: s > 0),
     np.greater_equal: _compare(lambda s: s >= 0),
     np.sign: lambda run, x: _order(run, x, 0.0),
+    own.step: lambda run, x: _order(run, x, 0.0),
+    np.copysign: lambda run, a, b: _absolute(run, a) * np.copysign(1.0, np.real(b)),
+    np.nextafter: lambda run, a, b: np.nextafter(np.real(a), np.real(b)) + 1j * np.imag(a),
     np.absolute: _absolute,
     np.fabs: _absolute,
     np.heaviside: _heaviside,

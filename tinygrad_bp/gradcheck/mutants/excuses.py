@@ -31,7 +31,7 @@ ARGUED = ("decides", "quotient")
 """Those that calling the rule cannot find."""
 
 # That a rule only lets a value decide cannot be seen from outside: these two are argued by name.
-_DECIDE = {np.maximum, np.minimum, np.absolute, np.fabs, np.heaviside, own.relu}
+_DECIDE = {np.maximum, np.minimum, np.absolute, np.fabs, np.heaviside, np.copysign, own.relu}
 _QUOTIENT = {np.remainder, np.fmod}
 
 
@@ -50,6 +50,7 @@ def _reasons(function: Function, fault: str) -> Iterator[tuple[str, Callable[[Fa
         yield "quotient", lambda _: function in _QUOTIENT
     elif fault == "stale output":
         yield "unread", lambda use: _same(use, y=_poisoned(use.y))
+        yield "decides", lambda _: function in _DECIDE
     elif fault == "missing transpose":
         yield "vector", lambda use: np.ndim(use.right()) <= 1
     elif fault == "missing sum over a broadcast axis":
