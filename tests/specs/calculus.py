@@ -57,7 +57,8 @@ CALCULUS = [
         call([-1.0, 5.0], points, x(4)), call(x(2, values=within), points, [1.0, 2, 4, 8]),
         call(np.array([0.3, 2.2, 5.5]), points, x(4), None, None, 4.5),
         call(x(3, values=within), [4.0, 1.0, 2.5, 0.0], x(4), None, None, x(values=real(4.5, 5))),
-        call(x(2, values=within), points, x(4, values=z)), call(0.7, points, x(4)), call([1.0, 3.0], [2.0], x(1), x()),
+        call(x(2, values=within), points, x(4, values=z)), call(0.7, points, x(4)),
+        call([1.0, 3.0], [2.0], x(1), x()),
     ),
     Spec(
         np.unwrap,
