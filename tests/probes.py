@@ -25,5 +25,5 @@ PROBES = [
         call.options,
     )
     for call in CALLS
-    if call.by_rule and not call.is_complex
+    if call.has_rule and not call.is_complex
 ]

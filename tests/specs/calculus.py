@@ -20,11 +20,6 @@ CALCULUS = [
         call(x(3), 2, 0, np._NoValue, x(2)), call([1.0, 2.0], 1, -1, x()),
     ),
     Spec(
-        np.ediff1d,
-        call(x(4)), call(x(2, 3)), call(x(3), x(2), x()), call(x(2), None, x(2, 1)),
-        call(x(1), 5.0), call(x(0), x(1)),
-    ),
-    Spec(
         np.gradient,
         call(x(4)), call(x(3), x()), call(x(4), uneven), call(x(4), x(4, values=Apart())),
         call(x(2, 3)), call(x(3, 3), x(), x(3, values=Apart()), edge_order=2),

@@ -160,6 +160,13 @@ class Call:
         return f"{name_of(self.function)}({', '.join(written)})"
 
     @property
+    def has_rule(self) -> bool:
+        """Whether the call is recorded as it stands, rather than rewritten."""
+        rule = rules[self.function]
+        as_it_stands = rule.general is None or rule.form.takes(self.args, self.options)
+        return rule.differentiable and as_it_stands
+
+    @property
     def draws(self) -> list[Draw]:
         return list(_draws(self.args))
 
@@ -188,13 +195,6 @@ class Call:
     def expected(self, views: Sequence[Array]) -> list[Array]:
         """What it should return."""
         return self._smooth(self.reference(*self.filled(views), **self.options))
-
-    @property
-    def by_rule(self) -> bool:
-        """Whether it is the function's own rule that takes the call: it may also be rewritten."""
-        rule = rules[self.function]
-        takes = rule.general is None or rule.form.takes(self.args, self.options)
-        return rule.differentiable and takes
 
     def _smooth(self, result: Any) -> list[Array]:
         return [y for i, y in enumerate(_listed(result)) if i not in self.flat]
@@ -307,8 +307,8 @@ def _text(argument: Any) -> str:
         return f"[{', '.join(map(_text, argument))}]"
     if isinstance(argument, np.ndarray):
         return f"array{argument.tolist()}"
-    if isinstance(argument, type):
-        return argument.__name__
+    if callable(argument):
+        return str(argument.__name__)
     return str(argument)
 
 

@@ -48,18 +48,20 @@ def _end(part: Array, a: Array, axis: int) -> Array:
     return np.broadcast_to(part, (*a.shape[:axis], 1, *a.shape[axis + 1 :]))
 
 
-def _ediff1d(ary: Array, to_end: Array, to_begin: Array) -> Array:
-    """Whatever stands at the ends is converted to the dtype of the differences."""
-    flat = np.ravel(ary)
-    begin, end = (
-        [] if part is None else [cast(np.ravel(part), flat.dtype)] for part in (to_begin, to_end)
-    )
-    steps = flat[1:] - flat[:-1]
-    return np.concatenate([*begin, steps, *end]) if begin or end else steps
+def _ediff1d(ary: Array, *, to_end: Array | None, to_begin: Array | None) -> Array:
+    """Differences of neighbours, in a row, between what is put before and after them."""
+    inner = np.diff(np.ravel(ary))
+    ends = [None if end is None else np.ravel(end) for end in (to_begin, to_end)]
+    for end in ends:
+        if end is not None and not np.can_cast(np.result_type(end), inner.dtype, "same_kind"):
+            raise TypeError("dtype of `to_begin` and `to_end` must be compatible with input `ary`")
+    before, after = ends
+    parts = [part for part in (before, inner, after) if part is not None]
+    return np.concatenate(parts, dtype=inner.dtype) if len(parts) > 1 else inner
 
 
 composite(np.diff, _diff, arrays=("a", "prepend", "append"))
-composite(np.ediff1d, _ediff1d, arrays=("ary", "to_end", "to_begin"))
+composite(np.ediff1d, _ediff1d)
 
 
 # --- slopes ---------------------------------------------------------------------------------

@@ -34,14 +34,10 @@ _NAMES = {
         fft.ihfft fft.irfft fft.irfft2 fft.irfftn fft.rfft fft.rfft2 fft.rfftn""",
     _SETS: """unique unique_all unique_counts unique_inverse unique_values union1d intersect1d
         setdiff1d setxor1d in1d""",
-    _NO_RULE: """append apply_along_axis apply_over_axes block choose compress cross
-        delete diag diagflat dsplit extract geomspace insert linspace logspace meshgrid
-        nan_to_num pad partition piecewise polyadd polyder polydiv polyfit polyint polymul
-        polysub polyval repeat resize select sort trim_zeros vander
-        linalg.cholesky linalg.cond linalg.cross linalg.det linalg.eigh linalg.eigvalsh linalg.inv
-        linalg.lstsq linalg.matrix_norm linalg.matrix_power linalg.matrix_rank linalg.multi_dot
-        linalg.pinv linalg.qr linalg.slogdet linalg.solve linalg.svd linalg.svdvals
-        linalg.tensorinv linalg.tensorsolve fft.fftshift fft.ifftshift""",
+    _NO_RULE: """polyfit linalg.cholesky linalg.cond linalg.det linalg.eigh linalg.eigvalsh
+        linalg.inv linalg.lstsq linalg.matrix_norm linalg.matrix_power linalg.matrix_rank
+        linalg.multi_dot linalg.pinv linalg.qr linalg.slogdet linalg.solve linalg.svd
+        linalg.svdvals linalg.tensorinv linalg.tensorsolve fft.fftshift fft.ifftshift""",
 }
 
 _ERRORS = {_WRITES: ConversionError}

@@ -71,10 +71,6 @@ class Perturbed(DuckArray):
         """Return the parts that a function cuts the numbers into, at one call for all of them."""
         return [_wrap(z, self.run) for z in cut(self._value)]
 
-    def copy(self) -> Perturbed:
-        """Return a copy."""
-        return _wrap(self._value.copy(), self.run)
-
     def astype(self, dtype: Any) -> Any:
         """Return the array itself as another float, since all is in double precision here."""
         return self._call(own.cast, (self,), {"dtype": dtype})
@@ -151,14 +147,13 @@ def _rewritten(function: Function, arrays: Sequence[Any], options: Mapping[str, 
         body = rule.rewritten
     if body is None:
         raise NotDifferentiableError(f"{name_of(function)} is not followed by complex step")
-    return body(*map(_operand, arrays), **options)
+    return body(*[_operand(a) for a in arrays], **options)
 
 
 def _operand(value: Any) -> Any:
-    """An array as a rewritten function may meet it: lists of arrays keep those that move."""
-    if isinstance(value, list | tuple) and any(isinstance(a, Perturbed) for a in leaves(value)):
-        return value
-    return value if isinstance(value, Perturbed) else admit(value)
+    """A list of numbers as an array, unless there are perturbed arrays among them."""
+    moving = isinstance(value, Perturbed) or any(isinstance(a, Perturbed) for a in leaves(value))
+    return value if moving else admit(value)
 
 
 def unmoved(run: Run, value: Any) -> Perturbed:
@@ -203,10 +198,12 @@ _ANALYTIC: set[Function] = {
     np.tanh, np.arcsinh, np.sinc, np.matmul, np.einsum, np.sum, np.mean, np.prod, np.cumsum,
     np.cumprod,
     np.reshape, np.ravel, np.expand_dims, np.squeeze, np.transpose, np.swapaxes, np.moveaxis,
-    np.flip, np.roll, np.tril, np.triu, np.broadcast_to, np.concatenate, np.stack, np.copy,
-    np.take, np.take_along_axis, np.vstack, np.hstack, np.column_stack, np.diagonal,
-    np.trace, np.convolve, np.outer, np.tensordot, np.dot, np.inner, np.kron,
-    own.getitem, own.scatter_add, own.recurrence,
+    np.flip, np.roll, np.tril, np.triu, np.broadcast_to, np.concatenate, np.copy,
+    np.take, np.take_along_axis, np.compress, np.extract, np.delete, np.repeat, np.append,
+    np.column_stack, np.diagonal,
+    np.convolve, np.outer, np.tensordot, np.dot, np.inner, np.kron,
+    np.pad, np.lib.stride_tricks.sliding_window_view,
+    own.getitem, own.overlap_add, own.scatter_add, own.recurrence,
 }  # fmt: skip
 
 _OWN: dict[Function, Function] = {
@@ -218,5 +215,4 @@ _OWN: dict[Function, Function] = {
     np.real: lambda run, x: x,
     np.imag: lambda run, x: np.zeros(np.shape(x)),
     np.conjugate: lambda run, x: x,
-    np.repeat: lambda run, x, *args, **options: np.repeat(x, *args, **options),
 }
