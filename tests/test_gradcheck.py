@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from specs import CALLS, Call, differences
+from specs.special import SPECIAL
 
 import tinygrad_bp as bp
 from tinygrad_bp import Tensor, errors, nn
@@ -320,6 +321,10 @@ def test_at_a_jump_the_complex_step_leaves_it_to_differences(function: Any, at: 
 # --- the complex step, on its own --------------------------------------------------------------
 
 
+# Functions of SciPy are left to differences: most of them take no complex numbers.
+NOT_FOLLOWED = {spec.function for spec in SPECIAL if spec.calls}
+
+
 def test_the_complex_step_follows_every_function() -> None:
     """It needs no rule to do so, and finds the slopes that differences find."""
     for call in (call for call in CALLS if not call.is_complex):
@@ -334,7 +339,9 @@ def test_the_complex_step_follows_every_function() -> None:
         x = np.concatenate([base.ravel() for base in bases])
         u = np.random.default_rng(0).uniform(-1, 1, x.size)
         with np.errstate(all="ignore"):
-            assert goes_through(f, x), str(call)
+            assert goes_through(f, x) == (call.function not in NOT_FOLLOWED), str(call)
+            if call.function in NOT_FOLLOWED:
+                continue
             found = by_complex_step(f, x, u).value
             slopes = differences(lambda point, f=f: f(*point), [x], [u])
         gap = np.abs(found - slopes).max(initial=0.0)

@@ -49,6 +49,7 @@ OPTIONAL = {
     "matplotlib": "cli",
     "pytest": "gradcheck",
     "rich": "cli",
+    "scipy": "rules",
 }
 
 

@@ -12,12 +12,13 @@ from specs.learning import LEARNING
 from specs.linalg import LINALG
 from specs.reductions import REDUCTIONS
 from specs.shaping import SHAPING
+from specs.special import SPECIAL
 
 __all__ = ["CALLS", "SPECS", "Array", "Call", "Draw", "Spec", "differences"]
 
 SPECS = [
     spec
-    for family in (ELEMENTWISE, REDUCTIONS, SHAPING, JOINING, INDEXING, LINALG, LEARNING)
+    for family in (ELEMENTWISE, REDUCTIONS, SHAPING, JOINING, INDEXING, LINALG, LEARNING, SPECIAL)
     for spec in family
     if spec.calls
 ]
