@@ -87,7 +87,8 @@ def _sinc(x: Array) -> Array:
     """sin(x) / x: near 0 as the hypergeometric function 0F1(; 3/2; -x²/4), DLMF 10.16.9."""
     near = np.absolute(x) < 1
     far = np.where(near, 1, x)
-    return np.where(near, special.hyp0f1(1.5, -0.25 * x * x), np.sin(far) / far)
+    series = special.hyp0f1(1.5, -0.25 * np.square(np.where(near, x, 0)))
+    return np.where(near, series, np.sin(far) / far)
 
 
 def _sinhc(x: Array) -> Array:
@@ -109,6 +110,14 @@ def _slope_of_erfcx(y: Array, x: Array) -> Array:
     far = x > 10
     tail = special.hyperu(1, 0.5, np.square(np.where(far, x, 10)))
     return np.where(far, -0.5 * _SLOPE * tail, plain)
+
+
+def _slope_of_dawsn(y: Array, x: Array) -> Array:
+    """1 - 2 x y, as 1F1(1; 1/2; -x²), which has its digits where x is large; DLMF 7.11.4.
+
+    For complex numbers that function is wrong in SciPy 1.13.
+    """
+    return 1 - 2 * x * y if x.dtype.kind == "c" else special.hyp1f1(1, 0.5, -x * x)
 
 
 def _slope_of_rgamma(y: Array, x: Array) -> Array:
@@ -140,8 +149,8 @@ def _neighbours(bessel: Any, sign: int, v: Array, x: Array) -> Array:
 
 
 def _slope_of_yv(y: Array, v: Array, x: Array) -> Array:
-    """Where x is 0, both neighbours are -inf, and so is y."""
-    return np.where(x == 0, -y, _neighbours(special.yv, -1, v, x))
+    """Where y is -inf, at 0, both neighbours are -inf as well."""
+    return np.where(y == -math.inf, -y, _neighbours(special.yv, -1, v, x))
 
 
 def _raised(function: Any, x: Array, *parameters: Array) -> Array:
@@ -226,7 +235,7 @@ def _less_order(n: Array, y: Array, x: Array) -> Array:
 
 
 def _slope_of_struve(struve: Any, sign: int, v: Array, x: Array) -> Array:
-    """Twice the slope: neighbours in order and (x/2)^v / (√π Γ(v + 3/2)), DLMF 11.4.25, 11.4.30.
+    """Twice the slope: neighbours in order and (x/2)^v / (√π Γ(v + 3/2)), DLMF 11.4.24, 11.4.26.
 
     The neighbour of order -1 is 2/π and one of order 1, which is exact near 0.
     """
@@ -247,7 +256,7 @@ elementwise("erf",          lambda g, y, x: g * (_SLOPE * np.exp(-x * x)))
 elementwise("erfc",         lambda g, y, x: g * (-_SLOPE * np.exp(-x * x)))
 elementwise("erfcx",        lambda g, y, x: g * _slope_of_erfcx(y, x))
 elementwise("erfi",         lambda g, y, x: g * (_SLOPE * np.exp(x * x)))
-elementwise("dawsn",        lambda g, y, x: g * special.hyp1f1(1, 0.5, -x * x))
+elementwise("dawsn",        lambda g, y, x: g * _slope_of_dawsn(y, x))
 elementwise("erfinv",       lambda g, y, x: product(g, 1 / _SLOPE * np.exp(y * y)))
 elementwise("erfcinv",      lambda g, y, x: product(g, -1 / _SLOPE * np.exp(y * y)))
 rule("fresnel",
@@ -310,9 +319,9 @@ elementwise("expm1",        lambda g, y, x: g * np.exp(x))
 elementwise("log1p",        lambda g, y, x: quotient(g, 1 + x))
 elementwise("exprel",       lambda g, y, x: g * (0.5 * special.hyp1f1(2, 3, x)))
 elementwise("cbrt",         lambda g, y, x: quotient(g, 3 * y * y))
-elementwise("xlogy",        lambda g, y, a, b: product(g, np.log(b)),
+elementwise("xlogy",        lambda g, y, a, b: product(g, np.log(_like(y, b))),
                             lambda g, y, a, b: product(g, quotient(a, b)))
-elementwise("xlog1py",      lambda g, y, a, b: product(g, special.log1p(b)),
+elementwise("xlog1py",      lambda g, y, a, b: product(g, special.log1p(_like(y, b))),
                             lambda g, y, a, b: product(g, quotient(a, 1 + b)))
 elementwise("powm1",        lambda g, y, a, b: b * product(g, np.power(
                                 np.where(np.logical_and(a == 0, b == 0), 1, a), b - 1)),
@@ -416,7 +425,7 @@ elementwise("k1e",          lambda g, y, x: product(
 elementwise("kve",          None, lambda g, y, v, x: product(
                                 g, y - _neighbours(special.kve, 1, v, x)))
 
-# Airy functions and their slopes, Ai, Ai', Bi, Bi' (DLMF 9.2.1), and Struve functions (11.4.23).
+# Airy functions and their slopes, Ai, Ai', Bi, Bi' (DLMF 9.2.1), and Struve functions (11.4.24).
 rule("airy",
      vjp=lambda g, y, x: (product(g[0], y[1]) + product(g[1], x * y[0])
                           + product(g[2], y[3]) + product(g[3], x * y[2])),
