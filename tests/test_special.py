@@ -370,6 +370,8 @@ EDGES: dict[str, tuple[Function, float, float]] = {
     "Shi": (lambda x: special.shichi(x)[0], 0.0, 1.0),
     "Ai, where Bi is infinite": (lambda x: special.airy(x)[0], 200.0, 0.0),
     "exprel": (special.exprel, 0.0, 0.5),
+    "exprel, large": (special.exprel, 1e20, INF),
+    "exprel, small": (special.exprel, -1e20, 1e-40),
     "spence": (special.spence, 1.0, -1.0),
     "spence at 0": (special.spence, 0.0, -INF),
     "ellipk": (special.ellipk, 1.0, INF),

@@ -176,15 +176,22 @@ def _log_ratio(y: Array, a: Array, b: Array) -> Array:
     return np.where(near, close, np.log(np.where(near, one, a)) - np.log(np.where(near, one, b)))
 
 
-def _by_exponent(log: Array, power: Array) -> Array:
-    """How (x^p - 1)/p moves with p, given log(x): log(x)² 1F1(2; 3; p log(x))/2.
+def _slope_of_exprel(u: Array) -> Array:
+    """The slope of (e^u - 1)/u = 1F1(1; 2; u): near 0 as 1F1(2; 3; u)/2, DLMF 13.3.15."""
+    near = np.absolute(u) < 1
+    far = np.where(near, 1, u)
+    series = 0.5 * special.hyp1f1(2, 3, np.where(near, u, 0))
+    size = np.absolute(far)
+    mean = special.exprel(-size)
+    rising = np.exp(far) * (1 - mean) / size
+    return np.where(near, series, np.where(far > 0, rising, (mean - np.exp(-size)) / size))
 
-    That is the slope of (e^u - 1)/u = 1F1(1; 2; u) at u = p log(x), DLMF 13.3.15. At x = 0 it is
-    1/p².
-    """
+
+def _by_exponent(log: Array, power: Array) -> Array:
+    """How (x^p - 1)/p moves with p, given log(x); at x = 0 it is 1/p²."""
     at_zero = np.isneginf(log)
     inside = np.where(at_zero, 0, log)
-    slope = 0.5 * inside * inside * special.hyp1f1(2, 3, power * inside)
+    slope = inside * inside * _slope_of_exprel(power * inside)
     return np.where(at_zero, 1 / np.square(np.where(at_zero, power, 1)), slope)
 
 
@@ -317,7 +324,7 @@ elementwise("exp2",         lambda g, y, x: g * (y * math.log(2)))
 elementwise("exp10",        lambda g, y, x: g * (y * math.log(10)))
 elementwise("expm1",        lambda g, y, x: g * np.exp(x))
 elementwise("log1p",        lambda g, y, x: quotient(g, 1 + x))
-elementwise("exprel",       lambda g, y, x: g * (0.5 * special.hyp1f1(2, 3, x)))
+elementwise("exprel",       lambda g, y, x: g * _slope_of_exprel(x))
 elementwise("cbrt",         lambda g, y, x: quotient(g, 3 * y * y))
 elementwise("xlogy",        lambda g, y, a, b: product(g, np.log(_like(y, b))),
                             lambda g, y, a, b: product(g, quotient(a, b)))
