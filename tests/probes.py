@@ -35,9 +35,7 @@ def probes_of(calls: Iterable[Call]) -> list[Probe]:
             call.options,
         )
         for call in calls
-        if rules[call.function].differentiable
-        and not call.is_complex
-        and not has_fixed_numbers(call)
+        if call.has_rule and not call.is_complex and not has_fixed_numbers(call)
     ]
 
 

@@ -18,6 +18,7 @@ from specs.special import SPECIAL
 import tinygrad_bp as bp
 from tinygrad_bp import Tensor, errors, nn
 from tinygrad_bp import functional as F
+from tinygrad_bp import rules as own
 from tinygrad_bp.gradcheck import Verdict, check, check_vjp
 from tinygrad_bp.gradcheck.mutants import plant
 from tinygrad_bp.gradcheck.numerical import by_complex_step, by_differences, goes_through
@@ -321,8 +322,10 @@ def test_at_a_jump_the_complex_step_leaves_it_to_differences(function: Any, at: 
 # --- the complex step, on its own --------------------------------------------------------------
 
 
-# Functions of SciPy are left to differences: most of them take no complex numbers.
-NOT_FOLLOWED = {spec.function for spec in SPECIAL if spec.calls}
+# Python's erf, which NumPy lacks, takes no complex number; gelu is made of it, but for "tanh". A
+# partition is sorted in part, by what complex numbers it is given.
+NOT_FOLLOWED = {own.erf, own.gelu, np.partition}
+NOT_FOLLOWED |= {spec.function for spec in SPECIAL if spec.calls}  # and SciPy takes few
 
 
 def test_the_complex_step_follows_every_function() -> None:
@@ -339,9 +342,10 @@ def test_the_complex_step_follows_every_function() -> None:
         x = np.concatenate([base.ravel() for base in bases])
         u = np.random.default_rng(0).uniform(-1, 1, x.size)
         with np.errstate(all="ignore"):
-            assert goes_through(f, x) == (call.function not in NOT_FOLLOWED), str(call)
-            if call.function in NOT_FOLLOWED:
+            if call.function in NOT_FOLLOWED and "approximate" not in call.options:
+                assert not (x.size and goes_through(f, x)), str(call)
                 continue
+            assert goes_through(f, x), str(call)
             found = by_complex_step(f, x, u).value
             slopes = differences(lambda point, f=f: f(*point), [x], [u])
         gap = np.abs(found - slopes).max(initial=0.0)

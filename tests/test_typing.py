@@ -52,6 +52,8 @@ def test_what_is_called_a_tensor_is_one() -> None:
     w = Tensor([0.5, 1.0, 2.0], requires_grad=True)
     assert all_tensors(cases.arrays_on_either_side(X, np.array([1, 2, 3]), w))
     assert all_tensors([cases.functions_of_numpy(X, w), cases.Gate()(w, w)])
+    with pytest.raises(AttributeError, match="unsqueeze"):
+        cases.methods(w, w)
     positive, shape, values, copied, number, text = cases.questions(w, w)
     assert [type(a) for a in (positive, values, copied)] == [np.ndarray] * 3
     assert (shape, number, text) == ((3,), 3.5, "3.500")

@@ -109,6 +109,17 @@ def functions_of_numpy(x: Floats, w: Tensor) -> Tensor:
     return total + mean + largest + spread + both
 
 
+def methods(w: Tensor, u: Tensor) -> list[Tensor]:
+    each: Tensor = w.exp().log1p().sigmoid().relu()
+    pairs: Tensor = w.maximum(0.5).add(u, alpha=2.0).lerp(u, 0.25)
+    shaped: Tensor = w.view(1, -1).unsqueeze(0).flatten(start_dim=1).permute(1, 0)
+    reduced: Tensor = w.std(dim=0) + w.sum(axis=0, keepdims=True) + w.softmax(dim=-1)
+    parts: tuple[Tensor, ...] = w.chunk(2)
+    single: Tensor = w.float()
+    w.unsqeeze(0)  # type: ignore[attr-defined]
+    return [each, pairs, shaped, reduced, *parts, single]
+
+
 def questions(w: Tensor, u: Tensor) -> tuple[Any, ...]:
     positive: NDArray[np.bool] = w > 0
     shape: tuple[int, ...] = w.shape

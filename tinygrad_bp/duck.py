@@ -1,8 +1,9 @@
-"""DuckArray: operators, methods and NumPy's two protocols, written once for all that read rules.
+"""DuckArray: operators and NumPy's two protocols, written once for all that read rules.
 
 A subclass keeps what it stands for in `_value` and says what it does with a call in normal form:
 a Tensor records it, a Symbol writes it down, a Perturbed carries a derivative along. NumPy's own
-functions arrive through `__array_ufunc__` (NEP 13) and `__array_function__` (NEP 18).
+functions arrive through `__array_ufunc__` (NEP 13) and `__array_function__` (NEP 18); its methods
+are in `methods`.
 """
 
 from __future__ import annotations
@@ -13,41 +14,45 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Never, Self
 import numpy as np
 
 from tinygrad_bp.errors import ConversionError, InPlaceError, NotDifferentiableError
+from tinygrad_bp.methods import Methods
 from tinygrad_bp.registry import rule_of, rules
 
 __all__ = ["NO_OPTIONS", "DuckArray", "defers", "normal_form"]
-
-Axis = int | tuple[int, ...] | None
 
 NO_OPTIONS: Final[dict[str, Any]] = {}  # what most calls have; never written to
 
 # NumPy's `**` takes these shorter ways too; a square shows as a square.
 _SHORT_POWERS = {2: np.square, 0.5: np.sqrt, -1: np.reciprocal}
 
+_IN_PLACE = "t.data = new_values (outside the graph)"
+
 _CALLED_HERE = {  # names that NumPy or PyTorch has, and what to write instead
-    "argsort": "np.argsort(t)",
-    "contiguous": "t (arrays need no such call)",
-    "cpu": "t (everything is on the CPU)",
+    "binary_crossentropy": "functional.binary_cross_entropy(t, target)",
+    "bool": "t != 0",
+    "cast": "t.astype(dtype)",
+    "cross_entropy": "functional.cross_entropy(t, labels)",
+    "cuda": "nothing: everything is on the CPU",
     "device": "nothing: everything is on the CPU",
-    "diagonal": "np.diagonal(t)",
-    "dim": "t.ndim",
-    "matmul": "t @ u",
-    "mm": "t @ u",
-    "numel": "t.size",
-    "permute": "t.transpose(axes)",
-    "pow": "t ** n",
-    "repeat": "np.repeat(t, n) or np.tile(t, reps)",
-    "sort": "np.sort(t)",
-    "take": "np.take(t, indices)",
-    "to": "t.astype(dtype)",
-    "trace": "np.trace(t)",
+    "fill": f"np.full_like(t, value), or {_IN_PLACE}",
+    "flat": "t.ravel()",
+    "index_put": "np.where or np.concatenate",
+    "int": "t.data.astype(int): integers carry no gradient",
+    "itemset": f"np.where, or {_IN_PLACE}",
+    "long": "t.data.astype(int): integers carry no gradient",
+    "one_hot": "functional.one_hot(t, classes)",
+    "put": f"np.where, or {_IN_PLACE}",
+    "resize": "t.reshape(shape)",
+    "scatter": "np.where, or t.scatter_add(dim, index, src)",
+    "short": "t.data.astype(np.int16): integers carry no gradient",
+    "sparse_categorical_crossentropy": "functional.cross_entropy(t, labels)",
+    "to_device": "nothing: everything is on the CPU",
+    "topk": "t.sort()[..., -k:], with positions from t.argsort()",
     "type": "t.astype(dtype)",
-    "unsqueeze": "np.expand_dims(t, axis)",
-    "view": "t.reshape(shape)",
+    "unfold": "np.lib.stride_tricks.sliding_window_view, on positions, and t[positions]",
 }
 
 
-class DuckArray:
+class DuckArray(Methods):
     """An array of some kind that NumPy's functions and operators work on.
 
     >>> class Shout(DuckArray):
@@ -63,8 +68,6 @@ class DuckArray:
 
     rank: ClassVar[int] = 0
     """Of two readers in one call, the higher one decides; a Tensor is above what it holds."""
-
-    _value: Any
 
     def _call(
         self,
@@ -102,29 +105,7 @@ class DuckArray:
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
         raise ConversionError(f"a {type(self).__name__} is no plain array, nor can it become one")
 
-    # --- what it is -------------------------------------------------------------------------
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The length of each axis."""
-        shape: tuple[int, ...] = self._value.shape
-        return shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The type of the elements."""
-        dtype: np.dtype[Any] = self._value.dtype
-        return dtype
-
-    @property
-    def ndim(self) -> int:
-        """The number of axes."""
-        return len(self._value.shape)
-
-    @property
-    def size(self) -> int:
-        """The number of elements."""
-        return int(self._value.size)
+    # --- what Python asks for ---------------------------------------------------------------
 
     def __len__(self) -> int:
         return len(self._value)
@@ -137,10 +118,9 @@ class DuckArray:
     if not TYPE_CHECKING:  # for a type checker, it would have every attribute
 
         def __getattr__(self, name: str) -> Never:
-            hint = f" Write {_CALLED_HERE[name]}." if name in _CALLED_HERE else ""
-            if not hint and not name.startswith("_") and hasattr(np, name):
-                hint = f" Write np.{name}(t)."
-            raise AttributeError(f"a {type(self).__name__} has no attribute '{name}'.{hint}")
+            raise AttributeError(
+                f"a {type(self).__name__} has no attribute '{name}'.{_hint(name, type(self))}"
+            )
 
     # --- operators --------------------------------------------------------------------------
 
@@ -245,121 +225,23 @@ class DuckArray:
             "np.stack; to change a leaf outside the graph, write t.data = new_values."
         )
 
-    # --- methods ----------------------------------------------------------------------------
 
-    @property
-    def T(self) -> Self:  # noqa: N802  (NumPy's name)
-        """The transpose: all axes in reverse order."""
-        return self._call(np.transpose, (self,), {"axes": None})
+def _hint(name: str, kind: type) -> str:
+    """What to write instead of a name that is no attribute: a sentence, or nothing."""
+    if name.startswith("_"):
+        return ""
+    if name in _CALLED_HERE:
+        return f" Write {_CALLED_HERE[name]}."
+    if name.endswith("_") and hasattr(kind, name[:-1]):
+        return f" Nothing is recorded in place: write t = t.{name[:-1]}(...)."
+    if hasattr(np.ndarray, name):
+        return f" It is about memory: write t.data.{name}."
+    if callable(getattr(np, name, None)):
+        return f" Write np.{name}(t)."
+    import difflib
 
-    @property
-    def mT(self) -> Self:  # noqa: N802
-        """The transpose of the last two axes."""
-        return self._call(np.swapaxes, (self,), {"axis1": -1, "axis2": -2})
-
-    def reshape(self, *shape: Any) -> Self:
-        """Return the elements in another shape; one length may be -1."""
-        return self._call(np.reshape, (self,), {"shape": shape[0] if len(shape) == 1 else shape})
-
-    def transpose(self, *axes: Any) -> Self:
-        """Return the axes in another order, reversed by default."""
-        if len(axes) == 1 and not isinstance(axes[0], int):
-            axes = axes[0]
-        return self._call(np.transpose, (self,), {"axes": axes or None})
-
-    def swapaxes(self, axis1: int, axis2: int) -> Self:
-        """Return the axes with two of them exchanged."""
-        return self._call(np.swapaxes, (self,), {"axis1": axis1, "axis2": axis2})
-
-    def squeeze(self, axis: Axis = None) -> Self:
-        """Return the elements without the axes of length 1."""
-        return self._as_written(np.squeeze, axis=axis)
-
-    def ravel(self) -> Self:
-        """Return the elements along one axis."""
-        return self._call(np.ravel, (self,))
-
-    def flatten(self) -> Self:
-        """Return the elements along one axis."""
-        return self.ravel()
-
-    def sum(self, axis: Axis = None, **options: Any) -> Self:
-        """Return the sum along `axis`, all axes by default; PyTorch's `dim` and `keepdim` too."""
-        return self._reduce(np.sum, axis, options)
-
-    def mean(self, axis: Axis = None, **options: Any) -> Self:
-        """Return the mean along `axis`; options as in `sum`."""
-        return self._reduce(np.mean, axis, options)
-
-    def max(self, axis: Axis = None, **options: Any) -> Self:
-        """Return the largest element along `axis`; options as in `sum`."""
-        return self._reduce(np.max, axis, options)
-
-    def min(self, axis: Axis = None, **options: Any) -> Self:
-        """Return the smallest element along `axis`; options as in `sum`."""
-        return self._reduce(np.min, axis, options)
-
-    def prod(self, axis: Axis = None, **options: Any) -> Self:
-        """Return the product along `axis`; options as in `sum`."""
-        return self._reduce(np.prod, axis, options)
-
-    def var(self, axis: Axis = None, **options: Any) -> Self:
-        """Return the variance along `axis`, with NumPy's `ddof=0`; options as in `sum`."""
-        return self._reduce(np.var, axis, options)
-
-    def std(self, axis: Axis = None, **options: Any) -> Self:
-        """Return the standard deviation along `axis`, with `ddof=0`; options as in `sum`."""
-        return self._reduce(np.std, axis, options)
-
-    def _reduce(self, function: Callable[..., Any], axis: Axis, options: dict[str, Any]) -> Self:
-        """PyTorch says `dim` and `keepdim` where NumPy says `axis` and `keepdims`."""
-        axis = options.pop("dim", axis)
-        if options.pop("keepdim", False):
-            options["keepdims"] = True
-        return self._as_written(function, axis=axis, **options)
-
-    def _as_written(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        return self._call_as_written(function, (self, *args), kwargs)
-
-    def cumsum(self, axis: int | None = None) -> Self:
-        """Return the running sum along `axis`, of all elements in one row by default."""
-        return self._call(np.cumsum, (self,), {"axis": axis})
-
-    def clip(self, min: Any = None, max: Any = None) -> Self:  # noqa: A002  (NumPy's names)
-        """Return the values limited to an interval; an end may be None."""
-        return self._as_written(np.clip, min, max)
-
-    def dot(self, other: Any) -> Self:
-        """Return `np.dot(self, other)`."""
-        return self._as_written(np.dot, other)
-
-    def exp(self) -> Self:
-        """Return e to the power of each element."""
-        return self._call(np.exp, (self,))
-
-    def log(self) -> Self:
-        """Return the natural logarithm of each element."""
-        return self._call(np.log, (self,))
-
-    def sqrt(self) -> Self:
-        """Return the square root of each element."""
-        return self._call(np.sqrt, (self,))
-
-    def tanh(self) -> Self:
-        """Return the hyperbolic tangent of each element."""
-        return self._call(np.tanh, (self,))
-
-    def abs(self) -> Self:
-        """Return the magnitude of each element."""
-        return self._call(np.absolute, (self,))
-
-    def argmax(self, axis: int | None = None) -> Any:
-        """Return where the largest element is, as plain integers."""
-        return self._as_written(np.argmax, axis=axis)
-
-    def argmin(self, axis: int | None = None) -> Any:
-        """Return where the smallest element is, as plain integers."""
-        return self._as_written(np.argmin, axis=axis)
+    close = difflib.get_close_matches(name, dir(kind), n=1, cutoff=0.8)
+    return f" Did you mean '{close[0]}'?" if close else ""
 
 
 def normal_form(

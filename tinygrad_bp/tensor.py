@@ -18,7 +18,6 @@ from tinygrad_bp.duck import DuckArray
 from tinygrad_bp.engine import Hook, Op
 from tinygrad_bp.errors import ConversionError, GradientError, InPlaceError, ShapeError
 from tinygrad_bp.registry import Array
-from tinygrad_bp.rules.activations import relu, sigmoid
 from tinygrad_bp.rules.elementwise import cast
 from tinygrad_bp.rules.indexing import getitem, plain_index
 
@@ -200,9 +199,9 @@ class Tensor(DuckArray):
 
     # --- numbers and plain arrays: only where no gradient is lost ---------------------------
 
-    def item(self) -> Any:
-        """Return the only element as a Python number; no gradient passes through it."""
-        return self._value.item()
+    def item(self, *position: int) -> Any:
+        """Return the only element, or that at a position, as a number; no gradient passes."""
+        return self._value.item(*position)
 
     def tolist(self) -> Any:
         """Return the values as nested lists of Python numbers."""
@@ -397,18 +396,13 @@ class Tensor(DuckArray):
 
     __iadd__ = __isub__ = __imul__ = __itruediv__ = __imatmul__ = __ipow__ = _refuse_in_place
 
-    def sigmoid(self) -> Tensor:
-        """Return 1 / (1 + exp(-x)) of each element."""
-        result: Tensor = self._call(sigmoid, (self,))
-        return result
+    def astype(self, dtype: Any, *, copy: bool = True) -> Any:
+        """Return a tensor of another floating dtype; other dtypes carry no gradient: an array.
 
-    def relu(self) -> Tensor:
-        """Return max(x, 0) of each element."""
-        result: Tensor = self._call(relu, (self,))
-        return result
-
-    def astype(self, dtype: Any) -> Any:
-        """Return a tensor of another floating dtype; other dtypes carry no gradient: an array."""
+        With `copy=False` it is the tensor itself, if it has the dtype already.
+        """
+        if not copy and self.dtype == dtype:
+            return self
         if np.dtype(dtype).kind not in "fc":
             return self._value.astype(dtype)
         return self._call(cast, (self,), {"dtype": dtype})

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -19,15 +21,74 @@ def _products_of_others(a: Array) -> Array:
     return np.stack(columns, axis=-1) if columns else a
 
 
+def _erf(a: Array) -> Array:
+    return np.vectorize(math.erf, otypes=[float])(a).astype(a.dtype)
+
+
+def _gelu(a: Array, approximate: str) -> Array:
+    if approximate == "tanh":
+        return 0.5 * a * (1 + np.tanh(math.sqrt(2 / math.pi) * (a + 0.044715 * a**3)))
+    return 0.5 * a * (1 + _erf(a / math.sqrt(2)))
+
+
+def _glu(a: Array, axis: int = -1) -> Array:
+    kept, gate = np.split(a, 2, axis)
+    return kept / (1 + np.exp(-gate))
+
+
 labels = np.array([2, 0])
 
 # fmt: off
+
+# The textbook's formulas, which overflow or cancel where the values are large, and some options.
+ACTIVATIONS = [
+    (own.relu6, real(-3, 5, gap=0.5), lambda a: np.clip(a, 0, 6)),
+    (own.leaky_relu, nonzero, lambda a, negative_slope=0.01: np.where(a > 0, a, negative_slope * a),
+        {}, {"negative_slope": -0.5}),
+    (own.elu, nonzero, lambda a, alpha=1.0: np.where(a > 0, a, alpha * (np.exp(a) - 1)),
+        {}, {"alpha": 0.5}),
+    (own.celu, nonzero, lambda a, alpha=1.0: np.where(a > 0, a, alpha * (np.exp(a / alpha) - 1)),
+        {}, {"alpha": 0.5}),
+    (own.selu, nonzero, lambda a: 1.0507009873554805 * np.where(
+        a > 0, a, 1.6732632423543772 * np.expm1(a))),
+    (own.threshold, nonzero, lambda a, threshold, value: np.where(a > threshold, a, value),
+        {"threshold": 0.1, "value": 20.0}),
+    (own.softplus, real(), lambda a, beta=1.0, threshold=0.0: np.log(1 + np.exp(beta * a)) / beta,
+        {}, {"beta": 2.0}),
+    (own.logsigmoid, real(), lambda a: -np.log(1 + np.exp(-a))),
+    (own.silu, real(), lambda a: a / (1 + np.exp(-a))),
+    (own.mish, real(), lambda a: a * np.tanh(np.log(1 + np.exp(a)))),
+    (own.gelu, real(), lambda a, approximate="none": _gelu(a, approximate),
+        {}, {"approximate": "tanh"}),
+    (own.quick_gelu, real(), lambda a: a / (1 + np.exp(-1.702 * a))),
+    (own.softsign, nonzero, lambda a: a / (1 + np.abs(a))),
+    (own.tanhshrink, real(), lambda a: a - np.tanh(a)),
+    (own.hardshrink, real(-2, 2, gap=0.75), lambda a, lambd=0.5: a * (np.abs(a) > lambd)),
+    (own.softshrink, real(-2, 2, gap=0.75), lambda a, lambd=0.5: a - np.clip(a, -lambd, lambd)),
+    (own.hardtanh, real(-0.8, 0.8), lambda a, min_val=-1.0, max_val=1.0: a),
+    (own.hardsigmoid, real(), lambda a: np.clip(a / 6 + 0.5, 0, 1)),
+    (own.hardswish, real(), lambda a: a * np.clip(a / 6 + 0.5, 0, 1)),
+]
+SHAPES = (x(2, 3), x(), transposed(2, 3), x(0, 2), strided(3))
 
 LEARNING = [
     binary(own.quotient, real(), nonzero, reference=np.divide),
     binary(own.product, reference=np.multiply),
     unary(own.sigmoid, reference=lambda a: 1 / (1 + np.exp(-a))),
     unary(own.relu, nonzero, reference=lambda a: np.maximum(a, 0)),
+    unary(own.erf, reference=_erf),
+    *(
+        Spec(function, *(call(replace(draw, values=values), **options)
+                         for draw, options in zip(SHAPES, itertools.cycle(more or ({},)))),
+             reference=reference)
+        for function, values, reference, *more in ACTIVATIONS
+    ),
+    Spec(
+        own.glu,
+        call(x(4)), call(x(2, 3), axis=0), call(transposed(2, 6)), call(x(0, 2)),
+        call(x(2, 2, 1), 1),
+        reference=_glu,
+    ),
     Spec(
         own.logsumexp,
         call(x(3)), call(x(2, 3)), call(x(2, 3), 0), call(x(2, 3), axis=1, keepdims=True),

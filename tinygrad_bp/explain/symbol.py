@@ -58,13 +58,13 @@ class Symbol(DuckArray):
     array([2., 4.])
     """
 
-    __slots__ = ("binding", "sign", "text")
+    __slots__ = ("binding", "signed", "text")
 
     def __init__(self, text: str, value: Any, binding: int = _ATOM, *, sign: int = 0) -> None:
         self.text = text
         self._value = value if isinstance(value, np.ndarray) else np.asarray(value)
         self.binding = binding
-        self.sign = sign  # 1 or -1 for a factor that is nothing but its sign: see `unit`
+        self.signed = sign  # 1 or -1 for a factor that is nothing but its sign: see `unit`
 
     @classmethod
     def unit(cls, like: Any) -> Symbol:
@@ -141,7 +141,7 @@ def _called(function: Callable[..., Any], arrays: Sequence[Any], options: Mappin
     call = rule.form.written if rule is not None and formed else function
     value = call(*map(_values, arrays), **_values(options))
     if function in _PRODUCTS and (factor := _other_factor(*arrays)) is not None:
-        return Symbol(factor.text, value, factor.binding, sign=factor.sign)
+        return Symbol(factor.text, value, factor.binding, sign=factor.signed)
     if function in _SHORT and (short := _SHORT[function](arrays, options, value)) is not None:
         return short
     args, kwargs = rule.form.as_written(arrays, options) if rule and formed else (arrays, options)
@@ -169,7 +169,7 @@ def _operator(
 
 def _negative(arrays: Sequence[Any], _: Mapping[str, Any], value: Any) -> Symbol:
     (x,) = arrays
-    return Symbol(f"-{_bound(x, _SIGN)}", value, _SIGN, sign=-x.sign)
+    return Symbol(f"-{_bound(x, _SIGN)}", value, _SIGN, sign=-x.signed)
 
 
 def _conjugate(arrays: Sequence[Any], _: Mapping[str, Any], value: Any) -> Symbol | None:
@@ -208,9 +208,9 @@ _SHORT: dict[Callable[..., Any], Callable[..., Symbol | None]] = {
 def _other_factor(a: Any, b: Any) -> Symbol | None:
     """What is left of a product when one factor is 1 or -1, None if neither is."""
     for unit, other in ((a, b), (b, a)):
-        if isinstance(unit, Symbol) and unit.sign:
+        if isinstance(unit, Symbol) and unit.signed:
             factor = other if isinstance(other, Symbol) else Symbol(_text(other), _values(other))
-            return factor if unit.sign > 0 else _negative((factor,), {}, factor.value)
+            return factor if unit.signed > 0 else _negative((factor,), {}, factor.value)
     return None
 
 

@@ -5,8 +5,20 @@ scipy.special is read when one of its functions is first met.
 """
 
 from tinygrad_bp.registry import tables
-from tinygrad_bp.rules import constants, differences, refused, shaping  # noqa: F401  (tables alone)
-from tinygrad_bp.rules.activations import log_softmax, logsumexp, relu, sigmoid, softmax
+from tinygrad_bp.rules import (  # noqa: F401  (tables alone)
+    applying,
+    choosing,
+    constants,
+    creating,
+    differences,
+    joining,
+    polynomials,
+    refused,
+    shaping,
+    sorting,
+    vectors,
+)
+from tinygrad_bp.rules.activations import erf, log_softmax, logsumexp, relu, sigmoid, softmax
 from tinygrad_bp.rules.elementwise import (
     cast,
     direction,
@@ -20,6 +32,29 @@ from tinygrad_bp.rules.indexing import getitem, scatter_add
 from tinygrad_bp.rules.integrals import bessel_i, sinc_slope
 from tinygrad_bp.rules.linalg import affine
 from tinygrad_bp.rules.losses import one_hot, softmax_cross_entropy, sum_squares
+from tinygrad_bp.rules.nonlinear import (
+    celu,
+    elu,
+    gelu,
+    glu,
+    hardshrink,
+    hardsigmoid,
+    hardswish,
+    hardtanh,
+    leaky_relu,
+    logsigmoid,
+    mish,
+    quick_gelu,
+    relu6,
+    selu,
+    silu,
+    softplus,
+    softshrink,
+    softsign,
+    tanhshrink,
+    threshold,
+)
+from tinygrad_bp.rules.padding import overlap_add
 from tinygrad_bp.rules.reductions import products_of_others
 
 tables["scipy.special"] = "tinygrad_bp.rules.special"
@@ -28,22 +63,44 @@ __all__ = [
     "affine",
     "bessel_i",
     "cast",
+    "celu",
     "direction",
+    "elu",
+    "erf",
+    "gelu",
     "getitem",
+    "glu",
+    "hardshrink",
+    "hardsigmoid",
+    "hardswish",
+    "hardtanh",
     "identity",
+    "leaky_relu",
     "log_softmax",
+    "logsigmoid",
     "logsumexp",
+    "mish",
     "one_hot",
+    "overlap_add",
     "product",
     "products_of_others",
+    "quick_gelu",
     "quotient",
     "relu",
+    "relu6",
     "scatter_add",
+    "selu",
     "sigmoid",
+    "silu",
     "sinc_slope",
     "softmax",
     "softmax_cross_entropy",
+    "softplus",
+    "softshrink",
+    "softsign",
     "step",
     "sum_squares",
+    "tanhshrink",
+    "threshold",
     "unvarying",
 ]

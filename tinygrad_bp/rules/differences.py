@@ -18,7 +18,20 @@ def _diff(a: Array, *, n: int, axis: int) -> Array:
     return a
 
 
+def _ediff1d(ary: Array, *, to_end: Array | None, to_begin: Array | None) -> Array:
+    """Differences of neighbours, in a row, between what is put before and after them."""
+    inner = np.diff(np.ravel(ary))
+    ends = [None if end is None else np.ravel(end) for end in (to_begin, to_end)]
+    for end in ends:
+        if end is not None and not np.can_cast(np.result_type(end), inner.dtype, "same_kind"):
+            raise TypeError("dtype of `to_begin` and `to_end` must be compatible with input `ary`")
+    before, after = ends
+    parts = [part for part in (before, inner, after) if part is not None]
+    return np.concatenate(parts, dtype=inner.dtype) if len(parts) > 1 else inner
+
+
 composite(np.diff, _diff)
+composite(np.ediff1d, _ediff1d)
 composite(np.astype, lambda x, *, dtype: cast(x, dtype=dtype))
 if hasattr(np, "cumulative_sum"):
     composite(np.cumulative_sum, lambda x, *, axis: np.cumsum(x, axis=axis))

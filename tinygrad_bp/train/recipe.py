@@ -13,13 +13,13 @@ from tinygrad_bp import functional, nn, optim
 from tinygrad_bp.nn.layers import ACTIVATIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from numpy.typing import NDArray
 
 __all__ = ["ACTIVATIONS", "COSTS", "INITIALIZERS", "SCHEDULES", "Recipe"]
 
-COSTS = {
+COSTS: dict[str, Callable[..., Any]] = {
     "sum_squares": functional.sum_squares,
     "half_sum_squares": functional.half_sum_squares,
     "cross_entropy": functional.cross_entropy,

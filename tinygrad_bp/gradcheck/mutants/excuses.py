@@ -30,7 +30,10 @@ ARGUED = ("decides", "quotient")
 """Those that calling the rule cannot find."""
 
 # That a rule only lets a value decide cannot be seen from outside: these two are argued by name.
-_DECIDE = {np.maximum, np.minimum, np.absolute, np.fabs, np.heaviside, np.copysign, own.relu}
+_DECIDE = {
+    np.maximum, np.minimum, np.absolute, np.fabs, np.heaviside, np.copysign, np.sort, np.partition,
+    own.relu,
+}  # fmt: skip
 _QUOTIENT = {np.remainder, np.fmod}
 
 

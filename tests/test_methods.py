@@ -1,0 +1,492 @@
+"""Every method is its function: the same values, the same gradient, and PyTorch's where it says so.
+
+A row is written as a user would write it, and run on tensors, on arrays and on PyTorch's tensors.
+A function that has no rule yet is compared on a tensor that does not track, and on one that does
+as soon as it has one.
+"""
+
+from __future__ import annotations
+
+import copy
+import importlib.util
+import inspect
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tinygrad_bp import Tensor
+from tinygrad_bp import rules as own
+from tinygrad_bp.errors import ConversionError, InPlaceError, NotDifferentiableError
+from tinygrad_bp.explain.symbol import Symbol
+from tinygrad_bp.gradcheck import check
+from tinygrad_bp.methods import Methods
+
+Array = Any
+
+# fmt: off
+
+# NumPy's arrays have these methods: both sides run the same text, but for what NumPy does in place.
+NUMPYS = [
+    "t.copy()", "t.copy('C')", "t.round()", "t.round(1)", "t.round(decimals=1)", "t.argsort()",
+    "t.argsort(axis=0)", "t.argsort(0)", "t.argsort(axis=-1, stable=True)", "t.take([2, 0])",
+    "t.take([1, 0, 1], axis=1)", "t.take([4, 9], mode='wrap')", "t.take(1, 0)", "t.repeat(2)",
+    "t.repeat(2, axis=1)", "t.repeat([1, 2], axis=0)", "m.trace()", "m.trace(1)",
+    "m.trace(offset=-1, axis1=1, axis2=0)", "m.diagonal()", "m.diagonal(1)", "b.diagonal(0, 1, 2)",
+    "t.cumsum()", "t.cumsum(1)", "t.cumsum(axis=0)", "t.cumprod()", "t.cumprod(axis=1)", "t.any()",
+    "t.any(axis=0)", "t.all(0)", "t.all(axis=1, keepdims=True)", "t.nonzero()", "v.searchsorted(0)",
+    "v.searchsorted([0.5, -3.0], side='right')", "t.conj()", "t.conjugate()", "t.real", "t.imag",
+    "t.argmax()", "t.argmax(1)", "t.argmax(axis=0, keepdims=True)", "t.argmin(axis=1)", "t.T",
+    "t.argmin(keepdims=True)", "t.item(4)", "t.item(1, 2)", "t[0, 0].item()", "t.tolist()",
+    "t.flatten()", "t.flatten('F')", "t.flatten(order='F')", "t.ravel()", "t.ravel('F')",
+    "t.ravel(order='F')", "t.reshape(3, 2)", "t.reshape((3, -1))", "t.reshape(3, 2, order='F')",
+    "t.reshape(-1)", "t.compress([True, False, True], axis=1)", "t.compress([0, 1, 1])",
+    "v.argpartition(1)", "t.argpartition(1, axis=0)", "t.itemsize", "t.nbytes", "t.size", "t.ndim",
+    "t.shape", "t.dtype", "t.astype(np.float32)", "t.astype(float, copy=False)", "t.mT",
+    "t.astype(int)", "t.min()", "t.max(axis=1)", "t.min(initial=-0.5)", "t.max(initial=9.0)",
+    "t.max(axis=1, initial=-9.0, where=t > 0)", "t.min(initial=3.0, where=t < 0)", "t.mean()",
+    "t.mean(dtype=np.float32)", "t.mean(axis=0, where=t > -9)", "t.sum(dtype=np.float32)",
+    "t.sum(initial=2.0)", "t.sum(axis=0, where=t > 0)", "t.prod(axis=1)", "t.prod(initial=2.0)",
+    "t.sum(axis=(0, 1), keepdims=True)", "t.var()", "t.var(axis=0, ddof=1)", "t.std(axis=1)",
+    "t.std(ddof=1, keepdims=True)",  "t.clip(-0.5, 0.5)", "t.clip(min=0.0)",
+    "t.clip(max=0.25)", "t.dot(v)", "m.dot(m)", "t.transpose()", "t.transpose(1, 0)",
+    "t.transpose((1, 0))", "t.transpose(0, 1)", "b.transpose(2, 0, 1)", "t.swapaxes(0, 1)",
+    "t[None].squeeze()", "t[None].squeeze(0)", "t[None].squeeze(axis=0)",
+]
+
+# What the method says, and what it is a shorter way of saying.
+SAME = {
+    "t.std(correction=1)": "np.std(t, ddof=1)",
+    "t.floor_divide(p)": "t // p",
+    "m.scatter_add(1, i[:, :2], u)": "m + m.scatter_add(1, i[:, :2], u[:, :2]) - m",
+    "t.sort()": "np.sort(t)",
+    "t.sort(axis=0)": "np.sort(t, axis=0)",
+    "v.partition(1)": "np.partition(v, 1)",
+    "t.choose([t, u, t])": "None",
+    "t.max(dim=0)": "np.max(t, axis=0)",
+    "t.min(dim=0, keepdim=True)": "np.min(t, axis=0, keepdims=True)",
+    "t.cumprod(dim=1)": "np.cumprod(t, axis=1)",
+    "t.flip()": "np.flip(t)",
+    "t.median(axis=1)": "np.median(t, axis=1)",
+    "t.median(dim=0, keepdim=True)": "np.median(t, axis=0, keepdims=True)",
+    "t.softmax()": "own.softmax(t)",
+    "t.log_softmax()": "own.log_softmax(t)",
+    "t.logsumexp()": "own.logsumexp(t)",
+    "t.softmax(axis=0)": "own.softmax(t, axis=0)",
+    "t.quick_gelu()": "own.quick_gelu(t)",
+    "t.layernorm()": "(t - t.mean(1, keepdims=True)) / np.sqrt(t.var(1, keepdims=True) + 1e-5)",
+    "t.layernorm(axis=(0, 1), eps=0.5)": "(t - t.mean()) / np.sqrt(t.var() + 0.5)",
+    "t.norm(2.0)": "np.linalg.norm(t)",
+    "t.swish()": "t * own.sigmoid(t)",
+    "t.leakyrelu(0.2)": "np.where(t > 0, t, 0.2 * t)",
+    "t.hardtanh()": "own.hardtanh(t)",
+    "t.celu(0.5)": "own.celu(t, 0.5)",
+    "t.transpose(dim0=1, dim1=0)": "np.swapaxes(t, 0, 1)",
+    "t.norm()": "np.linalg.norm(t)",
+    "t.copysign(u)": "np.copysign(t, u)",
+    "t.fabs()": "np.fabs(t)",
+    "t.positive()": "+t",
+    "t.divide(p)": "t / p",
+    "t.multiply(u)": "t * u",
+    "t.subtract(u)": "t - u",
+    "t.negative()": "-t",
+    "t.equal(t)": "np.array_equal(t, t)",
+    "t.equal(u)": "np.array_equal(t, u)",
+    "t.equal(v)": "False",
+    "t.allclose(t + 1e-9)": "True",
+    "t.allclose(u, rtol=0.1)": "np.allclose(t, u, rtol=0.1)",
+    "t.isclose(u)": "np.isclose(t, u)",
+    "t.dim()": "2",
+    "t.numel()": "6",
+    "t.count_nonzero()": "6",
+    "t.count_nonzero(axis=0)": "np.count_nonzero(t, axis=0)",
+    "t.moveaxis(0, 1)": "np.moveaxis(t, 0, 1)",
+    "t.asin is not None": "True",
+    "t.broadcast_to((2, 2, 3))": "np.broadcast_to(t, (2, 2, 3))",
+    "t.split([1, 2], dim=1)": "np.split(t, [1], axis=1)",
+}
+
+# PyTorch's tensors have these methods: both sides run the same text.
+TORCHS = [
+    "t.view(3, 2)", "t.view(-1)", "t.view((6, 1))", "t.unsqueeze(0)", "t.unsqueeze(-1)",
+    "t.view_as(u)", "t.reshape_as(t.T)", "t.unflatten(1, (3, 1))", "t.permute(1, 0)",
+    "b.permute(2, 0, 1)", "b.permute((1, 2, 0))", "b.movedim(0, 2)", "b.swapdims(0, -1)", "t.t()",
+    "v.t()", "t.unsqueeze(1).squeeze(1)", "t.squeeze(dim=0)", "t[None].squeeze(dim=0)",
+    "t[None, :, None].squeeze(dim=(0, 1))", "b.flatten(1)", "b.flatten(0, 1)",
+    "b.flatten(start_dim=1, end_dim=2)", "b.flatten(-2)", "t[:, None].expand(2, 4, 3)",
+    "t[:, :1].expand(-1, 4)", "v.expand(2, 3)", "v.expand((2, 3))", "v.expand_as(t)",
+    "t.tile(2, 1)", "t.tile((1, 2))", "t.repeat_interleave(2)", "t.repeat_interleave(2, dim=0)",
+    "t.flip(0)", "t.flip(0, 1)", "t.flip((1,))", "t.flip([0])", "t.roll(1, 0)", "t.roll(2)",
+    "t.roll((1, 2), (0, 1))", "t.split(2, dim=1)", "t.split(2, 1)", "t.split([1, 2], 1)",
+    "b.split(1)", "t.chunk(2)", "t.chunk(2, dim=1)", "b.chunk(3, 2)", "t.unbind()",
+    "t.unbind(dim=1)", "t.select(1, 2)", "t.narrow(1, 1, 2)", "m.tril()", "m.triu(1)",
+    "m.tril(diagonal=-1)", "m.diag()", "v.diag()", "v.diag(diagonal=1)",
+    "t.sum(dim=1)", "t.sum(dim=(0, 1))", "t.sum(dim=[0, 1], keepdim=True)", "t.mean(dim=0)",
+    "t.prod(dim=1, keepdim=True)", "t.amax(dim=1)", "t.amin(dim=0, keepdim=True)", "t.amax()",
+    "t.var(dim=1)", "t.std(dim=0)", "t.std(dim=0, keepdim=True)", "t.var(unbiased=False)",
+    "t.std(unbiased=True)", "t.var(dim=1, unbiased=False)", "t.var(correction=0)",
+    "t.std(dim=1, correction=2)", "t.argmax(dim=1)", "t.argmin(dim=0, keepdim=True)", "t.argmax()",
+    "t.any(dim=0)", "t.all(dim=1, keepdim=True)", "t.cumsum(dim=1)", "t.cumsum(0)",
+    "t.argsort(dim=0)", "t.argsort()", "t.norm()", "t.norm(2)", "t.norm(dim=1)",
+    "t.norm(p=2, dim=0, keepdim=True)", "t.norm(p='fro')", "t.norm(1)", "t.norm(3, 1)",
+    "t.matmul(m)", "t.mm(m)", "b.bmm(b.mT)", "m.mv(v)", "v.outer(v)", "v.inner(v)", "v.dot(v)",
+    "m.addmm(m, m)", "m.addmm(m, m, beta=0.5, alpha=2)", "v.addmv(m, v)", "t.add(u)",
+    "t.add(u, alpha=3)", "t.sub(u)", "t.sub(u, alpha=0.5)", "t.mul(u)", "t.div(p)", "t.neg()",
+    "t.div(p, rounding_mode='floor')", "t.div(p, rounding_mode='trunc')", "t.true_divide(p)",
+    "p.pow(u)", "t.pow(2)", "t.pow(3)", "p.pow(-0.5)", "t.remainder(p)",
+    "t.fmod(p)", "t.atan2(u)", "t.arctan2(u)", "t.hypot(u)", "t.logaddexp(u)", "t.logaddexp2(u)",
+    "t.maximum(u)", "t.minimum(u)", "t.fmax(u)", "t.fmin(u)", "t.eq(u)", "t.ne(u)", "t.lt(u)",
+    "t.le(t)", "t.gt(u)", "t.ge(t)", "t.lerp(u, 0.25)", "t.addcmul(u, p)",
+    "t.addcmul(u, p, value=2)", "t.addcdiv(u, p, value=-1)", "t.clamp(-0.5, 0.5)",
+    "t.clamp(min=0.0)", "t.clamp(max=0.5)", "t.clamp_min(0.1)", "t.clamp_max(0.1)",
+    "t.where(t > 0, u)", "t.masked_fill(t > 0, 7.0)", "t.masked_select(t > 0)", "t.round()",
+    "t.abs()", "t.absolute()", "t.reciprocal()", "t.square()", "p.sqrt()", "p.rsqrt()", "t.exp()",
+    "t.exp2()", "t.expm1()", "p.log()", "p.log2()", "p.log10()", "p.log1p()", "t.sin()", "t.cos()",
+    "t.tan()", "s.asin()", "s.acos()", "s.atan()", "s.arcsin()", "s.arccos()", "t.arctan()",
+    "t.sinh()", "t.cosh()", "t.tanh()", "t.asinh()", "(p + 1).acosh()", "s.atanh()", "t.arcsinh()",
+    "(p + 1).arccosh()", "s.arctanh()", "t.deg2rad()", "t.rad2deg()", "t.sinc()", "t.erf()",
+    "t.sign()", "t.floor()", "t.ceil()", "t.trunc()", "t.frac()", "t.isnan()", "t.isinf()",
+    "t.isfinite()", "t.nan_to_num()", "t.sigmoid()", "t.relu()", "t.softmax(dim=1)",
+    "t.softmax(0)", "t.log_softmax(dim=0)", "t.log_softmax(-1)", "t.logsumexp(dim=1)",
+    "t.logsumexp(0)", "t.logsumexp(dim=1, keepdim=True)", "t.clone()", "t.contiguous()", "t.cpu()",
+    "t.double()", "t.float()", "t.half()", "t.type_as(u.float())", "t.to(u.float())",
+    "t.to('cpu')", "t.numel()", "t.dim()", "t.clone().detach()", "t.tolist()", "t[0, 1].item()",
+]
+
+# fmt: on
+
+# Texts with an index of integers, which PyTorch wants as a tensor of its own.
+INDEXED = [
+    "t.gather(1, i)",
+    "t.gather(0, i)",
+    "b.gather(2, k)",
+    "b.gather(-1, k)",
+    "t.gather(dim=1, index=i[:1, :1])",
+    "m.scatter_add(1, i, u)",
+    "m.scatter_add(0, i, u)",
+    "m.scatter_add(dim=-1, index=i[:, :2], src=u[:, :2])",
+    "t.index_select(1, j)",
+    "b.index_select(dim=0, index=j)",
+]
+
+# Whose functions, or their arguments, have no rule yet: on tensors that track they may still raise.
+WAITING = (
+    "cumprod", "initial=", "where=", "mean(dtype", "median", "norm(1)", "norm(3",
+)  # fmt: skip
+
+INDICES = {
+    "i": np.array([[0, 1, 1], [1, 0, 0]]),
+    "j": np.array([1, 0, 1]),
+    "k": np.array([[[3, 0, 0]], [[2, 2, 1]]]),
+}
+
+
+def arrays() -> dict[str, Array]:
+    rng = np.random.default_rng(0)
+    return {
+        "t": rng.permutation(np.linspace(-1.3, 1.4, 6)).reshape(2, 3),
+        "u": rng.uniform(-2, 2, (2, 3)),
+        "p": rng.uniform(0.5, 2, (2, 3)),
+        "s": rng.uniform(-0.8, 0.8, (2, 3)),
+        "m": rng.uniform(-2, 2, (3, 3)),
+        "b": rng.uniform(-2, 2, (2, 3, 4)),
+        "v": np.array([-0.7, 0.4, 1.1]),
+    }
+
+
+def tensors(**options: Any) -> dict[str, Tensor]:
+    return {name: Tensor(a, **options) for name, a in arrays().items()}
+
+
+def run(text: str, values: dict[str, Any]) -> Any:
+    return eval(text, {"np": np, "own": own, **INDICES, **values})  # noqa: S307  (the texts above)
+
+
+def parts_of(result: Any) -> list[Any]:
+    return list(result) if isinstance(result, tuple | list) else [result]
+
+
+def assert_alike(found: Any, wanted: Any, tolerance: float = 0.0) -> None:
+    """The same kind of thing, with the same values, shapes and dtypes."""
+    assert len(parts_of(found)) == len(parts_of(wanted))
+    for mine, its in zip(parts_of(found), parts_of(wanted), strict=True):
+        if not isinstance(mine, Tensor | np.ndarray):
+            assert mine == its
+            continue
+        values, wanted_values = (a.data if isinstance(a, Tensor) else a for a in (mine, its))
+        assert (values.shape, values.dtype) == (wanted_values.shape, wanted_values.dtype)
+        np.testing.assert_allclose(values, wanted_values, rtol=tolerance, atol=tolerance)
+
+
+def gradients_of(text: str) -> list[Array] | None:
+    """The gradients for a gradient that arrives at every tensor; None if a rule is missing."""
+    given = tensors(requires_grad=True)
+    try:
+        outputs = [y for y in parts_of(run(text, given)) if isinstance(y, Tensor)]
+    except NotDifferentiableError:
+        assert any(part in text for part in WAITING)
+        return None
+    outputs = [y for y in outputs if y.requires_grad]
+    if not outputs:
+        return []
+    total = sum(np.sum(y.double() * seed_for(y.shape)) for y in outputs)
+    total.backward()
+    return [np.zeros(x.shape) if x.grad is None else x.grad.data for x in given.values()]
+
+
+def seed_for(shape: tuple[int, ...]) -> Array:
+    return np.cos(np.arange(np.prod(shape, dtype=int)) + 1.0).reshape(shape)
+
+
+# --- NumPy's methods --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", NUMPYS)
+def test_a_method_of_numpys_gives_what_it_gives_on_arrays(text: str) -> None:
+    wanted = run(text, arrays())
+    for options in ({}, {"requires_grad": True}):
+        try:
+            found = run(text, tensors(**options))
+        except NotDifferentiableError:
+            assert options, "a function needs no rule where nothing tracks"
+            assert any(part in text for part in WAITING)
+            continue
+        assert_alike(found, wanted)
+
+
+@pytest.mark.parametrize("text", [text for text in NUMPYS if text[:2] in ("t.", "m.", "v.")])
+def test_the_gradient_of_a_method_of_numpys_is_that_of_differences(text: str) -> None:
+    found = gradients_of(text)
+    dtypes = ("float32", "astype")
+    if not found or any(word in text for word in dtypes):
+        return
+    name = text[0]
+    others = arrays()
+
+    def f(x: Array) -> Array:
+        return run(text, {**others, name: x})
+
+    report = check(f, others[name])
+    assert report.ok, str(report)
+
+
+def test_numpys_arrays_have_no_method_that_is_not_here_or_explained() -> None:
+    t = Tensor([[1.0]])
+    for name in dir(np.ndarray):
+        if name.startswith("_") or hasattr(t, name):
+            continue
+        with pytest.raises(AttributeError, match=r"[Ww]rite "):
+            getattr(t, name)
+
+
+# --- shorter ways to say it -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("text", "longer"), SAME.items())
+def test_a_method_is_its_function(text: str, longer: str) -> None:
+    if longer == "None":
+        with pytest.raises(TypeError):
+            run(text, tensors())
+        return
+    assert_alike(run(text, tensors()), run(longer, tensors()), 1e-15)
+    found, wanted = gradients_of(text), gradients_of(longer)
+    assert (found is None) == (wanted is None)
+    for g, h in zip(found or [], wanted or [], strict=True):
+        np.testing.assert_allclose(g, h, rtol=1e-12, atol=1e-12)
+
+
+def test_choose_is_for_integers() -> None:
+    index = Tensor(np.array([0, 1, 0]))
+    assert index.choose([np.zeros(3), np.ones(3)]).tolist() == [0.0, 1.0, 0.0]
+
+
+# --- PyTorch's methods ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", [*TORCHS, *INDEXED])
+def test_a_method_of_pytorchs_runs_and_differentiates(text: str) -> None:
+    run(text, tensors())
+    found = gradients_of(text)
+    assert found is None or all(np.isfinite(g).all() for g in found)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs PyTorch")
+@pytest.mark.filterwarnings("ignore")  # of PyTorch's about its own old names
+@pytest.mark.parametrize("text", [*TORCHS, *INDEXED])
+def test_a_method_of_pytorchs_gives_what_it_gives_there(text: str) -> None:
+    import torch
+
+    its = {name: torch.tensor(a, requires_grad=True) for name, a in arrays().items()}
+    indices = {name: torch.tensor(a) for name, a in INDICES.items()}
+    wanted = run(text, {**its, **indices})
+    found = run(text, tensors())
+    for y, z in zip(parts_of(found), parts_of(wanted), strict=True):
+        if isinstance(z, torch.Tensor):
+            loose = 1e-2 if "half" in text else 1e-6 if "float" in text else 1e-12
+            assert np.shape(y) == tuple(z.shape)
+            np.testing.assert_allclose(np.asarray(y), z.detach().numpy(), rtol=loose, atol=loose)
+        else:
+            assert y == z
+    outputs = [z for z in parts_of(wanted) if getattr(z, "requires_grad", False)]
+    mine = gradients_of(text)
+    if not outputs or mine is None or not mine:
+        # What is flat in PyTorch, too, has the gradient 0 there.
+        assert mine is None or not any(
+            g is not None and g.any()
+            for z in outputs
+            for g in torch.autograd.grad(z.sum(), list(its.values()), allow_unused=True)
+        )
+        return
+    total = sum((z.double() * torch.tensor(seed_for(tuple(z.shape)))).sum() for z in outputs)
+    theirs = torch.autograd.grad(total, list(its.values()), allow_unused=True)
+    for g, h in zip(mine, theirs, strict=True):
+        wanted_g = np.zeros(g.shape) if h is None else h.numpy()
+        loose = 1e-2 if "half" in text else 1e-6 if "float" in text else 1e-11
+        np.testing.assert_allclose(g, wanted_g, rtol=loose, atol=loose)
+
+
+COMPLEX = ["z.real", "z.imag", "z.conj()", "z.abs()", "z.angle()", "z.exp().abs()", "z.T.mT"]
+
+
+@pytest.mark.parametrize("text", COMPLEX)
+def test_methods_of_complex_tensors(text: str) -> None:
+    values = np.array([[1 + 2j, -0.5 + 0.25j]])
+    z = Tensor(values, requires_grad=True)
+    y = run(text, {"z": z})
+    np.abs(y).sum().backward()
+    assert z.grad is not None
+    assert z.grad.dtype == values.dtype
+    if text in ("z.real", "z.imag", "z.conj()", "z.T.mT"):
+        np.testing.assert_array_equal(y.data, run(text, {"z": values}))
+    if importlib.util.find_spec("torch") is not None:
+        import torch
+
+        its = torch.tensor(values, requires_grad=True)
+        wanted = run(text, {"z": its})
+        wanted.abs().sum().backward()
+        np.testing.assert_allclose(y.data, wanted.resolve_conj().detach().numpy(), rtol=1e-12)
+        np.testing.assert_allclose(z.grad.data, its.grad.resolve_conj().numpy(), rtol=1e-12)
+
+
+def test_pytorchs_words_choose_pytorchs_default_and_numpys_choose_numpys() -> None:
+    t = tensors()["t"]
+    assert t.std().data == np.std(t.data)
+    assert t.std(axis=0).tolist() == np.std(t.data, axis=0).tolist()
+    assert t.std(dim=0).tolist() == np.std(t.data, axis=0, ddof=1).tolist()
+    assert t.std(dim=0, ddof=0).tolist() == np.std(t.data, axis=0).tolist()
+
+
+# --- where the two disagree, nothing happens in silence ---------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "message"),
+    [
+        ("t.repeat(2, 3)", TypeError, "PyTorch's repeat is t.tile"),
+        ("b.transpose(0, 1)", ValueError, "t.swapaxes(0, 1)"),
+        ("b.transpose(-1, -2)", ValueError, "t.swapaxes(-1, -2)"),
+        ("t.view(np.float32)", TypeError, "t.astype(dtype)"),
+        ("t.view('f4')", TypeError, "t.astype(dtype)"),
+        ("b.t()", ValueError, "t.mT"),
+        ("t.sum(axis=0, dim=0)", TypeError, "two names"),
+        ("t.softmax(0, dim=0)", TypeError, "two names"),
+        ("t.split([1, 1], dim=1)", ValueError, "do not add up"),
+        ("t.gather(0, j)", ValueError, "does not fit"),
+        ("t.squeeze(axis=0)", ValueError, "size not equal to one"),
+        ("t.to('cuda')", TypeError, "cuda"),
+        ("t.sort(dim=0)", TypeError, "dim"),
+    ],
+)
+def test_what_is_ambiguous_raises_and_says_what_to_write(
+    text: str, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error) as raised:
+        run(text, tensors())
+    assert message in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("fill", "Write np.full_like(t, value), or t.data = new_values"),
+        ("flat", "Write t.ravel()."),
+        ("put", "t.data = new_values"),
+        ("resize", "Write t.reshape(shape)."),
+        ("itemset", "np.where"),
+        ("long", "integers carry no gradient"),
+        ("int", "integers carry no gradient"),
+        ("tobytes", "It is about memory: write t.data.tobytes."),
+        ("strides", "write t.data.strides."),
+        ("device", "everything is on the CPU"),
+        ("cross_entropy", "Write functional.cross_entropy(t, labels)."),
+        ("add_", "Nothing is recorded in place: write t = t.add(...)."),
+        ("relu_", "write t = t.relu(...)."),
+        ("kron", "Write np.kron(t)."),
+        ("unsqeeze", "Did you mean 'unsqueeze'?"),
+        ("requires_gard", "Did you mean 'requires_grad'?"),
+        ("nothing_like_it", "a Tensor has no attribute 'nothing_like_it'."),
+    ],
+)
+def test_a_name_that_is_not_here_is_answered_with_the_right_one(name: str, message: str) -> None:
+    with pytest.raises(AttributeError) as raised:
+        getattr(Tensor([1.0]), name)
+    assert message in str(raised.value)
+
+
+def test_a_method_of_an_array_that_meets_a_tracking_tensor_is_not_silent() -> None:
+    with pytest.raises((NotDifferentiableError, ConversionError)):
+        np.ones(2).dot(Tensor([1.0, 2.0], requires_grad=True))
+    with pytest.raises(InPlaceError):
+        Tensor([1.0, 2.0])[0] = 1.0
+
+
+# --- what tensors alone have ------------------------------------------------------------------
+
+
+def test_copies_of_tensors() -> None:
+    t = Tensor([1.0, 2.0], requires_grad=True, name="w")
+    for copied in (copy.copy(t), copy.deepcopy(t)):
+        assert (copied.tolist(), copied.requires_grad, copied.name) == ([1.0, 2.0], True, "w")
+        assert copied.is_leaf
+        assert not np.shares_memory(copied.data, t.data)
+    assert not t.copy().is_leaf
+    assert not t.clone().is_leaf
+
+
+def test_the_array_itself_comes_back_where_nothing_is_to_be_done() -> None:
+    t = Tensor([1.0, 2.0], requires_grad=True)
+    assert t.cpu() is t
+    assert t.contiguous() is t
+    assert t.to("cpu") is t
+    assert t.conj() is t
+    assert t.astype(float, copy=False) is t
+    assert t.astype(float) is not t
+
+
+def test_options_may_be_tensors() -> None:
+    t = Tensor([-1.0, 2.0], requires_grad=True)
+    slope = Tensor(0.5, requires_grad=True)
+    t.leaky_relu(slope).sum().backward()
+    assert slope.grad is not None
+    assert slope.grad.tolist() == -1.0
+    assert t.grad is not None
+    assert t.grad.tolist() == [0.5, 1.0]
+
+
+def test_every_reader_of_rules_has_the_methods() -> None:
+    x = Symbol("x", np.array([1.0, 2.0]))
+    assert str(x.exp().sum()) == "sum(exp(x))"
+    assert str(x.maximum(0)) == "maximum(x, 0)"
+    assert str(x.softmax()) == "softmax(x)"
+
+    def f(t: Any) -> Any:
+        return (t.silu() + t.log_softmax(dim=0) + t.square().cumsum(0)).mean()
+
+    assert check(f, np.array([0.5, -1.0, 2.0])).ok
+
+
+def test_every_method_says_what_it_does_and_is_called_as_it_is_named() -> None:
+    for name, method in inspect.getmembers(Methods, inspect.isfunction):
+        if not name.startswith("_"):
+            assert method.__doc__
+            assert method.__qualname__.split(".")[0].endswith("Methods")

@@ -1,0 +1,80 @@
+"""What the functions are given, checked, and how losses are reduced.
+
+Losses check, because a loss of mismatched shapes trains to a wrong answer without a word.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_bp.duck import DuckArray
+from tinygrad_bp.errors import LabelError, ShapeError
+from tinygrad_bp.registry import Array
+from tinygrad_bp.tensor import Tensor
+
+__all__ = ["alike", "check_alike", "check_labels", "floats", "reduced", "tensor_of"]
+
+
+def tensor_of(value: Any) -> Any:
+    """Return a tensor, or another reader of rules, as it is, and anything else as a tensor."""
+    return value if isinstance(value, DuckArray) else Tensor(value)
+
+
+def floats(value: Any, like: Any) -> Any:
+    """Return what is given as a tensor of floats: in the dtype of another if it has none itself.
+
+    Numbers and lists have none, and signs, masks and weights often come as whole numbers.
+    """
+    if not hasattr(value, "dtype"):
+        value = np.asarray(value, like.dtype)
+    return tensor_of(value if value.dtype.kind in "fc" else value.astype(like.dtype))
+
+
+def alike(loss: str, output: Array, target: Array) -> tuple[Any, Any]:
+    """Return outputs and targets as tensors; raise `ShapeError` unless their shapes are equal."""
+    output = tensor_of(output)
+    target = floats(target, output)
+    check_alike(loss, output, target)
+    return output, target
+
+
+def check_alike(loss: str, output: Array, target: Array) -> None:
+    """Raise `ShapeError` unless two shapes are equal, with something in them."""
+    shape, wanted = output.shape, target.shape
+    if shape != wanted:
+        raise ShapeError(
+            f"{loss}: output has shape {shape} and target {wanted}; they must be equal, or "
+            "broadcasting would compare every output with every target. Reshape one of them."
+        )
+    if 0 in shape:
+        raise ShapeError(f"{loss}: empty batch, shape {shape}")
+
+
+def check_labels(labels: np.ndarray[Any, Any], classes: int) -> None:
+    """Raise `LabelError` unless labels are whole numbers from 0 to classes - 1."""
+    if labels.dtype.kind not in "iu":
+        raise LabelError(
+            f"labels must be whole numbers, one a row, not {labels.dtype}; one-hot rows become "
+            "labels with .argmax(axis=-1), and whole floats with .astype(int)"
+        )
+    if labels.min() >= 0 and labels.max() < classes:
+        return
+    wrong = np.argwhere((labels < 0) | (labels >= classes))[0]
+    position = tuple(map(int, wrong)) if len(wrong) != 1 else int(wrong[0])
+    raise LabelError(
+        f"label {labels[tuple(wrong)]} at position {position} is not one of the {classes} classes "
+        f"0 to {classes - 1}"
+    )
+
+
+def reduced(losses: Any, reduction: str) -> Any:
+    """Return the mean of losses, their sum, or all of them."""
+    if reduction == "mean":
+        return np.mean(losses)
+    if reduction == "sum":
+        return np.sum(losses)
+    if reduction == "none":
+        return losses
+    raise ValueError(f"reduction must be 'mean', 'sum' or 'none', not {reduction!r}")

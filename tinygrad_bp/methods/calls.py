@@ -1,0 +1,98 @@
+"""What methods are made of: facts about the array, and calls of functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+__all__ = ["Axis", "Calls", "axis_of", "binary", "unary"]
+
+Axis = int | tuple[int, ...] | None
+A = TypeVar("A")
+
+
+class Calls:
+    """What an array must have for methods to be written on it."""
+
+    __slots__ = ()
+
+    _value: Any
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The length of each axis."""
+        shape: tuple[int, ...] = self._value.shape
+        return shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the elements."""
+        dtype: np.dtype[Any] = self._value.dtype
+        return dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self._value.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return int(self._value.size)
+
+    if TYPE_CHECKING:
+
+        def _call(
+            self,
+            function: Callable[..., Any],
+            arrays: Sequence[Any],
+            options: Mapping[str, Any] = ...,
+        ) -> Any: ...
+
+        def _call_as_written(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any: ...
+
+    def _as_written(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        return self._call_as_written(function, (self, *args), kwargs)
+
+    def _reduce(self, function: Callable[..., Any], axis: Any, options: dict[str, Any]) -> Any:
+        """PyTorch says `dim` and `keepdim` where NumPy says `axis` and `keepdims`."""
+        axis = axis_of(axis, options.pop("dim", None))
+        if options.pop("keepdim", False):
+            options["keepdims"] = True
+        return self._as_written(function, axis=axis, **options)
+
+
+def axis_of(axis: Any, dim: Any, default: Any = None) -> Any:
+    """Return the one of NumPy's `axis` and PyTorch's `dim` that was given."""
+    if dim is None:
+        return default if axis is None else axis
+    if axis is not None:
+        raise TypeError("axis and dim are two names for one thing; give one of them")
+    return tuple(dim) if isinstance(dim, list) else dim
+
+
+def unary(function: Callable[..., Any], gives: str) -> Callable[[A], A]:
+    """Return a method that calls a function on the array alone."""
+
+    def method(self: Any) -> Any:
+        return self._call(function, (self,))
+
+    return _named(method, function, f"Return {gives}, element by element.")
+
+
+def binary(function: Callable[..., Any], gives: str) -> Callable[[A, Any], A]:
+    """Return a method that calls a function on the array and another operand."""
+
+    def method(self: Any, other: Any) -> Any:
+        return self._call(function, (self, other))
+
+    return _named(method, function, f"Return {gives}, with broadcasting.")
+
+
+def _named(method: Callable[..., Any], function: Callable[..., Any], text: str) -> Any:
+    method.__name__ = function.__name__
+    method.__qualname__ = f"Methods.{function.__name__}"
+    method.__doc__ = text
+    return method

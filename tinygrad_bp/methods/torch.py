@@ -1,0 +1,297 @@
+"""Methods that PyTorch's tensors have and NumPy's arrays do not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+
+from tinygrad_bp.methods.calls import Axis, Calls
+from tinygrad_bp.rules.indexing import scatter_add
+
+__all__ = ["TorchMethods"]
+
+Integer = int  # `int` is a method here
+Boolean = bool
+
+
+class TorchMethods(Calls):
+    """Shapes, choices, products and conversions by PyTorch's names."""
+
+    __slots__ = ()
+
+    # --- shapes -----------------------------------------------------------------------------
+
+    def dim(self) -> Integer:
+        """Return the number of axes, NumPy's `ndim`."""
+        return self.ndim
+
+    def numel(self) -> Integer:
+        """Return the number of elements, NumPy's `size`."""
+        return self.size
+
+    def view(self, *shape: Any) -> Self:
+        """Return the elements in another shape; NumPy's view of another dtype there is not."""
+        if len(shape) == 1 and not (
+            isinstance(shape[0], tuple | list) or hasattr(shape[0], "__index__")
+        ):
+            raise TypeError(
+                f"t.view({shape[0]!r}) would read the memory as another dtype, through which no "
+                "gradient passes; to convert the values, write t.astype(dtype)."
+            )
+        return self._call(np.reshape, (self,), {"shape": shape[0] if len(shape) == 1 else shape})
+
+    def reshape_as(self, other: Any) -> Self:
+        """Return the elements in the shape of another array."""
+        return self._call(np.reshape, (self,), {"shape": other.shape})
+
+    view_as = reshape_as
+
+    def unsqueeze(self, dim: Axis) -> Self:
+        """Return the elements with a new axis of length 1 at `dim`."""
+        return self._call(np.expand_dims, (self,), {"axis": dim})
+
+    def unflatten(self, dim: Integer, sizes: Sequence[Integer]) -> Self:
+        """Return the elements with one axis cut up into several."""
+        dim = range(self.ndim)[dim]
+        shape = (*self.shape[:dim], *sizes, *self.shape[dim + 1 :])
+        return self._call(np.reshape, (self,), {"shape": shape})
+
+    def permute(self, *dims: Any) -> Self:
+        """Return the axes in another order."""
+        return self._call(np.transpose, (self,), {"axes": _listed(dims)})
+
+    def movedim(self, source: Axis, destination: Axis) -> Self:
+        """Return the axes with some of them moved to other places."""
+        return self._as_written(np.moveaxis, source, destination)
+
+    moveaxis = movedim
+
+    def swapdims(self, dim0: Integer, dim1: Integer) -> Self:
+        """Return the axes with two of them exchanged."""
+        return self._call(np.swapaxes, (self,), {"axis1": dim0, "axis2": dim1})
+
+    def t(self) -> Self:
+        """Return the transpose of a matrix; a vector or a number stays as it is."""
+        if self.ndim > 2:
+            raise ValueError(f"t() is for matrices, not for {self.ndim} axes; write t.mT or t.T")
+        return self._call(np.transpose, (self,), {"axes": None})
+
+    def expand(self, *sizes: Any) -> Self:
+        """Return the elements repeated along axes of length 1; -1 keeps a length."""
+        sizes = _listed(sizes)
+        known = (1,) * (len(sizes) - self.ndim) + self.shape
+        shape = tuple([n if size == -1 else size for size, n in zip(sizes, known, strict=True)])
+        return self._call(np.broadcast_to, (self,), {"shape": shape})
+
+    def broadcast_to(self, *shape: Any) -> Self:
+        """Return the elements repeated as broadcasting would, to a shape."""
+        return self._call(np.broadcast_to, (self,), {"shape": _listed(shape)})
+
+    def expand_as(self, other: Any) -> Self:
+        """Return the elements repeated as broadcasting would, to the shape of another array."""
+        return self._call(np.broadcast_to, (self,), {"shape": other.shape})
+
+    def tile(self, *reps: Any) -> Self:
+        """Return the whole array repeated along each axis, PyTorch's `repeat`."""
+        return self._as_written(np.tile, _listed(reps))
+
+    def repeat_interleave(self, repeats: Any, dim: Integer | None = None) -> Self:
+        """Return each element repeated, NumPy's `repeat`."""
+        return self._as_written(np.repeat, repeats, axis=dim)
+
+    def flip(self, *dims: Any) -> Self:
+        """Return the elements in reverse order along axes, along all of them by default."""
+        return self._as_written(np.flip, axis=_listed(dims) or None)
+
+    def roll(self, shifts: Any, dims: Any = None) -> Self:
+        """Return the elements moved along an axis, those that leave it coming in again."""
+        return self._as_written(np.roll, shifts, axis=dims)
+
+    # --- cutting ----------------------------------------------------------------------------
+
+    def split(self, split_size: Any, dim: Integer = 0) -> tuple[Self, ...]:
+        """Return parts of a size along an axis, the last one smaller, or of the given sizes.
+
+        This is PyTorch's method; `np.split` counts the parts.
+        """
+        length = self.shape[dim]
+        if hasattr(split_size, "__index__"):
+            cuts = list(range(split_size, length, split_size))
+        elif sum(split_size) == length:
+            cuts = np.cumsum(split_size)[:-1].tolist()
+        else:
+            raise ValueError(f"sizes {split_size} do not add up to the {length} along axis {dim}")
+        return tuple(self._as_written(np.split, cuts, axis=dim))
+
+    def chunk(self, chunks: Integer, dim: Integer = 0) -> tuple[Self, ...]:
+        """Return so many parts along an axis, or fewer, of equal size but for the last."""
+        return self.split(max(-(-self.shape[dim] // chunks), 1), dim)
+
+    def unbind(self, dim: Integer = 0) -> tuple[Self, ...]:
+        """Return the slices along an axis."""
+        return tuple(self._as_written(np.moveaxis, dim, 0))
+
+    # --- choosing elements ------------------------------------------------------------------
+
+    def gather(self, dim: Integer, index: Any) -> Self:
+        """Return the elements at positions along an axis; elsewhere each keeps its own position."""
+        index = np.asarray(index)
+        kept = self._kept(index.shape, dim)
+        return kept._as_written(np.take_along_axis, index, axis=dim)  # noqa: SLF001
+
+    def scatter_add(self, dim: Integer, index: Any, src: Any) -> Self:
+        """Return the elements with those of `src` added at positions along an axis."""
+        index = np.asarray(index)
+        dim = range(self.ndim)[dim]
+        own = np.indices(index.shape, sparse=True)
+        added = scatter_add(
+            src[tuple(map(slice, index.shape))],
+            (*own[:dim], index, *own[dim + 1 :]),
+            self.shape,
+        )
+        return self._call(np.add, (self, added))
+
+    def _kept(self, shape: tuple[Integer, ...], dim: Integer) -> Self:
+        """The part that an index of a shape reaches: PyTorch's may be shorter along other axes."""
+        if len(shape) != self.ndim:
+            raise ValueError(f"an index of shape {shape} does not fit an array of {self.shape}")
+        cuts = list(map(slice, shape))
+        cuts[dim] = slice(None)
+        return self[tuple(cuts)]  # type: ignore[index]
+
+    def index_select(self, dim: Integer, index: Any) -> Self:
+        """Return the slices at positions along an axis."""
+        return self._as_written(np.take, index, axis=dim)
+
+    def masked_select(self, mask: Any) -> Self:
+        """Return the elements at which the mask is True, along one axis."""
+        return self[np.broadcast_to(mask, self.shape)]  # type: ignore[index]
+
+    def narrow(self, dim: Integer, start: Integer, length: Integer) -> Self:
+        """Return the slices from `start`, `length` of them, along an axis."""
+        return self._as_written(np.take, np.arange(start, start + length), axis=dim)
+
+    def select(self, dim: Integer, index: Integer) -> Self:
+        """Return one slice along an axis."""
+        return self._as_written(np.take, index, axis=dim)
+
+    def diag(self, diagonal: Integer = 0) -> Self:
+        """Return the diagonal of a matrix, or the matrix with a vector on its diagonal."""
+        return self._as_written(np.diag, diagonal)
+
+    def tril(self, diagonal: Integer = 0) -> Self:
+        """Return the elements on and below a diagonal, and 0 above."""
+        return self._call(np.tril, (self,), {"k": diagonal})
+
+    def triu(self, diagonal: Integer = 0) -> Self:
+        """Return the elements on and above a diagonal, and 0 below."""
+        return self._call(np.triu, (self,), {"k": diagonal})
+
+    # --- reductions -------------------------------------------------------------------------
+
+    def amax(self, axis: Axis = None, **options: Any) -> Self:
+        """Return the largest element along `axis`, as `max` does."""
+        return self._reduce(np.max, axis, options)
+
+    def amin(self, axis: Axis = None, **options: Any) -> Self:
+        """Return the smallest element along `axis`, as `min` does."""
+        return self._reduce(np.min, axis, options)
+
+    def median(self, axis: Axis = None, **options: Any) -> Self:
+        """Return NumPy's median along `axis`: the mean of the middle two, where there are two."""
+        return self._reduce(np.median, axis, options)
+
+    def count_nonzero(self, axis: Axis = None, **options: Any) -> Any:
+        """Return how many elements are not 0, as plain integers."""
+        return self._reduce(np.count_nonzero, axis, options)
+
+    def norm(self, p: Any = 2, dim: Any = None, *, keepdim: Boolean = False) -> Self:
+        """Return the p-norm of the elements as a vector, or along axes."""
+        order = 2 if p in ("fro", 2) else p
+        axis = tuple(dim) if isinstance(dim, list) else dim
+        return self._as_written(np.linalg.vector_norm, ord=order, axis=axis, keepdims=keepdim)
+
+    # --- products ---------------------------------------------------------------------------
+
+    def matmul(self, other: Any) -> Self:
+        """Return self @ other."""
+        return self._call(np.matmul, (self, other))
+
+    mm = bmm = mv = matmul
+
+    def outer(self, other: Any) -> Self:
+        """Return the products of every element with every element of another vector."""
+        return self._as_written(np.outer, other)
+
+    def inner(self, other: Any) -> Self:
+        """Return the sums of products along the last axes."""
+        return self._as_written(np.inner, other)
+
+    def addmm(self, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1) -> Self:
+        """Return beta * self + alpha * (mat1 @ mat2)."""
+        return beta * self + alpha * (mat1 @ mat2)
+
+    addmv = addmm
+
+    # --- comparisons ------------------------------------------------------------------------
+
+    def allclose(self, other: Any, **options: Any) -> Boolean:
+        """Return whether all elements are nearly equal."""
+        return self._as_written(np.allclose, other, **options)
+
+    def isclose(self, other: Any, **options: Any) -> Any:
+        """Return where elements are nearly equal."""
+        return self._as_written(np.isclose, other, **options)
+
+    def equal(self, other: Any) -> Boolean:
+        """Return whether shapes and elements are equal, as one answer."""
+        return self._as_written(np.array_equal, other)
+
+    # --- conversions ------------------------------------------------------------------------
+
+    def astype(self, dtype: Any) -> Any:
+        """Return the values in another floating dtype."""
+        return self._as_written(np.astype, dtype)
+
+    def half(self) -> Self:
+        """Return the values in half precision."""
+        return self.astype(np.float16)
+
+    def float(self) -> Self:
+        """Return the values in single precision, as PyTorch's `float` does."""
+        return self.astype(np.float32)
+
+    def double(self) -> Self:
+        """Return the values in double precision."""
+        return self.astype(np.float64)
+
+    def type_as(self, other: Any) -> Self:
+        """Return the values in the dtype of another array."""
+        return self.astype(other.dtype)
+
+    def to(self, where: Any) -> Self:
+        """Return the values in a dtype, or in that of another array; "cpu" is where they are."""
+        if isinstance(where, str) and where == "cpu":
+            return self
+        return self.astype(getattr(where, "dtype", where))
+
+    def cpu(self) -> Self:
+        """Return the array itself: everything is on the CPU."""
+        return self
+
+    def contiguous(self) -> Self:
+        """Return the array itself: no function asks for more."""
+        return self
+
+    def clone(self) -> Self:
+        """Return a new array with the same values, through which gradients pass."""
+        return self._as_written(np.copy)
+
+
+def _listed(given: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Numbers as arguments of their own, or as one list or tuple."""
+    if len(given) == 1 and isinstance(given[0], tuple | list):
+        return tuple(given[0])
+    return given
