@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from specs import CALLS, Call, differences
+from specs.special import SPECIAL
 
 import tinygrad_bp as bp
 from tinygrad_bp import Tensor, errors, nn
@@ -324,6 +325,7 @@ def test_at_a_jump_the_complex_step_leaves_it_to_differences(function: Any, at: 
 # Python's erf, which NumPy lacks, takes no complex number; gelu is made of it, but for "tanh". A
 # partition is sorted in part, by what complex numbers it is given.
 NOT_FOLLOWED = {own.erf, own.gelu, np.partition}
+NOT_FOLLOWED |= {spec.function for spec in SPECIAL if spec.calls}  # and SciPy takes few
 
 
 def test_the_complex_step_follows_every_function() -> None:

@@ -17,12 +17,13 @@ from specs.padding import PADDING
 from specs.polynomials import POLYNOMIALS
 from specs.reductions import REDUCTIONS
 from specs.shaping import SHAPING
+from specs.special import SPECIAL
 
 __all__ = ["CALLS", "SPECS", "Array", "Call", "Draw", "Spec", "differences"]
 
 FAMILIES = (
     ELEMENTWISE, REDUCTIONS, CALCULUS, SHAPING, JOINING, INDEXING, CHOOSING, PADDING, CREATING,
-    LINALG, POLYNOMIALS, LEARNING,
+    LINALG, POLYNOMIALS, LEARNING, SPECIAL,
 )  # fmt: skip
 SPECS = [spec for family in FAMILIES for spec in family if spec.calls]
 CALLS = [call for spec in SPECS for call in spec.calls]

@@ -1,8 +1,10 @@
 """The derivative of every NumPy function, one table a family; importing it registers them.
 
-Functions that NumPy lacks stand with their family, and can be had from here.
+Functions that NumPy lacks stand with their family, and can be had from here. The table of
+scipy.special is read when one of its functions is first met.
 """
 
+from tinygrad_bp.registry import tables
 from tinygrad_bp.rules import (  # noqa: F401  (tables alone)
     applying,
     choosing,
@@ -59,6 +61,8 @@ from tinygrad_bp.rules.nonlinear import (
 from tinygrad_bp.rules.padding import overlap_add
 from tinygrad_bp.rules.products import products_of_others
 from tinygrad_bp.rules.running import recurrence
+
+tables["scipy.special"] = "tinygrad_bp.rules.special"
 
 __all__ = [
     "affine",

@@ -15,7 +15,7 @@ from tinygrad_bp.errors import NotDifferentiableError
 from tinygrad_bp.gradcheck.complex_step.domains import DOMAINS
 from tinygrad_bp.gradcheck.complex_step.run import STEP, Run
 from tinygrad_bp.gradcheck.complex_step.ties import TIES, is_true, step
-from tinygrad_bp.registry import implementation_of, rules
+from tinygrad_bp.registry import implementation_of, rule_of, rules
 
 __all__ = ["Perturbed", "unmoved"]
 
@@ -139,7 +139,7 @@ def _shaken(run: Run, value: Complex, inputs: Sequence[Any]) -> Complex:
 
 def _rewritten(function: Function, arrays: Sequence[Any], options: Mapping[str, Any]) -> Any:
     """Call what is flat on plain numbers, and what is made of other functions as those."""
-    rule = rules.get(function)
+    rule = rule_of(function)
     if rule is not None and rule.kind == "constant":
         return function(*_real(arrays), **_real(options))
     body = implementation_of(function)
