@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from specs import CALLS, Call, differences
+from specs.special import SPECIAL
 
 import tinygrad_bp as bp
 from tinygrad_bp import Tensor, errors, nn
@@ -337,6 +338,7 @@ NOT_FOLLOWED = {
 FOLLOWED_IN_PART = {
     np.linalg.cond, np.linalg.matrix_norm, np.linalg.norm, own.erf, own.gelu, np.partition,
 }  # fmt: skip
+FOLLOWED_IN_PART |= {spec.function for spec in SPECIAL if spec.calls}  # and SciPy takes few
 
 
 def test_the_complex_step_follows_every_function() -> None:

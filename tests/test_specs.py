@@ -21,6 +21,7 @@ from tinygrad_bp import rules as own
 from tinygrad_bp.engine import key_of
 from tinygrad_bp.explain import Symbol
 from tinygrad_bp.registry import rules
+from tinygrad_bp.rules.special import special
 
 every_call = pytest.mark.parametrize("call", CALLS, ids=str)
 every_rule = pytest.mark.parametrize("call", [c for c in CALLS if c.has_rule], ids=str)
@@ -295,7 +296,11 @@ def arguments_of_rule(call: Call, dtype: Any) -> tuple[Any, dict[str, Any], Any,
     return arrays, options, np.asarray(y), directions(call, [np.asarray(y)])[0]
 
 
-NAMESPACE = {**vars(np), **{name: getattr(own, name) for name in own.__all__}}
+NAMESPACE = {
+    **vars(np),
+    **{name: getattr(own, name) for name in own.__all__},
+    "special": special,
+}
 
 
 @every_rule

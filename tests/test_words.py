@@ -14,6 +14,7 @@ from tinygrad_bp import Tensor, trace_nans
 from tinygrad_bp import rules as own
 from tinygrad_bp.errors import NonFiniteError, RuleError
 from tinygrad_bp.registry import kink, registered, remedy, rules, why
+from tinygrad_bp.rules.special import special
 
 Function = Callable[..., Any]
 
@@ -100,6 +101,14 @@ KINKS: dict[Function, tuple[tuple[Any, ...], Any]] = {
 }
 
 
+if special is not None:
+    KINKS |= {
+        special.i0e: (AT_ZERO, [True, False, False]),
+        special.ive: ((np.array([0, 0, 1]), np.array([0.0, 1.0, 0.0])), [True, False, False]),
+        special.cbrt: (AT_ZERO, [True, False, False]),
+    }
+
+
 def test_every_kink_has_its_call() -> None:
     assert {rule.function for rule in DIFFERENTIABLE if rule.kink} == KINKS.keys()
 
@@ -183,6 +192,23 @@ NON_FINITE: dict[Function, tuple[Any, ...]] = {
     np.mean: (np.full(2, 1.5e308),),
     np.prod: (LARGE,),
 }
+
+
+if special is not None:
+    NON_FINITE |= {
+        special.gamma: (1000.0,),
+        special.logit: (0.0,),
+        special.ndtri: (1.0,),
+        special.erfinv: (1.0,),
+        special.gammaln: (0.0,),
+        special.entr: (0.0,),
+        special.xlogy: (1.0, 0.0),
+        special.k0: (0.0,),
+        special.k1: (0.0,),
+        special.y0: (0.0,),
+        special.y1: (0.0,),
+        special.expi: (0.0,),
+    }
 
 
 def test_every_remedy_has_its_call() -> None:

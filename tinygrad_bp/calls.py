@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import inspect
 import string
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Never, TypeAlias
 
@@ -59,6 +60,9 @@ def name_of(function: Function) -> str:
     """
     module = getattr(function, "__module__", None) or ""
     name: str = getattr(function, "__name__", repr(function))
+    if isinstance(function, np.ufunc) and getattr(np, name, None) is not function:
+        name = name.removeprefix("_")  # special.zeta is a function around the ufunc `_zeta`
+        return "special." * hasattr(sys.modules.get("scipy.special"), name) + name
     return _PREFIXES.get(module, "") + name
 
 

@@ -4,6 +4,7 @@ A family a file, in the form that `calls` describes. `test_specs.py` runs the ta
 `test_closed_world.py` demands that nothing is missing from it.
 """
 
+from specs.calculus import CALCULUS
 from specs.calls import Array, Call, Draw, Spec, differences
 from specs.choosing import CHOOSING
 from specs.creating import CREATING
@@ -18,12 +19,13 @@ from specs.padding import PADDING
 from specs.polynomials import POLYNOMIALS
 from specs.reductions import REDUCTIONS
 from specs.shaping import SHAPING
+from specs.special import SPECIAL
 
 __all__ = ["CALLS", "SPECS", "Array", "Call", "Draw", "Spec", "differences"]
 
 FAMILIES = (
-    ELEMENTWISE, REDUCTIONS, SHAPING, JOINING, INDEXING, CHOOSING, PADDING, CREATING, LINALG,
-    MATRICES, FOURIER, POLYNOMIALS, LEARNING,
+    ELEMENTWISE, REDUCTIONS, CALCULUS, SHAPING, JOINING, INDEXING, CHOOSING, PADDING, CREATING,
+    LINALG, MATRICES, FOURIER, POLYNOMIALS, LEARNING, SPECIAL,
 )  # fmt: skip
 SPECS = [spec for family in FAMILIES for spec in family if spec.calls]
 CALLS = [call for spec in SPECS for call in spec.calls]

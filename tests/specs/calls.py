@@ -63,6 +63,21 @@ class Apart:
 
 
 @dataclass(frozen=True)
+class Holed:
+    """Values of another kind, every third of them replaced by nan."""
+
+    values: Real | Apart = field(default_factory=Real)
+
+    def draw(self, rng: np.random.Generator, shape: Shape) -> Array:
+        holes = np.arange(int(np.prod(shape))).reshape(shape) % 3 == 1
+        return np.where(holes, np.nan, self.values.draw(rng, shape))
+
+    @property
+    def number(self) -> float:
+        return self.values.number
+
+
+@dataclass(frozen=True)
 class Complex:
     """Complex values, at a distance from 0 between two limits."""
 
@@ -78,7 +93,7 @@ class Complex:
         return 1.2 - 0.7j
 
 
-Values = Real | Apart | Complex
+Values = Real | Apart | Holed | Complex
 z = Complex()
 real = Real
 positive = Real(0.5, 2.0)

@@ -62,11 +62,6 @@ INDEXING = [
     ),
     Spec(np.linalg.trace, call(x(3, 3)), call(x(2, 3, 3), offset=-1, dtype=F64)),
     Spec(
-        np.diff,
-        call(x(4)), call(x(2, 3), axis=0), call(x(2, 4), 2), call(x(4), n=4),
-        call(x(1, 3), n=1, axis=-2),
-    ),
-    Spec(
         np.ediff1d,
         call(x(2, 3)), call(x(3), x(), [1.0, 2.0]), call(x(2), to_begin=0.0), call(x(0)),
         call([1.0, 2.0], None, x(2)),

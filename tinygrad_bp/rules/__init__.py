@@ -1,8 +1,10 @@
 """The derivative of every NumPy function, one table a family; importing it registers them.
 
-Functions that NumPy lacks stand with their family, and can be had from here.
+Functions that NumPy lacks stand with their family, and can be had from here. The table of
+scipy.special is read when one of its functions is first met.
 """
 
+from tinygrad_bp.registry import tables
 from tinygrad_bp.rules import (  # noqa: F401  (tables alone)
     applying,
     choosing,
@@ -11,11 +13,15 @@ from tinygrad_bp.rules import (  # noqa: F401  (tables alone)
     differences,
     fourier,
     joining,
+    nans,
     norms,
     polynomials,
+    quantiles,
     refused,
     shaping,
+    signals,
     sorting,
+    statistics,
     vectors,
 )
 from tinygrad_bp.rules.activations import erf, log_softmax, logsumexp, relu, sigmoid, softmax
@@ -63,8 +69,11 @@ from tinygrad_bp.rules.nonlinear import (
     threshold,
 )
 from tinygrad_bp.rules.padding import overlap_add
-from tinygrad_bp.rules.reductions import products_of_others
+from tinygrad_bp.rules.products import products_of_others
+from tinygrad_bp.rules.running import recurrence
 from tinygrad_bp.rules.solving import cofactors
+
+tables["scipy.special"] = "tinygrad_bp.rules.special"
 
 __all__ = [
     "affine",
@@ -99,6 +108,7 @@ __all__ = [
     "products_of_others",
     "quick_gelu",
     "quotient",
+    "recurrence",
     "relu",
     "relu6",
     "scatter_add",

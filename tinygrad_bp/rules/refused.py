@@ -32,9 +32,7 @@ _NAMES = {
     _COMPLEX: """real_if_close sort_complex roots poly""",
     _SETS: """unique unique_all unique_counts unique_inverse unique_values union1d intersect1d
         setdiff1d setxor1d in1d""",
-    _NO_RULE: """average convolve corrcoef correlate cov cumprod cumulative_prod gradient interp
-        median nancumprod nancumsum nanmax nanmean nanmedian nanmin nanpercentile nanprod
-        nanquantile nanstd nansum nanvar percentile polyfit quantile trapezoid trapz unwrap""",
+    _NO_RULE: """polyfit""",
 }
 
 _ERRORS = {_WRITES: ConversionError}

@@ -13,7 +13,7 @@ from tinygrad_bp.registry import Array, composite, primitive, rule, why
 from tinygrad_bp.rules.decompositions import thin_svd
 from tinygrad_bp.rules.elementwise import identity, unvarying
 from tinygrad_bp.rules.matrices import as_given, columns, conj, mH, mT
-from tinygrad_bp.rules.reductions import products_of_others
+from tinygrad_bp.rules.products import products_of_others
 
 __all__ = ["cofactors"]
 

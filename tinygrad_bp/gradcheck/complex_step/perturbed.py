@@ -15,7 +15,7 @@ from tinygrad_bp.errors import NotDifferentiableError
 from tinygrad_bp.gradcheck.complex_step.domains import DOMAINS
 from tinygrad_bp.gradcheck.complex_step.run import STEP, Run
 from tinygrad_bp.gradcheck.complex_step.ties import TIES, is_true, step
-from tinygrad_bp.registry import implementation_of, rules
+from tinygrad_bp.registry import implementation_of, rule_of, rules
 
 __all__ = ["Perturbed", "unmoved"]
 
@@ -139,7 +139,7 @@ def _shaken(run: Run, value: Complex, inputs: Sequence[Any]) -> Complex:
 
 def _rewritten(function: Function, arrays: Sequence[Any], options: Mapping[str, Any]) -> Any:
     """Call what is flat on plain numbers, and what is made of other functions as those."""
-    rule = rules.get(function)
+    rule = rule_of(function)
     if rule is not None and rule.kind == "constant":
         return function(*_real(arrays), **_real(options))
     body = implementation_of(function)
@@ -196,14 +196,16 @@ _ANALYTIC: set[Function] = {
     np.add, np.subtract, np.multiply, np.divide, np.negative, np.positive, np.reciprocal,
     np.square, np.exp, np.exp2, np.expm1, np.sin, np.cos, np.tan, np.arctan, np.sinh, np.cosh,
     np.tanh, np.arcsinh, np.sinc, np.matmul, np.einsum, np.sum, np.mean, np.prod, np.cumsum,
+    np.cumprod,
     np.reshape, np.ravel, np.expand_dims, np.squeeze, np.transpose, np.swapaxes, np.moveaxis,
     np.flip, np.roll, np.tril, np.triu, np.broadcast_to, np.concatenate, np.copy,
     np.take, np.take_along_axis, np.compress, np.extract, np.delete, np.repeat, np.append,
     np.column_stack, np.diagonal,
-    np.diff, np.outer, np.tensordot, np.dot, np.inner, np.kron,
+    np.convolve, np.outer, np.tensordot, np.dot, np.inner, np.kron,
     np.pad, np.lib.stride_tricks.sliding_window_view,
     np.linalg.inv, np.linalg.det, np.linalg.solve, np.linalg.matrix_power, np.linalg.multi_dot,
     np.linalg.tensorinv, np.linalg.tensorsolve, own.getitem, own.overlap_add, own.scatter_add,
+    own.recurrence,
 }  # fmt: skip
 
 _OWN: dict[Function, Function] = {

@@ -143,6 +143,7 @@ TIES: dict[Function, Function] = {
     np.min: _extreme_along(-1),
     np.sort: _sort,
     np.argsort: _argsort,
+    np.argpartition: lambda run, a, kth, axis=-1: _argsort(run, a, axis),
     np.argmax: _argextreme(1),
     np.argmin: _argextreme(-1),
     np.floor: step(np.floor),
