@@ -78,6 +78,8 @@ class _Evaluation:
         with enable_grad():
             given = zip(trees, self.variables, strict=True)
             output = call([tree if _is_module(tree) else _filled(tree, v) for tree, v in given])
+            if isinstance(output, Tensor) and output in self.fresh:
+                output = identity(output)  # a node, which goes on tracking
         self.output = output if isinstance(output, Tensor) else Tensor(output)
         self.outside = self._find_outside() if recording else []
         for x in self.fresh:
