@@ -331,7 +331,7 @@ NOT_FOLLOWED = {
     np.linalg.eig, np.linalg.eigvals, own.general_eigensystem, own.general_eigenvectors,
     np.fft.fft, np.fft.ifft, np.fft.rfft, np.fft.irfft, np.fft.hfft, np.fft.ihfft, np.fft.fftn,
     np.fft.ifftn, np.fft.fft2, np.fft.ifft2, np.fft.rfftn, np.fft.rfft2, np.fft.irfftn,
-    np.fft.irfft2,
+    np.fft.irfft2, np.sort_complex, np.real_if_close,
 }  # fmt: skip
 # Norms by singular values; Python's erf, which NumPy lacks, and gelu, which is made of it, but for
 # "tanh". A partition is sorted in part, by what complex numbers it is given.

@@ -990,3 +990,27 @@ def test_drawn_nestings_of_polynomials(outermost: str, body: Drawn, at: int) -> 
     exact = drawn.exactly(0).get((), 0)
     assume(abs(exact) < 2**40)
     assert plain(drawn.run(())) == pytest.approx(exact, rel=RTOL, abs=RTOL)
+
+
+# --- what is passed on as it is ---------------------------------------------------------------
+
+
+def test_a_function_may_return_its_argument() -> None:
+    """The variables of a transform stop tracking when it returns; what it gives back does not."""
+
+    def same(x: Any) -> Any:
+        return x
+
+    assert bp.grad(same)(2.0) == 1
+    assert bp.grad(bp.grad(same))(2.0) == 0
+    assert bp.vjp(same, 2.0)[1](3.0) == (3.0,)
+    assert bp.jvp(same, (2.0,), (3.0,)) == (2.0, 3.0)
+    assert_same(bp.jacobian(same)(X), np.eye(3))
+    assert_same(bp.hvp(lambda x: x[()], np.array(2.0), np.array(3.0)), 0.0)
+
+
+def test_a_tangent_or_a_gradient_that_passes_unchanged_differentiates() -> None:
+    assert bp.grad(lambda v: bp.jvp(lambda x: x + 1.0, (2.0,), (v,))[1])(3.0) == 1
+    assert bp.grad(lambda v: bp.vjp(lambda x: x - 1.0, 2.0)[1](v)[0])(3.0) == 1
+    assert bp.grad(lambda x: bp.value_and_grad(lambda y: y)(x)[0])(3.0) == 1
+    assert_same(bp.jacobian(lambda v: bp.jvp(lambda x: x + X, (X,), (v,))[1])(V), np.eye(3))

@@ -24,6 +24,10 @@ CHOOSING = [
         call(x(4, values=z)),
     ),
     Spec(
+        np.sort_complex,
+        call(x(2, 3, values=Apart())), call(x(4, values=z)), call(strided(3, values=Apart())),
+    ),
+    Spec(
         np.partition,
         *(call(x(2, 5, values=Apart()), 2, axis=axis) for axis in (-1, None)),
         call(x(4, 2, values=Apart()), [0, -1], 0), call(strided(40, values=Apart()), kth=9),

@@ -157,6 +157,7 @@ ELEMENTWISE = [
     Spec(own.direction, call(x(values=z)), call(x(2, 3, values=z)), call(x(0, values=z)),
          reference=np.sign),
     Spec(np.sign, call(x(values=z)), call(x(2, 3, values=z)), call(x(0, values=z))),
+    Spec(np.real_if_close, call(x(2, 3)), call(x(2, values=z)), call(x(3, values=z), 1e30)),
     Spec(np.angle, call(x(3, values=z)), call(x(values=z), deg=True)),
     Spec(
         np.broadcast_to,

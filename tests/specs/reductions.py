@@ -93,6 +93,9 @@ REDUCTIONS = [
     reduction(
         np.std,
         Apart(),
+        call(x()),
+        call(x(2, 1), axis=1),
+        call(x(1, 1, values=z), keepdims=True),
         call(x(2, 3), axis=1, ddof=1),
         call(x(2, 3), ddof=2, keepdims=True),
         call(x(2, 3, values=Apart()), where=mask, ddof=1, dtype=F64),

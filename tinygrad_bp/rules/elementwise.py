@@ -177,6 +177,7 @@ elementwise(np.degrees,     lambda g, y, x: g * (180 / math.pi))
 
 # Complex numbers. What is real takes the real part of what it is given, which the engine sees to.
 elementwise(np.real,        lambda g, y, x: g)
+elementwise(np.real_if_close, lambda g, y, x, *, tol: g)
 elementwise(np.imag,        lambda g, y, x: g / 1j)
 elementwise(np.conjugate,   lambda g, y, x: np.conjugate(g))
 
@@ -260,6 +261,8 @@ composite(np.angle, _angle)
 
 why("The gradient passes unchanged.", np.positive, np.copy, identity)
 why("Only the real part counts, so only the real part receives the gradient.", np.real)
+why("The gradient passes unchanged; where only the real part counts, the real part receives it.",
+    np.real_if_close)
 why("Only the imaginary part counts, so only the imaginary part receives the gradient.", np.imag)
 why("The conjugate mirrors every move, and the gradient with it.", np.conjugate)
 why("The size passes its gradient on, with the sign changed where the sign was.", np.copysign)

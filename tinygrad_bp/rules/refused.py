@@ -18,9 +18,6 @@ _WRITES = (
     "np.where, np.stack or np.broadcast_to, or t.item() for the number alone."
 )
 _FILES = "Save plain arrays: t.detach()."
-_COMPLEX = (
-    "It is for complex numbers, and gradients pass through real ones only: detach() the tensors."
-)
 _SETS = "Sets have no gradient: detach() the tensors, or index with integer positions."
 
 _NAMES = {
@@ -29,10 +26,9 @@ _NAMES = {
         busday_offset is_busday datetime_as_string isnat""",
     _WRITES: "copyto put place putmask put_along_axis fill_diagonal",
     _FILES: "save savetxt savez savez_compressed",
-    _COMPLEX: """real_if_close sort_complex roots poly""",
     _SETS: """unique unique_all unique_counts unique_inverse unique_values union1d intersect1d
         setdiff1d setxor1d in1d""",
-    _NO_RULE: """polyfit""",
+    _NO_RULE: """polyfit roots poly""",
 }
 
 _ERRORS = {_WRITES: ConversionError}

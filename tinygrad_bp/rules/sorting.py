@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_bp.registry import Array, kink, rule, why
+from tinygrad_bp.registry import Array, composite, kink, rule, why
+from tinygrad_bp.rules.elementwise import cast
 
 
 def _order(x: Array, axis: int | None) -> Array:
@@ -52,6 +53,13 @@ def _tied(x: Array, *, axis: int | None, **_: Any) -> Array:
     return np.diff(np.sort(x, axis), axis=-1 if axis is None else axis) == 0
 
 
+def _sort_complex(a: Array) -> Array:
+    """NumPy gives complex numbers for real ones, too, in double precision at least."""
+    ordered = np.sort(a, axis=-1)
+    return ordered if a.dtype.kind == "c" else cast(ordered, np.result_type(a.dtype, complex))
+
+
+composite(np.sort_complex, _sort_complex)
 kink("a tie, ranked in the order that equal elements stand in", _tied, np.sort)
 kink("a tie, where equal elements may change places", _tied, np.partition)
 # fmt: on

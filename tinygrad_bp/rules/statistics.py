@@ -15,6 +15,7 @@ from tinygrad_bp.rules.reductions import (
     Axis,
     axes_of,
     converted,
+    count,
     count_kept,
     demand,
     kept,
@@ -84,11 +85,19 @@ def _std(
     mean: Array | None,
     correction: float | None,
 ) -> Array:
-    """The length of the deviations, scaled: constant data get gradient 0 rather than 0 * inf."""
+    """The length of the deviations, scaled: constant data get gradient 0 rather than 0 * inf.
+
+    A number alone is its own mean, wherever it is: that is smooth, and no root is taken of it.
+    """
     x = converted(x, dtype)
     away = deviations(x, axis, mean, where)
     free = _freedom(x, axis, keepdims, where, ddof if correction is None else correction)
-    return length(away, axis, keepdims) / (math.sqrt(free) if where is True else np.sqrt(free))
+    alone = mean is None and count(x, axis) == 1
+    if alone:
+        size = np.sum(np.real(away), axis=axis, keepdims=keepdims)
+    else:
+        size = length(away, axis, keepdims)
+    return size / (math.sqrt(free) if where is True else np.sqrt(free))
 
 
 composite(np.var, _var)
