@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.lib.stride_tricks import sliding_window_view
 from specs import differences
 
 from tinygrad_bp import Tensor
@@ -39,6 +40,22 @@ VALUES = {
     "i": rng.uniform(-2, 2, (2, 3, 4)),
     "labels": np.array([2, 0, 1, 1]),
     "rows": np.array([[0, 3], [3, 1]]),
+    "line": rng.permutation(np.linspace(-2, 2, 2 * 4 * 7)).reshape(2, 4, 7),
+    "image": rng.permutation(np.linspace(-2, 2, 2 * 4 * 5 * 6)).reshape(2, 4, 5, 6),
+    "solid": rng.permutation(np.linspace(-2, 2, 2 * 3 * 3 * 4)).reshape(1, 2, 3, 3, 4),
+    "k1": rng.uniform(-1, 1, (6, 4, 3)),
+    "k2": rng.uniform(-1, 1, (6, 4, 3, 2)),
+    "k3": rng.uniform(-1, 1, (4, 2, 2, 2, 3)),
+    "g2": rng.uniform(-1, 1, (6, 2, 2, 3)),
+    "t1": rng.uniform(-1, 1, (4, 3, 3)),
+    "t2": rng.uniform(-1, 1, (4, 3, 3, 2)),
+    "t3": rng.uniform(-1, 1, (2, 1, 2, 2, 2)),
+    "b6": rng.uniform(-1, 1, 6),
+    "four": rng.uniform(0.5, 1.5, 4),
+    "Q": rng.uniform(-1, 1, (2, 3, 4)),
+    "K": rng.uniform(-1, 1, (2, 5, 4)),
+    "V": rng.uniform(-1, 1, (2, 5, 2)),
+    "B": rng.uniform(-1, 1, (3, 5)),
 }
 VALUES["shares"] = VALUES["q"] / VALUES["q"].sum(-1, keepdims=True)
 VALUES["logs"] = np.log(VALUES["p"] / VALUES["p"].sum(-1, keepdims=True))
@@ -113,6 +130,22 @@ CLOSED_FORMS = {
         "(x - x.mean(1, keepdims=True)) / x.std(1, keepdims=True) * w",
     "F.rms_norm(x, (3,), w, eps=0.0)": "x / np.sqrt((x * x).mean(1, keepdims=True)) * w",
     "F.embedding(rows, x)": "x[rows]",
+    "F.batch_norm(x, None, None, training=True, eps=0.5)":
+        "(x - x.mean(0)) / np.sqrt(x.var(0) + 0.5)",
+    "F.batch_norm(x, w, w + 1, y[0], z[0], eps=0.5)":
+        "(x - w) / np.sqrt(w + 1.5) * y[0] + z[0]",
+    "F.conv1d(line, k1)": "np.einsum('ncxk,ock->nox', windows(line, 3, -1), k1)",
+    "F.conv2d(image, k2)": "np.einsum('ncxykl,ockl->noxy', windows(image, (3, 2), (2, 3)), k2)",
+    "F.conv_transpose2d(image, t2)":
+        "np.einsum('ncxykl,cokl->noxy', windows(np.pad(image, [(0, 0), (0, 0), (2, 2), (1, 1)]),"
+        " (3, 2), (2, 3)), t2[:, :, ::-1, ::-1])",
+    "F.avg_pool2d(image[..., :4, :], 2)":
+        "image[..., :4, :].reshape(2, 4, 2, 2, 3, 2).mean((3, 5))",
+    "F.max_pool2d(image[..., :4, :], 2)":
+        "image[..., :4, :].reshape(2, 4, 2, 2, 3, 2).max((3, 5))",
+    "F.scaled_dot_product_attention(Q, K, V)":
+        "(lambda e: e / e.sum(-1, keepdims=True))"
+        "(np.exp(np.einsum('nle,nse->nls', Q, K) / 2)) @ V",
 }
 
 # More options; what they should give, PyTorch knows.
@@ -167,6 +200,31 @@ MORE = [
     "F.layer_norm(x, (3,))", "F.layer_norm(i, (3, 4))", "F.layer_norm(x, (3,), w, w - 1)",
     "F.rms_norm(x, (3,))", "F.rms_norm(i, (3, 4))", "F.embedding(rows, x, padding_idx=3)",
     "F.embedding(rows, x, padding_idx=-1)", "F.logsumexp(x)",
+    "F.batch_norm(image, None, None, four, four + 1, training=True)",
+    "F.batch_norm(line, y[:, 0], p[:, 0], four)", "F.group_norm(image, 2, four, four - 1)",
+    "F.group_norm(line, 4)", "F.group_norm(image, 1, eps=0.5)",
+    "F.conv1d(line, k1, b6, 2, 1)", "F.conv1d(line[0], k1, padding='same', dilation=2)",
+    "F.conv2d(image, k2, b6, stride=2, padding=1)", "F.conv2d(image, k2, padding='same')",
+    "F.conv2d(image, k2, b6, stride=(1, 3), padding=(0, 2), dilation=(2, 1))",
+    "F.conv2d(image, g2, b6, groups=2)", "F.conv2d(image[1], g2, stride=2, groups=2)",
+    "F.conv2d(image, k2, padding='valid')", "F.conv2d(image, k2, padding=1, dilation=3)",
+    "F.conv3d(solid, k3, four)", "F.conv3d(solid, k3[:, :1], padding=1, stride=2, groups=2)",
+    "F.conv_transpose1d(line, t1, stride=2, padding=1, output_padding=1)",
+    "F.conv_transpose1d(line[1], t1, dilation=2)",
+    "F.conv_transpose2d(image, t2, w, stride=2)", "F.conv_transpose2d(image, t2, padding=2)",
+    "F.conv_transpose2d(image, t2, b6, (2, 3), (1, 0), (0, 2), 2, (1, 2))",
+    "F.conv_transpose2d(image[0], t2, groups=4)", "F.conv_transpose3d(solid, t3, stride=2)",
+    "F.conv_transpose3d(solid, t3, groups=2, output_padding=1, stride=(2, 2, 3))",
+    "F.avg_pool1d(line, 3)", "F.avg_pool1d(line, 3, 2, padding=1)",
+    "F.avg_pool2d(image, (2, 3), stride=1)", "F.avg_pool2d(image[0], 3, 2, 1)",
+    "F.avg_pool2d(image, 3, 2, (1, 0), count_include_pad=False)", "F.avg_pool3d(solid, 2, 1)",
+    "F.max_pool1d(line, 2)", "F.max_pool1d(line, 3, 1, padding=1)", "F.max_pool2d(image, (2, 3))",
+    "F.max_pool2d(image, 2, stride=1, dilation=2)", "F.max_pool2d(image[0], 3, 2, (1, 0))",
+    "F.max_pool3d(solid, 2, 1)",
+    "F.scaled_dot_product_attention(Q, K, V, is_causal=True)",
+    "F.scaled_dot_product_attention(Q, K, V, B)",
+    "F.scaled_dot_product_attention(Q, K, V, B > -0.5)",
+    "F.scaled_dot_product_attention(Q[0], K[0], V[0], scale=0.25)",
 ]
 
 # fmt: on
@@ -176,13 +234,15 @@ ALL = [*CLOSED_FORMS, *MORE]
 # What PyTorch does not differentiate by, gives nan for (t log t at 0), or, for lengths below eps,
 # takes the slope of a function that is not the one it computes.
 NOT_THERE = {
-    "weight=": "wqs", "embedding": "s", "soft_margin_loss(x, S": "S", "kl_div(logs, b": "b",
+    "weight=": "wqs", "batch_norm(x, w": "w", "batch_norm(line": "yp",
+    "embedding": "s", "soft_margin_loss(x, S": "S", "kl_div(logs, b": "b",
     "full=True": "n", "eps=2.5": "xy",
 }  # fmt: skip
 
 
 def run(text: str, values: dict[str, Any], functional: Any = F) -> Any:
-    return eval(text, {"F": functional, "np": np, "math": math, **values})  # noqa: S307
+    named = {"F": functional, "np": np, "math": math, "windows": sliding_window_view, **values}
+    return eval(text, named)  # noqa: S307
 
 
 def tensors(**options: Any) -> dict[str, Any]:

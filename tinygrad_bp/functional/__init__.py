@@ -32,6 +32,7 @@ from tinygrad_bp.functional.activations import (
     tanhshrink,
     threshold,
 )
+from tinygrad_bp.functional.attention import scaled_dot_product_attention
 from tinygrad_bp.functional.classification import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -40,6 +41,14 @@ from tinygrad_bp.functional.classification import (
     multilabel_soft_margin_loss,
     nll_loss,
     soft_margin_loss,
+)
+from tinygrad_bp.functional.convolution import (
+    conv1d,
+    conv2d,
+    conv3d,
+    conv_transpose1d,
+    conv_transpose2d,
+    conv_transpose3d,
 )
 from tinygrad_bp.functional.distances import (
     cosine_embedding_loss,
@@ -52,10 +61,22 @@ from tinygrad_bp.functional.distances import (
 )
 from tinygrad_bp.functional.layers import (
     embedding,
-    layer_norm,
     linear,
     one_hot,
+)
+from tinygrad_bp.functional.normalization import (
+    batch_norm,
+    group_norm,
+    layer_norm,
     rms_norm,
+)
+from tinygrad_bp.functional.pooling import (
+    avg_pool1d,
+    avg_pool2d,
+    avg_pool3d,
+    max_pool1d,
+    max_pool2d,
+    max_pool3d,
 )
 from tinygrad_bp.functional.regression import (
     gaussian_nll_loss,
@@ -69,9 +90,19 @@ from tinygrad_bp.functional.regression import (
 )
 
 __all__ = [
+    "avg_pool1d",
+    "avg_pool2d",
+    "avg_pool3d",
+    "batch_norm",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "celu",
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
     "cosine_embedding_loss",
     "cosine_similarity",
     "cross_entropy",
@@ -80,6 +111,7 @@ __all__ = [
     "gaussian_nll_loss",
     "gelu",
     "glu",
+    "group_norm",
     "half_sum_squares",
     "hardshrink",
     "hardsigmoid",
@@ -96,6 +128,9 @@ __all__ = [
     "logsigmoid",
     "logsumexp",
     "margin_ranking_loss",
+    "max_pool1d",
+    "max_pool2d",
+    "max_pool3d",
     "mish",
     "mse_loss",
     "multilabel_soft_margin_loss",
@@ -108,6 +143,7 @@ __all__ = [
     "relu",
     "relu6",
     "rms_norm",
+    "scaled_dot_product_attention",
     "selu",
     "sigmoid",
     "silu",

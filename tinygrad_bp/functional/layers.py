@@ -1,20 +1,18 @@
-"""What layers compute: weighted sums, normalisation, rows that are looked up."""
+"""What layers compute: weighted sums, rows that are looked up."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from tinygrad_bp import rules
-from tinygrad_bp.errors import ShapeError
 from tinygrad_bp.functional.inputs import check_labels, tensor_of
 from tinygrad_bp.recording import record
 from tinygrad_bp.registry import Array
 from tinygrad_bp.tensor import Tensor, array_of
 
-__all__ = ["embedding", "layer_norm", "linear", "one_hot", "rms_norm"]
+__all__ = ["embedding", "linear", "one_hot"]
 
 
 def linear(x: Array, weight: Array, bias: Array | None = None) -> Tensor:
@@ -26,61 +24,6 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Tensor:
     if bias is None:
         return record(np.matmul, (x, tensor_of(weight).T))
     return record(rules.affine, (x, weight, bias))
-
-
-def layer_norm(
-    x: Array,
-    normalized_shape: int | Sequence[int],
-    weight: Array | None = None,
-    bias: Array | None = None,
-    *,
-    eps: float = 1e-5,
-) -> Tensor:
-    """Return x with mean 0 and variance 1 over its last axes, times the weight, plus the bias.
-
-    `normalized_shape` is the shape of those axes, and of weight and bias; `eps` is added to the
-    variance. Source: Ba, Kiros and Hinton, Layer Normalization, 2016.
-
-    >>> layer_norm(np.array([1.0, 3.0]), 2, eps=0.0)
-    Tensor([-1.,  1.])
-    """
-    x = tensor_of(x)
-    axes = _last_axes("layer_norm", x, normalized_shape)
-    return _scaled(x.layernorm(axes, eps), weight, bias)
-
-
-def rms_norm(
-    x: Array,
-    normalized_shape: int | Sequence[int],
-    weight: Array | None = None,
-    *,
-    eps: float | None = None,
-) -> Tensor:
-    """Return x over its root mean square along the last axes, times the weight.
-
-    Arguments as in `layer_norm`; `eps` is the dtype's by default. Source: Zhang and Sennrich, Root
-    Mean Square Layer Normalization, 2019.
-
-    >>> rms_norm(np.array([3.0, 3.0]), 2)
-    Tensor([1., 1.])
-    """
-    x = tensor_of(x)
-    axes = _last_axes("rms_norm", x, normalized_shape)
-    least = float(np.finfo(x.dtype).eps) if eps is None else eps
-    square = np.mean(np.square(x), axis=axes, keepdims=True)
-    return _scaled(x / np.sqrt(square + least), weight, None)
-
-
-def _last_axes(name: str, x: Any, shape: int | Sequence[int]) -> tuple[int, ...]:
-    wanted = (shape,) if isinstance(shape, int) else tuple(shape)
-    if not wanted or x.shape[-len(wanted) :] != wanted:
-        raise ShapeError(f"{name}: an input of shape {x.shape} does not end in {wanted}")
-    return tuple(range(-len(wanted), 0))
-
-
-def _scaled(x: Any, weight: Any, bias: Any) -> Any:
-    x = x if weight is None else x * tensor_of(weight)
-    return x if bias is None else x + tensor_of(bias)
 
 
 def embedding(indices: Any, weight: Array, *, padding_idx: int | None = None) -> Tensor:
