@@ -104,6 +104,27 @@ SAME = {
     "t.asin is not None": "True",
     "t.broadcast_to((2, 2, 3))": "np.broadcast_to(t, (2, 2, 3))",
     "t.split([1, 2], dim=1)": "np.split(t, [1], axis=1)",
+    "t.cat(u, p, dim=1)": "np.concatenate([t, u, p], axis=1)",
+    "t.cat(u)": "np.vstack([t, u])",
+    "t.stack(u, dim=-1)": "np.stack([t, u], axis=-1)",
+    "t.stack()": "t[None]",
+    "b.shrink(((0, 1), None, (1, 3)))": "b[:1, :, 1:3]",
+    "t.pad((1, 2))": "np.pad(t, [(0, 0), (1, 2)])",
+    "t.pad(((1, 0), None), value=7.0)": "np.pad(t, [(1, 0), (0, 0)], constant_values=7.0)",
+    "t.pad((-1, 2, 1, 0))": "np.pad(t[:, 1:], [(1, 0), (0, 2)])",
+    "t.pad((1, 1), 'reflect')": "np.pad(t, [(0, 0), (1, 1)], mode='reflect')",
+    "t.pad((1, 1), mode='replicate')": "np.pad(t, [(0, 0), (1, 1)], mode='edge')",
+    "t.pad((2, 1), mode='circular')": "np.pad(t, [(0, 0), (2, 1)], mode='wrap')",
+    "t.var_mean()": "(np.var(t, ddof=1), np.mean(t))",
+    "t.var_mean(axis=1, keepdim=True)":
+        "(np.var(t, 1, ddof=1, keepdims=True), np.mean(t, 1, keepdims=True))",
+    "t.std_mean(dim=0, correction=0)": "(np.std(t, 0), np.mean(t, 0))",
+    "t.einsum('ij,ij->i', t, u)": "(t * u).sum(1)",
+    "t.softmin(axis=0)": "own.softmax(-t, axis=0)",
+    "t.mod(p)": "t % p",
+    "t.logical_xor(u)": "np.logical_xor(t, u)",
+    "m.diagonal(1, axis1=1, axis2=0)": "np.diagonal(m, 1, 1, 0)",
+    "t.argsort(descending=True)": "np.argsort(-t)",
 }
 
 # PyTorch's tensors have these methods: both sides run the same text.
@@ -149,6 +170,12 @@ TORCHS = [
     "t.isfinite()", "t.nan_to_num()", "t.sigmoid()", "t.relu()", "t.softmax(dim=1)",
     "t.softmax(0)", "t.log_softmax(dim=0)", "t.log_softmax(-1)", "t.logsumexp(dim=1)",
     "t.logsumexp(0)", "t.logsumexp(dim=1, keepdim=True)", "t.clone()", "t.contiguous()", "t.cpu()",
+    "t.unfold(1, 2, 1)", "b.unfold(1, 2, 1)", "b.unfold(-1, 2, 2)", "b.unfold(dimension=0, size=1,"
+    "step=1)", "t.topk(2)", "b.topk(2, dim=1)", "b.topk(3, -1, largest=False)", "t.cummax(1)",
+    "t.cummax(dim=0)", "b.cummin(-1)", "t.logcumsumexp(1)", "(50 * b).logcumsumexp(dim=0)",
+    "m.argsort(descending=True)", "m.argsort(dim=0, descending=True)", "b.diagonal(dim1=1, dim2=2)",
+    "b.diagonal(1, dim1=0, dim2=-1)", "t.logical_not()", "t.logical_and(u)",
+    "t.logical_or(u)",
     "t.double()", "t.float()", "t.half()", "t.type_as(u.float())", "t.to(u.float())",
     "t.to('cpu')", "t.numel()", "t.dim()", "t.clone().detach()", "t.tolist()", "t[0, 1].item()",
 ]
@@ -165,6 +192,10 @@ INDEXED = [
     "m.scatter_add(1, i, u)",
     "m.scatter_add(0, i, u)",
     "m.scatter_add(dim=-1, index=i[:, :2], src=u[:, :2])",
+    "m.scatter(1, i[:, :1], u[:, :1])",
+    "m.scatter(0, i[:1], u[:1])",
+    "b.scatter(2, k[..., ::2], 2 * b[:, :1, :2])",
+    "m.scatter(1, i[:, :1], 7.0)",
     "t.index_select(1, j)",
     "b.index_select(dim=0, index=j)",
 ]
@@ -490,3 +521,24 @@ def test_every_method_says_what_it_does_and_is_called_as_it_is_named() -> None:
         if not name.startswith("_"):
             assert method.__doc__
             assert method.__qualname__.split(".")[0].endswith("Methods")
+
+
+# --- what runs along an axis ------------------------------------------------------------------
+
+
+def test_logcumsumexp_keeps_its_digits() -> None:
+    x = np.array([-np.inf, -1000.0, 1000.0, 999.0, -np.inf])
+    with np.errstate(divide="ignore"):
+        y = Tensor(x).logcumsumexp()
+    np.testing.assert_allclose(y.data, np.logaddexp.accumulate(x), rtol=1e-15)
+    assert check(lambda t: t.logcumsumexp(0), np.array([[1.0, 9.0], [3.0, -9.0], [-2.0, 9.5]])).ok
+
+
+def test_of_several_that_are_scattered_to_one_place_the_last_stays() -> None:
+    t, src = Tensor(np.zeros(2), requires_grad=True), Tensor([1.0, 2.0, 3.0], requires_grad=True)
+    y = t.scatter(0, [1, 1], src)
+    assert y.tolist() == [0.0, 2.0]
+    y.sum().backward()
+    assert t.grad is not None
+    assert src.grad is not None
+    assert (t.grad.tolist(), src.grad.tolist()) == ([1.0, 0.0], [0.0, 1.0, 0.0])

@@ -70,6 +70,7 @@ from tinygrad_bp.functional.normalization import (
     layer_norm,
     rms_norm,
 )
+from tinygrad_bp.functional.padding import pad
 from tinygrad_bp.functional.pooling import (
     avg_pool1d,
     avg_pool2d,
@@ -137,6 +138,7 @@ __all__ = [
     "nll_loss",
     "normalize",
     "one_hot",
+    "pad",
     "pairwise_distance",
     "poisson_nll_loss",
     "prelu",

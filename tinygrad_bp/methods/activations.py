@@ -8,6 +8,7 @@ import numpy as np
 
 from tinygrad_bp import rules
 from tinygrad_bp.methods.calls import Calls, axis_of, unary
+from tinygrad_bp.rules.running import recurrence
 
 __all__ = ["ActivationMethods"]
 
@@ -75,6 +76,25 @@ class ActivationMethods(Calls):
         """Return log Σ exp(x) along an axis, the last by default."""
         options = {"axis": axis_of(axis, dim, -1), "keepdims": keepdim}
         return self._call(rules.logsumexp, (self,), options)
+
+    def softmin(self, axis: int | None = None, *, dim: int | None = None) -> Self:
+        """Return the softmax of -x along an axis, the last by default."""
+        negative: Any = -self  # type: ignore[operator]
+        found: Self = negative.softmax(axis, dim=dim)
+        return found
+
+    def logcumsumexp(self, axis: int | None = None, *, dim: int | None = None) -> Self:
+        """Return log Σ exp(x) of all elements so far along an axis, the last by default.
+
+        Scaled by the largest so far, which shrinks the sum before it.
+        """
+        axis = axis_of(axis, dim, -1)
+        x: Any = self._call(np.moveaxis, (self,), {"source": axis, "destination": -1})
+        largest = np.maximum.accumulate(np.moveaxis(self._value, axis, -1), axis=-1)
+        top = np.where(largest == -np.inf, np.zeros_like(largest), largest)
+        shrink = np.exp(np.minimum(-np.diff(top, axis=-1, prepend=top[..., :1]), 0))
+        total = recurrence(shrink, np.exp(x - top))
+        return np.moveaxis(top + np.log(total), -1, axis)
 
     def layernorm(self, axis: Any = -1, eps: float = 1e-5) -> Self:
         """Return the elements with mean 0 and variance 1 along axes; eps is added to the variance.

@@ -208,11 +208,20 @@ class ArrayMethods(Calls):
         return self._as_written(np.sort, axis=axis)
 
     def argsort(
-        self, axis: int | None = None, *, dim: int | None = None, stable: Any = None
+        self,
+        axis: int | None = None,
+        *,
+        dim: int | None = None,
+        stable: Any = None,
+        descending: bool = False,
     ) -> Any:
         """Return the positions that would sort along an axis, the last by default, as integers."""
-        kind = "stable" if stable else None
-        return self._as_written(np.argsort, axis=axis_of(axis, dim, -1), kind=kind)
+        axis = axis_of(axis, dim, -1)
+        kind: Any = "stable" if stable else None
+        if not descending:
+            return self._as_written(np.argsort, axis=axis, kind=kind)
+        order = np.argsort(np.flip(self._value, axis), axis=axis, kind=kind)
+        return self._value.shape[axis] - 1 - np.flip(order, axis)
 
     def partition(self, kth: Any, axis: int | None = -1) -> Self:
         """Return a copy with the kth element in its sorted place, smaller ones before it."""
@@ -245,9 +254,18 @@ class ArrayMethods(Calls):
         """Return, of several arrays, the elements of the one that this array of integers names."""
         return self._as_written(np.choose, choices, mode=mode)
 
-    def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Self:
-        """Return the diagonal of the matrices in two axes."""
-        return self._as_written(np.diagonal, offset=offset, axis1=axis1, axis2=axis2)
+    def diagonal(
+        self,
+        offset: int = 0,
+        axis1: int | None = None,
+        axis2: int | None = None,
+        *,
+        dim1: int | None = None,
+        dim2: int | None = None,
+    ) -> Self:
+        """Return the diagonal of the matrices in two axes, the first two by default."""
+        axes = {"axis1": axis_of(axis1, dim1, 0), "axis2": axis_of(axis2, dim2, 1)}
+        return self._as_written(np.diagonal, offset=offset, **axes)
 
     def nonzero(self) -> Any:
         """Return the positions of the elements that are not 0: one array of integers an axis."""

@@ -8,7 +8,6 @@ from typing import Any, Self
 import numpy as np
 
 from tinygrad_bp.methods.calls import Axis, Calls
-from tinygrad_bp.rules.indexing import scatter_add
 
 __all__ = ["TorchMethods"]
 
@@ -109,73 +108,7 @@ class TorchMethods(Calls):
         """Return the elements moved along an axis, those that leave it coming in again."""
         return self._as_written(np.roll, shifts, axis=dims)
 
-    # --- cutting ----------------------------------------------------------------------------
-
-    def split(self, split_size: Any, dim: Integer = 0) -> tuple[Self, ...]:
-        """Return parts of a size along an axis, the last one smaller, or of the given sizes.
-
-        This is PyTorch's method; `np.split` counts the parts.
-        """
-        length = self.shape[dim]
-        if hasattr(split_size, "__index__"):
-            cuts = list(range(split_size, length, split_size))
-        elif sum(split_size) == length:
-            cuts = np.cumsum(split_size)[:-1].tolist()
-        else:
-            raise ValueError(f"sizes {split_size} do not add up to the {length} along axis {dim}")
-        return tuple(self._as_written(np.split, cuts, axis=dim))
-
-    def chunk(self, chunks: Integer, dim: Integer = 0) -> tuple[Self, ...]:
-        """Return so many parts along an axis, or fewer, of equal size but for the last."""
-        return self.split(max(-(-self.shape[dim] // chunks), 1), dim)
-
-    def unbind(self, dim: Integer = 0) -> tuple[Self, ...]:
-        """Return the slices along an axis."""
-        return tuple(self._as_written(np.moveaxis, dim, 0))
-
-    # --- choosing elements ------------------------------------------------------------------
-
-    def gather(self, dim: Integer, index: Any) -> Self:
-        """Return the elements at positions along an axis; elsewhere each keeps its own position."""
-        index = np.asarray(index)
-        kept = self._kept(index.shape, dim)
-        return kept._as_written(np.take_along_axis, index, axis=dim)  # noqa: SLF001
-
-    def scatter_add(self, dim: Integer, index: Any, src: Any) -> Self:
-        """Return the elements with those of `src` added at positions along an axis."""
-        index = np.asarray(index)
-        dim = range(self.ndim)[dim]
-        own = np.indices(index.shape, sparse=True)
-        added = scatter_add(
-            src[tuple(map(slice, index.shape))],
-            (*own[:dim], index, *own[dim + 1 :]),
-            self.shape,
-        )
-        return self._call(np.add, (self, added))
-
-    def _kept(self, shape: tuple[Integer, ...], dim: Integer) -> Self:
-        """The part that an index of a shape reaches: PyTorch's may be shorter along other axes."""
-        if len(shape) != self.ndim:
-            raise ValueError(f"an index of shape {shape} does not fit an array of {self.shape}")
-        cuts = list(map(slice, shape))
-        cuts[dim] = slice(None)
-        return self[tuple(cuts)]  # type: ignore[index]
-
-    def index_select(self, dim: Integer, index: Any) -> Self:
-        """Return the slices at positions along an axis."""
-        return self._as_written(np.take, index, axis=dim)
-
-    def masked_select(self, mask: Any) -> Self:
-        """Return the elements at which the mask is True, along one axis."""
-        return self[np.broadcast_to(mask, self.shape)]  # type: ignore[index]
-
-    def narrow(self, dim: Integer, start: Integer, length: Integer) -> Self:
-        """Return the slices from `start`, `length` of them, along an axis."""
-        return self._as_written(np.take, np.arange(start, start + length), axis=dim)
-
-    def select(self, dim: Integer, index: Integer) -> Self:
-        """Return one slice along an axis."""
-        return self._as_written(np.take, index, axis=dim)
+    # --- matrices -----------------------------------------------------------------------------
 
     def diag(self, diagonal: Integer = 0) -> Self:
         """Return the diagonal of a matrix, or the matrix with a vector on its diagonal."""
@@ -202,6 +135,19 @@ class TorchMethods(Calls):
     def median(self, axis: Axis = None, **options: Any) -> Self:
         """Return NumPy's median along `axis`: the mean of the middle two, where there are two."""
         return self._reduce(np.median, axis, options)
+
+    def var_mean(self, axis: Axis = None, **options: Any) -> tuple[Self, Self]:
+        """Return PyTorch's variance, with `correction=1`, and the mean."""
+        return self._with_mean(np.var, axis, options)
+
+    def std_mean(self, axis: Axis = None, **options: Any) -> tuple[Self, Self]:
+        """Return PyTorch's standard deviation, with `correction=1`, and the mean."""
+        return self._with_mean(np.std, axis, options)
+
+    def _with_mean(self, spread: Any, axis: Axis, options: dict[str, Any]) -> tuple[Self, Self]:
+        correction = options.pop("correction", 1)
+        mean = self._reduce(np.mean, axis, {**options})
+        return self._reduce(spread, axis, {"correction": correction, **options}), mean
 
     def count_nonzero(self, axis: Axis = None, **options: Any) -> Any:
         """Return how many elements are not 0, as plain integers."""
@@ -234,6 +180,11 @@ class TorchMethods(Calls):
         return beta * self + alpha * (mat1 @ mat2)
 
     addmv = addmm
+
+    @staticmethod
+    def einsum(subscripts: str, *operands: Any) -> Any:
+        """Return `np.einsum(subscripts, *operands)`."""
+        return np.einsum(subscripts, *operands)
 
     # --- comparisons ------------------------------------------------------------------------
 

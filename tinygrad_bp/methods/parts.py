@@ -1,0 +1,89 @@
+"""Methods that cut arrays into parts, join them, and put more around them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+
+from tinygrad_bp.methods.calls import Calls
+
+__all__ = ["PartMethods"]
+
+_MODES = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+
+
+class PartMethods(Calls):
+    """PyTorch's, with tinygrad's `shrink`, `cat`, `stack` and `pad`."""
+
+    __slots__ = ()
+
+    # --- cutting ----------------------------------------------------------------------------
+
+    def split(self, split_size: Any, dim: int = 0) -> tuple[Self, ...]:
+        """Return parts of a size along an axis, the last one smaller, or of the given sizes.
+
+        This is PyTorch's method; `np.split` counts the parts.
+        """
+        length = self.shape[dim]
+        if hasattr(split_size, "__index__"):
+            cuts = list(range(split_size, length, split_size))
+        elif sum(split_size) == length:
+            cuts = np.cumsum(split_size)[:-1].tolist()
+        else:
+            raise ValueError(f"sizes {split_size} do not add up to the {length} along axis {dim}")
+        return tuple(self._as_written(np.split, cuts, axis=dim))
+
+    def chunk(self, chunks: int, dim: int = 0) -> tuple[Self, ...]:
+        """Return so many parts along an axis, or fewer, of equal size but for the last."""
+        return self.split(max(-(-self.shape[dim] // chunks), 1), dim)
+
+    def shrink(self, bounds: Sequence[tuple[int, int] | None]) -> Self:
+        """Return the part between two places along each axis; None keeps the axis whole."""
+        cuts = tuple(slice(None) if pair is None else slice(*pair) for pair in bounds)
+        return self[cuts]  # type: ignore[index]
+
+    def unfold(self, dimension: int, size: int, step: int) -> Self:
+        """Return the windows of a size along an axis, `step` apart; they are the last axis."""
+        axis = range(self.ndim)[dimension]
+        seen = self._as_written(np.lib.stride_tricks.sliding_window_view, size, axis)
+        return seen if step == 1 else seen[(slice(None),) * axis + (slice(None, None, step),)]
+
+    def unbind(self, dim: int = 0) -> tuple[Self, ...]:
+        """Return the slices along an axis."""
+        return tuple(self._as_written(np.moveaxis, dim, 0))
+
+    # --- joining ----------------------------------------------------------------------------
+
+    def cat(self, *others: Any, dim: int = 0) -> Self:
+        """Return this array and others, one after another along an axis."""
+        return self._call_as_written(np.concatenate, ([self, *others],), {"axis": dim})
+
+    def stack(self, *others: Any, dim: int = 0) -> Self:
+        """Return this array and others of its shape along a new axis."""
+        return self._call_as_written(np.stack, ([self, *others],), {"axis": dim})
+
+    def pad(self, padding: Sequence[Any], mode: str = "constant", value: float = 0) -> Self:
+        """Return the elements with more around them: a value, or their own by the mode.
+
+        `padding` is one pair (before, after) an axis, or PyTorch's numbers in one row, from the
+        last axis to earlier ones. Modes are PyTorch's: "constant", "reflect", "replicate" and
+        "circular"; numbers below 0 cut off.
+        """
+        pairs = _pairs(padding, self.ndim)
+        cuts = tuple(
+            slice(max(-a, 0), n - max(-b, 0)) for (a, b), n in zip(pairs, self.shape, strict=True)
+        )
+        kept: Any = self[cuts] if min(map(min, pairs), default=0) < 0 else self  # type: ignore[index]
+        width = [(max(a, 0), max(b, 0)) for a, b in pairs]
+        options = {"constant_values": value} if mode == "constant" else {}
+        return np.pad(kept, width, mode=_MODES[mode], **options)  # type: ignore[call-overload]
+
+
+def _pairs(padding: Sequence[Any], axes: int) -> list[tuple[int, int]]:
+    """One pair an axis, of pairs already, or of numbers that begin with the last axis."""
+    if any(pair is None or isinstance(pair, tuple | list) for pair in padding):
+        return [(0, 0) if pair is None else tuple(pair) for pair in padding]
+    reverse = list(zip(padding[::2], padding[1::2], strict=True))
+    return [(0, 0)] * (axes - len(reverse)) + reverse[::-1]
