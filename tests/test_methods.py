@@ -528,9 +528,10 @@ def test_every_method_says_what_it_does_and_is_called_as_it_is_named() -> None:
 
 def test_logcumsumexp_keeps_its_digits() -> None:
     x = np.array([-np.inf, -1000.0, 1000.0, 999.0, -np.inf])
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", under="ignore"):
         y = Tensor(x).logcumsumexp()
-    np.testing.assert_allclose(y.data, np.logaddexp.accumulate(x), rtol=1e-15)
+        wanted = np.logaddexp.accumulate(x)
+    np.testing.assert_allclose(y.data, wanted, rtol=1e-15)
     assert check(lambda t: t.logcumsumexp(0), np.array([[1.0, 9.0], [3.0, -9.0], [-2.0, 9.5]])).ok
 
 
