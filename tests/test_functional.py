@@ -40,6 +40,8 @@ VALUES = {
     "i": rng.uniform(-2, 2, (2, 3, 4)),
     "labels": np.array([2, 0, 1, 1]),
     "rows": np.array([[0, 3], [3, 1]]),
+    "places": np.array([[0, 2, 1, 3, 3, 0, 1], [1, 1, 2, 0, 3, 2, 2]]),
+    "pixels": np.arange(60).reshape(2, 5, 6) * 7 % 4,
     "line": rng.permutation(np.linspace(-2, 2, 2 * 4 * 7)).reshape(2, 4, 7),
     "image": rng.permutation(np.linspace(-2, 2, 2 * 4 * 5 * 6)).reshape(2, 4, 5, 6),
     "solid": rng.permutation(np.linspace(-2, 2, 2 * 3 * 3 * 4)).reshape(1, 2, 3, 3, 4),
@@ -59,7 +61,7 @@ VALUES = {
 }
 VALUES["shares"] = VALUES["q"] / VALUES["q"].sum(-1, keepdims=True)
 VALUES["logs"] = np.log(VALUES["p"] / VALUES["p"].sum(-1, keepdims=True))
-INTEGERS = ("labels", "rows")
+INTEGERS = ("labels", "rows", "places", "pixels")
 
 # fmt: off
 
@@ -215,6 +217,12 @@ MORE = [
     "F.conv_transpose2d(image, t2, b6, (2, 3), (1, 0), (0, 2), 2, (1, 2))",
     "F.conv_transpose2d(image[0], t2, groups=4)", "F.conv_transpose3d(solid, t3, stride=2)",
     "F.conv_transpose3d(solid, t3, groups=2, output_padding=1, stride=(2, 2, 3))",
+    "F.cross_entropy(line, places)", "F.cross_entropy(image[:, :3], pixels % 3, weight=w)",
+    "F.cross_entropy(image, pixels, label_smoothing=0.2, reduction='none')",
+    "F.cross_entropy(line, places, ignore_index=2, reduction='sum')",
+    "F.cross_entropy(line, line + 3)", "F.cross_entropy(line, line + 3, reduction='none')",
+    "F.nll_loss(image, pixels, reduction='none')", "F.nll_loss(line[:, :3], places % 3, weight=w)",
+    "F.cross_entropy(i[..., :3], rows[:, [0, 1, 1]] % 3)",
     "F.pad(image, (1, 2))", "F.pad(image, (1, 0, -1, 2), value=3.0)", "F.pad(x, (-1, -1))",
     "F.pad(line, (2, 1), 'reflect')", "F.pad(image, (1, 2, 0, 1), mode='replicate')",
     "F.pad(line, (3, 1), mode='circular')",
@@ -539,6 +547,7 @@ def test_shapes_that_would_broadcast_are_refused(name: str) -> None:
         ("F.glu(x)", ValueError, "no two halves"),
         ("F.gelu(x, 'erf')", ValueError, "'none' or 'tanh'"),
         ("F.softmax(x, 0, dim=0)", TypeError, "two names"),
+        ("F.cross_entropy(line, places.T)", ShapeError, "(2, 4, 7) need labels of shape (2, 7)"),
         ("F.conv2d(x, k2)", ShapeError, "neither (N, C, ...) nor (C, ...)"),
         ("F.conv2d(image, k2[:, 1:])", ShapeError, "does not fit an input of shape (2, 4, 5, 6)"),
         ("F.conv2d(image, g2, groups=4)", ShapeError, "in 4 groups"),

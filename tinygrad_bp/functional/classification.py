@@ -39,7 +39,8 @@ def cross_entropy(
     """Return the mean of -log softmax(logits) at the true class.
 
     Logits (examples, classes) or (classes,), labels (examples,) or one label: whole numbers from
-    0 to classes - 1; or floats in the shape of the logits, the probability of each class.
+    0 to classes - 1; or floats in the shape of the logits, the probability of each class. Of images
+    and sequences, (examples, classes, ...), each place has a label: (examples, ...).
 
     `weight` has a number for each class, and the mean is the weighted one. Labels equal to
     `ignore_index` do not count. `label_smoothing` is the part of each label that is spread over all
@@ -51,8 +52,8 @@ def cross_entropy(
     >>> cross_entropy(np.array([[0.0, 0.0], [0.0, 0.0]]), np.array([0, 1]))
     Tensor(0.69314718)
     """
+    logits, labels = _classes_last(logits, labels)
     shape = logits.shape
-    labels = labels if isinstance(labels, Tensor) else array_of(labels)
     of_each_class = labels.shape == shape and labels.dtype.kind == "f"
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"label_smoothing must be between 0 and 1, not {label_smoothing}")
@@ -91,14 +92,25 @@ def nll_loss(
     >>> nll_loss(np.log([[0.5, 0.5], [0.25, 0.75]]), np.array([0, 0]), reduction="none")
     Tensor([0.69314718, 1.38629436])
     """
+    log_shares, labels = _classes_last(tensor_of(log_probabilities), labels)
     return _cross_entropy(
         "nll_loss",
-        tensor_of(log_probabilities),
+        log_shares,
         labels,
         weight=weight,
         ignored=ignore_index,
         reduction=reduction,
     )
+
+
+def _classes_last(logits: Any, labels: Any) -> tuple[Any, Any]:
+    """Images and sequences have their classes along axis 1, as in PyTorch."""
+    labels = labels if isinstance(labels, Tensor) else array_of(labels)
+    if logits.ndim < 3:
+        return logits, labels
+    if labels.ndim == logits.ndim:
+        labels = np.moveaxis(labels, 1, -1)
+    return np.moveaxis(tensor_of(logits), 1, -1), labels
 
 
 def _cross_entropy(
@@ -154,8 +166,8 @@ def _checked(
     labels = array_of(labels)
     if labels.shape != shape[:-1]:
         raise ShapeError(
-            f"{loss}: logits of shape {shape} need labels of shape {shape[:-1]}, one whole "
-            f"number an example; got {labels.shape}"
+            f"{loss}: logits of shape {_as_given(shape)} need labels of shape {shape[:-1]}, one "
+            f"whole number an example; got {labels.shape}"
         )
     if 0 in shape:
         raise ShapeError(f"{loss}: empty batch, logits of shape {shape}")
@@ -166,6 +178,11 @@ def _checked(
     else:
         check_labels(np.where(labels == ignored, 0, labels), shape[-1])
     return labels
+
+
+def _as_given(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of logits before their classes came last."""
+    return shape if len(shape) < 3 else (shape[0], shape[-1], *shape[1:-1])
 
 
 # --- yes or no ------------------------------------------------------------------------------
