@@ -188,6 +188,7 @@ ENTRIES = [Entry(*entry) for entry in (  # a line each, so far as it goes: `draw
     ("smooth", "sin", "x", np.sin, lambda w, y, x: w * np.cos(x), lambda x: torch.sin(x)),
     ("smooth", "tanh", "x", np.tanh, lambda w, y, x: w * (1 - y * y), lambda x: torch.tanh(x)),
     ("smooth", "sigmoid", "x", F.sigmoid, lambda w, y, x: w * (y * (1 - y)), lambda x: torch.sigmoid(x)),
+    ("smooth", "logaddexp", "xx", np.logaddexp, lambda w, y, a, b: (w * np.exp(a - y), w * np.exp(b - y)), lambda a, b: torch.logaddexp(a, b)),
     ("smooth", "softplus", "x", F.softplus, lambda w, y, x: w / (1 + np.exp(-x)), lambda x: TF.softplus(x)),
     ("smooth", "silu", "x", F.silu, of_silu, lambda x: TF.silu(x)),
     ("smooth", "gelu, tanh", "x", lambda x: F.gelu(x, approximate="tanh"), of_gelu, lambda x: TF.gelu(x, approximate="tanh")),
@@ -215,6 +216,7 @@ ENTRIES = [Entry(*entry) for entry in (  # a line each, so far as it goes: `draw
     ("softmax", "cross entropy", "xl", own.softmax_cross_entropy, of_cross_entropy, lambda x, l: TF.cross_entropy(x, l, reduction="none")),
 
     ("products", "x @ Wᵀ", "xw", lambda x, a: x @ a.T, lambda w, y, x, a: (w @ a, w.T @ x), lambda x, a: x @ a.T),
+    ("products", "x @ Wᵀ, 3-D", "tw", lambda x, a: x @ a.T, lambda w, y, x, a: of_affine(w, y, x, a, None)[:2], lambda x, a: x @ a.T),
     ("products", "affine", "xwb", own.affine, of_affine, lambda x, a, b: TF.linear(x, a, b)),
     ("products", "affine, 3-D", "twb", own.affine, of_affine, lambda x, a, b: TF.linear(x, a, b)),
     ("products", "einsum ij,kj->ik", "xw", lambda x, a: np.einsum("ij,kj->ik", x, a, optimize=True), lambda w, y, x, a: (w @ a, w.T @ x), lambda x, a: torch.einsum("ij,kj->ik", x, a)),

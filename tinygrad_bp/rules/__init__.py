@@ -4,11 +4,20 @@ Functions that NumPy lacks stand with their family, and can be had from here.
 """
 
 from tinygrad_bp.rules import constants, differences, refused, shaping  # noqa: F401  (tables alone)
-from tinygrad_bp.rules.activations import erf, log_softmax, logsumexp, relu, sigmoid, softmax
+from tinygrad_bp.rules.activations import (
+    erf,
+    log1pexp,
+    log_softmax,
+    logsumexp,
+    relu,
+    sigmoid,
+    softmax,
+)
 from tinygrad_bp.rules.elementwise import (
     cast,
     direction,
     identity,
+    only_where,
     product,
     quotient,
     step,
@@ -59,11 +68,13 @@ __all__ = [
     "hardtanh",
     "identity",
     "leaky_relu",
+    "log1pexp",
     "log_softmax",
     "logsigmoid",
     "logsumexp",
     "mish",
     "one_hot",
+    "only_where",
     "product",
     "products_of_others",
     "quick_gelu",

@@ -17,7 +17,16 @@ from tinygrad_bp.registry import (
     why,
 )
 
-__all__ = ["cast", "direction", "identity", "product", "quotient", "step", "unvarying"]
+__all__ = [
+    "cast",
+    "direction",
+    "identity",
+    "only_where",
+    "product",
+    "quotient",
+    "step",
+    "unvarying",
+]
 
 
 # --- arithmetic at the edge of a domain -----------------------------------------------------
@@ -50,6 +59,27 @@ def _finite_at_zero(g: Array, factor: Array) -> Array:
     This is for gradients of gradients, where the factor is a gradient that was zero.
     """
     return np.where(np.logical_or(np.isfinite(g), factor != 0), g, 0)
+
+
+# --- choosing -------------------------------------------------------------------------------
+
+_WHOLE = {np.dtype(f"f{n}"): np.dtype(f"i{n}") for n in (2, 4, 8)}
+
+
+@primitive
+def only_where(g: Array, condition: Array) -> Array:
+    """Return g where a condition holds and 0 elsewhere: `np.where(condition, g, 0)`, but faster.
+
+    The bits of g are multiplied by the condition, as whole numbers, so that even inf and nan
+    become 0. (`np.where` decides for each element, and the processor cannot foresee how.)
+
+    >>> only_where(np.array([1.0, 2.0, np.nan]), np.array([True, False, False]))
+    array([1., 0., 0.])
+    """
+    whole = _WHOLE.get(g.dtype) if isinstance(g, np.ndarray) else None
+    if whole is None:
+        return np.where(condition, g, 0)
+    return (g.view(whole) * np.asarray(condition, bool)).view(g.dtype)
 
 
 # --- functions that change nothing ----------------------------------------------------------
@@ -104,6 +134,8 @@ elementwise(quotient,       lambda g, y, a, b: quotient(g, b),
                             lambda g, y, a, b: -quotient(product(_finite_at_zero(g, y), y), b))
 elementwise(product,        lambda g, y, a, b: product(g, b),
                             lambda g, y, a, b: product(_finite_at_zero(g, a), a))
+elementwise(only_where,     lambda g, y, a, condition: only_where(g, condition),
+                            None)
 elementwise(identity,       lambda g, y, x: g)
 elementwise(cast,           lambda g, y, x, *, dtype: g)
 elementwise(np.copy,        lambda g, y, x: g)
@@ -183,21 +215,21 @@ elementwise(np.conjugate,   lambda g, y, x: np.conjugate(g))
 # Kinks: at a tie both sides take half; |x| has slope 0 at 0.
 elementwise(np.absolute,    lambda g, y, x: g * np.sign(np.conjugate(x)))
 elementwise(np.fabs,        lambda g, y, x: g * np.sign(x))
-elementwise(np.maximum,     lambda g, y, a, b: np.where(a == b, 0.5 * g, np.where(a > b, g, 0)),
-                            lambda g, y, a, b: np.where(a == b, 0.5 * g, np.where(a < b, g, 0)))
-elementwise(np.minimum,     lambda g, y, a, b: np.where(a == b, 0.5 * g, np.where(a < b, g, 0)),
-                            lambda g, y, a, b: np.where(a == b, 0.5 * g, np.where(a > b, g, 0)))
-elementwise(np.fmax,        lambda g, y, a, b: np.where(a == b, 0.5 * g, np.where(y == a, g, 0)),
-                            lambda g, y, a, b: np.where(a == b, 0.5 * g, np.where(y == b, g, 0)))
-elementwise(np.fmin,        lambda g, y, a, b: np.where(a == b, 0.5 * g, np.where(y == a, g, 0)),
-                            lambda g, y, a, b: np.where(a == b, 0.5 * g, np.where(y == b, g, 0)))
+elementwise(np.maximum,     lambda g, y, a, b: only_where(g, a > b) + only_where(0.5 * g, a == b),
+                            lambda g, y, a, b: only_where(g, a < b) + only_where(0.5 * g, a == b))
+elementwise(np.minimum,     lambda g, y, a, b: only_where(g, a < b) + only_where(0.5 * g, a == b),
+                            lambda g, y, a, b: only_where(g, a > b) + only_where(0.5 * g, a == b))
+elementwise(np.fmax,        lambda g, y, a, b: np.where(a == b, 0.5 * g, only_where(g, y == a)),
+                            lambda g, y, a, b: np.where(a == b, 0.5 * g, only_where(g, y == b)))
+elementwise(np.fmin,        lambda g, y, a, b: np.where(a == b, 0.5 * g, only_where(g, y == a)),
+                            lambda g, y, a, b: np.where(a == b, 0.5 * g, only_where(g, y == b)))
 
 # A condition chooses; it takes no gradient itself. A step has height a only where x is 0.
 elementwise(np.where,       None,
-                            lambda g, y, c, a, b: np.where(c, g, 0),
-                            lambda g, y, c, a, b: np.where(c, 0, g))
+                            lambda g, y, c, a, b: only_where(g, c),
+                            lambda g, y, c, a, b: only_where(g, np.logical_not(c)))
 elementwise(np.heaviside,   "flat",
-                            lambda g, y, x, a: np.where(x == 0, g, 0))
+                            lambda g, y, x, a: only_where(g, x == 0))
 
 rule(direction,
      vjp=lambda g, y, z: quotient(1j * np.imag(g * y) * np.conjugate(y), np.absolute(z)),
@@ -306,6 +338,7 @@ why("The slope of |x| is the sign of x.", np.absolute, np.fabs)
 why("The larger one receives the whole gradient; a tie is shared evenly.", np.maximum, np.fmax)
 why("The smaller one receives the whole gradient; a tie is shared evenly.", np.minimum, np.fmin)
 why("The gradient goes to the side that was chosen; the condition receives none.", np.where)
+why("Where the condition holds the gradient passes, elsewhere it stops.", only_where)
 why("A step is flat; only where x is 0 does the given height count.", np.heaviside)
 
 kink("0, which has no direction", lambda z: z == 0, direction)

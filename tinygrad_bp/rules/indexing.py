@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import Any
 
@@ -57,11 +58,22 @@ def scatter_add(g: Array, index: Any, shape: tuple[int, ...]) -> Array:
     array([3., 0., 4.])
     """
     out = np.zeros(shape, g.dtype)
-    if _may_repeat(index):
-        np.add.at(out, index, g)
-    else:
+    if not _may_repeat(index):
         out[index] = g
+    elif isinstance(index, np.ndarray) and len(shape) > 1:
+        _add_rows(out, index, g)
+    else:
+        np.add.at(out, index, g)
     return out
+
+
+def _add_rows(out: Array, index: Array, g: Array) -> None:
+    """Add whole rows one element at a time: `np.add.at` has a fast loop for one axis alone."""
+    width = math.prod(out.shape[1:])
+    starts = width * np.arange(len(out))[index]
+    places = np.ravel(starts)[:, None] + np.arange(width)
+    rows = np.broadcast_to(g, (*index.shape, *out.shape[1:]))
+    np.add.at(np.reshape(out, -1), np.ravel(places), np.ravel(rows))
 
 
 def _may_repeat(index: Any) -> bool:
@@ -100,7 +112,7 @@ def _take(a: Array, *, indices: Any, axis: int | None, mode: str) -> Array:
         positions = np.remainder(positions, x.shape[axis])
     elif mode == "clip":
         positions = np.clip(positions, 0, x.shape[axis] - 1)
-    return getitem(x, (slice(None),) * axis + (positions,))
+    return getitem(x, (*(slice(None),) * axis, positions) if axis else positions)
 
 
 def _take_along_axis(arr: Array, *, indices: Any, axis: int | None) -> Array:

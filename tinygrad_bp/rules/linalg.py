@@ -20,12 +20,24 @@ def _mT(a: Array) -> Array:
     return np.swapaxes(a, -1, -2)
 
 
+def _rows(a: Array) -> Array:
+    """All axes but the last, such as examples, as the rows of one matrix."""
+    return a if a.ndim == 2 else np.reshape(a, (math.prod(a.shape[:-1]), a.shape[-1]))
+
+
+def _times(a: Array, matrix: Array) -> Array:
+    """Every row of a times a matrix, as one product; for two matrices `@` takes more time."""
+    if a.ndim <= 2:
+        return np.dot(a, matrix)
+    return np.reshape(np.dot(_rows(a), matrix), (*a.shape[:-1], matrix.shape[-1]))
+
+
 def _matmul_left(g: Array, y: Array, a: Array, b: Array) -> Array:
     if b.ndim == 1:
         return g[..., None] * b
     if a.ndim == 1:
         return (b @ g[..., None])[..., 0]
-    return g @ _mT(b)
+    return g @ _mT(b) if b.ndim > 2 or g.ndim == 2 else _times(g, _mT(b))
 
 
 def _matmul_right(g: Array, y: Array, a: Array, b: Array) -> Array:
@@ -33,6 +45,8 @@ def _matmul_right(g: Array, y: Array, a: Array, b: Array) -> Array:
         return a * g if a.ndim == 1 else (_mT(a) @ g[..., None])[..., 0]
     if a.ndim == 1:
         return a[:, None] * g[..., None, :]
+    if b.ndim == 2:  # summed over the stack of matrices, too
+        return _mT(_rows(a)) @ _rows(g)
     return _mT(a) @ g
 
 
@@ -77,10 +91,12 @@ def _einsum_partial(
             arrays.append(np.ones(length, dtype=x.dtype))
         wanted = wanted + label
     if not any("..." in term for term in terms):
-        return np.einsum(f"{','.join(terms)}->{wanted}", *arrays)
+        return np.einsum(f"{','.join(terms)}->{wanted}", *arrays, optimize=bool(optimize))
     # An ellipsis stands for the result's axes, which may be more than the operand's: they come
     # first, those that were broadcast are summed over, the rest goes where the operand has them.
-    stretched = np.einsum(f"{','.join(terms)}->...{wanted}", *arrays)
+    stretched = np.einsum(
+        f"{','.join(terms)}->...{wanted}", *arrays, optimize=bool(optimize)
+    )
     result = np.sum(stretched, axis=tuple(range(stretched.ndim - x.ndim)))
     before, axes = mine.find("..."), range(x.ndim - len(wanted))
     return np.moveaxis(result, axes, range(before, before + len(axes))) if axes else result
@@ -109,22 +125,17 @@ def affine(x: Array, weight: Array, bias: Array) -> Array:
     >>> affine(np.array([1.0, 2.0]), np.array([[3.0, 4.0]]), np.array([0.5]))
     array([11.5])
     """
-    return np.dot(x, weight.T) + bias  # of two matrices, in less time than `@` takes
-
-
-def _rows(a: Array) -> Array:
-    """The examples, which are all axes but the last, as the rows of one matrix."""
-    return a if a.ndim == 2 else np.reshape(a, (-1, a.shape[-1]))
+    return _times(x, weight.T) + bias
 
 
 # fmt: off
 rule(
     affine,
-    vjp=(lambda g, y, x, w, b: np.dot(g, w),
+    vjp=(lambda g, y, x, w, b: _times(g, w),
          lambda g, y, x, w, b: np.dot(_rows(g).T, _rows(x)),
          lambda g, y, x, w, b: g),  # the engine sums it over the examples
-    jvp=(lambda t, y, x, w, b: np.dot(t, w.T),
-         lambda t, y, x, w, b: np.dot(x, t.T),
+    jvp=(lambda t, y, x, w, b: _times(t, w.T),
+         lambda t, y, x, w, b: _times(x, t.T),
          lambda t, y, x, w, b: t),
     broadcasts=True,
 )

@@ -19,7 +19,7 @@ from tinygrad_bp.registry import (
     rule,
     why,
 )
-from tinygrad_bp.rules.elementwise import cast, quotient
+from tinygrad_bp.rules.elementwise import cast, only_where, quotient
 
 __all__ = ["products_of_others"]
 
@@ -43,7 +43,7 @@ def _spread(g: Array, x: Array, axis: Axis, keepdims: bool) -> Array:
 
 def _share(x: Array, y: Array, axis: Axis, keepdims: bool) -> Array:
     """How much of an extreme value each element has a share in: ties share evenly."""
-    winners = np.where(x == _spread(y, x, axis, keepdims), np.ones_like(x), 0)
+    winners = only_where(np.ones_like(x), x == _spread(y, x, axis, keepdims))
     return winners / np.sum(winners, axis=axis, keepdims=True)
 
 
