@@ -20,6 +20,7 @@ from tinygrad_bp.rules.elementwise import (
     only_where,
     product,
     quotient,
+    share,
     step,
     unvarying,
 )
@@ -83,6 +84,7 @@ __all__ = [
     "relu6",
     "scatter_add",
     "selu",
+    "share",
     "sigmoid",
     "silu",
     "sinc_slope",

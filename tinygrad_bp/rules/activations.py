@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 from tinygrad_bp.registry import Array, elementwise, kink, primitive, rule, why
-from tinygrad_bp.rules.elementwise import only_where
+from tinygrad_bp.rules.elementwise import only_where, share
 
 __all__ = ["erf", "log1pexp", "log_softmax", "logsumexp", "relu", "sigmoid", "softmax"]
 
@@ -54,8 +54,7 @@ def log1pexp(x: Array) -> Array:
     >>> log1pexp(np.array([-1000.0, 0.0, 1000.0]))
     array([0.00000000e+00, 6.93147181e-01, 1.00000000e+03])
     """
-    with np.errstate(under="ignore"):
-        return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+    return np.maximum(x, 0) + np.log1p(share(-np.abs(x)))
 
 
 @primitive
@@ -128,14 +127,14 @@ elementwise(erf,     lambda g, y, x: g * (2 / math.sqrt(math.pi)) * np.exp(-np.s
 rule(
     logsumexp,
     vjp=lambda g, y, x, *, axis, keepdims: (
-        _restore(g, axis, keepdims) * np.exp(x - _restore(y, axis, keepdims))),
+        _restore(g, axis, keepdims) * share(x - _restore(y, axis, keepdims))),
     jvp=lambda t, y, x, *, axis, keepdims: np.sum(
-        t * np.exp(x - _restore(y, axis, keepdims)), axis=axis, keepdims=keepdims),
+        t * share(x - _restore(y, axis, keepdims)), axis=axis, keepdims=keepdims),
 )
 rule(
     log_softmax,
-    vjp=lambda g, y, x, *, axis: g - np.exp(y) * np.sum(g, axis=axis, keepdims=True),
-    jvp=lambda t, y, x, *, axis: t - np.sum(np.exp(y) * t, axis=axis, keepdims=True),
+    vjp=lambda g, y, x, *, axis: g - share(y) * np.sum(g, axis=axis, keepdims=True),
+    jvp=lambda t, y, x, *, axis: t - np.sum(share(y) * t, axis=axis, keepdims=True),
 )
 rule(
     softmax,

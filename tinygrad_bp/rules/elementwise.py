@@ -24,41 +24,10 @@ __all__ = [
     "only_where",
     "product",
     "quotient",
+    "share",
     "step",
     "unvarying",
 ]
-
-
-# --- arithmetic at the edge of a domain -----------------------------------------------------
-
-
-@primitive
-def quotient(g: Array, d: Array) -> Array:
-    """Divide, with 0 / 0 and 0 / nan counted as 0: a zero gradient at an infinite slope is zero.
-
-    >>> quotient(np.array([1.0, 0.0, 0.0]), np.array([2.0, 0.0, np.nan]))
-    array([0.5, 0. , 0. ])
-    """
-    one = np.ones((), np.result_type(g, d))  # or a number d would become a float64
-    return g / np.where(g == 0, one, d)
-
-
-@primitive
-def product(g: Array, slope: Array) -> Array:
-    """Multiply, with 0 times infinity and 0 times nan counted as 0, as in `quotient`.
-
-    >>> product(np.array([2.0, 0.0]), np.array([3.0, np.inf]))
-    array([6., 0.])
-    """
-    return g * np.where(g == 0, g, slope)
-
-
-def _finite_at_zero(g: Array, factor: Array) -> Array:
-    """Drop an infinite gradient that arrives at a factor 0, so that what was left out stays out.
-
-    This is for gradients of gradients, where the factor is a gradient that was zero.
-    """
-    return np.where(np.logical_or(np.isfinite(g), factor != 0), g, 0)
 
 
 # --- choosing -------------------------------------------------------------------------------
@@ -79,7 +48,39 @@ def only_where(g: Array, condition: Array) -> Array:
     whole = _WHOLE.get(g.dtype) if isinstance(g, np.ndarray) else None
     if whole is None:
         return np.where(condition, g, 0)
-    return (g.view(whole) * np.asarray(condition, bool)).view(g.dtype)
+    return (np.asarray(condition, bool).astype(whole) * g.view(whole)).view(g.dtype)
+
+
+# --- arithmetic at the edge of a domain -----------------------------------------------------
+
+
+@primitive
+def quotient(g: Array, d: Array) -> Array:
+    """Divide, with 0 / 0 and 0 / nan counted as 0: a zero gradient at an infinite slope is zero.
+
+    >>> quotient(np.array([1.0, 0.0, 0.0]), np.array([2.0, 0.0, np.nan]))
+    array([0.5, 0. , 0. ])
+    """
+    with np.errstate(invalid="ignore"):
+        return only_where(g / d, g != 0)
+
+
+@primitive
+def product(g: Array, slope: Array) -> Array:
+    """Multiply, with 0 times infinity and 0 times nan counted as 0, as in `quotient`.
+
+    >>> product(np.array([2.0, 0.0]), np.array([3.0, np.inf]))
+    array([6., 0.])
+    """
+    return g * np.where(g == 0, g, slope)
+
+
+def _finite_at_zero(g: Array, factor: Array) -> Array:
+    """Drop an infinite gradient that arrives at a factor 0, so that what was left out stays out.
+
+    This is for gradients of gradients, where the factor is a gradient that was zero.
+    """
+    return np.where(np.logical_or(np.isfinite(g), factor != 0), g, 0)
 
 
 # --- functions that change nothing ----------------------------------------------------------
@@ -104,6 +105,17 @@ def unvarying(value: Array, x: Array) -> Array:
     So the gradient of a linear function can be differentiated again, and gives zeros.
     """
     return np.positive(value)
+
+
+@primitive
+def share(x: Array) -> Array:
+    """Return exp(x) of the logarithm of a share; one that is too small for a float is 0.
+
+    >>> share(np.array([0.0, -1000.0]))
+    array([1., 0.])
+    """
+    with np.errstate(under="ignore"):
+        return np.exp(x)
 
 
 @primitive
@@ -182,8 +194,9 @@ elementwise(np.log,         lambda g, y, x: quotient(g, x))
 elementwise(np.log2,        lambda g, y, x: quotient(g, x * math.log(2)))
 elementwise(np.log10,       lambda g, y, x: quotient(g, x * math.log(10)))
 elementwise(np.log1p,       lambda g, y, x: quotient(g, 1 + x))
-elementwise(np.logaddexp,   lambda g, y, a, b: g * np.exp(a - y),
-                            lambda g, y, a, b: g * np.exp(b - y))
+elementwise(share,          lambda g, y, x: g * y)
+elementwise(np.logaddexp,   lambda g, y, a, b: g * share(a - y),
+                            lambda g, y, a, b: g * share(b - y))
 elementwise(np.logaddexp2,  lambda g, y, a, b: g * np.exp2(a - y),
                             lambda g, y, a, b: g * np.exp2(b - y))
 
@@ -316,7 +329,7 @@ why("The slope of x to the n is n times x to the n - 1.", np.power, np.float_pow
 why("The slope of a root is 1 over twice the root.", np.sqrt)
 why("The slope of a cube root is 1 over three times its square.", np.cbrt)
 why("The slope of a length in each side is that side over the length.", np.hypot)
-why("The exponential function is its own slope.", np.exp)
+why("The exponential function is its own slope.", np.exp, share)
 why("The slope of 2 to the x is itself times log 2.", np.exp2)
 why("The slope of exp(x) - 1 is exp(x), which is the result plus 1.", np.expm1)
 why("The slope of the logarithm is 1/x.", np.log)

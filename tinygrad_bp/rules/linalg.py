@@ -94,9 +94,7 @@ def _einsum_partial(
         return np.einsum(f"{','.join(terms)}->{wanted}", *arrays, optimize=bool(optimize))
     # An ellipsis stands for the result's axes, which may be more than the operand's: they come
     # first, those that were broadcast are summed over, the rest goes where the operand has them.
-    stretched = np.einsum(
-        f"{','.join(terms)}->...{wanted}", *arrays, optimize=bool(optimize)
-    )
+    stretched = np.einsum(f"{','.join(terms)}->...{wanted}", *arrays, optimize=bool(optimize))
     result = np.sum(stretched, axis=tuple(range(stretched.ndim - x.ndim)))
     before, axes = mine.find("..."), range(x.ndim - len(wanted))
     return np.moveaxis(result, axes, range(before, before + len(axes))) if axes else result

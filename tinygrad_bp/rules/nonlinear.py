@@ -129,7 +129,8 @@ def softplus(x: Array, beta: float = 1.0, threshold: float = 20.0) -> Array:
     >>> softplus(np.array([-1000.0, 0.0, 1000.0]))
     array([0.00000000e+00, 6.93147181e-01, 1.00000000e+03])
     """
-    return np.where(beta * x > threshold, x, log1pexp(beta * x) / beta)
+    scaled = beta * x
+    return np.where(scaled > threshold, x, log1pexp(scaled) / beta)
 
 
 @_written_out
