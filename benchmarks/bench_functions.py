@@ -11,25 +11,24 @@ the function's value. All gradients are compared before anything is timed.
 
 from __future__ import annotations
 
-import argparse
 import statistics
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 import measure
 
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that only this benchmark has."""
-    add = parser.add_argument
-    add("--sides", type=measure.positive, nargs="+", default=SIDES, metavar="N", help="rows")
-    add("--only", nargs="+", metavar="TEXT", help="entries with it in their family or name")
-
-
-SIDES = (4, 100, 2_000)
-
 if __name__ == "__main__":
-    OPTIONS = measure.options(__doc__, rounds=20, more=add_options)  # before NumPy is imported
+    OPTIONS = measure.options(  # before NumPy is imported
+        __doc__,
+        rounds=20,
+        more=lambda parser: (
+            parser.add_argument(
+                "--sides", type=measure.positive, nargs="+", default=(4, 100, 2_000), metavar="N"
+            ),
+            parser.add_argument("--only", nargs="+", metavar="TEXT", help="in the family or name"),
+        ),
+    )
 
 import numpy as np
 
@@ -39,7 +38,6 @@ from tinygrad_bp import rules as own
 
 if measure.installed("torch"):
     import torch
-    from torch.nn import functional as TF
 
 Array: TypeAlias = Any
 Function: TypeAlias = Callable[..., Any]
@@ -58,7 +56,8 @@ class Entry(NamedTuple):
     ours: Function
     hand: Function
     """Given w, the value and the arrays, returns the gradients of the arrays of floats."""
-    pytorch: Function
+    pytorch: Function | str
+    """The same in PyTorch; a name stands for what torch, or torch.nn.functional, has under it."""
 
 
 # --- arrays ---------------------------------------------------------------------------------
@@ -78,10 +77,9 @@ DRAWS: dict[str, Callable[[int], Array]] = {
     "t": lambda n: floats(RNG.standard_normal((n // 4, 4, n))),  # three axes
     "v": lambda n: floats(RNG.standard_normal(n)),
     "w": lambda n: floats(RNG.standard_normal((64, n))),  # weights of a layer
-    "b": lambda n: floats(RNG.standard_normal(64)),  # its biases
+    "b": lambda _: floats(RNG.standard_normal(64)),  # its biases
     "m": lambda n: RNG.random((n, n)) < 0.5,  # a mask
-    "i": lambda n: RNG.integers(0, n, n),  # rows, some of them twice
-    "l": lambda n: RNG.integers(0, n, n),  # labels
+    "i": lambda n: RNG.integers(0, n, n),  # rows, some of them twice; labels
     "o": lambda n: np.argsort(RNG.random((n, n))),  # an order for each row
 }
 
@@ -108,9 +106,14 @@ def of_cross_entropy(w: Array, y: Array, x: Array, labels: Array) -> Array:
     return p * w[:, None]
 
 
-def of_others(w: Array, y: Array, x: Array) -> Array:
-    """Return the whole product over each factor: right where none is 0."""
-    return (w * y)[:, None] / x
+def rows(function: Function) -> Function:
+    """Return a reduction along rows."""
+    return partial(function, axis=-1)
+
+
+def spread(w: Array, x: Array) -> Array:
+    """Return an array like x with a number for each row."""
+    return np.broadcast_to(w[:, None], x.shape).copy()
 
 
 def placed(w: Array, index: Any, like: Array) -> Array:
@@ -141,16 +144,31 @@ def of_gelu(w: Array, y: Array, x: Array) -> Array:
     return w * (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * c * (1 + 3 * d * x * x))
 
 
+def of_logaddexp(w: Array, y: Array, a: Array, b: Array) -> tuple[Array, Array]:
+    """Return the share of each in the sum."""
+    return w * np.exp(a - y), w * np.exp(b - y)
+
+
+def of_leaky_relu(w: Array, y: Array, x: Array) -> Array:
+    """Return w above 0, and a hundredth of it below."""
+    return w * np.where(x > 0, np.float32(1), np.float32(0.01))
+
+
 def of_silu(w: Array, y: Array, x: Array) -> Array:
     """Return the slope of x s(x), with the sigmoid s."""
     s = 1 / (1 + np.exp(-x))
     return w * (s + y * (1 - s))
 
 
+def of_product(w: Array, y: Array, x: Array, a: Array) -> tuple[Array, Array]:
+    """Return the gradients of the input and the weights, with examples as rows."""
+    g, inputs = w.reshape(-1, w.shape[-1]), x.reshape(-1, x.shape[-1])
+    return (g @ a).reshape(x.shape), g.T @ inputs
+
+
 def of_affine(w: Array, y: Array, x: Array, a: Array, b: Array) -> tuple[Array, ...]:
-    """Return the gradients of the input, the weights and the biases, with examples as rows."""
-    g, rows = w.reshape(-1, w.shape[-1]), x.reshape(-1, x.shape[-1])
-    return (g @ a).reshape(x.shape), g.T @ rows, g.sum(0)
+    """Return the gradients of the input, the weights and the biases."""
+    return *of_product(w, y, x, a), w.reshape(-1, w.shape[-1]).sum(0)
 
 
 def of_var(w: Array, y: Array, x: Array) -> Array:
@@ -166,73 +184,106 @@ def of_max(w: Array, y: Array, x: Array) -> Array:
 
 def of_maximum(w: Array, y: Array, a: Array, b: Array) -> tuple[Array, Array]:
     """Return w for the larger one, shared evenly where they are equal."""
-    half, same = 0.5 * w, a == b
-    return half * (a > b) + half * (a >= b), half * (b > a) + half * (same | (b > a))
+    half = 0.5 * w
+    return half * (a > b) + half * (a >= b), half * (b > a) + half * (b >= a)
 
 
 # --- the table --------------------------------------------------------------------------------
 
 # fmt: off
-ENTRIES = [Entry(*entry) for entry in (  # a line each, so far as it goes: `draws`, ours, hand, PyTorch
-    ("arithmetic", "a + b", "xx", np.add, lambda w, y, a, b: (w, w), lambda a, b: a + b),
-    ("arithmetic", "a + v, broadcast", "xv", np.add, lambda w, y, a, v: (w, w.sum(0)), lambda a, v: a + v),
-    ("arithmetic", "a * b", "xx", np.multiply, lambda w, y, a, b: (w * b, w * a), lambda a, b: a * b),
-    ("arithmetic", "a / b", "xp", np.divide, of_quotient, lambda a, b: a / b),
-    ("arithmetic", "x ** 2", "x", lambda x: x**2, lambda w, y, x: w * (2 * x), lambda x: x**2),
-    ("arithmetic", "x ** 3", "x", lambda x: x**3, lambda w, y, x: w * (3 * x * x), lambda x: x**3),
-    ("arithmetic", "sqrt", "p", np.sqrt, lambda w, y, x: w / (2 * y), lambda x: torch.sqrt(x)),
-    ("arithmetic", "abs", "x", np.abs, lambda w, y, x: w * np.sign(x), lambda x: torch.abs(x)),
-
-    ("smooth", "exp", "x", np.exp, lambda w, y, x: w * y, lambda x: torch.exp(x)),
-    ("smooth", "log", "p", np.log, lambda w, y, x: w / x, lambda x: torch.log(x)),
-    ("smooth", "sin", "x", np.sin, lambda w, y, x: w * np.cos(x), lambda x: torch.sin(x)),
-    ("smooth", "tanh", "x", np.tanh, lambda w, y, x: w * (1 - y * y), lambda x: torch.tanh(x)),
-    ("smooth", "sigmoid", "x", F.sigmoid, lambda w, y, x: w * (y * (1 - y)), lambda x: torch.sigmoid(x)),
-    ("smooth", "logaddexp", "xx", np.logaddexp, lambda w, y, a, b: (w * np.exp(a - y), w * np.exp(b - y)), lambda a, b: torch.logaddexp(a, b)),
-    ("smooth", "softplus", "x", F.softplus, lambda w, y, x: w / (1 + np.exp(-x)), lambda x: TF.softplus(x)),
-    ("smooth", "silu", "x", F.silu, of_silu, lambda x: TF.silu(x)),
-    ("smooth", "gelu, tanh", "x", lambda x: F.gelu(x, approximate="tanh"), of_gelu, lambda x: TF.gelu(x, approximate="tanh")),
-
-    ("kinks", "relu", "x", F.relu, lambda w, y, x: w * (x > 0), lambda x: torch.relu(x)),
-    ("kinks", "leaky_relu", "x", lambda x: F.leaky_relu(x, 0.1), lambda w, y, x: w * np.where(x > 0, np.float32(1), np.float32(0.1)), lambda x: TF.leaky_relu(x, 0.1)),
-    ("kinks", "maximum", "xx", np.maximum, of_maximum, lambda a, b: torch.maximum(a, b)),
-    ("kinks", "minimum", "xx", np.minimum, lambda w, y, a, b: of_maximum(w, y, -a, -b), lambda a, b: torch.minimum(a, b)),
-    ("kinks", "clip", "x", lambda x: np.clip(x, -1, 1), lambda w, y, x: w * ((x > -1) & (x < 1)), lambda x: torch.clip(x, -1, 1)),
-    ("kinks", "where", "mxx", np.where, lambda w, y, c, a, b: (w * c, w * ~c), lambda c, a, b: torch.where(c, a, b)),
-
-    ("reductions", "sum, all", "x", np.sum, lambda w, y, x: np.full_like(x, w), lambda x: torch.sum(x)),
-    ("reductions", "sum, rows", "x", lambda x: np.sum(x, -1), lambda w, y, x: np.broadcast_to(w[:, None], x.shape).copy(), lambda x: torch.sum(x, -1)),
-    ("reductions", "mean, rows", "x", lambda x: np.mean(x, -1), lambda w, y, x: np.broadcast_to((w / x.shape[-1])[:, None], x.shape).copy(), lambda x: torch.mean(x, -1)),
-    ("reductions", "max, rows", "x", lambda x: np.max(x, -1), of_max, lambda x: torch.amax(x, -1)),
-    ("reductions", "var, rows", "x", lambda x: np.var(x, -1), of_var, lambda x: torch.var(x, -1, correction=0)),
-    ("reductions", "std, rows", "x", lambda x: np.std(x, -1), lambda w, y, x: of_var(w / (2 * y), y, x), lambda x: torch.std(x, -1, correction=0)),
-    ("reductions", "norm, rows", "x", lambda x: np.linalg.vector_norm(x, axis=-1), lambda w, y, x: (w / y)[:, None] * x, lambda x: torch.linalg.vector_norm(x, dim=-1)),
-    ("reductions", "prod, few columns", "f", lambda x: np.prod(x, -1), of_others, lambda x: torch.prod(x, -1)),
-    ("reductions", "cumsum", "x", lambda x: np.cumsum(x, -1), lambda w, y, x: np.cumsum(w[:, ::-1], -1)[:, ::-1], lambda x: torch.cumsum(x, -1)),
-
-    ("softmax", "softmax", "x", F.softmax, lambda w, y, x: y * (w - np.sum(w * y, -1, keepdims=True)), lambda x: torch.softmax(x, -1)),
-    ("softmax", "log_softmax", "x", F.log_softmax, lambda w, y, x: w - np.exp(y) * np.sum(w, -1, keepdims=True), lambda x: torch.log_softmax(x, -1)),
-    ("softmax", "logsumexp", "x", F.logsumexp, lambda w, y, x: w[:, None] * np.exp(x - y[:, None]), lambda x: torch.logsumexp(x, -1)),
-    ("softmax", "cross entropy", "xl", own.softmax_cross_entropy, of_cross_entropy, lambda x, l: TF.cross_entropy(x, l, reduction="none")),
-
-    ("products", "x @ Wᵀ", "xw", lambda x, a: x @ a.T, lambda w, y, x, a: (w @ a, w.T @ x), lambda x, a: x @ a.T),
-    ("products", "x @ Wᵀ, 3-D", "tw", lambda x, a: x @ a.T, lambda w, y, x, a: of_affine(w, y, x, a, None)[:2], lambda x, a: x @ a.T),
-    ("products", "affine", "xwb", own.affine, of_affine, lambda x, a, b: TF.linear(x, a, b)),
-    ("products", "affine, 3-D", "twb", own.affine, of_affine, lambda x, a, b: TF.linear(x, a, b)),
-    ("products", "einsum ij,kj->ik", "xw", lambda x, a: np.einsum("ij,kj->ik", x, a, optimize=True), lambda w, y, x, a: (w @ a, w.T @ x), lambda x, a: torch.einsum("ij,kj->ik", x, a)),
-
-    ("shaping", "reshape", "x", lambda x: np.reshape(x, (-1, 2)), lambda w, y, x: w.reshape(x.shape), lambda x: x.reshape(-1, 2)),
-    ("shaping", "transpose", "x", np.transpose, lambda w, y, x: w.T, lambda x: x.T),
-    ("shaping", "broadcast_to", "v", lambda v: np.broadcast_to(v, (len(v), len(v))), lambda w, y, v: w.sum(0), lambda v: torch.broadcast_to(v, (len(v), len(v)))),
-    ("shaping", "concatenate", "xx", lambda a, b: np.concatenate([a, b]), lambda w, y, a, b: (w[: len(a)], w[len(a) :]), lambda a, b: torch.cat([a, b])),
-
-    ("choosing", "x[:, 1:]", "x", lambda x: x[:, 1:], lambda w, y, x: placed(w, np.s_[:, 1:], x), lambda x: x[:, 1:]),
-    ("choosing", "x[rows]", "xi", lambda x, i: x[i], lambda w, y, x, i: added(w, i, x), lambda x, i: x[i]),
-    ("choosing", "x[mask]", "xm", lambda x, m: x[m], lambda w, y, x, m: placed(w, m, x), lambda x, m: x[m]),
-    ("choosing", "take, columns", "xi", lambda x, i: np.take(x, i, axis=-1), lambda w, y, x, i: added(w, np.s_[:, i], x), lambda x, i: torch.index_select(x, -1, i)),
-    ("choosing", "take_along_axis", "xo", lambda x, o: np.take_along_axis(x, o, -1), of_order, lambda x, o: torch.gather(x, -1, o)),
-)]
+FAMILIES: dict[str, list[tuple[str, str, Function, Function, Function | str]]] = {
+    "arithmetic": [
+        ("a + b", "xx", np.add, lambda w, y, a, b: (w, w), "add"),
+        ("a + v, broadcast", "xv", np.add, lambda w, y, a, v: (w, w.sum(0)), "add"),
+        ("a * b", "xx", np.multiply, lambda w, y, a, b: (w * b, w * a), "multiply"),
+        ("a / b", "xp", np.divide, of_quotient, "divide"),
+        ("x ** 2", "x", lambda x: x**2, lambda w, y, x: w * (2 * x), lambda x: x**2),
+        ("x ** 3", "x", lambda x: x**3, lambda w, y, x: w * (3 * x * x), lambda x: x**3),
+        ("sqrt", "p", np.sqrt, lambda w, y, x: w / (2 * y), "sqrt"),
+        ("abs", "x", np.abs, lambda w, y, x: w * np.sign(x), "abs"),
+    ],
+    "smooth": [
+        ("exp", "x", np.exp, lambda w, y, x: w * y, "exp"),
+        ("log", "p", np.log, lambda w, y, x: w / x, "log"),
+        ("sin", "x", np.sin, lambda w, y, x: w * np.cos(x), "sin"),
+        ("tanh", "x", np.tanh, lambda w, y, x: w * (1 - y * y), "tanh"),
+        ("logaddexp", "xx", np.logaddexp, of_logaddexp, "logaddexp"),
+        ("sigmoid", "x", F.sigmoid, lambda w, y, x: w * (y * (1 - y)), "sigmoid"),
+        ("softplus", "x", F.softplus, lambda w, y, x: w / (1 + np.exp(-x)), "softplus"),
+        ("silu", "x", F.silu, of_silu, "silu"),
+        ("gelu, tanh", "x", partial(F.gelu, approximate="tanh"), of_gelu,
+            lambda x: torch.nn.functional.gelu(x, approximate="tanh")),
+    ],
+    "kinks": [
+        ("relu", "x", F.relu, lambda w, y, x: w * (x > 0), "relu"),
+        ("leaky_relu", "x", F.leaky_relu, of_leaky_relu, "leaky_relu"),
+        ("elu", "x", F.elu, lambda w, y, x: w * np.where(x > 0, np.float32(1), y + 1), "elu"),
+        ("maximum", "xx", np.maximum, of_maximum, "maximum"),
+        ("minimum", "xx", np.minimum, lambda w, y, a, b: of_maximum(w, y, -a, -b), "minimum"),
+        ("clip", "x", lambda x: np.clip(x, -1, 1), lambda w, y, x: w * ((x > -1) & (x < 1)),
+            lambda x: torch.clip(x, -1, 1)),
+        ("where", "mxx", np.where, lambda w, y, c, a, b: (w * c, w * ~c), "where"),
+    ],
+    "reductions": [
+        ("sum", "x", np.sum, lambda w, y, x: np.full_like(x, w), "sum"),
+        ("sum, rows", "x", rows(np.sum), lambda w, y, x: spread(w, x), lambda x: x.sum(-1)),
+        ("mean, rows", "x", rows(np.mean), lambda w, y, x: spread(w / x.shape[-1], x),
+            lambda x: x.mean(-1)),
+        ("max, rows", "x", rows(np.max), of_max, lambda x: x.amax(-1)),
+        ("var, rows", "x", rows(np.var), of_var, lambda x: x.var(-1, correction=0)),
+        ("std, rows", "x", rows(np.std), lambda w, y, x: of_var(w / (2 * y), y, x),
+            lambda x: x.std(-1, correction=0)),
+        ("norm, rows", "x", rows(np.linalg.vector_norm), lambda w, y, x: (w / y)[:, None] * x,
+            lambda x: torch.linalg.vector_norm(x, dim=-1)),
+        ("prod, few columns", "f", rows(np.prod), lambda w, y, x: (w * y)[:, None] / x,
+            lambda x: x.prod(-1)),
+        ("cumsum, rows", "x", rows(np.cumsum),
+            lambda w, y, x: np.cumsum(w[:, ::-1], -1)[:, ::-1], lambda x: x.cumsum(-1)),
+    ],
+    "softmax": [
+        ("softmax", "x", F.softmax, lambda w, y, x: y * (w - (w * y).sum(-1, keepdims=True)),
+            lambda x: x.softmax(-1)),
+        ("log_softmax", "x", F.log_softmax,
+            lambda w, y, x: w - np.exp(y) * w.sum(-1, keepdims=True),
+            lambda x: x.log_softmax(-1)),
+        ("logsumexp", "x", F.logsumexp, lambda w, y, x: w[:, None] * np.exp(x - y[:, None]),
+            lambda x: x.logsumexp(-1)),
+        ("cross entropy", "xi", own.softmax_cross_entropy, of_cross_entropy,
+            lambda x, i: torch.nn.functional.cross_entropy(x, i, reduction="none")),
+    ],
+    "products": [
+        ("x @ Wᵀ", "xw", lambda x, a: x @ a.T, of_product, lambda x, a: x @ a.T),
+        ("x @ Wᵀ, 3-D", "tw", lambda x, a: x @ a.T, of_product, lambda x, a: x @ a.T),
+        ("affine", "xwb", own.affine, of_affine, "linear"),
+        ("affine, 3-D", "twb", own.affine, of_affine, "linear"),
+        ("einsum ij,kj->ik", "xw", partial(np.einsum, "ij,kj->ik", optimize=True), of_product,
+            lambda x, a: torch.einsum("ij,kj->ik", x, a)),
+    ],
+    "shaping": [
+        ("reshape", "x", lambda x: np.reshape(x, (-1, 2)), lambda w, y, x: w.reshape(x.shape),
+            lambda x: x.reshape(-1, 2)),
+        ("transpose", "x", np.transpose, lambda w, y, x: w.T, "t"),
+        ("broadcast_to", "v", lambda v: np.broadcast_to(v, (len(v), len(v))),
+            lambda w, y, v: w.sum(0), lambda v: v.broadcast_to(len(v), len(v))),
+        ("concatenate", "xx", lambda a, b: np.concatenate([a, b]),
+            lambda w, y, a, b: (w[: len(a)], w[len(a) :]), lambda a, b: torch.cat([a, b])),
+    ],
+    "choosing": [
+        ("x[:, 1:]", "x", lambda x: x[:, 1:], lambda w, y, x: placed(w, np.s_[:, 1:], x),
+            lambda x: x[:, 1:]),
+        ("x[rows]", "xi", lambda x, i: x[i], lambda w, y, x, i: added(w, i, x),
+            lambda x, i: x[i]),
+        ("x[mask]", "xm", lambda x, m: x[m], lambda w, y, x, m: placed(w, m, x),
+            lambda x, m: x[m]),
+        ("take, columns", "xi", partial(np.take, axis=-1),
+            lambda w, y, x, i: added(w, np.s_[:, i], x), lambda x, i: x.index_select(-1, i)),
+        ("take_along_axis", "xo", partial(np.take_along_axis, axis=-1), of_order,
+            lambda x, o: x.gather(-1, o)),
+    ],
+}
 # fmt: on
+
+ENTRIES = [Entry(family, *given) for family, entries in FAMILIES.items() for given in entries]
 
 
 # --- contestants ------------------------------------------------------------------------------
@@ -277,11 +328,14 @@ def pytorch(entry: Entry, arrays: Sequence[Array], w: Array) -> Callable[[], Seq
     torch.set_num_threads(measure.threads())
     given = [torch.tensor(a, requires_grad=a.dtype.kind == "f") for a in arrays]
     leaves, weights = [t for t in given if t.requires_grad], torch.tensor(w)
+    function = entry.pytorch
+    if isinstance(function, str):
+        function = getattr(torch, function, None) or getattr(torch.nn.functional, function)
 
     def gradients() -> Sequence[Array]:
         for leaf in leaves:
             leaf.grad = None
-        entry.pytorch(*given).backward(weights)
+        function(*given).backward(weights)
         return [leaf.grad for leaf in leaves]
 
     return gradients
