@@ -434,12 +434,15 @@ def test_zero_gradient_at_an_infinite_slope_is_zero(f: Any, at: list[float], ord
     assert g.tolist() == (2 * x.data).tolist()
 
 
+@pytest.mark.parametrize("many", [1, 1_000])
 @pytest.mark.parametrize("dtype", ["f2", "f4", "f8", ">f8", "g", "c8", "c16"])
 @pytest.mark.parametrize("condition", [[True, False] * 3, [[2], [0]], [[np.nan, 0.0, 1.0]], True])
-def test_only_where_is_where(dtype: str, condition: Any) -> None:
+def test_only_where_is_where(dtype: str, condition: Any, many: int) -> None:
     """Whatever the layout, and whatever is left out."""
     values = np.array([[1, np.nan, -3], [np.inf, 0.5, -0.0], [2, -np.inf, 7]], dtype)
+    values = np.stack([values] * many, axis=-1)
     mask = np.array(condition).reshape(2, 3) if np.size(condition) == 6 else np.array(condition)
+    mask = mask[..., None]
     for a in (values[:2], values[::2], values[::-2, ::-1], values[:2].T.copy().T, values[1]):
         chosen = own.only_where(a, mask)
         expected = np.where(mask, a, np.zeros((), dtype))

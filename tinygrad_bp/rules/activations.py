@@ -54,7 +54,8 @@ def log1pexp(x: Array) -> Array:
     >>> log1pexp(np.array([-1000.0, 0.0, 1000.0]))
     array([0.00000000e+00, 6.93147181e-01, 1.00000000e+03])
     """
-    return np.maximum(x, 0) + np.log1p(share(-np.abs(x)))
+    with np.errstate(under="ignore"):
+        return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
 
 
 @primitive

@@ -32,6 +32,7 @@ __all__ = [
 
 # --- choosing -------------------------------------------------------------------------------
 
+_FEW = 1_000  # elements, of which `np.where` chooses in less time
 _WHOLE = {np.dtype(f"f{n}"): np.dtype(f"i{n}") for n in (2, 4, 8)}
 
 
@@ -46,9 +47,14 @@ def only_where(g: Array, condition: Array) -> Array:
     array([1., 0., 0.])
     """
     whole = _WHOLE.get(g.dtype) if isinstance(g, np.ndarray) else None
-    if whole is None:
+    if whole is None or g.size < _FEW:
         return np.where(condition, g, 0)
-    return (np.asarray(condition, bool).astype(whole) * g.view(whole)).view(g.dtype)
+    holds = np.asarray(condition, bool)
+    out = np.empty(np.broadcast(g, holds).shape, g.dtype)
+    bits = out.view(whole)
+    bits[...] = holds
+    bits *= g.view(whole)
+    return out
 
 
 # --- arithmetic at the edge of a domain -----------------------------------------------------
@@ -195,8 +201,8 @@ elementwise(np.log2,        lambda g, y, x: quotient(g, x * math.log(2)))
 elementwise(np.log10,       lambda g, y, x: quotient(g, x * math.log(10)))
 elementwise(np.log1p,       lambda g, y, x: quotient(g, 1 + x))
 elementwise(share,          lambda g, y, x: g * y)
-elementwise(np.logaddexp,   lambda g, y, a, b: g * share(a - y),
-                            lambda g, y, a, b: g * share(b - y))
+elementwise(np.logaddexp,   lambda g, y, a, b: g * np.exp(a - y),
+                            lambda g, y, a, b: g * np.exp(b - y))
 elementwise(np.logaddexp2,  lambda g, y, a, b: g * np.exp2(a - y),
                             lambda g, y, a, b: g * np.exp2(b - y))
 
