@@ -80,6 +80,7 @@ DRAWS: dict[str, Callable[[int], Array]] = {
     "b": lambda _: floats(RNG.standard_normal(64)),  # its biases
     "m": lambda n: RNG.random((n, n)) < 0.5,  # a mask
     "i": lambda n: RNG.integers(0, n, n),  # rows, some of them twice; labels
+    "s": lambda n: floats(np.argsort(RNG.random((n, n)))),  # all different in a row
     "o": lambda n: np.argsort(RNG.random((n, n))),  # an order for each row
 }
 
@@ -182,6 +183,15 @@ def of_max(w: Array, y: Array, x: Array) -> Array:
     return top * (w / top.sum(-1))[:, None].astype(np.float32)
 
 
+def of_median(w: Array, y: Array, x: Array) -> Array:
+    """Return half of w to each of the two in the middle of an even number."""
+    half = x.shape[-1] // 2
+    middle = np.argpartition(x, (half - 1, half), -1)[:, half - 1 : half + 1]
+    out = np.zeros_like(x)
+    np.put_along_axis(out, middle, spread(0.5 * w, middle), -1)
+    return out
+
+
 def of_maximum(w: Array, y: Array, a: Array, b: Array) -> tuple[Array, Array]:
     """Return w for the larger one, shared evenly where they are equal."""
     half = 0.5 * w
@@ -239,6 +249,7 @@ FAMILIES: dict[str, list[tuple[str, str, Function, Function, Function | str]]] =
             lambda x: x.prod(-1)),
         ("cumsum, rows", "x", rows(np.cumsum),
             lambda w, y, x: np.cumsum(w[:, ::-1], -1)[:, ::-1], lambda x: x.cumsum(-1)),
+        ("median, rows", "s", rows(np.median), of_median, lambda x: x.quantile(0.5, -1)),
     ],
     "softmax": [
         ("softmax", "x", F.softmax, lambda w, y, x: y * (w - (w * y).sum(-1, keepdims=True)),
@@ -279,6 +290,8 @@ FAMILIES: dict[str, list[tuple[str, str, Function, Function, Function | str]]] =
             lambda w, y, x, i: added(w, np.s_[:, i], x), lambda x, i: x.index_select(-1, i)),
         ("take_along_axis", "xo", partial(np.take_along_axis, axis=-1), of_order,
             lambda x, o: x.gather(-1, o)),
+        ("sort, rows", "s", rows(np.sort), lambda w, y, x: of_order(w, y, x, np.argsort(x, -1)),
+            lambda x: x.sort(-1).values),
     ],
 }
 # fmt: on

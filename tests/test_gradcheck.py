@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from specs import CALLS, Call, differences
+from specs.special import SPECIAL
 
 import tinygrad_bp as bp
 from tinygrad_bp import Tensor, errors, nn
@@ -321,8 +322,10 @@ def test_at_a_jump_the_complex_step_leaves_it_to_differences(function: Any, at: 
 # --- the complex step, on its own --------------------------------------------------------------
 
 
-# Python's erf, which NumPy lacks, takes no complex number; gelu is made of it, but for "tanh".
-NOT_FOLLOWED = {own.erf, own.gelu}
+# Python's erf, which NumPy lacks, takes no complex number; gelu is made of it, but for "tanh". A
+# partition is sorted in part, by what complex numbers it is given.
+NOT_FOLLOWED = {own.erf, own.gelu, np.partition}
+NOT_FOLLOWED |= {spec.function for spec in SPECIAL if spec.calls}  # and SciPy takes few
 
 
 def test_the_complex_step_follows_every_function() -> None:
@@ -339,7 +342,7 @@ def test_the_complex_step_follows_every_function() -> None:
         x = np.concatenate([base.ravel() for base in bases])
         u = np.random.default_rng(0).uniform(-1, 1, x.size)
         with np.errstate(all="ignore"):
-            if call.function in NOT_FOLLOWED and not call.options:
+            if call.function in NOT_FOLLOWED and "approximate" not in call.options:
                 assert not (x.size and goes_through(f, x)), str(call)
                 continue
             assert goes_through(f, x), str(call)

@@ -50,6 +50,7 @@ OPTIONAL = {
     "matplotlib": "cli",
     "pytest": "gradcheck",
     "rich": "cli",
+    "scipy": "rules",
 }
 
 

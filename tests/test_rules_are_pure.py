@@ -26,7 +26,8 @@ OPTIONS = {"axis", "dtype", "i", "index", "indices_or_sections", "k", "shape", "
 PLAIN_ATTRIBUTES = {"dtype", "ndim", "shape", "size"}
 PROTOCOL_ATTRIBUTES = PLAIN_ATTRIBUTES | {"T", "mT"}
 PLAIN_CALLS = {
-    "np.ndim", "np.shape", "np.size", "np.iscomplexobj", "isinstance", "len", "np.broadcast_shapes",
+    "np.ndim", "np.shape", "np.size", "np.result_type", "np.isscalar", "np.iscomplexobj",
+    "np.broadcast_shapes", "isinstance", "len",
 }  # fmt: skip
 PYTHON_CALLS = {"bool", "float", "int", "max", "min", "sorted", "any", "all"}
 
@@ -192,7 +193,7 @@ def faults_in(node: Function, module: ast.Module) -> list[str]:
 
 # Bodies that write, into an array of their own making, or read bits; every other one is an
 # expression.
-OPAQUE = {"only_where", "scatter_add"}
+OPAQUE = {"only_where", "overlap_add", "scatter_add"}
 
 
 def rules_of(module: ast.Module) -> Iterator[Function]:

@@ -14,6 +14,7 @@ from tinygrad_bp import Tensor, trace_nans
 from tinygrad_bp import rules as own
 from tinygrad_bp.errors import NonFiniteError, RuleError
 from tinygrad_bp.registry import kink, registered, remedy, rules, why
+from tinygrad_bp.rules.special import special
 
 Function = Callable[..., Any]
 
@@ -93,9 +94,19 @@ KINKS: dict[Function, tuple[tuple[Any, ...], Any]] = {
     np.frexp: ((np.array([-4.0, 0.0, 1.0, 3.0]),), [True, True, True, False]),
     np.max: ((np.array([[2.0, 1.0], [1.0, 2.0]]),), True),
     np.min: ((np.array([[2.0, 1.0], [1.0, 2.0]]),), True),
+    np.sort: ((np.array([2.0, 1.0, 2.0]),), [False, True]),
+    np.partition: ((np.array([2.0, 1.0, 2.0]), 1), [False, True]),
     np.linalg.norm: ((np.zeros(2),), True),
     np.linalg.vector_norm: ((np.zeros(2),), True),
 }
+
+
+if special is not None:
+    KINKS |= {
+        special.i0e: (AT_ZERO, [True, False, False]),
+        special.ive: ((np.array([0, 0, 1]), np.array([0.0, 1.0, 0.0])), [True, False, False]),
+        special.cbrt: (AT_ZERO, [True, False, False]),
+    }
 
 
 def test_every_kink_has_its_call() -> None:
@@ -124,7 +135,9 @@ def is_smooth(call: Call) -> bool:
     return all(0 not in draw.shape for draw in call.draws)
 
 
-@pytest.mark.parametrize("call", [c for c in CALLS if rules[c.function].kink], ids=str)
+@pytest.mark.parametrize(
+    "call", [c for c in CALLS if c.has_rule and rules[c.function].kink], ids=str
+)
 def test_kinks_can_be_looked_for_in_every_call_and_are_not_found_away_from_them(call: Call) -> None:
     found = kinks(call.function, call.filled(call.views(call.bases())), call.options)
     assert not (is_smooth(call) and np.any(found))
@@ -179,6 +192,23 @@ NON_FINITE: dict[Function, tuple[Any, ...]] = {
     np.mean: (np.full(2, 1.5e308),),
     np.prod: (LARGE,),
 }
+
+
+if special is not None:
+    NON_FINITE |= {
+        special.gamma: (1000.0,),
+        special.logit: (0.0,),
+        special.ndtri: (1.0,),
+        special.erfinv: (1.0,),
+        special.gammaln: (0.0,),
+        special.entr: (0.0,),
+        special.xlogy: (1.0, 0.0),
+        special.k0: (0.0,),
+        special.k1: (0.0,),
+        special.y0: (0.0,),
+        special.y1: (0.0,),
+        special.expi: (0.0,),
+    }
 
 
 def test_every_remedy_has_its_call() -> None:

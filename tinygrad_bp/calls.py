@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import inspect
 import string
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Never, TypeAlias
 
@@ -36,7 +37,17 @@ _WRITTEN = {
     np.vdot: "a, b, /",
     np.where: "condition, x=None, y=None, /",
 }
+# `pad` has a keyword for each mode, which its signature does not say.
+_KEYWORDS = {
+    np.pad: "array, pad_width, mode='constant', *, constant_values=0, end_values=0, "
+    "stat_length=None, reflect_type='even'",
+}
 _ALIASES = {"newshape": "shape"}
+_PREFIXES = {
+    "numpy.linalg": "linalg.",
+    "numpy.fft": "fft.",
+    "numpy.lib.stride_tricks": "lib.stride_tricks.",
+}
 _BOTH_CASES = string.ascii_uppercase + string.ascii_lowercase
 _UFUNC = "out=None, where=True, casting='same_kind', order='K', dtype=None, subok=True"
 
@@ -49,8 +60,10 @@ def name_of(function: Function) -> str:
     """
     module = getattr(function, "__module__", None) or ""
     name: str = getattr(function, "__name__", repr(function))
-    prefix = "linalg." if module == "numpy.linalg" else "fft." if module == "numpy.fft" else ""
-    return prefix + name
+    if isinstance(function, np.ufunc) and getattr(np, name, None) is not function:
+        name = name.removeprefix("_")  # special.zeta is a function around the ufunc `_zeta`
+        return "special." * hasattr(sys.modules.get("scipy.special"), name) + name
+    return _PREFIXES.get(module, "") + name
 
 
 def parameters_of(function: Function) -> list[inspect.Parameter]:
@@ -59,6 +72,7 @@ def parameters_of(function: Function) -> list[inspect.Parameter]:
     >>> [p.name for p in parameters_of(np.swapaxes)]
     ['a', 'axis1', 'axis2']
     """
+    written = _KEYWORDS.get(function)
     try:
         found = list(inspect.signature(function).parameters.values())
     except ValueError:
@@ -67,13 +81,16 @@ def parameters_of(function: Function) -> list[inspect.Parameter]:
             inputs = getattr(function, "nin", 1)  # a ufunc, then
             names = ["x"] if inputs == 1 else [f"x{i + 1}" for i in range(inputs)]
             written = f"{', '.join(names)}, /, {_UFUNC}"
+    if written is not None:
         read = eval(f"lambda {written}: None", {})  # noqa: S307  (the texts above)
         found = list(inspect.signature(read).parameters.values())
     if isinstance(function, np.ufunc):  # these may be None, one for each output
         found = [p.replace(default=None) if p.name == "out" else p for p in found]
     if function is np.einsum:  # the first of its operands, when it is text
         found.insert(1, inspect.Parameter("subscripts", inspect.Parameter.KEYWORD_ONLY))
-    return [p.replace(name=_ALIASES.get(p.name, p.name)) for p in found]
+    both = {p.name for p in found}  # NumPy 2.1 has both names
+    known = [p for p in found if _ALIASES.get(p.name) not in both]
+    return [p.replace(name=_ALIASES.get(p.name, p.name)) for p in known]
 
 
 class _Argument(NamedTuple):
@@ -96,7 +113,8 @@ class Form:
     """How a function is called, and what its rule sees of a call: arrays, then options.
 
     `arrays` names the parameters that hold arrays, or says how many of the first ones do; with
-    `many`, the first parameter is a sequence of them, or takes all positional arguments.
+    `many`, the first parameter is a sequence of them, or takes all positional arguments. What a
+    function passes on to another (`*args`, `**kwargs`) is a tuple and a dict, if the rule names it.
 
     >>> form = Form(np.clip, 3, ())
     >>> form.bind((5.0,), {"a_max": 1, "a_min": 0})
@@ -121,7 +139,11 @@ class Form:
         names = list(self.parameters)
         self.arrays = tuple(names[:arrays] if isinstance(arrays, int) else arrays)
         self.options = tuple(name for name in options if name in self.parameters)
-        self.spread = any(p.kind is p.VAR_POSITIONAL for p in self.parameters.values())
+        kinds = {p.kind: p.name for p in self.parameters.values()}
+        rest = kinds.get(inspect.Parameter.VAR_POSITIONAL)
+        self._passed_on = (rest, kinds.get(inspect.Parameter.VAR_KEYWORD))
+        self._passes_on = rest in self.options
+        self.spread = rest is not None and not self._passes_on
         self._plans: dict[tuple[int, tuple[str, ...]], _Plan] = {}
         self.written = self._caller(function)
         """Calls the function from the normal form: `written(*arrays, **options)`."""
@@ -139,6 +161,8 @@ class Form:
         if self.function is np.einsum:
             args, kwargs = _einsum_in_order(args, kwargs)
         many: tuple[Any, ...] = ()
+        if self._passes_on:
+            args, kwargs = self._gathered(args, kwargs)
         if self.spread:
             args, many = (), tuple(args)
         plan, values = self._planned(args, kwargs)
@@ -153,10 +177,18 @@ class Form:
             arrays = tuple(arrays[0])
         return arrays, options
 
+    def _gathered(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Bound:
+        """Put what is passed on to another function under the names that the parameters have."""
+        rest, keywords = self._passed_on
+        count = list(self.parameters).index(rest)  # type: ignore[arg-type]
+        named = {key: value for key, value in kwargs.items() if key in self.parameters}
+        others = {key: value for key, value in kwargs.items() if key not in self.parameters}
+        return tuple(args[:count]), {**named, rest: tuple(args[count:]), keywords: others}  # type: ignore[dict-item]
+
     def takes(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
-        """Whether all that the rule does not know stands at its default."""
+        """Whether all arrays are given, and all that the rule does not know is at its default."""
         plan, values = self._planned(args, kwargs)
-        return all(
+        return all(argument.place is not None for argument in plan.arrays) and all(
             _is_default(values[place], default)  # type: ignore[index]
             for _, place, default in plan.others
         )

@@ -15,7 +15,7 @@ import numpy as np
 
 from tinygrad_bp.errors import ConversionError, InPlaceError, NotDifferentiableError
 from tinygrad_bp.methods import Methods
-from tinygrad_bp.registry import rules
+from tinygrad_bp.registry import rule_of, rules
 
 __all__ = ["NO_OPTIONS", "DuckArray", "defers", "normal_form"]
 
@@ -252,7 +252,7 @@ def normal_form(
     That is the function itself, or what stands for it in calls that its own rule does not take. A
     function without a rule gets its arguments as they are.
     """
-    rule = rules.get(function)
+    rule = rule_of(function)
     if rule is None or not (rule.differentiable or rule.kind == "composite"):
         return function, args, kwargs
     if rule.general is not None and not rule.form.takes(args, kwargs):

@@ -20,7 +20,7 @@ from tinygrad_bp.duck import NO_OPTIONS, normal_form
 from tinygrad_bp.engine import Op
 from tinygrad_bp.errors import GradientError, InPlaceError, NotDifferentiableError
 from tinygrad_bp.modes import Mode, mode
-from tinygrad_bp.registry import Array, Rule, rules
+from tinygrad_bp.registry import Array, Rule, rule_of, rules
 from tinygrad_bp.state import clock, note_write
 from tinygrad_bp.tensor import Tensor, strip, tracks, wrap
 
@@ -41,7 +41,7 @@ def record(
     Results are read-only. This is the path of every operation. Raises `NotDifferentiableError`
     where no gradient can be followed.
     """
-    rule = rules.get(function)
+    rule = rules.get(function) or rule_of(function)
     if rule is None or not rule.differentiable:
         return _call_without_rule(function, rule, args, options)
     arrays = []
@@ -232,7 +232,7 @@ def _call_untracked(
         for place in places:
             note_write(strip(place))
         return places[0] if len(places) == 1 else places
-    rule = rules.get(function)
+    rule = rule_of(function)
     if rule is not None and rule.kind == "constant":
         return result
     if type(result) in (list, tuple):

@@ -25,6 +25,7 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from typing import Any, Literal, NamedTuple, ParamSpec, TypeAlias, TypeVar
 
 import numpy as np
@@ -42,6 +43,7 @@ __all__ = [
     "constant",
     "custom_rule",
     "elementwise",
+    "fixed_in",
     "general",
     "implementation_of",
     "kink",
@@ -51,6 +53,7 @@ __all__ = [
     "registered",
     "remedy",
     "rule",
+    "rule_of",
     "rules",
     "why",
 ]
@@ -69,6 +72,9 @@ DIFFERENTIABLE = ("elementwise", "linear", "bilinear", "rule")
 
 rules: dict[Function, Rule] = {}
 """Every function whose derivative is decided, with how: composite, constant and refused, too."""
+
+tables: dict[str, str] = {}
+"""Optional packages whose functions have rules, and the modules that hold these."""
 
 _IMPLEMENTATIONS: dict[Function, Function] = {}  # of primitives: what runs on plain arrays
 
@@ -209,19 +215,33 @@ class Rule:
             )
 
 
+def rule_of(function: Function) -> Rule | None:
+    """Return the rule of a function, None if it has none.
+
+    The first function without one brings in the tables of the optional packages that are loaded.
+    """
+    found = rules.get(function)
+    if found is None:
+        for package, table in tables.items():
+            if package in sys.modules:
+                import_module(table)
+                found = rules.get(function)
+    return found
+
+
 def registered(function: Function) -> str | None:
     """Return how a function is registered: its rule's kind, composite, constant, refused or None.
 
     >>> registered(len) is None
     True
     """
-    found = rules.get(function)
+    found = rule_of(function)
     return None if found is None else found.kind
 
 
 def _add(new: Rule) -> None:
     """A function has one rule: two would make the gradient a matter of import order."""
-    before = rules.get(new.function)
+    before = rule_of(new.function)
     if before is not None and before.kind != "refused":
         raise RuleError(f"{new.name} is registered already, as {before.kind}")
     rules[new.function] = new
@@ -334,6 +354,24 @@ def constant(*functions: Function, smooth: Smooth | None = None) -> None:
     """
     for function in functions:
         _add(Rule(function, "constant", smooth=smooth))
+
+
+def fixed_in(name: str) -> Function:
+    """Return what makes an argument of a composite plain, and raises if it tracks.
+
+    The name is that of the function which the argument belongs to.
+
+    >>> fixed_in("quantile")(0.5)
+    0.5
+    """
+
+    def fixed(value: Any) -> Any:
+        return value
+
+    fixed.__name__ = name
+    made = primitive(fixed)
+    constant(made, smooth=lambda given: [given["value"]])
+    return made
 
 
 def refused(

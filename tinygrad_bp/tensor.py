@@ -259,7 +259,8 @@ class Tensor(DuckArray):
             raise ConversionError(
                 "converting a tensor that tracks gradients to a plain array or number would lose "
                 "its gradient. Use t.detach() or t.item() if that is meant, np.stack([t, u]) to "
-                "join tensors, and np.dot(x, t) or x @ t instead of the method x.dot(t)."
+                "join tensors, np.dot(x, t) or x @ t instead of the method x.dot(t), and for "
+                "SciPy's softmax, log_softmax and logsumexp those of tinygrad_bp.functional."
             )
         return np.array(self._value, dtype=dtype, copy=copy)
 

@@ -4,21 +4,26 @@ A family a file, in the form that `calls` describes. `test_specs.py` runs the ta
 `test_closed_world.py` demands that nothing is missing from it.
 """
 
+from specs.calculus import CALCULUS
 from specs.calls import Array, Call, Draw, Spec, differences
+from specs.choosing import CHOOSING
+from specs.creating import CREATING
 from specs.elementwise import ELEMENTWISE
 from specs.indexing import INDEXING
 from specs.joining import JOINING
 from specs.learning import LEARNING
 from specs.linalg import LINALG
+from specs.padding import PADDING
+from specs.polynomials import POLYNOMIALS
 from specs.reductions import REDUCTIONS
 from specs.shaping import SHAPING
+from specs.special import SPECIAL
 
 __all__ = ["CALLS", "SPECS", "Array", "Call", "Draw", "Spec", "differences"]
 
-SPECS = [
-    spec
-    for family in (ELEMENTWISE, REDUCTIONS, SHAPING, JOINING, INDEXING, LINALG, LEARNING)
-    for spec in family
-    if spec.calls
-]
+FAMILIES = (
+    ELEMENTWISE, REDUCTIONS, CALCULUS, SHAPING, JOINING, INDEXING, CHOOSING, PADDING, CREATING,
+    LINALG, POLYNOMIALS, LEARNING, SPECIAL,
+)  # fmt: skip
+SPECS = [spec for family in FAMILIES for spec in family if spec.calls]
 CALLS = [call for spec in SPECS for call in spec.calls]

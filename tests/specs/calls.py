@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_bp.registry import name_of
+from tinygrad_bp.registry import name_of, rules
 
 Array = Any
 Shape = tuple[int, ...]
@@ -63,6 +63,21 @@ class Apart:
 
 
 @dataclass(frozen=True)
+class Holed:
+    """Values of another kind, every third of them replaced by nan."""
+
+    values: Real | Apart = field(default_factory=Real)
+
+    def draw(self, rng: np.random.Generator, shape: Shape) -> Array:
+        holes = np.arange(int(np.prod(shape))).reshape(shape) % 3 == 1
+        return np.where(holes, np.nan, self.values.draw(rng, shape))
+
+    @property
+    def number(self) -> float:
+        return self.values.number
+
+
+@dataclass(frozen=True)
 class Complex:
     """Complex values, at a distance from 0 between two limits."""
 
@@ -78,7 +93,7 @@ class Complex:
         return 1.2 - 0.7j
 
 
-Values = Real | Apart | Complex
+Values = Real | Apart | Holed | Complex
 z = Complex()
 real = Real
 positive = Real(0.5, 2.0)
@@ -143,6 +158,13 @@ class Call:
     def __str__(self) -> str:
         written = [*map(_text, self.args), *(f"{k}={_text(v)}" for k, v in self.options.items())]
         return f"{name_of(self.function)}({', '.join(written)})"
+
+    @property
+    def has_rule(self) -> bool:
+        """Whether the call is recorded as it stands, rather than rewritten."""
+        rule = rules[self.function]
+        as_it_stands = rule.general is None or rule.form.takes(self.args, self.options)
+        return rule.differentiable and as_it_stands
 
     @property
     def draws(self) -> list[Draw]:
@@ -285,8 +307,8 @@ def _text(argument: Any) -> str:
         return f"[{', '.join(map(_text, argument))}]"
     if isinstance(argument, np.ndarray):
         return f"array{argument.tolist()}"
-    if isinstance(argument, type):
-        return argument.__name__
+    if callable(argument):
+        return str(argument.__name__)
     return str(argument)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from specs.calls import Array, Shape, Spec, call, mask, transposed, twice, x
+from specs.calls import F64, Array, Shape, Spec, call, mask, transposed, twice, x
 from tinygrad_bp import rules as own
 
 
@@ -55,11 +55,15 @@ INDEXING = [
         call(x(2, 1, 3), offset=0, axis1=2, axis2=0),
     ),
     Spec(np.linalg.diagonal, call(x(2, 3)), call(x(2, 3, 3), offset=1)),
-    Spec(np.trace, call(x(3, 3)), call(x(2, 3), 1), call(x(2, 1, 3), axis1=0, axis2=-1)),
-    Spec(np.linalg.trace, call(x(3, 3)), call(x(2, 3, 3), offset=-1)),
     Spec(
-        np.diff,
-        call(x(4)), call(x(2, 3), axis=0), call(x(2, 4), 2), call(x(4), n=4),
-        call(x(1, 3), n=1, axis=-2),
+        np.trace,
+        call(x(3, 3)), call(x(2, 3), 1), call(x(2, 1, 3), axis1=0, axis2=-1),
+        call(x(2, 2), dtype=F64),
+    ),
+    Spec(np.linalg.trace, call(x(3, 3)), call(x(2, 3, 3), offset=-1, dtype=F64)),
+    Spec(
+        np.ediff1d,
+        call(x(2, 3)), call(x(3), x(), [1.0, 2.0]), call(x(2), to_begin=0.0), call(x(0)),
+        call([1.0, 2.0], None, x(2)),
     ),
 ]

@@ -21,6 +21,13 @@ def _products_of_others(a: Array) -> Array:
     return np.stack(columns, axis=-1) if columns else a
 
 
+def _recurrence(a: Array, b: Array) -> Array:
+    columns = [b[..., 0]]
+    for i in range(1, a.shape[-1]):
+        columns.append(a[..., i] * columns[-1] + b[..., i])
+    return np.stack(columns, axis=-1)
+
+
 def _erf(a: Array) -> Array:
     return np.vectorize(math.erf, otypes=[float])(a).astype(a.dtype)
 
@@ -143,5 +150,11 @@ LEARNING = [
         *(call(x(*shape)) for shape in ((2,), (3,), (2, 5), (0, 3), (2, 7))),
         call(transposed(2, 4)),
         reference=_products_of_others,
+    ),
+    Spec(
+        own.recurrence,
+        *(call(x(*shape), x(*shape)) for shape in ((1,), (2, 2), (5,), (3, 4))),
+        call(transposed(2, 7), strided(2, 7)),
+        reference=_recurrence,
     ),
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from specs.calls import F64, NEW, Newer, Spec, call, strided, transposed, unary, x
+from specs.calls import F64, NEW, Newer, Real, Spec, call, strided, transposed, unary, x
 from tinygrad_bp import rules as own
 
 # fmt: off
@@ -15,8 +15,9 @@ SHAPING = [
         call(x(2, 3), (3, 2)), call(x(2, 3), -1), call(x(2, 3), (1, -1, 2)), call(x(), (1, 1)),
         call(x(1), ()), call(x(0, 3), (3, 0)), call(transposed(2, 3), (3, 2)),
         call(strided(4), (2, 2)), *(call(x(2, 3), shape=shape) for shape in [(3, 2)] if NEW),
+        call(x(2, 3), (3, -1), order="F"), call(transposed(2, 3), 6, "F"),
     ),
-    unary(np.ravel),
+    unary(np.ravel, Real(), {}, {"order": "F"}),
     Spec(
         np.expand_dims,
         *(call(x(2, 3), axis) for axis in (0, -1, 1, (0, 2))),
@@ -69,6 +70,7 @@ SHAPING = [
         Spec(
             f,
             call(x(3, 3)), call(x(2, 3), 1), call(x(2, 3), k=-1), call(x(2, 2, 3)), call(x(0, 3)),
+            call(x(3), -1),
         )
         for f in (np.tril, np.triu)
     ),
@@ -79,7 +81,7 @@ SHAPING = [
     ),
     Spec(np.matrix_transpose, call(x(2, 3)), call(x(2, 1, 3))),
     Spec(np.linalg.matrix_transpose, call(x(2, 3)), call(x(2, 1, 3))),
-    Spec(np.broadcast_arrays, call(x(3), x(2, 1)), call(x(), x(2))),
+    Spec(np.broadcast_arrays, call(x(3), x(2, 1)), call(x(), x(2), subok=True)),
     Spec(np.atleast_1d, call(x()), call(x(2)), call(x(), x(2, 3))),
     Spec(np.atleast_2d, call(x()), call(x(2)), call(x(2, 3), x(0))),
     Spec(np.atleast_3d, call(x()), call(x(2)), call(x(2, 3)), call(x(2, 1, 2), x(0))),

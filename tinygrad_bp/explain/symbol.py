@@ -16,7 +16,7 @@ import numpy as np
 from tinygrad_bp.calls import name_of
 from tinygrad_bp.duck import NO_OPTIONS, DuckArray, defers
 from tinygrad_bp.errors import ConversionError
-from tinygrad_bp.registry import Array, rules
+from tinygrad_bp.registry import Array, rule_of
 from tinygrad_bp.rules.elementwise import product
 from tinygrad_bp.rules.indexing import getitem
 
@@ -136,7 +136,7 @@ class Symbol(DuckArray):
 
 def _called(function: Callable[..., Any], arrays: Sequence[Any], options: Mapping[str, Any]) -> Any:
     """Call a function on the values, and write the call down."""
-    rule = rules.get(function)
+    rule = rule_of(function)
     formed = rule is not None and rule.kind not in ("constant", "refused")
     call = rule.form.written if rule is not None and formed else function
     value = call(*map(_values, arrays), **_values(options))

@@ -1,9 +1,27 @@
 """The derivative of every NumPy function, one table a family; importing it registers them.
 
-Functions that NumPy lacks stand with their family, and can be had from here.
+Functions that NumPy lacks stand with their family, and can be had from here. The table of
+scipy.special is read when one of its functions is first met.
 """
 
-from tinygrad_bp.rules import constants, differences, refused, shaping  # noqa: F401  (tables alone)
+from tinygrad_bp.registry import tables
+from tinygrad_bp.rules import (  # noqa: F401  (tables alone)
+    applying,
+    choosing,
+    constants,
+    creating,
+    differences,
+    joining,
+    nans,
+    polynomials,
+    quantiles,
+    refused,
+    shaping,
+    signals,
+    sorting,
+    statistics,
+    vectors,
+)
 from tinygrad_bp.rules.activations import (
     erf,
     log1pexp,
@@ -50,7 +68,11 @@ from tinygrad_bp.rules.nonlinear import (
     tanhshrink,
     threshold,
 )
-from tinygrad_bp.rules.reductions import products_of_others
+from tinygrad_bp.rules.padding import overlap_add
+from tinygrad_bp.rules.products import products_of_others
+from tinygrad_bp.rules.running import recurrence
+
+tables["scipy.special"] = "tinygrad_bp.rules.special"
 
 __all__ = [
     "affine",
@@ -76,10 +98,12 @@ __all__ = [
     "mish",
     "one_hot",
     "only_where",
+    "overlap_add",
     "product",
     "products_of_others",
     "quick_gelu",
     "quotient",
+    "recurrence",
     "relu",
     "relu6",
     "scatter_add",

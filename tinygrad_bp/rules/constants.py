@@ -43,7 +43,7 @@ def _of_histogram(given: Mapping[str, Any]) -> list[Any]:
     return [*stated, *(() if fixed else data)]
 
 
-constant(np.histogram, np.histogram2d, np.histogramdd, np.histogram_bin_edges, smooth=_of_histogram)
+constant(np.histogram2d, np.histogramdd, np.histogram_bin_edges, smooth=_of_histogram)
 if np.around is not np.round:
     constant(np.around)
 if (fix := vars(np).get("fix")) is not None:  # deprecated since NumPy 2.5, in favour of trunc

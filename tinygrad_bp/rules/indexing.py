@@ -61,7 +61,7 @@ def scatter_add(g: Array, index: Any, shape: tuple[int, ...]) -> Array:
     array([3., 0., 4.])
     """
     out = np.zeros(shape, g.dtype)
-    if not _may_repeat(index):
+    if not _may_repeat(index, shape):
         out[index] = g
     elif np.size(g) < _FEW or (places := _places(index, shape)) is None:
         np.add.at(out, index, g)
@@ -99,19 +99,33 @@ def _places(index: Any, shape: tuple[int, ...]) -> Any:
     return starts.reshape(*starts.shape, *(1,) * len(rest)) * steps.size + steps
 
 
-def _may_repeat(index: Any) -> bool:
+def _may_repeat(index: Any, shape: tuple[int, ...]) -> bool:
     """Return whether an index can name an entry twice; if not, assignment is far faster.
 
-    >>> _may_repeat((0, slice(2))), _may_repeat(np.array([True, False])), _may_repeat([0, 0])
-    (False, False, True)
+    Of a vector's entries it is not, so nothing is looked for there.
+
+    >>> [_may_repeat(i, (3, 3)) for i in (0, slice(2), [0, 0], [0, 2], [2, -1])]
+    [False, False, True, False, True]
     """
     parts = index if isinstance(index, tuple) else (index,)
-    return not all(
+    lists = [i for i, part in enumerate(parts) if not _names_once(part)]
+    if len(lists) != 1 or len(shape) == 1:
+        return len(lists) > 0
+    (i,) = lists
+    positions = np.asarray(parts[i])
+    plain = all(type(part) in (int, slice) for part in parts[:i])  # then i is its axis
+    if not plain or positions.dtype.kind not in "iu" or 8 * positions.size < shape[i]:
+        return True
+    counts = np.bincount(np.ravel(positions) % shape[i]) if positions.size else positions
+    return bool(np.max(counts, initial=0) > 1)
+
+
+def _names_once(part: Any) -> bool:
+    return (
         part is None
         or part is ...
         or isinstance(part, bool | int | np.integer | slice)
         or (isinstance(part, np.ndarray) and (part.dtype.kind == "b" or part.ndim == 0))
-        for part in parts
     )
 
 
@@ -155,8 +169,8 @@ def _diagonal(a: Array, *, offset: int, axis1: int, axis2: int) -> Array:
     return getitem(moved, (..., length + start_row, length + start_column))
 
 
-def _trace(a: Array, *, offset: int, axis1: int, axis2: int) -> Array:
-    return np.sum(np.diagonal(a, offset, axis1, axis2), axis=-1)
+def _trace(a: Array, *, offset: int, axis1: int, axis2: int, dtype: Any) -> Array:
+    return np.sum(np.diagonal(a, offset, axis1, axis2), axis=-1, dtype=dtype)
 
 
 composite(np.take, _take)
@@ -164,4 +178,4 @@ composite(np.take_along_axis, _take_along_axis)
 composite(np.diagonal, _diagonal)
 composite(np.trace, _trace)
 composite(np.linalg.diagonal, lambda x, *, offset: np.diagonal(x, offset, -2, -1))
-composite(np.linalg.trace, lambda x, *, offset: np.trace(x, offset, -2, -1))
+composite(np.linalg.trace, lambda x, *, offset, dtype: np.trace(x, offset, -2, -1, dtype))

@@ -1,4 +1,4 @@
-"""Functions that combine the elements along axes: sums, means, extremes, products, norms."""
+"""Functions that combine the elements along axes: sums, means, extremes, lengths."""
 
 from __future__ import annotations
 
@@ -14,52 +14,93 @@ from tinygrad_bp.registry import (
     general,
     kink,
     linear,
-    primitive,
     remedy,
     rule,
     why,
 )
 from tinygrad_bp.rules.elementwise import cast, only_where, quotient
 
-__all__ = ["products_of_others"]
+__all__ = [
+    "Axis",
+    "axes_of",
+    "converted",
+    "count",
+    "count_kept",
+    "demand",
+    "initially",
+    "kept",
+    "mean_kept",
+    "spread",
+    "sum_kept",
+]
 
 Axis: TypeAlias = int | tuple[int, ...] | None
+"""Which axes a reduction removes; None stands for all."""
 
 
-def _axes(x: Array, axis: Axis) -> tuple[int, ...]:
-    """The axes that a reduction removes, counted from 0."""
+def axes_of(x: Array, axis: Axis) -> tuple[int, ...]:
+    """Return the axes that a reduction removes, counted from 0."""
     return tuple(range(x.ndim)) if axis is None else normalize_axis_tuple(axis, x.ndim)
 
 
-def _count(x: Array, axis: Axis) -> int:
-    """How many elements go into one result."""
-    return math.prod(x.shape[a] for a in _axes(x, axis))
+def count(x: Array, axis: Axis) -> int:
+    """Return how many elements go into one result."""
+    return math.prod(x.shape[a] for a in axes_of(x, axis))
 
 
-def _spread(g: Array, x: Array, axis: Axis, keepdims: bool) -> Array:
-    """Give a reduced array back the axes it lost, each with length 1."""
-    return g if keepdims or axis is None else np.expand_dims(g, _axes(x, axis))
+def spread(g: Array, x: Array, axis: Axis, keepdims: bool) -> Array:
+    """Return a reduced array with the axes that it lost, each with length 1."""
+    return g if keepdims or axis is None else np.expand_dims(g, axes_of(x, axis))
 
 
 def _share(x: Array, y: Array, axis: Axis, keepdims: bool) -> Array:
-    """How much of an extreme value each element has a share in: ties share evenly."""
-    winners = only_where(np.ones_like(x), x == _spread(y, x, axis, keepdims))
+    """How much of an extreme value each element has a share in: ties share evenly.
+
+    An extreme that is nan has no winner: its shares are 0 / 0, and so is the gradient nan.
+    """
+    winners = only_where(np.ones_like(x), x == spread(y, x, axis, keepdims))
     return winners / np.sum(winners, axis=axis, keepdims=True)
 
 
 linear(
     np.sum,
-    lambda g, y, x, *, axis, keepdims: np.broadcast_to(_spread(g, x, axis, keepdims), x.shape),
+    lambda g, y, x, *, axis, keepdims: np.broadcast_to(spread(g, x, axis, keepdims), x.shape),
 )
 
 
-def _kept(a: Array, where: Array | bool, instead: float, dtype: Any = None) -> Array:
-    """The elements that count, in the dtype asked for; `instead` stands in the other places."""
-    chosen = a if where is True else np.where(where, a, instead)
-    return chosen if dtype is None else cast(chosen, dtype)
+def demand(holds: Any, error: Exception) -> None:
+    """Raise an error, as NumPy would, unless something holds for all elements."""
+    if not np.all(holds):
+        raise error
 
 
-def _sum(
+def converted(a: Array, dtype: Any) -> Array:
+    """Return the elements in another dtype, if one is asked for."""
+    return a if dtype is None else cast(a, dtype)
+
+
+def initially(initial: Array, result: Array) -> Array:
+    """Return an initial value in the dtype of the result, which it does not change."""
+    value = initial if np.ndim(initial) == 0 else np.reshape(initial, ())
+    same = getattr(value, "dtype", result.dtype) == result.dtype
+    return value if same else cast(np.broadcast_to(value, ()), result.dtype)
+
+
+def kept(a: Array, where: Array | bool, instead: float, dtype: Any = None) -> Array:
+    """Return the elements that count, in the dtype asked for, and `instead` in the other places."""
+    a = converted(a, dtype)
+    return a if where is True else np.where(np.broadcast_to(where, np.shape(a)), a, instead)
+
+
+def count_kept(x: Array, axis: Axis, keepdims: bool, where: Array | bool) -> Array:
+    """Return how many elements count for each result; one number if all of them do."""
+    if where is True:
+        return count(x, axis)
+    real = np.zeros((), x.dtype).real.dtype
+    return np.sum(np.broadcast_to(where, x.shape), axis=axis, dtype=real, keepdims=keepdims)
+
+
+def sum_kept(
     a: Array,
     *,
     axis: Axis,
@@ -68,24 +109,39 @@ def _sum(
     initial: Array | None,
     where: Array | bool,
 ) -> Array:
-    total = np.sum(_kept(a, where, 0, dtype), axis=axis, keepdims=keepdims)
-    return total if initial is None else total + initial
+    """Return the sum of the elements that count, on top of an initial value."""
+    total = np.sum(kept(a, where, 0, dtype), axis=axis, keepdims=keepdims)
+    return total if initial is None else total + initially(initial, total)
 
 
-general(np.sum, _sum)
+general(np.sum, sum_kept)
 
 linear(
     np.mean,
     lambda g, y, x, *, axis, keepdims: np.broadcast_to(
-        _spread(g / _count(x, axis), x, axis, keepdims), x.shape
+        spread(g / count(x, axis), x, axis, keepdims), x.shape
     ),
 )
+
+
+def mean_kept(
+    a: Array, *, axis: Axis, dtype: Any, keepdims: bool, where: Array | bool = True
+) -> Array:
+    """Return the mean of the elements that count."""
+    chosen = kept(a, where, 0, dtype)
+    if where is True:
+        return np.mean(chosen, axis=axis, keepdims=keepdims)
+    n = count_kept(chosen, axis, keepdims, where)
+    return np.sum(chosen, axis=axis, keepdims=keepdims) / n
+
+
+general(np.mean, mean_kept)
 
 for _extreme in (np.max, np.min):
     rule(
         _extreme,
         vjp=lambda g, y, x, *, axis, keepdims: (
-            _spread(g, x, axis, keepdims) * _share(x, y, axis, keepdims)
+            spread(g, x, axis, keepdims) * _share(x, y, axis, keepdims)
         ),
         jvp=lambda t, y, x, *, axis, keepdims: np.sum(
             t * _share(x, y, axis, keepdims), axis=axis, keepdims=keepdims
@@ -93,93 +149,42 @@ for _extreme in (np.max, np.min):
     )
 
 
-@primitive
-def products_of_others(x: Array) -> Array:
-    """Return, for each entry, the product of all others along the last axis; zeros are no trouble.
+def _extreme_kept(extreme: Any, either: Any, instead: float) -> Any:
+    """The extreme of the elements that count; then an initial value competes with it."""
 
-    Pairs are multiplied, the problem of half the size is solved, and each entry takes what its
-    pair lacks times its partner. (Dividing the whole product by each entry fails at zeros.)
+    def kept_extreme(
+        a: Array, *, axis: Axis, keepdims: bool, initial: Array | None, where: Array | bool
+    ) -> Array:
+        if initial is None:
+            if where is not True:
+                raise ValueError("an extreme with where= needs an initial value, as in NumPy")
+            return extreme(a, axis=axis, keepdims=keepdims)
+        if count(a, axis) == 0:
+            nothing = np.sum(a, axis=axis, keepdims=keepdims)
+            return nothing + initially(initial, nothing)
+        found = extreme(kept(a, where, instead), axis=axis, keepdims=keepdims)
+        return either(found, initially(initial, found))
 
-    >>> products_of_others(np.array([2.0, 0.0, 5.0]))
-    array([ 0., 10.,  0.])
-    """
-    return _products_of_others(x)
-
-
-def _products_of_others(x: Array) -> Array:
-    n = x.shape[-1]
-    if n <= 1:
-        return np.ones_like(x)
-    if n % 2:
-        padding = np.ones_like(x[..., :1])
-        return _products_of_others(np.concatenate([x, padding], axis=-1))[..., :n]
-    first, second = x[..., 0::2], x[..., 1::2]
-    lacking = _products_of_others(first * second)
-    pairs = np.stack([lacking * second, lacking * first], axis=-1)
-    return np.reshape(pairs, x.shape)
+    return kept_extreme
 
 
-composite(products_of_others, _products_of_others)
+general(np.max, _extreme_kept(np.max, np.maximum, -math.inf))
+general(np.min, _extreme_kept(np.min, np.minimum, math.inf))
+composite(np.amax, _extreme_kept(np.max, np.maximum, -math.inf))
+composite(np.amin, _extreme_kept(np.min, np.minimum, math.inf))
 
-
-def _others(x: Array, axis: Axis) -> Array:
-    """For each element, the product of all others that are multiplied with it."""
-    axes = _axes(x, axis)
-    last = tuple(range(x.ndim - len(axes), x.ndim))
-    moved = np.moveaxis(x, axes, last)
-    kept = moved.shape[: x.ndim - len(axes)]
-    flat = np.reshape(moved, (*kept, _count(x, axis)))
-    return np.moveaxis(np.reshape(products_of_others(flat), moved.shape), last, axes)
-
-
-rule(
-    np.prod,
-    vjp=lambda g, y, x, *, axis, keepdims: _spread(g, x, axis, keepdims) * _others(x, axis),
-    jvp=lambda t, y, x, *, axis, keepdims: np.sum(
-        t * _others(x, axis), axis=axis, keepdims=keepdims
-    ),
-)
 
 # The Euclidean length has no direction at 0; its gradient there is 0 (`quotient`).
 for _length in (np.linalg.norm, np.linalg.vector_norm):
     rule(
         _length,
         vjp=lambda g, y, x, *, axis, keepdims: quotient(
-            _spread(g, x, axis, keepdims) * x, _spread(y, x, axis, keepdims)
+            spread(g, x, axis, keepdims) * x, spread(y, x, axis, keepdims)
         ),
         jvp=lambda t, y, x, *, axis, keepdims: quotient(
             np.sum(t * x, axis=axis, keepdims=keepdims), y
         ),
     )
-
-
-def _freedom(x: Array, axis: Axis, ddof: float, correction: float | None) -> float:
-    """What squared deviations are divided by; NumPy lets it go down to 0, and no further."""
-    return max(_count(x, axis) - (ddof if correction is None else correction), 0)
-
-
-def _var(x: Array, *, axis: Axis, ddof: float, keepdims: bool, correction: float | None) -> Array:
-    deviation = x - np.mean(x, axis=axis, keepdims=True)
-    squares = np.sum(np.square(deviation), axis=axis, keepdims=keepdims)
-    return squares / _freedom(x, axis, ddof, correction)
-
-
-def _std(x: Array, *, axis: Axis, ddof: float, keepdims: bool, correction: float | None) -> Array:
-    """The length of the deviations, scaled: constant data get gradient 0 rather than 0 * inf."""
-    deviation = x - np.mean(x, axis=axis, keepdims=True)
-    length = np.linalg.vector_norm(deviation, axis=axis, keepdims=keepdims)  # type: ignore[arg-type]
-    return length / math.sqrt(_freedom(x, axis, ddof, correction))
-
-
-composite(np.var, _var)
-composite(np.std, _std)
-
-linear(
-    np.cumsum,
-    lambda g, y, x, *, axis: np.reshape(
-        np.flip(np.cumsum(np.flip(g, axis), axis=axis), axis), x.shape
-    ),
-)
 
 
 def _ptp(a: Array, *, axis: Axis, keepdims: bool) -> Array:
@@ -188,8 +193,6 @@ def _ptp(a: Array, *, axis: Axis, keepdims: bool) -> Array:
 
 
 composite(np.ptp, _ptp)
-composite(np.amax, lambda a, *, axis, keepdims: np.max(a, axis=axis, keepdims=keepdims))
-composite(np.amin, lambda a, *, axis, keepdims: np.min(a, axis=axis, keepdims=keepdims))
 
 # --- why, kinks, remedies -------------------------------------------------------------------
 
@@ -199,10 +202,8 @@ why("A sum changes by as much as any of its elements, so each receives the same 
 why("A mean changes by 1/n of what an element does, so each receives 1/n of the gradient.", np.mean)
 why("Only the largest element moves the maximum; ties share evenly.", np.max)
 why("Only the smallest element moves the minimum; ties share evenly.", np.min)
-why("The slope of a product in each factor is the product of all the others.", np.prod)
 why("A length changes by the part of a move that points along the vector.",
     np.linalg.norm, np.linalg.vector_norm)
-why("An element takes part in every later sum, so it receives all of their gradients.", np.cumsum)
 
 
 def _tied(x: Array, *, axis: Axis, keepdims: bool, extreme: Array) -> Array:
@@ -216,4 +217,4 @@ for _extreme in (np.max, np.min):
 kink("the origin, where a length has no slope", lambda x, *, axis, keepdims: np.all(
     x == 0, axis=axis, keepdims=keepdims), np.linalg.norm, np.linalg.vector_norm)
 
-remedy("scale the inputs down, or lower the learning rate", np.sum, np.mean, np.prod)
+remedy("scale the inputs down, or lower the learning rate", np.sum, np.mean)

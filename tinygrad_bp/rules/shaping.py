@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from tinygrad_bp.registry import Array, composite, elementwise, linear, why
-from tinygrad_bp.rules.elementwise import cast
-from tinygrad_bp.rules.indexing import getitem
+from tinygrad_bp.errors import NotDifferentiableError
+from tinygrad_bp.registry import Array, composite, elementwise, general, linear, why
+
+__all__ = ["at_least"]
 
 
 def _inverse(axes: Sequence[int] | None, ndim: int) -> tuple[int, ...] | None:
@@ -31,8 +31,9 @@ linear(np.moveaxis,     lambda g, y, x, *, source, destination: (
                             np.moveaxis(g, destination, source)))
 linear(np.flip,         lambda g, y, x, *, axis: np.flip(g, axis))
 linear(np.roll,         lambda g, y, x, *, shift, axis: np.roll(g, np.negative(shift), axis))
-linear(np.tril,         lambda g, y, x, *, k: np.tril(g, k))
-linear(np.triu,         lambda g, y, x, *, k: np.triu(g, k))
+# A vector is taken for the rows of a square matrix, which broadcasting makes of it.
+elementwise(np.tril,    lambda g, y, x, *, k: np.tril(g, k))
+elementwise(np.triu,    lambda g, y, x, *, k: np.triu(g, k))
 # Each element is repeated as broadcasting would; the engine sums the copies.
 elementwise(np.broadcast_to, lambda g, y, x, *, shape: g)
 # fmt: on
@@ -47,137 +48,74 @@ def _squeeze(a: Array, *, axis: int | tuple[int, ...] | None) -> Array:
 composite(np.squeeze, _squeeze)
 
 
-# --- joining --------------------------------------------------------------------------------
+# --- in the order of the columns ------------------------------------------------------------
 
 
-def _pieces(g: Array, y: Array, *arrays: Array, axis: int | None) -> list[Array]:
-    """Cut the joined gradient at the places where the arrays met; all of them in one go."""
-    if axis is None:
-        sizes = [math.prod(np.shape(a)) for a in arrays]
-        return [np.reshape(p, np.shape(a)) for p, a in zip(_cut(g, sizes, 0), arrays, strict=True)]
-    return _cut(g, [a.shape[axis] for a in arrays], axis % y.ndim)
+def _reshape(a: Array, *, shape: Any, order: str, copy: bool | None = None) -> Array:
+    """In Fortran's order the first axis runs fastest: reshape the transpose, and transpose."""
+    if copy is False:
+        raise NotDifferentiableError("reshape(copy=False) is not followed; leave copy out")
+    if _is_fortran("reshape", order):
+        reverse = tuple(np.atleast_1d(shape).tolist())[::-1]
+        return np.transpose(np.reshape(np.transpose(a), reverse))
+    return np.reshape(a, shape)
 
 
-def _cut(g: Array, sizes: Sequence[int], axis: int) -> list[Array]:
-    before = (slice(None),) * axis
-    ends = list(itertools.accumulate(sizes))
-    return [
-        getitem(g, (*before, slice(end - size, end))) for end, size in zip(ends, sizes, strict=True)
-    ]
+def _ravel(a: Array, *, order: str) -> Array:
+    return np.ravel(np.transpose(a)) if _is_fortran("ravel", order) else np.ravel(a)
 
 
-linear(np.concatenate, _pieces, together=True)
+def _is_fortran(name: str, order: str) -> bool:
+    if order not in ("C", "F"):
+        raise NotDifferentiableError(
+            f"{name}(order={order!r}) goes by how the elements lie in memory, which is no property "
+            "of a tensor; pass 'C' or 'F'"
+        )
+    return order == "F"
 
 
-def _stack(*arrays: Array, axis: int) -> Array:
-    return np.concatenate([np.expand_dims(a, axis) for a in arrays], axis=axis)
+def _copy(a: Array, *, order: str, subok: bool) -> Array:
+    """The order is that of the memory alone, and a tensor is no subclass of ndarray."""
+    return np.copy(a)
 
 
-def _vstack(*tup: Array) -> Array:
-    return np.concatenate([_at_least_2d(a) for a in tup], axis=0)
+general(np.reshape, _reshape)
+general(np.ravel, _ravel)
+general(np.copy, _copy)
 
 
-def _hstack(*tup: Array) -> Array:
-    arrays = [np.reshape(a, (1,)) if np.ndim(a) == 0 else a for a in tup]
-    return np.concatenate(arrays, axis=0 if np.ndim(arrays[0]) == 1 else 1)
+# --- several at once ------------------------------------------------------------------------
 
 
-def _dstack(*tup: Array) -> Array:
-    return np.concatenate([_at_least_3d(a) for a in tup], axis=2)
+def at_least(ndim: int, a: Array) -> Array:
+    """Give an array 1, 2 or 3 axes if it has fewer, where `np.atleast_3d` and the others do."""
+    missing = (*np.shape(a), 1) if np.ndim(a) == 2 else (1, -1, 1) if ndim == 3 else (1, -1)
+    shape = missing if np.ndim(a) else (1,) * ndim
+    return a if np.ndim(a) >= ndim else np.reshape(a, shape)
 
 
-def _column_stack(*tup: Array) -> Array:
-    columns = [np.reshape(a, (-1, 1)) if np.ndim(a) < 2 else a for a in tup]
-    return np.concatenate(columns, axis=1)
-
-
-def _at_least_1d(a: Array) -> Array:
-    return a if np.ndim(a) >= 1 else np.reshape(a, (1,))
-
-
-def _at_least_2d(a: Array) -> Array:
-    return a if np.ndim(a) >= 2 else np.reshape(a, (1, -1))
-
-
-def _at_least_3d(a: Array) -> Array:
-    shapes = {0: (1, 1, 1), 1: (1, -1, 1), 2: (*np.shape(a), 1)}
-    return np.reshape(a, shapes[np.ndim(a)]) if np.ndim(a) < 3 else a
-
-
-def _each(shaped: Callable[[Array], Array]) -> Callable[..., Any]:
+def _each(ndim: int) -> Callable[..., Any]:
     """One array for one, a tuple of them for several."""
 
-    def at_least(*arys: Array) -> Any:
-        found = tuple(map(shaped, arys))
+    def rewritten(*arys: Array) -> Any:
+        found = tuple([at_least(ndim, a) for a in arys])
         return found[0] if len(found) == 1 else found
 
-    return at_least
+    return rewritten
 
 
-composite(np.stack, _stack)
-composite(np.vstack, _vstack)
-composite(np.hstack, _hstack)
-composite(np.dstack, _dstack)
-composite(np.column_stack, _column_stack)
-composite(np.atleast_1d, _each(_at_least_1d))
-composite(np.atleast_2d, _each(_at_least_2d))
-composite(np.atleast_3d, _each(_at_least_3d))
+composite(np.atleast_1d, _each(1))
+composite(np.atleast_2d, _each(2))
+composite(np.atleast_3d, _each(3))
 
 
-def _broadcast_arrays(*args: Array) -> tuple[Array, ...]:
+def _broadcast_arrays(*args: Array, subok: bool) -> tuple[Array, ...]:
+    """A tensor is no subclass of ndarray, so `subok` makes no difference."""
     shape = np.broadcast_shapes(*map(np.shape, args))
     return tuple(np.broadcast_to(a, shape) for a in args)
 
 
 composite(np.broadcast_arrays, _broadcast_arrays)
-
-
-def _full_like(a: Array, fill_value: Array, *, dtype: Any, shape: Any) -> Array:
-    """Shape and dtype are the first array's, unless they are given; the values are the second's."""
-    wanted = a.shape if shape is None else shape
-    kind = np.result_type(a) if dtype is None else np.dtype(dtype)
-    return cast(np.broadcast_to(fill_value, wanted), kind)
-
-
-composite(np.full_like, _full_like)
-
-
-# --- cutting --------------------------------------------------------------------------------
-
-
-def _array_split(ary: Array, *, indices_or_sections: int | Sequence[int], axis: int) -> list[Array]:
-    """Cut at the places NumPy cuts, as slices of the array."""
-    length = ary.shape[axis]
-    if np.ndim(indices_or_sections) == 0:
-        sections = int(indices_or_sections)  # type: ignore[arg-type]
-        if sections < 1:
-            raise ValueError("number sections must be larger than 0.")
-        short, longer = divmod(length, sections)
-        cuts = [i * short + min(i, longer) for i in range(1, sections)]
-    else:
-        cuts = list(indices_or_sections)  # type: ignore[arg-type]
-    before = (slice(None),) * (axis % ary.ndim)
-    return [ary[(*before, slice(a, b))] for a, b in zip([0, *cuts], [*cuts, length], strict=True)]
-
-
-def _split(ary: Array, *, indices_or_sections: int | Sequence[int], axis: int) -> list[Array]:
-    if np.ndim(indices_or_sections) == 0 and ary.shape[axis] % int(indices_or_sections):  # type: ignore[arg-type]
-        raise ValueError("array split does not result in an equal division")
-    return _array_split(ary, indices_or_sections=indices_or_sections, axis=axis)
-
-
-def _hsplit(ary: Array, *, indices_or_sections: int | Sequence[int]) -> list[Array]:
-    return _split(ary, indices_or_sections=indices_or_sections, axis=0 if ary.ndim == 1 else 1)
-
-
-def _vsplit(ary: Array, *, indices_or_sections: int | Sequence[int]) -> list[Array]:
-    return _split(ary, indices_or_sections=indices_or_sections, axis=0)
-
-
-composite(np.array_split, _array_split)
-composite(np.split, _split)
-composite(np.hsplit, _hsplit)
-composite(np.vsplit, _vsplit)
 
 
 # --- repeating and turning ------------------------------------------------------------------
@@ -197,14 +135,17 @@ def _tile(A: Array, *, reps: int | tuple[int, ...]) -> Array:
 
 def _rollaxis(a: Array, *, axis: int, start: int) -> Array:
     """The axis goes before the one that `start` counts, which moves up if the axis was below it."""
-    axis = axis % a.ndim
+    axis = normalize_axis_index(axis, a.ndim)
     before = start + a.ndim if start < 0 else start
+    if not 0 <= before <= a.ndim:
+        raise np.exceptions.AxisError(f"start arg requires {-a.ndim} <= start <= {a.ndim}")
     return np.moveaxis(a, axis, before - (axis < before))
 
 
 def _rot90(m: Array, *, k: int, axes: tuple[int, int]) -> Array:
+    first, second = normalize_axis_tuple(axes, m.ndim)  # refuses one axis twice
     for _ in range(k % 4):
-        m = np.flip(np.swapaxes(m, *axes), axes[0])
+        m = np.flip(np.swapaxes(m, first, second), first)
     return m
 
 
@@ -213,12 +154,6 @@ composite(np.rollaxis, _rollaxis)
 composite(np.rot90, _rot90)
 composite(np.fliplr, lambda m: np.flip(m, 1))
 composite(np.flipud, lambda m: np.flip(m, 0))
-if hasattr(np, "unstack"):
-    composite(np.unstack, lambda x, *, axis: tuple(
-        np.moveaxis(x, axis, 0)[i] for i in range(x.shape[axis])
-    ))  # fmt: skip
-
-
 # --- why ------------------------------------------------------------------------------------
 
 # fmt: off
@@ -228,4 +163,3 @@ why("Elements are put back where they came from.",
 why("Axes are put back where they came from.", np.transpose, np.swapaxes, np.moveaxis)
 why("What was kept passes its gradient on; what was set to 0 receives none.", np.tril, np.triu)
 why("What was copied to many places receives the sum of their gradients.", np.broadcast_to)
-why("Each part receives its own piece of the gradient.", np.concatenate)

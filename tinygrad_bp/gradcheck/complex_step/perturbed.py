@@ -8,14 +8,14 @@ from typing import Any, Never
 import numpy as np
 
 from tinygrad_bp import rules as own
-from tinygrad_bp.calls import ORDINARY, name_of
+from tinygrad_bp.calls import ORDINARY, admit, name_of
 from tinygrad_bp.containers import leaves
 from tinygrad_bp.duck import NO_OPTIONS, DuckArray, defers
 from tinygrad_bp.errors import NotDifferentiableError
 from tinygrad_bp.gradcheck.complex_step.domains import DOMAINS
 from tinygrad_bp.gradcheck.complex_step.run import STEP, Run
 from tinygrad_bp.gradcheck.complex_step.ties import TIES, is_true, step
-from tinygrad_bp.registry import implementation_of, rules
+from tinygrad_bp.registry import implementation_of, rule_of, rules
 
 __all__ = ["Perturbed", "unmoved"]
 
@@ -139,7 +139,7 @@ def _shaken(run: Run, value: Complex, inputs: Sequence[Any]) -> Complex:
 
 def _rewritten(function: Function, arrays: Sequence[Any], options: Mapping[str, Any]) -> Any:
     """Call what is flat on plain numbers, and what is made of other functions as those."""
-    rule = rules.get(function)
+    rule = rule_of(function)
     if rule is not None and rule.kind == "constant":
         return function(*_real(arrays), **_real(options))
     body = implementation_of(function)
@@ -147,7 +147,13 @@ def _rewritten(function: Function, arrays: Sequence[Any], options: Mapping[str, 
         body = rule.rewritten
     if body is None:
         raise NotDifferentiableError(f"{name_of(function)} is not followed by complex step")
-    return body(*arrays, **options)
+    return body(*[_operand(a) for a in arrays], **options)
+
+
+def _operand(value: Any) -> Any:
+    """A list of numbers as an array, unless there are perturbed arrays among them."""
+    moving = isinstance(value, Perturbed) or any(isinstance(a, Perturbed) for a in leaves(value))
+    return value if moving else admit(value)
 
 
 def unmoved(run: Run, value: Any) -> Perturbed:
@@ -190,11 +196,14 @@ _ANALYTIC: set[Function] = {
     np.add, np.subtract, np.multiply, np.divide, np.negative, np.positive, np.reciprocal,
     np.square, np.exp, np.exp2, np.expm1, np.sin, np.cos, np.tan, np.arctan, np.sinh, np.cosh,
     np.tanh, np.arcsinh, np.sinc, np.matmul, np.einsum, np.sum, np.mean, np.prod, np.cumsum,
+    np.cumprod,
     np.reshape, np.ravel, np.expand_dims, np.squeeze, np.transpose, np.swapaxes, np.moveaxis,
-    np.flip, np.roll, np.tril, np.triu, np.broadcast_to, np.concatenate, np.stack, np.copy,
-    np.take, np.take_along_axis, np.vstack, np.hstack, np.column_stack, np.diagonal,
-    np.trace, np.diff, np.outer, np.tensordot, np.dot, np.inner, np.kron,
-    own.getitem, own.scatter_add,
+    np.flip, np.roll, np.tril, np.triu, np.broadcast_to, np.concatenate, np.copy,
+    np.take, np.take_along_axis, np.compress, np.extract, np.delete, np.repeat, np.append,
+    np.column_stack, np.diagonal,
+    np.convolve, np.outer, np.tensordot, np.dot, np.inner, np.kron,
+    np.pad, np.lib.stride_tricks.sliding_window_view,
+    own.getitem, own.overlap_add, own.scatter_add, own.recurrence,
 }  # fmt: skip
 
 _OWN: dict[Function, Function] = {
@@ -206,5 +215,4 @@ _OWN: dict[Function, Function] = {
     np.real: lambda run, x: x,
     np.imag: lambda run, x: np.zeros(np.shape(x)),
     np.conjugate: lambda run, x: x,
-    np.repeat: lambda run, x, *args, **options: np.repeat(x, *args, **options),
 }

@@ -93,11 +93,13 @@ def _argextreme(pick: int) -> Function:
     return find
 
 
-def _sort(run: Run, a: Any, axis: int = -1) -> Any:
+def _sort(run: Run, a: Any, axis: int | None = -1, **_: Any) -> Any:
     return np.take_along_axis(a, _argsort(run, a, axis), axis=axis)
 
 
-def _argsort(run: Run, a: Any, axis: int = -1) -> Any:
+def _argsort(run: Run, a: Any, axis: int | None = -1, **_: Any) -> Any:
+    if axis is None:
+        return _argsort(run, np.ravel(a))
     ordered = np.sort(a.real, axis=axis)
     run.count(np.diff(ordered, axis=axis) == 0)
     return np.lexsort((run.side * a.imag, a.real), axis=axis)
@@ -141,6 +143,7 @@ TIES: dict[Function, Function] = {
     np.min: _extreme_along(-1),
     np.sort: _sort,
     np.argsort: _argsort,
+    np.argpartition: lambda run, a, kth, axis=-1: _argsort(run, a, axis),
     np.argmax: _argextreme(1),
     np.argmin: _argextreme(-1),
     np.floor: step(np.floor),

@@ -19,6 +19,7 @@ EXCUSES: Mapping[str, str] = {
     "zero": "the argument receives zeros, whatever arrives",
     "unread": "the rule does not read it: with NaN in its place it gives the same bits",
     "shape": "nothing to sum: what the rule gives has the argument's shape already",
+    "vector": "nothing to transpose: what the rule gives has one axis",
     "same": "the partials are one and the same",
     "float64": "the function itself gives float64 for float32",
     "decides": "the rule only asks which is larger, or for a sign: both stay as they are",
@@ -30,7 +31,10 @@ ARGUED = ("decides", "quotient")
 """Those that calling the rule cannot find."""
 
 # That a rule only lets a value decide cannot be seen from outside: these two are argued by name.
-_DECIDE = {np.maximum, np.minimum, np.absolute, np.fabs, np.heaviside, np.copysign, own.relu}
+_DECIDE = {
+    np.maximum, np.minimum, np.absolute, np.fabs, np.heaviside, np.copysign, np.sort, np.partition,
+    own.relu,
+}  # fmt: skip
 _QUOTIENT = {np.remainder, np.fmod}
 
 
@@ -50,6 +54,8 @@ def _reasons(function: Function, fault: str) -> Iterator[tuple[str, Callable[[Fa
     elif fault == "stale output":
         yield "unread", lambda use: _same(use, y=_poisoned(use.y))
         yield "decides", lambda _: function in _DECIDE
+    elif fault == "missing transpose":
+        yield "vector", lambda use: np.ndim(use.right()) <= 1
     elif fault == "missing sum over a broadcast axis":
         yield "shape", lambda use: np.shape(use.right()) == np.shape(use.x)
     elif fault == "arguments swapped":
