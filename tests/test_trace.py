@@ -23,6 +23,7 @@ from tinygrad_bp.explain.record import RecordedStep
 from tinygrad_bp.explain.source import locate
 from tinygrad_bp.explain.trace import Trace, trace
 from tinygrad_bp.gradcheck.strategies import Program, programs
+from tinygrad_bp.rules.special import special
 
 
 def graph_of(program: Program) -> tuple[Tensor, list[Tensor]]:
@@ -94,7 +95,7 @@ def test_explaining_changes_no_bit(program: Program) -> None:
 def namespace_of(step: RecordedStep, traced: Trace) -> dict[str, Any]:
     """What the names in a formula stand for: NumPy's functions, ours, and the values shown."""
     names: dict[str, Any] = {**vars(np), **{n: getattr(own, n) for n in own.__all__}}
-    names["linalg"] = np.linalg
+    names["special"] = special
     for node in traced.nodes:
         owner: Any = names
         *folders, last = node.name.split(".")

@@ -62,7 +62,8 @@ def test_rows_are_in_the_order_of_computing() -> None:
 
 def run(rows: Any) -> dict[str, Any]:
     """Run the lines of a table as the program that they are."""
-    names: dict[str, Any] = {"__builtins__": {}, **vars(np), **vars(own)}
+    ours = {name: getattr(own, name) for name in own.__all__}
+    names: dict[str, Any] = {"__builtins__": {}, **vars(np), **ours}
     for row in rows:
         value = array_of_view(row.value)
         if row.formula is not None:

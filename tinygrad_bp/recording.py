@@ -62,7 +62,7 @@ def record(
     y = rule.forward(*arrays, **options) if options else rule.forward(*arrays)
     if tracked and (now := mode.get()).recording:
         return _remember(rule, args, arrays, options, tracked, y, now)
-    return wrap(y) if type(y) is not tuple else tuple(map(wrap, y))
+    return wrap(y) if not isinstance(y, tuple) else _named_as(y, [wrap(part) for part in y])
 
 
 def _remember(  # noqa: PLR0917  (called for every op: names would cost)
@@ -95,9 +95,10 @@ def _remember(  # noqa: PLR0917  (called for every op: names would cost)
         frame = _leave_package(frame)
     op._frame = None if frame is None else (frame.f_code, frame.f_lasti)
     result: Any
-    if type(y) is tuple:
+    if isinstance(y, tuple):
+        named = y
         op.y = y = tuple([_finished(part, arrays) for part in y])
-        result = tuple([_output(op, i, part) for i, part in enumerate(y)])
+        result = _named_as(named, [_output(op, i, part) for i, part in enumerate(y)])
     else:
         y = _finished(y, arrays)
         if y.dtype.kind not in "fc":
@@ -127,6 +128,11 @@ def _finished(y: Array, arrays: Sequence[Any]) -> Array:
                 y = y.view()
         y.setflags(write=False)
     return y
+
+
+def _named_as(given: tuple[Any, ...], parts: list[Any]) -> tuple[Any, ...]:
+    """The parts as a tuple of the type that NumPy gave, such as linalg.qr's (Q, R)."""
+    return tuple(parts) if type(given) is tuple else type(given)(*parts)
 
 
 def _output(op: Op, i: int, y: Array) -> Tensor:
@@ -235,8 +241,9 @@ def _call_untracked(
     rule = rule_of(function)
     if rule is not None and rule.kind == "constant":
         return result
-    if type(result) in (list, tuple):
-        return type(result)(wrap(r) if isinstance(r, np.ndarray) else r for r in result)
+    if isinstance(result, list | tuple):
+        parts = [wrap(r) if isinstance(r, np.ndarray) else r for r in result]
+        return parts if isinstance(result, list) else _named_as(result, parts)
     return wrap(result) if isinstance(result, np.ndarray | np.generic) else result
 
 

@@ -292,8 +292,8 @@ def bilinear(function: Function, *partials: Any, arrays: Sequence[str] | None = 
 def rule(
     function: Function,
     *,
-    vjp: Function | Sequence[Function | None],
-    jvp: Function | Sequence[Function | None],
+    vjp: Function | Sequence[Partial],
+    jvp: Function | Sequence[Partial],
     broadcasts: bool = False,
     together: bool = False,
     flat: Sequence[int] = (),

@@ -9,10 +9,12 @@ from specs.calls import Array, Call, Draw, Spec, differences
 from specs.choosing import CHOOSING
 from specs.creating import CREATING
 from specs.elementwise import ELEMENTWISE
+from specs.fourier import FOURIER
 from specs.indexing import INDEXING
 from specs.joining import JOINING
 from specs.learning import LEARNING
 from specs.linalg import LINALG
+from specs.matrices import MATRICES
 from specs.padding import PADDING
 from specs.polynomials import POLYNOMIALS
 from specs.reductions import REDUCTIONS
@@ -23,7 +25,7 @@ __all__ = ["CALLS", "SPECS", "Array", "Call", "Draw", "Spec", "differences"]
 
 FAMILIES = (
     ELEMENTWISE, REDUCTIONS, CALCULUS, SHAPING, JOINING, INDEXING, CHOOSING, PADDING, CREATING,
-    LINALG, POLYNOMIALS, LEARNING, SPECIAL,
+    LINALG, MATRICES, FOURIER, POLYNOMIALS, LEARNING, SPECIAL,
 )  # fmt: skip
 SPECS = [spec for family in FAMILIES for spec in family if spec.calls]
 CALLS = [call for spec in SPECS for call in spec.calls]

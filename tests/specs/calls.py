@@ -154,6 +154,7 @@ class Call:
     options: dict[str, Any]
     reference: Callable[..., Any]  # says in NumPy what the function should compute
     flat: tuple[int, ...] = ()  # outputs that take no gradient
+    completed: Callable[..., Any] | None = None  # gives the arguments that follow from the others
 
     def __str__(self) -> str:
         written = [*map(_text, self.args), *(f"{k}={_text(v)}" for k, v in self.options.items())]
@@ -186,7 +187,8 @@ class Call:
 
     def filled(self, views: Sequence[Array]) -> tuple[Any, ...]:
         """All arguments, with arrays or tensors in the places of the drawn ones."""
-        return _fill(self.args, iter(views))
+        args = _fill(self.args, iter(views))
+        return args if self.completed is None else (*args, *self.completed(*args, **self.options))
 
     def __call__(self, views: Sequence[Array]) -> list[Array]:
         """Call the function; what it returns, as a list, without outputs that are flat."""
@@ -209,10 +211,12 @@ class Spec:
         *calls: tuple[tuple[Any, ...], dict[str, Any]],
         reference: Callable[..., Any] | None = None,
         flat: tuple[int, ...] = (),
+        completed: Callable[..., Any] | None = None,
     ) -> None:
         self.function = function
         self.calls = [
-            Call(function, args, opts, reference or function, flat) for args, opts in calls
+            Call(function, args, opts, reference or function, flat, completed)
+            for args, opts in calls
         ]
 
 

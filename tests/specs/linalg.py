@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from specs.calls import Newer, Spec, call, strided, transposed, x
+from specs.calls import Newer, Spec, call, strided, transposed, x, z
+
+ORDERS = (True, "optimal", ["einsum_path", (1, 2), (0, 1)])
 
 # fmt: off
 
 LINALG = [
     Spec(
         np.matmul,
+        call(x(2, 3, values=z), x(3)), call(x(3, values=z), x(3, 2, values=z)),
         call(x(3), x(3)), call(x(2, 3), x(3)), call(x(3), x(3, 2)), call(x(2, 3), x(3, 2)),
         call(x(4, 2, 3), x(3, 2)), call(x(2, 3), x(4, 3, 2)), call(x(2, 1, 2, 3), x(4, 3, 2)),
         call(x(3), x(4, 3, 2)), call(x(4, 2, 3), x(3)), call(x(0, 3), x(3, 2)),
@@ -33,6 +36,9 @@ LINALG = [
         call("ij,ij->ij", x(1, 3), x(2, 3)), call("ij,ij->i", x(2, 1), x(2, 3)),
         call("i,i->", x(1), x(3)), call("i,i->", x(0), x(0)), call("i,i", x(3), np.arange(3.0)),
         call("ij,ij->ij", transposed(2, 3), x(2, 3)),
+        *(call("ij,jk,kl->il", x(2, 3), x(3, 4), x(4, 2), optimize=how) for how in ORDERS),
+        call(x(2, 3), [0, 1], x(3, 2), [1, 2], [0, 2], optimize=True),
+        call("ij,jk->k", x(2, 3), x(3, 2, values=z)),
     ),
     Spec(
         np.dot,
@@ -46,7 +52,8 @@ LINALG = [
         call([1.0, 2.0], x(2)),
     ),
     Spec(np.outer, call(x(2), x(3)), call(x(2, 2), x(3)), call(x(), x(2)), call([1.0, 2.0], x(2))),
-    Spec(np.vdot, call(x(3), x(3)), call(x(2, 3), x(2, 3)), call(x(), x())),
+    Spec(np.vdot, call(x(2, values=z), x(2, values=z)), call(x(2, values=z), x(2)),
+         call(x(3), x(3)), call(x(2, 3), x(2, 3)), call(x(), x())),
     Spec(
         np.tensordot,
         call(x(2, 3), x(3, 2), 1), call(x(2, 3), x(2, 3)), call(x(2), x(3), axes=0),
@@ -61,11 +68,13 @@ LINALG = [
     Spec(np.linalg.matmul, call(x(2, 3), x(3, 2)), call(x(2, 2, 3), x(3))),
     Spec(np.linalg.outer, call(x(2), x(3))),
     Spec(np.linalg.tensordot, call(x(2, 3), x(3, 2), axes=1), call(x(2, 3), x(2, 3))),
-    Spec(np.vecdot, call(x(3), x(3)), call(x(2, 3), x(3)), call(x(2, 1, 3), x(2, 3))),
+    Spec(np.vecdot, call(x(2, 3, values=z), x(3, values=z)),
+         call(x(3), x(3)), call(x(2, 3), x(3)), call(x(2, 1, 3), x(2, 3))),
     Spec(
-        np.linalg.vecdot,
+        np.linalg.vecdot, call(x(2, 3, values=z), x(2, 3), axis=0),
         call(x(3), x(3)), call(x(2, 3), x(2, 3), axis=0), call(x(2, 3), x(3)),
     ),
     Newer("matvec", call(x(2, 3), x(3)), call(x(2, 2, 3), x(2, 3)), call(x(1, 2), [1.0, 2.0])),
-    Newer("vecmat", call(x(3), x(3, 2)), call(x(2, 3), x(2, 3, 2)), call([1.0, 2.0], x(2, 1))),
+    Newer("vecmat", call(x(2, values=z), x(2, 3)),
+          call(x(3), x(3, 2)), call(x(2, 3), x(2, 3, 2)), call([1.0, 2.0], x(2, 1))),
 ]

@@ -100,8 +100,6 @@ REDUCTIONS = [
         axes=(None, -1, (0, 2), (-1, 1, 0)),
         single=False,
     ),
-    reduction(np.linalg.norm, nonzero, axes=(None, 0, -1, (0, 2), (1,)), empty=True),
-    reduction(np.linalg.vector_norm, nonzero, empty=True),
     # Running totals.
     Spec(
         np.cumsum,

@@ -11,8 +11,10 @@ from tinygrad_bp.rules import (  # noqa: F401  (tables alone)
     constants,
     creating,
     differences,
+    fourier,
     joining,
     nans,
+    norms,
     polynomials,
     quantiles,
     refused,
@@ -31,6 +33,13 @@ from tinygrad_bp.rules.activations import (
     sigmoid,
     softmax,
 )
+from tinygrad_bp.rules.decompositions import singular_system, singular_vectors
+from tinygrad_bp.rules.eigen import (
+    eigensystem,
+    eigenvectors,
+    general_eigensystem,
+    general_eigenvectors,
+)
 from tinygrad_bp.rules.elementwise import (
     cast,
     direction,
@@ -44,6 +53,7 @@ from tinygrad_bp.rules.elementwise import (
 )
 from tinygrad_bp.rules.indexing import getitem, scatter_add
 from tinygrad_bp.rules.integrals import bessel_i, sinc_slope
+from tinygrad_bp.rules.least_squares import least_squares, truncated_pinv
 from tinygrad_bp.rules.linalg import affine
 from tinygrad_bp.rules.losses import one_hot, softmax_cross_entropy, sum_squares
 from tinygrad_bp.rules.nonlinear import (
@@ -71,6 +81,7 @@ from tinygrad_bp.rules.nonlinear import (
 from tinygrad_bp.rules.padding import overlap_add
 from tinygrad_bp.rules.products import products_of_others
 from tinygrad_bp.rules.running import recurrence
+from tinygrad_bp.rules.solving import cofactors
 
 tables["scipy.special"] = "tinygrad_bp.rules.special"
 
@@ -79,10 +90,15 @@ __all__ = [
     "bessel_i",
     "cast",
     "celu",
+    "cofactors",
     "direction",
+    "eigensystem",
+    "eigenvectors",
     "elu",
     "erf",
     "gelu",
+    "general_eigensystem",
+    "general_eigenvectors",
     "getitem",
     "glu",
     "hardshrink",
@@ -91,6 +107,7 @@ __all__ = [
     "hardtanh",
     "identity",
     "leaky_relu",
+    "least_squares",
     "log1pexp",
     "log_softmax",
     "logsigmoid",
@@ -112,6 +129,8 @@ __all__ = [
     "sigmoid",
     "silu",
     "sinc_slope",
+    "singular_system",
+    "singular_vectors",
     "softmax",
     "softmax_cross_entropy",
     "softplus",
@@ -121,5 +140,6 @@ __all__ = [
     "sum_squares",
     "tanhshrink",
     "threshold",
+    "truncated_pinv",
     "unvarying",
 ]

@@ -27,7 +27,7 @@ constant(  # positions and counts
 constant(  # shapes, types and memory
     np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.common_type, np.min_scalar_type,
     np.shares_memory, np.may_share_memory, np.tril_indices_from, np.triu_indices_from,
-    np.diag_indices_from, np.einsum_path,
+    np.diag_indices_from, np.einsum_path, np.linalg.matrix_rank,
 )  # fmt: skip
 constant(  # arrays that take only shape and type from another
     np.zeros_like, np.ones_like, np.empty_like,

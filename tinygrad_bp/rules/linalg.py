@@ -11,13 +11,9 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from tinygrad_bp.registry import Array, Each, bilinear, composite, primitive, remedy, rule, why
+from tinygrad_bp.rules.matrices import conj, mT
 
 __all__ = ["affine"]
-
-
-def _mT(a: Array) -> Array:
-    """Swap the last two axes."""
-    return np.swapaxes(a, -1, -2)
 
 
 def _rows(a: Array) -> Array:
@@ -37,17 +33,17 @@ def _matmul_left(g: Array, y: Array, a: Array, b: Array) -> Array:
         return g[..., None] * b
     if a.ndim == 1:
         return (b @ g[..., None])[..., 0]
-    return g @ _mT(b) if b.ndim > 2 or g.ndim == 2 else _times(g, _mT(b))
+    return g @ mT(b) if b.ndim > 2 or g.ndim == 2 else _times(g, mT(b))
 
 
 def _matmul_right(g: Array, y: Array, a: Array, b: Array) -> Array:
     if b.ndim == 1:
-        return a * g if a.ndim == 1 else (_mT(a) @ g[..., None])[..., 0]
+        return a * g if a.ndim == 1 else (mT(a) @ g[..., None])[..., 0]
     if a.ndim == 1:
         return a[:, None] * g[..., None, :]
     if b.ndim == 2:  # summed over the stack of matrices, too
-        return _mT(_rows(a)) @ _rows(g)
-    return _mT(a) @ g
+        return mT(_rows(a)) @ _rows(g)
+    return mT(a) @ g
 
 
 bilinear(np.matmul, _matmul_left, _matmul_right)
@@ -90,11 +86,13 @@ def _einsum_partial(
             terms.append(label)  # summed over alone, or stretched all others
             arrays.append(np.ones(length, dtype=x.dtype))
         wanted = wanted + label
+    if not isinstance(optimize, bool | str):  # an order of contraction, which is for the result
+        optimize = True
     if not any("..." in term for term in terms):
-        return np.einsum(f"{','.join(terms)}->{wanted}", *arrays, optimize=bool(optimize))
+        return np.einsum(f"{','.join(terms)}->{wanted}", *arrays, optimize=optimize)
     # An ellipsis stands for the result's axes, which may be more than the operand's: they come
     # first, those that were broadcast are summed over, the rest goes where the operand has them.
-    stretched = np.einsum(f"{','.join(terms)}->...{wanted}", *arrays, optimize=bool(optimize))
+    stretched = np.einsum(f"{','.join(terms)}->...{wanted}", *arrays, optimize=optimize)
     result = np.sum(stretched, axis=tuple(range(stretched.ndim - x.ndim)))
     before, axes = mine.find("..."), range(x.ndim - len(wanted))
     return np.moveaxis(result, axes, range(before, before + len(axes))) if axes else result
@@ -215,15 +213,15 @@ composite(np.dot, _dot)
 composite(np.inner, _inner)
 composite(np.outer, _outer)
 composite(np.tensordot, _tensordot)
-composite(np.vdot, lambda a, b: np.matmul(np.ravel(a), np.ravel(b)))
+composite(np.vdot, lambda a, b: np.matmul(conj(np.ravel(a)), np.ravel(b)))
 composite(np.kron, _kron)
-composite(np.vecdot, lambda x1, x2: np.sum(x1 * x2, axis=-1))
-composite(np.linalg.vecdot, lambda x1, x2, *, axis: np.sum(x1 * x2, axis=axis))
+composite(np.vecdot, lambda x1, x2: np.sum(conj(x1) * x2, axis=-1))
+composite(np.linalg.vecdot, lambda x1, x2, *, axis: np.sum(conj(x1) * x2, axis=axis))
 composite(np.linalg.matmul, lambda x1, x2: x1 @ x2)
 composite(np.linalg.outer, _outer)
 composite(np.linalg.tensordot, lambda x1, x2, *, axes: np.tensordot(x1, x2, axes=axes))
-composite(np.linalg.matrix_transpose, _mT)
-composite(np.matrix_transpose, _mT)
+composite(np.linalg.matrix_transpose, mT)
+composite(np.matrix_transpose, mT)
 if hasattr(np, "matvec"):
     composite(np.matvec, lambda x1, x2: np.matmul(x1, np.expand_dims(x2, -1))[..., 0])
-    composite(np.vecmat, lambda x1, x2: np.matmul(np.expand_dims(x1, -2), x2)[..., 0, :])
+    composite(np.vecmat, lambda x1, x2: np.matmul(conj(np.expand_dims(x1, -2)), x2)[..., 0, :])

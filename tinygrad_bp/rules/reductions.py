@@ -18,7 +18,7 @@ from tinygrad_bp.registry import (
     rule,
     why,
 )
-from tinygrad_bp.rules.elementwise import cast, only_where, quotient
+from tinygrad_bp.rules.elementwise import cast, only_where
 
 __all__ = [
     "Axis",
@@ -174,19 +174,6 @@ composite(np.amax, _extreme_kept(np.max, np.maximum, -math.inf))
 composite(np.amin, _extreme_kept(np.min, np.minimum, math.inf))
 
 
-# The Euclidean length has no direction at 0; its gradient there is 0 (`quotient`).
-for _length in (np.linalg.norm, np.linalg.vector_norm):
-    rule(
-        _length,
-        vjp=lambda g, y, x, *, axis, keepdims: quotient(
-            spread(g, x, axis, keepdims) * x, spread(y, x, axis, keepdims)
-        ),
-        jvp=lambda t, y, x, *, axis, keepdims: quotient(
-            np.sum(t * x, axis=axis, keepdims=keepdims), y
-        ),
-    )
-
-
 def _ptp(a: Array, *, axis: Axis, keepdims: bool) -> Array:
     highest, lowest = (f(a, axis=axis, keepdims=keepdims) for f in (np.max, np.min))
     return highest - lowest
@@ -202,8 +189,6 @@ why("A sum changes by as much as any of its elements, so each receives the same 
 why("A mean changes by 1/n of what an element does, so each receives 1/n of the gradient.", np.mean)
 why("Only the largest element moves the maximum; ties share evenly.", np.max)
 why("Only the smallest element moves the minimum; ties share evenly.", np.min)
-why("A length changes by the part of a move that points along the vector.",
-    np.linalg.norm, np.linalg.vector_norm)
 
 
 def _tied(x: Array, *, axis: Axis, keepdims: bool, extreme: Array) -> Array:
@@ -214,7 +199,5 @@ def _tied(x: Array, *, axis: Axis, keepdims: bool, extreme: Array) -> Array:
 for _extreme in (np.max, np.min):
     kink("a tie for the extreme, shared evenly",
          lambda x, f=_extreme, **options: _tied(x, extreme=f, **options), _extreme)
-kink("the origin, where a length has no slope", lambda x, *, axis, keepdims: np.all(
-    x == 0, axis=axis, keepdims=keepdims), np.linalg.norm, np.linalg.vector_norm)
 
 remedy("scale the inputs down, or lower the learning rate", np.sum, np.mean)

@@ -29,15 +29,10 @@ _NAMES = {
         busday_offset is_busday datetime_as_string isnat""",
     _WRITES: "copyto put place putmask put_along_axis fill_diagonal",
     _FILES: "save savetxt savez savez_compressed",
-    _COMPLEX: """real_if_close sort_complex roots poly linalg.eig
-        linalg.eigvals fft.fft fft.fft2 fft.fftn fft.hfft fft.ifft fft.ifft2 fft.ifftn
-        fft.ihfft fft.irfft fft.irfft2 fft.irfftn fft.rfft fft.rfft2 fft.rfftn""",
+    _COMPLEX: """real_if_close sort_complex roots poly""",
     _SETS: """unique unique_all unique_counts unique_inverse unique_values union1d intersect1d
         setdiff1d setxor1d in1d""",
-    _NO_RULE: """polyfit linalg.cholesky linalg.cond linalg.det linalg.eigh linalg.eigvalsh
-        linalg.inv linalg.lstsq linalg.matrix_norm linalg.matrix_power linalg.matrix_rank
-        linalg.multi_dot linalg.pinv linalg.qr linalg.slogdet linalg.solve linalg.svd
-        linalg.svdvals linalg.tensorinv linalg.tensorsolve fft.fftshift fft.ifftshift""",
+    _NO_RULE: """polyfit""",
 }
 
 _ERRORS = {_WRITES: ConversionError}

@@ -203,7 +203,9 @@ _ANALYTIC: set[Function] = {
     np.column_stack, np.diagonal,
     np.convolve, np.outer, np.tensordot, np.dot, np.inner, np.kron,
     np.pad, np.lib.stride_tricks.sliding_window_view,
-    own.getitem, own.overlap_add, own.scatter_add, own.recurrence,
+    np.linalg.inv, np.linalg.det, np.linalg.solve, np.linalg.matrix_power, np.linalg.multi_dot,
+    np.linalg.tensorinv, np.linalg.tensorsolve, own.getitem, own.overlap_add, own.scatter_add,
+    own.recurrence,
 }  # fmt: skip
 
 _OWN: dict[Function, Function] = {

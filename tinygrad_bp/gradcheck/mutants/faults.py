@@ -84,6 +84,10 @@ def _ignoring_g(call: FaultyCall) -> Array:
     return call.right(g=ones)
 
 
+def _widened(right: Array) -> Array:
+    return right.astype(np.result_type(right, np.float64))
+
+
 def moved(value: Any, factor: float = 1.001) -> Any:
     """Return a thousandth more of whatever is an array of floats, in tuples too."""
     if isinstance(value, tuple):
@@ -112,7 +116,7 @@ FAULTS: dict[str, Fault] = {
     "missing 1/N": Fault("1/N", lambda call: call.right() * np.size(call.x)),
     "stale inputs": Fault("old x", lambda call: call.right(arrays=moved(call.arrays))),
     "stale output": Fault("old y", lambda call: call.right(y=moved(call.y))),
-    "float64 leak": Fault("f64", lambda call: call.right().astype(np.float64)),
+    "float64 leak": Fault("f64", lambda call: _widened(call.right())),
     "arguments swapped": Fault("swap", lambda call: call.right(slot=call.other), arguments=2),
 }
 """The standard faults by name; what is stale differs by a thousandth from what it should be."""

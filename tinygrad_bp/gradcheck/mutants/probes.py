@@ -10,6 +10,7 @@ import numpy as np
 
 from tinygrad_bp import rules as own
 from tinygrad_bp.calls import name_of
+from tinygrad_bp.registry import rules
 
 __all__ = ["CALLS", "Probe"]
 
@@ -35,11 +36,12 @@ class Probe:
     def __call__(self, *args: Any) -> Any:
         """Call the function with other values, and the same options.
 
-        Several outputs are laid end to end, so that each of them is looked at.
+        Several outputs are laid end to end, so that each that takes a gradient is looked at.
         """
         result = self.function(*args, **self.options)
         if isinstance(result, tuple):
-            return np.concatenate([np.ravel(y) for y in result])
+            flat = rules[self.function].flat
+            return np.concatenate([np.ravel(y) for i, y in enumerate(result) if i not in flat])
         return result
 
     def __str__(self) -> str:
