@@ -692,7 +692,7 @@ RIGHT: dict[str, tuple[Callable[..., Any], Callable[..., Any], list[Any]]] = {
         lambda g, x: g / (1 + np.exp(x)) / (1 + np.exp(-x)), [np.array([-30.0, 0.5])]),
     "sums to one": (
         lambda x: np.array(sum((p := np.exp(np.asarray(x))) / p.sum())),
-        lambda g, x: (p := F.softmax(x)) * (g - np.sum(g * p)), [POINT]),
+        lambda g, x: (p := np.exp(F.log_softmax(x))) * (g - np.sum(g * p)), [POINT]),
     "repeated indices": (
         lambda x, i: np.asarray(x)[i], lambda g, x, i: scatter(g), [POINT, LABELS]),
     "eigenvalues": (
