@@ -45,7 +45,7 @@ _WITHOUT_TENSORS = """
 WITHOUT_TENSORS = frozenset(_WITHOUT_TENSORS.split())
 """What is for shapes, dtypes, files and settings."""
 
-FOLLOWING = frozenset({"poly1d", "row_stack"})
+FOLLOWING = frozenset({"poly1d", "row_stack", "trapz"})
 """What does all of its work by functions that have rules."""
 
 _CONVERTED = "It makes a plain array or number: t.detach() or t.item() if that is meant."
