@@ -57,7 +57,7 @@ class Entry(NamedTuple):
     hand: Function
     """Given w, the value and the arrays, returns the gradients of the arrays of floats."""
     pytorch: Function | str
-    """The same in PyTorch; a name stands for what torch, or torch.nn.functional, has under it."""
+    """The same in PyTorch; a name stands for what torch, nn.functional or linalg has under it."""
 
 
 # --- arrays ---------------------------------------------------------------------------------
@@ -68,6 +68,11 @@ RNG = np.random.default_rng(0)
 def floats(array: Array) -> Array:
     """Return an array in single precision."""
     return np.asarray(array, np.float32)
+
+
+def _few(n: int) -> int:
+    """Return the side of matrices for work that grows with its cube."""
+    return max(n // 10, 4)
 
 
 DRAWS: dict[str, Callable[[int], Array]] = {
@@ -81,6 +86,8 @@ DRAWS: dict[str, Callable[[int], Array]] = {
     "m": lambda n: RNG.random((n, n)) < 0.5,  # a mask
     "i": lambda n: RNG.integers(0, n, n),  # rows, some of them twice; labels
     "s": lambda n: floats(np.argsort(RNG.random((n, n)))),  # all different in a row
+    "q": lambda n: floats(4 * np.eye(_few(n)) + RNG.uniform(-1, 1, (_few(n), _few(n)))),  # regular
+    "r": lambda n: floats(RNG.standard_normal((_few(n), _few(n)))),
     "o": lambda n: np.argsort(RNG.random((n, n))),  # an order for each row
 }
 
@@ -170,6 +177,23 @@ def of_product(w: Array, y: Array, x: Array, a: Array) -> tuple[Array, Array]:
 def of_affine(w: Array, y: Array, x: Array, a: Array, b: Array) -> tuple[Array, ...]:
     """Return the gradients of the input, the weights and the biases."""
     return *of_product(w, y, x, a), w.reshape(-1, w.shape[-1]).sum(0)
+
+
+def of_solve(w: Array, y: Array, a: Array, b: Array) -> tuple[Array, Array]:
+    """Return the gradients of the matrix and the right-hand sides."""
+    g = np.linalg.solve(a.T, w)
+    return -g @ y.T, g
+
+
+def of_singular_values(w: Array, y: Array, a: Array) -> Array:
+    """Return what moves each singular value: its two vectors."""
+    u, _, vh = np.linalg.svd(a, full_matrices=False)
+    return (u * w) @ vh
+
+
+def of_cumprod(w: Array, y: Array, x: Array) -> Array:
+    """Return the sums of all later products, less one factor."""
+    return np.cumsum((w * y)[:, ::-1], -1)[:, ::-1] / x
 
 
 def of_var(w: Array, y: Array, x: Array) -> Array:
@@ -270,7 +294,27 @@ FAMILIES: dict[str, list[tuple[str, str, Function, Function, Function | str]]] =
         ("einsum ij,kj->ik", "xw", partial(np.einsum, "ij,kj->ik", optimize=True), of_product,
             lambda x, a: torch.einsum("ij,kj->ik", x, a)),
     ],
+    "matrices, a tenth of the side": [
+        ("inv", "q", np.linalg.inv, lambda w, y, a: -y.T @ w @ y.T, "inverse"),
+        ("solve", "qr", np.linalg.solve, of_solve, "solve"),
+        ("log |det|", "q", lambda a: np.linalg.slogdet(a)[1],
+            lambda w, y, a: w * np.linalg.inv(a).T, lambda a: torch.linalg.slogdet(a)[1]),
+        ("svdvals", "r", np.linalg.svdvals, of_singular_values, "svdvals"),
+    ],
+    "fourier": [
+        ("fft, real part", "x", lambda x: np.real(np.fft.fft(x)),
+            lambda w, y, x: np.fft.fft(w).real, lambda x: torch.fft.fft(x).real),
+        ("rfft, real part", "x", lambda x: np.real(np.fft.rfft(x)),
+            lambda w, y, x: np.fft.fft(w, x.shape[-1]).real, lambda x: torch.fft.rfft(x).real),
+    ],
+    "running": [
+        ("cumprod, few columns", "f", rows(np.cumprod), of_cumprod, lambda x: x.cumprod(-1)),
+        ("diff, rows", "x", np.diff, lambda w, y, x: -np.diff(w, prepend=0, append=0),
+            lambda x: x.diff()),
+    ],
     "shaping": [
+        ("pad", "x", lambda x: np.pad(x, 1), lambda w, y, x: w[1:-1, 1:-1],
+            lambda x: torch.nn.functional.pad(x, (1, 1, 1, 1))),
         ("reshape", "x", lambda x: np.reshape(x, (-1, 2)), lambda w, y, x: w.reshape(x.shape),
             lambda x: x.reshape(-1, 2)),
         ("transpose", "x", np.transpose, lambda w, y, x: w.T, "t"),
@@ -295,6 +339,20 @@ FAMILIES: dict[str, list[tuple[str, str, Function, Function, Function | str]]] =
     ],
 }
 # fmt: on
+
+if measure.installed("scipy"):
+    from scipy import special
+
+    FAMILIES["scipy.special"] = [
+        (
+            "erf",
+            "x",
+            special.erf,
+            lambda w, y, x: w * np.float32(1.1283791671) * np.exp(-x * x),
+            "erf",
+        ),
+        ("gammaln", "p", special.gammaln, lambda w, y, x: w * special.digamma(x), "lgamma"),
+    ]
 
 ENTRIES = [Entry(family, *given) for family, entries in FAMILIES.items() for given in entries]
 
@@ -343,7 +401,8 @@ def pytorch(entry: Entry, arrays: Sequence[Array], w: Array) -> Callable[[], Seq
     leaves, weights = [t for t in given if t.requires_grad], torch.tensor(w)
     function = entry.pytorch
     if isinstance(function, str):
-        function = getattr(torch, function, None) or getattr(torch.nn.functional, function)
+        places = torch.linalg, torch, torch.nn.functional
+        function = next(getattr(p, function) for p in places if hasattr(p, function))
 
     def gradients() -> Sequence[Array]:
         for leaf in leaves:
