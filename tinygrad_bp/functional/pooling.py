@@ -21,6 +21,7 @@ def avg_pool1d(
     stride: Lengths | None = None,
     padding: Lengths = 0,
     *,
+    ceil_mode: bool = False,
     count_include_pad: bool = True,
 ) -> Tensor:
     """Return the means of windows of sequences, (N, C, length); see `avg_pool2d`.
@@ -28,7 +29,8 @@ def avg_pool1d(
     >>> avg_pool1d(np.array([[1.0, 3.0, 5.0, 9.0]]), 2)
     Tensor([[2., 7.]])
     """
-    return _average(1, x, kernel_size, stride, padding, count_padding=count_include_pad)
+    options: dict[str, Any] = {"ceil": ceil_mode, "count_padding": count_include_pad}
+    return _average(1, x, kernel_size, stride, padding, **options)
 
 
 def avg_pool2d(
@@ -37,16 +39,19 @@ def avg_pool2d(
     stride: Lengths | None = None,
     padding: Lengths = 0,
     *,
+    ceil_mode: bool = False,
     count_include_pad: bool = True,
 ) -> Tensor:
     """Return the means of windows of images, (N, C, height, width); they abut, by default.
 
-    The zeros that `padding` puts around an image count, unless `count_include_pad` is False.
+    The zeros that `padding` puts around an image count, unless `count_include_pad` is False. With
+    `ceil_mode`, a last window may reach beyond them, where nothing counts.
 
     >>> avg_pool2d(np.arange(4.0).reshape(1, 2, 2), 2)
     Tensor([[[1.5]]])
     """
-    return _average(2, x, kernel_size, stride, padding, count_padding=count_include_pad)
+    options: dict[str, Any] = {"ceil": ceil_mode, "count_padding": count_include_pad}
+    return _average(2, x, kernel_size, stride, padding, **options)
 
 
 def avg_pool3d(
@@ -55,6 +60,7 @@ def avg_pool3d(
     stride: Lengths | None = None,
     padding: Lengths = 0,
     *,
+    ceil_mode: bool = False,
     count_include_pad: bool = True,
 ) -> Tensor:
     """Return the means of windows of volumes, (N, C, depth, height, width); see `avg_pool2d`.
@@ -62,7 +68,8 @@ def avg_pool3d(
     >>> avg_pool3d(np.arange(8.0).reshape(1, 2, 2, 2), 2)
     Tensor([[[[3.5]]]])
     """
-    return _average(3, x, kernel_size, stride, padding, count_padding=count_include_pad)
+    options: dict[str, Any] = {"ceil": ceil_mode, "count_padding": count_include_pad}
+    return _average(3, x, kernel_size, stride, padding, **options)
 
 
 def max_pool1d(
@@ -71,13 +78,16 @@ def max_pool1d(
     stride: Lengths | None = None,
     padding: Lengths = 0,
     dilation: Lengths = 1,
+    *,
+    ceil_mode: bool = False,
 ) -> Tensor:
     """Return the largest in windows of sequences, (N, C, length); see `max_pool2d`.
 
     >>> max_pool1d(np.array([[1.0, 3.0, 5.0, 4.0]]), 2)
     Tensor([[3., 5.]])
     """
-    return _largest(1, x, kernel_size, stride, padding, dilation=dilation)
+    options: dict[str, Any] = {"dilation": dilation, "ceil": ceil_mode}
+    return _largest(1, x, kernel_size, stride, padding, **options)
 
 
 def max_pool2d(
@@ -86,16 +96,20 @@ def max_pool2d(
     stride: Lengths | None = None,
     padding: Lengths = 0,
     dilation: Lengths = 1,
+    *,
+    ceil_mode: bool = False,
 ) -> Tensor:
     """Return the largest in windows of images, (N, C, height, width); they abut, by default.
 
-    Padding is never the largest. Where several are, they share the gradient, as in `np.max`; in
-    PyTorch, the first takes it.
+    Padding is never the largest. With `ceil_mode`, a last window may reach beyond the image. Where
+    several are the largest, they share the gradient, as in `np.max`; in PyTorch, the first takes
+    it.
 
     >>> max_pool2d(np.arange(4.0).reshape(1, 2, 2), 2)
     Tensor([[[3.]]])
     """
-    return _largest(2, x, kernel_size, stride, padding, dilation=dilation)
+    options: dict[str, Any] = {"dilation": dilation, "ceil": ceil_mode}
+    return _largest(2, x, kernel_size, stride, padding, **options)
 
 
 def max_pool3d(
@@ -104,13 +118,16 @@ def max_pool3d(
     stride: Lengths | None = None,
     padding: Lengths = 0,
     dilation: Lengths = 1,
+    *,
+    ceil_mode: bool = False,
 ) -> Tensor:
     """Return the largest in windows of volumes, (N, C, depth, height, width); see `max_pool2d`.
 
     >>> max_pool3d(np.arange(8.0).reshape(1, 2, 2, 2), 2)
     Tensor([[[[7.]]]])
     """
-    return _largest(3, x, kernel_size, stride, padding, dilation=dilation)
+    options: dict[str, Any] = {"dilation": dilation, "ceil": ceil_mode}
+    return _largest(3, x, kernel_size, stride, padding, **options)
 
 
 def _average(
@@ -120,21 +137,20 @@ def _average(
     stride: Lengths | None,
     padding: Lengths,
     *,
+    ceil: bool,
     count_padding: bool,
 ) -> Any:
-    x, kernel = tensor_of(x), lengths(kernel_size, axes)
-    name = f"avg_pool{axes}d"
-
-    def sums(images: Any) -> Any:
-        seen = _seen(name, images, kernel, stride, padding=padding)
-        return np.sum(seen, axis=tuple(range(-axes, 0)))
-
-    images, alone = batched(name, x, axes)
-    y = sums(images)
-    if count_padding:
+    name, kernel = f"avg_pool{axes}d", lengths(kernel_size, axes)
+    images, alone = batched(name, tensor_of(x), axes)
+    inner = tuple(range(-axes, 0))
+    options: dict[str, Any] = {"padding": padding, "ceil": ceil}
+    y = np.sum(_seen(name, images, kernel, stride, **options), axis=inner)
+    if count_padding and not ceil:
         y = y / math.prod(kernel)
     else:
-        y = y / sums(tensor_of(np.ones((1, 1, *images.shape[2:]), images.dtype)))
+        ones = tensor_of(np.ones((1, 1, *images.shape[2:]), images.dtype))
+        counted = _seen(name, ones, kernel, stride, **options, around=float(count_padding))
+        y = y / np.sum(counted, axis=inner)
     return y[0] if alone else y
 
 
@@ -146,11 +162,16 @@ def _largest(
     padding: Lengths,
     *,
     dilation: Lengths,
+    ceil: bool,
 ) -> Any:
-    name = f"max_pool{axes}d"
+    name, kernel = f"max_pool{axes}d", lengths(kernel_size, axes)
     images, alone = batched(name, tensor_of(x), axes)
-    kernel, wide = lengths(kernel_size, axes), lengths(dilation, axes)
-    seen = _seen(name, images, kernel, stride, padding=padding, dilation=wide, outside=-math.inf)
+    options: dict[str, Any] = {
+        "padding": padding,
+        "ceil": ceil,
+        "dilation": lengths(dilation, axes),
+    }
+    seen = _seen(name, images, kernel, stride, **options, around=-math.inf, outside=-math.inf)
     y = np.max(seen, axis=tuple(range(-axes, 0)))
     return y[0] if alone else y
 
@@ -162,14 +183,29 @@ def _seen(
     stride: Lengths | None,
     *,
     padding: Lengths,
+    ceil: bool,
     dilation: tuple[int, ...] | None = None,
+    around: float = 0.0,
     outside: float = 0.0,
 ) -> Any:
-    """What each window sees."""
+    """What each window sees: the image, what is around it, and, beyond that, what is outside."""
     axes = len(kernel)
-    around = lengths(padding, axes)
-    if any(2 * p > k for p, k in zip(around, kernel, strict=True)):
-        raise ValueError(f"{name}: padding {around} is more than half the kernel {kernel}")
+    margins = lengths(padding, axes)
+    if any(2 * p > k for p, k in zip(margins, kernel, strict=True)):
+        raise ValueError(f"{name}: padding {margins} is more than half the kernel {kernel}")
     steps = kernel if stride is None else lengths(stride, axes)
-    wide = padded(images, [(p, p) for p in around], outside)
-    return windows(name, wide, kernel, steps, dilation or (1,) * axes)
+    spread = dilation or (1,) * axes
+    wide = padded(images, [(p, p) for p in margins], around)
+    if ceil:
+        along = zip(wide.shape[-axes:], margins, kernel, steps, spread, strict=True)
+        wide = padded(wide, [(0, _beyond(*sizes)) for sizes in along], outside)
+    return windows(name, wide, kernel, steps, spread)
+
+
+def _beyond(n: int, margin: int, kernel: int, step: int, spread: int) -> int:
+    """How far the last window reaches beyond n; it must start in the image or in front of it."""
+    reach = spread * (kernel - 1) + 1
+    last = -(-(n - reach) // step) * step
+    if last >= n - margin:
+        last -= step
+    return max(last + reach - n, 0)
