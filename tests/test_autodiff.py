@@ -7,6 +7,7 @@ import pytest
 
 import tinygrad_bp as bp
 from tinygrad_bp import Tensor, errors
+from tinygrad_bp.containers import leaves
 
 
 def rosenbrock(x: np.ndarray) -> np.ndarray:
@@ -175,3 +176,47 @@ def test_gradients_of_results_and_leaves_at_once() -> None:
     assert (by_h.item(), by_x.item()) == (3.0, 13.0)
     assert bp.gradients(y, [Tensor(1.0, requires_grad=True)]) == [None]
     assert x.grad is None
+
+
+# --- values with parts ------------------------------------------------------------------------
+
+
+def parts(x: Tensor, y: Tensor) -> dict[str, object]:
+    return {"a": x * y, "b": (np.sum(x), [y**2, np.exp(1j * x)])}
+
+
+def in_a_row(tree: object) -> np.ndarray:
+    return np.concatenate([np.ravel(leaf) for leaf in leaves(tree)])
+
+
+def test_a_value_may_have_parts(rng: np.random.Generator) -> None:
+    x, y = rng.normal(size=2), rng.normal(size=2).astype(np.float32)
+    value, pull = bp.vjp(parts, x, y)
+    assert [part.dtype for part in leaves(value)] == [float, float, np.float32, complex]
+    np.testing.assert_array_equal(value["b"][1][1], np.exp(1j * x))
+    t, u = rng.normal(size=2), rng.normal(size=2).astype(np.float32)
+    same, moved = bp.jvp(parts, (x, y), (t, u))
+    np.testing.assert_array_equal(in_a_row(same), in_a_row(value))
+    np.testing.assert_allclose(moved["a"], t * y + x * u)
+    np.testing.assert_allclose(moved["b"][0], np.sum(t))
+    g = {"a": rng.normal(size=2), "b": (2.0, [np.ones(2, np.float32), rng.normal(size=2) + 1j])}
+    gx, gy = pull(g)
+    assert (gx.dtype, gy.dtype) == (float, np.float32)
+    paired = np.real(np.vdot(in_a_row(g), in_a_row(moved)))
+    assert np.dot(gx, t) + np.dot(gy, u) == pytest.approx(paired, rel=1e-6)
+
+
+def test_parts_nest_and_other_shapes_are_refused() -> None:
+    def slope(x: Tensor) -> Tensor:
+        return bp.vjp(lambda z: (z * z, [z * x]), x)[1]((x, [1.0]))[0]
+
+    assert bp.grad(slope)(3.0) == 13  # of 2 x² + x
+    of_both = bp.hvp(lambda p: np.sum(p["w"] ** 3) * p["b"], {"w": np.ones(2), "b": 2.0},
+                     {"w": np.array([1.0, 0.0]), "b": 1.0})  # fmt: skip
+    np.testing.assert_allclose(of_both["w"], [15.0, 3.0])
+    assert of_both["b"] == 3
+    with pytest.raises(errors.ShapeError, match="parts of shapes"):
+        bp.vjp(lambda x: [x, x], 1.0)[1]([1.0])
+    for mode in ("reverse", "forward"):
+        with pytest.raises(errors.GradientError, match=r"not to a list; join its parts"):
+            bp.jacobian(lambda x: [x, x], mode=mode)(np.ones(2))

@@ -24,7 +24,7 @@ LAYERS = [
     {"duck"},
     {"engine"},
     {"modes", "tensor"},
-    {"recording"},
+    {"parts", "recording"},
     {"backward"},
     {"autodiff", "functional"},
     {"explain", "nn", "optim", "program"},

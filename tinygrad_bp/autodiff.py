@@ -19,6 +19,7 @@ from tinygrad_bp.containers import fill, leaves
 from tinygrad_bp.engine import Key, key_of
 from tinygrad_bp.errors import GradientError, ShapeError
 from tinygrad_bp.modes import enable_grad, mode
+from tinygrad_bp.parts import InARow
 from tinygrad_bp.registry import Array
 from tinygrad_bp.rules.elementwise import identity, unvarying
 from tinygrad_bp.tensor import Tensor, array_of
@@ -240,19 +241,21 @@ def grad(function: Function, argnums: int | tuple[int, ...] = 0) -> Function:
 def vjp(function: Function, *primals: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
     """Return a function's value and the pull-back of gradients through it.
 
-    `pull(g)`, with g in the value's shape, gives gᵀJ for every primal, as a tuple.
+    `pull(g)`, with g in the value's shape, gives gᵀJ for every primal, as a tuple. A value may also
+    be lists, tuples and dicts of arrays; then g has its structure.
 
     >>> value, pull = vjp(lambda x: x**2, np.array([1.0, 2.0]))
     >>> pull(np.array([1.0, 10.0]))
     (array([ 2., 40.]),)
     """
-    at = _Evaluation(function, primals, lambda given: function(*given))
+    row = InARow(function)
+    at = _Evaluation(row, primals, lambda given: row(*given))
 
     def pull(g: Any) -> tuple[Any, ...]:
         nested = at.is_nested(g)
-        return tuple(at.given_back(at.pull(g, nested=nested), nested=nested))
+        return tuple(at.given_back(at.pull(row.joined(g), nested=nested), nested=nested))
 
-    return at.value(nested=at.is_nested()), pull
+    return row.cut(at.value(nested=at.is_nested())), pull
 
 
 def per_example_grads(function: Function, argnums: int = 0) -> Function:
@@ -296,22 +299,23 @@ def linearize(function: Function, *primals: Any) -> tuple[Any, Callable[..., Any
     """Return a function's value and the linear map of tangents, J, at these arguments.
 
     `push(*tangents)`, one for each primal in its shape, gives how the value moves. The function is
-    evaluated once, however often the map is used.
+    evaluated once, however often the map is used. Its value may have parts, as in `vjp`.
 
     >>> value, push = linearize(np.sin, 0.0)
     >>> push(2.0)
     array(2.)
     """
-    at = _Evaluation(function, primals, lambda given: function(*given))
+    row = InARow(function)
+    at = _Evaluation(row, primals, lambda given: row(*given))
 
     def push(*tangents: Any) -> Any:
         nested = at.is_nested(*tangents)
         pairs = zip(primals, tangents, strict=True)
         flat = [t for primal, tree in pairs for t in _alike(primal, tree)]
         first = leaves(primals)[0]
-        return _as_given(at.push(flat, nested=nested), first, nested=nested)
+        return row.cut(_as_given(at.push(flat, nested=nested), first, nested=nested))
 
-    return at.value(nested=at.is_nested()), push
+    return row.cut(at.value(nested=at.is_nested())), push
 
 
 def _alike(primal: Any, tangent: Any) -> list[Any]:
@@ -379,6 +383,14 @@ def _require_real(x: Any) -> None:
         )
 
 
+def _require_array(value: Any) -> None:
+    if isinstance(value, dict | list | tuple):
+        raise GradientError(
+            f"jacobian and hessian are of functions to one array, not to a {type(value).__name__}; "
+            "join its parts with np.stack or np.concatenate, or use vjp or jvp"
+        )
+
+
 def _basis(shape: tuple[int, ...], dtype: Any) -> list[np.ndarray[Any, Any]]:
     size = int(np.prod(shape))
     return list(np.eye(size, dtype=dtype).reshape(size, *shape))
@@ -386,6 +398,7 @@ def _basis(shape: tuple[int, ...], dtype: Any) -> list[np.ndarray[Any, Any]]:
 
 def _by_rows(function: Function, x: Any) -> Any:
     value, pull = vjp(function, x)
+    _require_array(value)
     _require_real(value)
     shape = (*np.shape(value), *np.shape(x))
     found = [pull(g)[0] for g in _basis(np.shape(value), value.dtype)]
@@ -396,6 +409,7 @@ def _by_columns(function: Function, x: Any) -> Any:
     found = [jvp(function, (x,), (t,)) for t in _basis(np.shape(x), array_of(x).dtype)]
     if not found:
         return np.zeros((*np.shape(array_of(function(x))), *np.shape(x)))
+    _require_array(found[0][0])
     columns = np.stack([tangent for _, tangent in found], axis=-1)
     return columns.reshape((*np.shape(found[0][0]), *np.shape(x)))
 
