@@ -37,7 +37,7 @@ def backward(
     seed = arriving_at(output, gradient)
     order = engine.topological_order(output)
     read = read_tensors if create_graph else engine.read_arrays
-    arriving = seen(seed) if create_graph else seen(seed._value)
+    arriving = seen(seed if create_graph else seed._value)
     pending: dict[Key, Array] = {key_of(output): arriving}
     passed = watched(engine.sweep(order, pending, read))
     kept: dict[Key, Array] = {}
@@ -67,12 +67,12 @@ def _deposit(finished: dict[Key, Array], taken: set[int]) -> None:
     A rule may pass an array on as it is, so several leaves may be given the same one; `taken`
     holds the ids of arrays that belong to somebody already.
     """
-    for key, internal in finished.items():
-        gradient = seen(internal)
-        if type(gradient) is np.ndarray and gradient.base is None and id(gradient) not in taken:
+    for key, gradient in finished.items():
+        own = type(gradient) is np.ndarray and gradient.base is None
+        if own and gradient.dtype.kind != "c" and id(gradient) not in taken:
             taken.add(id(gradient))
-        else:  # a view, somebody else's too, a NumPy scalar, or a tensor already
-            gradient = _as_tensor(gradient)
+        else:  # a view, somebody else's too, a NumPy scalar, complex, or a tensor already
+            gradient = _as_tensor(seen(gradient))  # noqa: PLW2901
         if not isinstance(key, Tensor):
             op, i = key if type(key) is tuple else (key, 0)
             before = op.kept.get(i)
@@ -123,7 +123,7 @@ def arriving_at(output: Tensor, gradient: Any = None) -> Tensor:
                 f"backward() needs a scalar, and this has shape {output.shape}. Reduce it with "
                 ".sum() or .mean(), or pass what arrives: backward(np.ones_like(t.data))."
             )
-        if output.dtype.kind == "c":
+        if output._value.dtype.kind == "c":
             raise GradientError(
                 "backward() needs a real scalar, and this is complex: there is no steepest ascent "
                 "of it. Take np.real(t), np.imag(t) or np.abs(t), or pass what arrives: "
