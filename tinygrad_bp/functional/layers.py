@@ -1,7 +1,8 @@
-"""What layers compute: weighted sums, normalisation, rows that are looked up."""
+"""What layers compute: weighted sums, attention, normalisation, rows that are looked up."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +15,15 @@ from tinygrad_bp.recording import record
 from tinygrad_bp.registry import Array
 from tinygrad_bp.tensor import Tensor, array_of
 
-__all__ = ["embedding", "layer_norm", "linear", "one_hot", "rms_norm"]
+__all__ = [
+    "bilinear",
+    "embedding",
+    "layer_norm",
+    "linear",
+    "one_hot",
+    "rms_norm",
+    "scaled_dot_product_attention",
+]
 
 
 def linear(x: Array, weight: Array, bias: Array | None = None) -> Tensor:
@@ -26,6 +35,57 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Tensor:
     if bias is None:
         return record(np.matmul, (x, tensor_of(weight).T))
     return record(rules.affine, (x, weight, bias))
+
+
+def bilinear(x1: Array, x2: Array, weight: Array, bias: Array | None = None) -> Tensor:
+    """Return x1ᵀ W x2 + b for each output: (..., m), (..., n), (out, m, n), (out,) to (..., out).
+
+    >>> bilinear(np.array([1.0, 2.0]), np.array([3.0]), np.array([[[1.0], [1.0]]]))
+    Tensor([9.])
+    """
+    a, b, weight = tensor_of(x1), tensor_of(x2), tensor_of(weight)
+    y = np.einsum("...i,oij,...j->...o", a, weight, b, optimize=True)
+    return y if bias is None else y + tensor_of(bias)
+
+
+def scaled_dot_product_attention(
+    query: Array,
+    key: Array,
+    value: Array,
+    attn_mask: Any = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> Tensor:
+    """Return softmax(query keyᵀ / sqrt(features)) value: means of the values, by likeness of keys.
+
+    Shapes (..., queries, features), (..., keys, features) and (..., keys, out). A mask of booleans
+    says which keys count for a query, one of numbers is added; with `is_causal`, no query sees a
+    later key. Where no key counts, the result is 0. `scale` stands in for 1 / sqrt(features); with
+    `enable_gqa`, several heads of queries, at axis -3, share one of keys. There is no dropout here.
+    Source: Vaswani et al., Attention Is All You Need, 2017.
+
+    >>> scaled_dot_product_attention(np.zeros((1, 2)), np.ones((2, 2)), np.array([[1.0], [3.0]]))
+    Tensor([[2.]])
+    """
+    q, k, v = tensor_of(query), tensor_of(key), tensor_of(value)
+    if dropout_p:
+        raise ValueError("scaled_dot_product_attention has no dropout here: dropout_p must be 0")
+    if enable_gqa:
+        k, v = (np.repeat(t, q.shape[-3] // t.shape[-3], axis=-3) for t in (k, v))
+    likeness = q @ k.mT * (1 / math.sqrt(q.shape[-1]) if scale is None else scale)
+    if is_causal:
+        if attn_mask is not None:
+            raise ValueError("scaled_dot_product_attention: give a mask or is_causal, not both")
+        attn_mask = np.tri(*likeness.shape[-2:], dtype=bool)
+    if attn_mask is None:
+        return likeness.softmax(-1) @ v
+    if np.asarray(getattr(attn_mask, "data", attn_mask)).dtype != bool:
+        return (likeness + attn_mask).softmax(-1) @ v
+    seen = np.any(attn_mask, axis=-1, keepdims=True)
+    hidden = np.logical_not(np.logical_or(attn_mask, np.logical_not(seen)))
+    return np.where(seen, likeness.masked_fill(hidden, -math.inf).softmax(-1), 0) @ v
 
 
 def layer_norm(

@@ -51,7 +51,7 @@ def logsumexp(x: Array, axis: int = -1, *, keepdims: bool = False) -> Array:
     >>> float(logsumexp(np.array([1000.0, 1000.0])))
     1000.6931471805599
     """
-    top = np.max(x, axis=axis, keepdims=True)
+    top = (np.max if x.size else np.sum)(x, axis=axis, keepdims=True)
     top = np.where(np.isfinite(top), top, 0)
     with np.errstate(under="ignore"):
         out = top + np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True))
