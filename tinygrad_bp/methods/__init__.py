@@ -8,12 +8,33 @@ from tinygrad_bp.methods.activations import ActivationMethods
 from tinygrad_bp.methods.calls import Axis
 from tinygrad_bp.methods.elements import ElementMethods
 from tinygrad_bp.methods.ndarray import ArrayMethods
+from tinygrad_bp.methods.ordering import OrderingMethods
+from tinygrad_bp.methods.products import ProductMethods
 from tinygrad_bp.methods.torch import TorchMethods
+from tinygrad_bp.methods.writing import WritingMethods
 
-__all__ = ["ActivationMethods", "ArrayMethods", "Axis", "ElementMethods", "Methods", "TorchMethods"]
+__all__ = [
+    "ActivationMethods",
+    "ArrayMethods",
+    "Axis",
+    "ElementMethods",
+    "Methods",
+    "OrderingMethods",
+    "ProductMethods",
+    "TorchMethods",
+    "WritingMethods",
+]
 
 
-class Methods(ActivationMethods, TorchMethods, ElementMethods, ArrayMethods):
+class Methods(
+    ActivationMethods,
+    WritingMethods,
+    OrderingMethods,
+    ProductMethods,
+    TorchMethods,
+    ElementMethods,
+    ArrayMethods,
+):
     """All of them."""
 
     __slots__ = ()

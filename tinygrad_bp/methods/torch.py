@@ -8,7 +8,6 @@ from typing import Any, Self
 import numpy as np
 
 from tinygrad_bp.methods.calls import Axis, Calls
-from tinygrad_bp.rules.indexing import scatter_add
 
 __all__ = ["TorchMethods"]
 
@@ -109,6 +108,14 @@ class TorchMethods(Calls):
         """Return the elements moved along an axis, those that leave it coming in again."""
         return self._as_written(np.roll, shifts, axis=dims)
 
+    def sum_to_size(self, *size: Any) -> Self:
+        """Return the sums along the axes that broadcasting from `size` to this shape repeats."""
+        wanted = _listed(size)
+        new = self.ndim - len(wanted)
+        axes = [i for i, n in enumerate(wanted, new) if n == 1 != self.shape[i]]
+        total = self._as_written(np.sum, axis=(*range(new), *axes), keepdims=True)
+        return self._call(np.reshape, (total,), {"shape": tuple(wanted)})
+
     # --- cutting ----------------------------------------------------------------------------
 
     def split(self, split_size: Any, dim: Integer = 0) -> tuple[Self, ...]:
@@ -129,37 +136,34 @@ class TorchMethods(Calls):
         """Return so many parts along an axis, or fewer, of equal size but for the last."""
         return self.split(max(-(-self.shape[dim] // chunks), 1), dim)
 
+    def tensor_split(self, indices_or_sections: Any, dim: Integer = 0) -> tuple[Self, ...]:
+        """Return so many parts along an axis, or those between positions, NumPy's `array_split`."""
+        given = np.asarray(indices_or_sections)
+        cuts = int(given) if given.ndim == 0 else given.tolist()
+        return tuple(self._as_written(np.array_split, cuts, axis=dim))
+
+    def split_with_sizes(self, split_sizes: Any, dim: Integer = 0) -> tuple[Self, ...]:
+        """Return parts of the given sizes along an axis."""
+        return self.split(list(split_sizes), dim)
+
+    def unfold(self, dimension: Integer, size: Integer, step: Integer) -> Self:
+        """Return the windows along an axis, `step` apart; their elements are along a new last axis.
+
+        The windows of images, as columns, are `functional.unfold`.
+        """
+        x = self if self.ndim else self._call(np.reshape, (self,), {"shape": (1,)})
+        if size == 0:
+            raise ValueError("unfold: windows have at least one element")
+        cut = np.lib.stride_tricks.sliding_window_view(x, size, axis=dimension)  # type: ignore[call-overload]
+        place = (slice(None),) * range(x.ndim)[dimension]
+        y = cut[(*place, slice(None, None, step))]
+        return y if self.ndim else y[0]  # type: ignore[no-any-return]
+
     def unbind(self, dim: Integer = 0) -> tuple[Self, ...]:
         """Return the slices along an axis."""
         return tuple(self._as_written(np.moveaxis, dim, 0))
 
     # --- choosing elements ------------------------------------------------------------------
-
-    def gather(self, dim: Integer, index: Any) -> Self:
-        """Return the elements at positions along an axis; elsewhere each keeps its own position."""
-        index = np.asarray(index)
-        kept = self._kept(index.shape, dim)
-        return kept._as_written(np.take_along_axis, index, axis=dim)  # noqa: SLF001
-
-    def scatter_add(self, dim: Integer, index: Any, src: Any) -> Self:
-        """Return the elements with those of `src` added at positions along an axis."""
-        index = np.asarray(index)
-        dim = range(self.ndim)[dim]
-        own = np.indices(index.shape, sparse=True)
-        added = scatter_add(
-            src[tuple(map(slice, index.shape))],
-            (*own[:dim], index, *own[dim + 1 :]),
-            self.shape,
-        )
-        return self._call(np.add, (self, added))
-
-    def _kept(self, shape: tuple[Integer, ...], dim: Integer) -> Self:
-        """The part that an index of a shape reaches: PyTorch's may be shorter along other axes."""
-        if len(shape) != self.ndim:
-            raise ValueError(f"an index of shape {shape} does not fit an array of {self.shape}")
-        cuts = list(map(slice, shape))
-        cuts[dim] = slice(None)
-        return self[tuple(cuts)]  # type: ignore[index]
 
     def index_select(self, dim: Integer, index: Any) -> Self:
         """Return the slices at positions along an axis."""
