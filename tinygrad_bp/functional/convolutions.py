@@ -156,7 +156,9 @@ def windows(
     reach = [d * (k - 1) + 1 for k, d in zip(kernel, dilations, strict=True)]
     if any(n < r for n, r in zip(x.shape[-axes:], reach, strict=True)):
         raise ShapeError(f"{name}: windows of {tuple(reach)} do not fit into {x.shape[-axes:]}")
-    cut = np.lib.stride_tricks.sliding_window_view(x, tuple(reach), axis=tuple(range(-axes, 0)))
+    cut: Any = np.lib.stride_tricks.sliding_window_view(
+        x, tuple(reach), axis=tuple(range(-axes, 0))
+    )
     steps = [*strides, *dilations]
     return cut if set(steps) == {1} else cut[(..., *[slice(None, None, step) for step in steps])]
 
@@ -293,7 +295,7 @@ def unfold(
     kernel, pads = for_each_axis(kernel_size, 2), for_each_axis(padding, 2)
     strides, dilations = for_each_axis(stride, 2), for_each_axis(dilation, 2)
     cut = windows("unfold", widened(whole, [(p, p) for p in pads]), kernel, strides, dilations)
-    columns = np.transpose(cut, (0, 1, 4, 5, 2, 3))
+    columns: Any = np.transpose(cut, (0, 1, 4, 5, 2, 3))
     batch, channels, places = whole.shape[0], whole.shape[1], math.prod(cut.shape[2:4])
     y = columns.reshape(batch, channels * math.prod(kernel), places)
     return y[0] if alone else y

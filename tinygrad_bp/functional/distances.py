@@ -58,6 +58,9 @@ def cosine_similarity(
     """
     a, b = tensor_of(x1), tensor_of(x2)
     axis = axis_of(axis, dim, 1)
+    if a.shape != b.shape:
+        shape = np.broadcast_shapes(a.shape, b.shape)
+        a, b = np.broadcast_to(a, shape), np.broadcast_to(b, shape)
     lengths = [np.maximum(x.norm(2, axis, keepdim=True), eps) for x in (a, b)]
     return np.sum(a / lengths[0] * (b / lengths[1]), axis=axis)
 

@@ -91,8 +91,9 @@ def interpolate(
     if size is not None:
         sizes = for_each_axis(size, axes)
     else:
-        several = isinstance(scale_factor, Sequence)
-        given: Any = list(scale_factor) if several else [scale_factor] * axes  # type: ignore[arg-type]
+        given: Any = (
+            scale_factor if isinstance(scale_factor, tuple | list) else [scale_factor] * axes
+        )
         if len(given) != axes:
             raise ValueError(f"{scale_factor} is not one number, or one for each of {axes} axes")
         sizes = [math.floor(n * factor) for n, factor in zip(x.shape[2:], given, strict=True)]

@@ -52,12 +52,12 @@ def solve_triangular(
     """
     a, b = tensor_of(A), tensor_of(B)
     inside = int(unitriangular)
-    triangle = np.triu(a, inside) if upper else np.tril(a, -inside)
+    triangle: Any = np.triu(a, inside) if upper else np.tril(a, -inside)
     if unitriangular:
         triangle = triangle + np.eye(a.shape[-1], dtype=a.dtype)
     if left:
-        return np.linalg.solve(triangle, b)
-    return np.linalg.solve(triangle.mT, b.mT).mT  # type: ignore[attr-defined]
+        return tensor_of(np.linalg.solve(triangle, b))
+    return tensor_of(np.linalg.solve(triangle.mT, b.mT)).mT
 
 
 def block_diag(*tensors: Array) -> Tensor:
@@ -76,7 +76,7 @@ def block_diag(*tensors: Array) -> Tensor:
         after = width - before - block.shape[1]
         rows.append(np.pad(block, [(0, 0), (before, after)]))
         before += block.shape[1]
-    return np.concatenate(rows)
+    return tensor_of(np.concatenate(rows))
 
 
 def broadcast_tensors(*tensors: Array) -> tuple[Tensor, ...]:
@@ -87,7 +87,7 @@ def broadcast_tensors(*tensors: Array) -> tuple[Tensor, ...]:
     """
     given = [tensor_of(t) for t in tensors]
     shape = np.broadcast_shapes(*[t.shape for t in given])
-    return tuple([np.broadcast_to(t, shape) for t in given])
+    return tuple([tensor_of(np.broadcast_to(t, shape)) for t in given])
 
 
 def cartesian_prod(*tensors: Array) -> Tensor:
@@ -98,9 +98,9 @@ def cartesian_prod(*tensors: Array) -> Tensor:
     """
     given = [tensor_of(t) for t in tensors]
     if len(given) == 1:
-        return given[0]  # type: ignore[no-any-return]
+        return given[0]
     grids = np.meshgrid(*given, indexing="ij")
-    return np.stack([np.ravel(grid) for grid in grids], axis=-1)
+    return tensor_of(np.stack([np.ravel(grid) for grid in grids], axis=-1))
 
 
 def combinations(x: Array, r: int = 2, with_replacement: bool = False) -> Tensor:
@@ -111,7 +111,7 @@ def combinations(x: Array, r: int = 2, with_replacement: bool = False) -> Tensor
     """
     x = tensor_of(x)
     choices = (chosen_again if with_replacement else chosen)(range(x.size), r)
-    return np.take(x, np.array(list(choices), int).reshape(-1, r))
+    return tensor_of(np.take(x, np.array(list(choices), int).reshape(-1, r)))
 
 
 def chain_matmul(*matrices: Array) -> Tensor:
@@ -121,7 +121,7 @@ def chain_matmul(*matrices: Array) -> Tensor:
     Tensor([[6.]])
     """
     given = [tensor_of(m) for m in matrices]
-    return given[0] if len(given) == 1 else np.linalg.multi_dot(given)
+    return given[0] if len(given) == 1 else tensor_of(np.linalg.multi_dot(given))
 
 
 def diag_embed(x: Array, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
@@ -137,7 +137,7 @@ def diag_embed(x: Array, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Ten
     places = np.eye(n, k=offset, dtype=bool)
     spread = np.pad(x, [(0, 0)] * (x.ndim - 1) + [(row, column)])
     y = np.where(places, np.expand_dims(spread, -1), 0)
-    return np.moveaxis(y, (-2, -1), (dim1, dim2))
+    return tensor_of(np.moveaxis(y, (-2, -1), (dim1, dim2)))
 
 
 def vander(x: Array, N: int | None = None) -> Tensor:
@@ -153,9 +153,9 @@ def vander(x: Array, N: int | None = None) -> Tensor:
     n = x.shape[-1] if N is None else N
     ones = np.ones((*x.shape, 1), x.dtype)
     if n < 2:
-        return tensor_of(ones[..., :n])  # type: ignore[no-any-return]
+        return tensor_of(ones[..., :n])
     powers = np.broadcast_to(np.expand_dims(x, -1), (*x.shape, n - 1))
-    return np.cumprod(np.concatenate([ones, powers], axis=-1), axis=-1)
+    return tensor_of(np.cumprod(np.concatenate([ones, powers], axis=-1), axis=-1))
 
 
 # --- along an axis --------------------------------------------------------------------------
@@ -179,7 +179,7 @@ def cumulative_trapezoid(y: Array, x: Array | None = None, *, dx: Any = 1, dim: 
     >>> cumulative_trapezoid(np.array([1.0, 3.0, 5.0]))
     Tensor([2., 6.])
     """
-    return np.cumsum(_areas(y, x, dx, dim), axis=dim)
+    return tensor_of(np.cumsum(_areas(y, x, dx, dim), axis=dim))
 
 
 def _areas(y: Any, x: Any, dx: Any, dim: int) -> Any:
@@ -239,7 +239,7 @@ def complex(real: Array, imag: Array) -> Tensor:  # noqa: A001  (PyTorch's name)
     >>> complex(np.array([1.0]), np.array([2.0]))
     Tensor([1.+2.j], dtype=complex128)
     """
-    return tensor_of(real) + 1j * tensor_of(imag)  # type: ignore[no-any-return]
+    return tensor_of(real) + 1j * tensor_of(imag)
 
 
 def polar(abs: Array, angle: Array) -> Tensor:  # noqa: A002  (PyTorch's names)
@@ -271,4 +271,4 @@ def view_as_real(x: Array) -> Tensor:
     Tensor([[1., 2.]])
     """
     x = tensor_of(x)
-    return np.stack([np.real(x), np.imag(x)], axis=-1)
+    return tensor_of(np.stack([np.real(x), np.imag(x)], axis=-1))

@@ -7,6 +7,7 @@ holds; PyTorch's words (`dim`, `correction`, ...) choose PyTorch's.
 from tinygrad_bp.methods.activations import ActivationMethods
 from tinygrad_bp.methods.calls import Axis
 from tinygrad_bp.methods.elements import ElementMethods
+from tinygrad_bp.methods.gammas import GammaMethods
 from tinygrad_bp.methods.ndarray import ArrayMethods
 from tinygrad_bp.methods.ordering import OrderingMethods
 from tinygrad_bp.methods.products import ProductMethods
@@ -18,6 +19,7 @@ __all__ = [
     "ArrayMethods",
     "Axis",
     "ElementMethods",
+    "GammaMethods",
     "Methods",
     "OrderingMethods",
     "ProductMethods",
@@ -31,6 +33,7 @@ class Methods(
     WritingMethods,
     OrderingMethods,
     ProductMethods,
+    GammaMethods,
     TorchMethods,
     ElementMethods,
     ArrayMethods,

@@ -48,7 +48,7 @@ class OrderingMethods(Calls):
 
     def msort(self) -> Self:
         """Return a copy sorted along the first axis."""
-        return self._as_written(np.sort, axis=0)  # type: ignore[no-any-return]
+        return self._as_written(np.sort, axis=0)
 
     def cummax(self, dim: int) -> tuple[Self, Any]:
         """Return the largest element so far along an axis, and its position: the last of equals."""
@@ -74,13 +74,14 @@ class OrderingMethods(Calls):
         Sums of one element, of two, four, ... are put together.
         """
         if self.ndim == 0:
-            return self._as_written(np.copy)  # type: ignore[no-any-return]
-        y: Any = np.moveaxis(self, dim, 0)  # type: ignore[call-overload]
+            return self._as_written(np.copy)
+        y = self._as_written(np.moveaxis, dim, 0)
         width = 1
         while width < len(y):
             y = np.concatenate([y[:width], np.logaddexp(y[width:], y[:-width])])
             width *= 2
-        return np.moveaxis(y, 0, dim)  # type: ignore[no-any-return]
+        found: Any = np.moveaxis(y, 0, dim)
+        return found
 
     def aminmax(self, *, dim: int | None = None, keepdim: bool = False) -> tuple[Self, Self]:
         """Return the smallest and the largest element, along an axis or of all."""
@@ -112,18 +113,18 @@ class OrderingMethods(Calls):
 
     def nansum(self, axis: Axis = None, **options: Any) -> Self:
         """Return the sum of the elements that are not nan; options as in `sum`."""
-        return self._reduce(np.nansum, axis, options)  # type: ignore[no-any-return]
+        return self._reduce(np.nansum, axis, options)
 
     def nanmean(self, axis: Axis = None, **options: Any) -> Self:
         """Return the mean of the elements that are not nan; options as in `sum`."""
-        return self._reduce(np.nanmean, axis, options)  # type: ignore[no-any-return]
+        return self._reduce(np.nanmean, axis, options)
 
     def nanmedian(self, axis: Axis = None, **options: Any) -> Self:
         """Return NumPy's median of the elements that are not nan."""
-        return self._reduce(np.nanmedian, axis, options)  # type: ignore[no-any-return]
+        return self._reduce(np.nanmedian, axis, options)
 
     def diff(self, n: int = 1, dim: int = -1, prepend: Any = None, append: Any = None) -> Self:
         """Return the differences of neighbours along an axis, n times over."""
         ends = {"prepend": prepend, "append": append}
         given = {name: end for name, end in ends.items() if end is not None}
-        return self._as_written(np.diff, n=n, axis=dim, **given)  # type: ignore[no-any-return]
+        return self._as_written(np.diff, n=n, axis=dim, **given)

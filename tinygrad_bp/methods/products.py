@@ -21,27 +21,27 @@ class ProductMethods(Calls):
 
     def addbmm(self, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any = 1) -> Self:
         """Return beta * self + alpha * Σ batch1[i] @ batch2[i]."""
-        return beta * self + alpha * np.sum(batch1 @ batch2, axis=0)  # type: ignore[no-any-return]
+        return beta * self + alpha * np.sum(batch1 @ batch2, axis=0)
 
     def baddbmm(self, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any = 1) -> Self:
         """Return beta * self + alpha * (batch1 @ batch2), matrix by matrix."""
-        return beta * self + alpha * (batch1 @ batch2)  # type: ignore[no-any-return]
+        return beta * self + alpha * (batch1 @ batch2)
 
     def addr(self, vec1: Any, vec2: Any, *, beta: Any = 1, alpha: Any = 1) -> Self:
         """Return beta * self + alpha * (the products of all elements of two vectors)."""
-        return beta * self + alpha * np.outer(vec1, vec2)  # type: ignore[no-any-return]
+        return beta * self + alpha * np.outer(vec1, vec2)
 
     def ger(self, vec2: Any) -> Self:
         """Return the products of every element with every element of another vector: `outer`."""
-        return self._as_written(np.outer, vec2)  # type: ignore[no-any-return]
+        return self._as_written(np.outer, vec2)
 
     def vdot(self, other: Any) -> Self:
         """Return the sum of products of two vectors, the first one conjugated."""
-        return self._as_written(np.vdot, other)  # type: ignore[no-any-return]
+        return self._as_written(np.vdot, other)
 
     def cross(self, other: Any, dim: int = -1) -> Self:
         """Return the cross products of vectors along an axis, the last by default."""
-        return self._as_written(np.linalg.cross, other, axis=dim)  # type: ignore[no-any-return]
+        return self._as_written(np.linalg.cross, other, axis=dim)
 
     @property
     def H(self) -> Self:  # noqa: N802  (PyTorch's name)
@@ -52,16 +52,16 @@ class ProductMethods(Calls):
     def mH(self) -> Self:  # noqa: N802
         """The conjugate transpose of the last two axes; a number stays as it is."""
         x: Any = self
-        return x.mT.conj() if x.ndim else x.conj()  # type: ignore[no-any-return]
+        return x.mT.conj() if x.ndim else x.conj()
 
     def det(self) -> Self:
         """Return the determinant."""
-        return self._as_written(np.linalg.det)  # type: ignore[no-any-return]
+        return self._as_written(np.linalg.det)
 
     def logdet(self) -> Self:
         """Return the logarithm of the determinant; nan where that is negative."""
         sign, size = self._as_written(np.linalg.slogdet)
-        return np.where(sign < 0, math.nan, size)  # type: ignore[return-value]
+        return self._call(np.where, (sign < 0, math.nan, size))
 
     def slogdet(self) -> Any:
         """Return the determinant's sign and the logarithm of its magnitude."""
@@ -69,15 +69,15 @@ class ProductMethods(Calls):
 
     def inverse(self) -> Self:
         """Return the inverse matrix."""
-        return self._as_written(np.linalg.inv)  # type: ignore[no-any-return]
+        return self._as_written(np.linalg.inv)
 
     def pinverse(self, rcond: Any = None) -> Self:
         """Return the pseudo-inverse; NumPy's default says which singular values count as 0."""
-        return self._as_written(np.linalg.pinv, **({} if rcond is None else {"rcond": rcond}))  # type: ignore[no-any-return]
+        return self._as_written(np.linalg.pinv, **({} if rcond is None else {"rcond": rcond}))
 
     def matrix_power(self, n: int) -> Self:
         """Return the matrix multiplied by itself, n times in all."""
-        return self._as_written(np.linalg.matrix_power, n)  # type: ignore[no-any-return]
+        return self._as_written(np.linalg.matrix_power, n)
 
     def matrix_exp(self) -> Self:
         """Return the exponential of matrices, Σ Aⁿ / n!.
@@ -95,43 +95,61 @@ class ProductMethods(Calls):
             y = one + x @ y * (1 / n)
         for _ in range(squarings):
             y = y @ y
-        return y  # type: ignore[no-any-return]
+        return y
 
     def cholesky(self, upper: bool = False) -> Self:  # noqa: FBT001, FBT002
         """Return the lower triangle L with L Lᵀ the matrix, or its transpose."""
         y = self._as_written(np.linalg.cholesky)
-        return y.mH if upper else y  # type: ignore[no-any-return]
+        return y.mH if upper else y
 
     def cholesky_inverse(self, upper: bool = False) -> Self:  # noqa: FBT001, FBT002
         """Return the inverse of L Lᵀ, from the lower triangle L; from an upper one, of Uᵀ U."""
         x: Any = self
-        inverse = np.linalg.inv(np.triu(x) if upper else np.tril(x))
-        return inverse @ inverse.mH if upper else inverse.mH @ inverse  # type: ignore[no-any-return]
+        inverse: Any = np.linalg.inv(np.triu(x) if upper else np.tril(x))
+        return inverse @ inverse.mH if upper else inverse.mH @ inverse
 
     def cholesky_solve(self, L: Any, upper: bool = False) -> Self:  # noqa: FBT001, FBT002
         """Return the solution X of L Lᵀ X = self; of an upper triangle, of Uᵀ U X = self."""
-        lower = np.swapaxes(np.conj(np.triu(L)), -1, -2) if upper else np.tril(L)
-        half = np.linalg.solve(lower, self)
-        return np.linalg.solve(np.swapaxes(np.conj(lower), -1, -2), half)  # type: ignore[return-value]
+        lower: Any = np.swapaxes(np.conj(np.triu(L)), -1, -2) if upper else np.tril(L)
+        half = self._call_as_written(np.linalg.solve, (lower, self), {})
+        other = np.swapaxes(np.conj(lower), -1, -2)
+        return self._call_as_written(np.linalg.solve, (other, half), {})
+
+    def triangular_solve(
+        self,
+        A: Any,
+        upper: bool = True,  # noqa: FBT001, FBT002
+        transpose: bool = False,  # noqa: FBT001, FBT002
+        unitriangular: bool = False,  # noqa: FBT001, FBT002
+    ) -> tuple[Self, Any]:
+        """Return the solution X of A X = self, of which one triangle is read, and A.
+
+        With `transpose`, of Aᵀ X = self. `functional.solve_triangular` is the newer name.
+        """
+        inside = int(unitriangular)
+        triangle: Any = np.triu(A, inside) if upper else np.tril(A, -inside)
+        if unitriangular:
+            triangle = triangle + np.eye(self.shape[-2], dtype=self.dtype)
+        if transpose:
+            triangle = np.swapaxes(triangle, -1, -2)
+        return self._call_as_written(np.linalg.solve, (triangle, self), {}), A
 
     def dist(self, other: Any, p: float = 2) -> Self:
         """Return the p-norm of the difference."""
-        return self._as_written(np.subtract, other).norm(p)  # type: ignore[no-any-return]
+        return self._as_written(np.subtract, other).norm(p)
 
     def renorm(self, p: float, dim: int, maxnorm: float) -> Self:
-        """Return the slices along an axis, scaled down to the p-norm maxnorm if theirs is larger."""
+        """Return the slices along an axis, those with a larger p-norm scaled down to maxnorm."""
         x: Any = self
         dim = range(x.ndim)[dim]
         size = x.norm(p, tuple(a for a in range(x.ndim) if a != dim), keepdim=True)
         large = size > maxnorm
-        return x * np.where(large, maxnorm / (np.where(large, size, 1) + 1e-7), 1)  # type: ignore[no-any-return]
+        return x * np.where(large, maxnorm / (np.where(large, size, 1) + 1e-7), 1)
 
     def cov(self, *, correction: int = 1, fweights: Any = None, aweights: Any = None) -> Self:
         """Return the covariances of the rows, each column an observation; PyTorch's arguments."""
-        return self._as_written(  # type: ignore[no-any-return]
-            np.cov, ddof=correction, fweights=fweights, aweights=aweights
-        )
+        return self._as_written(np.cov, ddof=correction, fweights=fweights, aweights=aweights)
 
     def corrcoef(self) -> Self:
         """Return the correlations of the rows, each column an observation."""
-        return self._as_written(np.corrcoef)  # type: ignore[no-any-return]
+        return self._as_written(np.corrcoef)

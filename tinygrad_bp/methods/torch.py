@@ -154,10 +154,11 @@ class TorchMethods(Calls):
         x = self if self.ndim else self._call(np.reshape, (self,), {"shape": (1,)})
         if size == 0:
             raise ValueError("unfold: windows have at least one element")
-        cut = np.lib.stride_tricks.sliding_window_view(x, size, axis=dimension)  # type: ignore[call-overload]
+        windows = np.lib.stride_tricks.sliding_window_view
+        cut = x._as_written(windows, size, axis=dimension)  # noqa: SLF001
         place = (slice(None),) * range(x.ndim)[dimension]
         y = cut[(*place, slice(None, None, step))]
-        return y if self.ndim else y[0]  # type: ignore[no-any-return]
+        return y if self.ndim else y[0]
 
     def unbind(self, dim: Integer = 0) -> tuple[Self, ...]:
         """Return the slices along an axis."""
@@ -171,7 +172,9 @@ class TorchMethods(Calls):
 
     def masked_select(self, mask: Any) -> Self:
         """Return the elements at which the mask is True, along one axis."""
-        return self[np.broadcast_to(mask, self.shape)]  # type: ignore[index]
+        shape = np.broadcast_shapes(self.shape, np.shape(mask))
+        x = self if shape == self.shape else self._call(np.broadcast_to, (self,), {"shape": shape})
+        return x[np.broadcast_to(mask, shape)]  # type: ignore[index]
 
     def narrow(self, dim: Integer, start: Integer, length: Integer) -> Self:
         """Return the slices from `start`, `length` of them, along an axis."""
@@ -211,7 +214,7 @@ class TorchMethods(Calls):
         """Return how many elements are not 0, as plain integers."""
         return self._reduce(np.count_nonzero, axis, options)
 
-    def norm(self, p: Any = 2, dim: Any = None, *, keepdim: Boolean = False) -> Self:
+    def norm(self, p: Any = 2, dim: Any = None, keepdim: Boolean = False) -> Self:  # noqa: FBT002
         """Return the p-norm of the elements as a vector, or along axes."""
         order = 2 if p in ("fro", 2) else p
         axis = tuple(dim) if isinstance(dim, list) else dim

@@ -27,14 +27,14 @@ class WritingMethods(Calls):
         """Return the elements at positions along an axis; elsewhere each keeps its own position."""
         x, index = _row(self), np.asarray(index)
         if index.size == 0:
-            return x.reshape(-1)[:0].reshape(index.shape)  # type: ignore[no-any-return]
-        return x[_places(x, dim, _row(index))].reshape(index.shape)  # type: ignore[no-any-return]
+            return x.reshape(-1)[:0].reshape(index.shape)
+        return x[_places(x, dim, _row(index))].reshape(index.shape)
 
     def take_along_dim(self, indices: Any, dim: int | None = None) -> Self:
         """Return the elements at positions along an axis, with broadcasting along the others."""
         if dim is None:
-            return self._as_written(np.take, np.ravel(np.asarray(indices)))  # type: ignore[no-any-return]
-        return self._as_written(np.take_along_axis, np.asarray(indices), axis=dim)  # type: ignore[no-any-return]
+            return self._as_written(np.take, np.ravel(np.asarray(indices)))
+        return self._as_written(np.take_along_axis, np.asarray(indices), axis=dim)
 
     def scatter_add(self, dim: int, index: Any, src: Any) -> Self:
         """Return the elements with those of `src` added at positions along an axis."""
@@ -61,16 +61,16 @@ class WritingMethods(Calls):
     def _scattered(self, way: Callable[..., Any], dim: int, index: Any, src: Any) -> Any:
         x, index = _row(self), _row(np.asarray(index))
         if index.size == 0:
-            return self.copy()  # type: ignore[attr-defined]
+            return self._as_written(np.copy)
         if np.ndim(src):
             src = src[tuple(map(slice, index.shape))]
         return way(x, _places(x, dim, index), src).reshape(self.shape)
 
     # --- whole slices -------------------------------------------------------------------------
 
-    def index_add(self, dim: int, index: Any, source: Any, *, alpha: Any = 1) -> Self:
+    def index_add(self, dim: int, index: Any, source: Any, *, alpha: Any = None) -> Self:
         """Return the elements with alpha times the slices of `source` added at positions."""
-        return self._slices(_added, dim, index, source if alpha is 1 else alpha * source)  # noqa: F632
+        return self._slices(_added, dim, index, source if alpha is None else alpha * source)
 
     def index_copy(self, dim: int, index: Any, source: Any) -> Self:
         """Return the elements with the slices of `source` at positions along an axis."""
@@ -97,11 +97,11 @@ class WritingMethods(Calls):
 
     def index_put(self, indices: Any, values: Any, accumulate: bool = False) -> Self:  # noqa: FBT001, FBT002
         """Return the elements with values at an index, or with the values added there."""
-        return (_added if accumulate else _written)(self, plain_index(tuple(indices)), values)  # type: ignore[no-any-return]
+        return (_added if accumulate else _written)(self, plain_index(tuple(indices)), values)
 
     def select_scatter(self, src: Any, dim: int, index: int) -> Self:
         """Return the elements with `src` as one slice along an axis."""
-        return _written(self, (slice(None),) * range(self.ndim)[dim] + (index,), src)  # type: ignore[no-any-return]
+        return _written(self, (slice(None),) * range(self.ndim)[dim] + (index,), src)
 
     def slice_scatter(
         self,
@@ -113,24 +113,25 @@ class WritingMethods(Calls):
     ) -> Self:
         """Return the elements with `src` as the slices from `start` to `end` along an axis."""
         at = (slice(None),) * range(self.ndim)[dim] + (slice(start, end, step),)
-        return _written(self, at, src)  # type: ignore[no-any-return]
+        return _written(self, at, src)
 
     def diagonal_scatter(self, src: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Self:
         """Return the elements with `src` on the diagonal of the matrices in two axes."""
-        moved: Any = np.moveaxis(self, (dim1, dim2), (-2, -1))  # type: ignore[call-overload]
+        moved = self._as_written(np.moveaxis, (dim1, dim2), (-2, -1))
         rows, columns = moved.shape[-2:]
         row, column = max(-offset, 0), max(offset, 0)
         along = np.arange(max(min(rows - row, columns - column), 0))
         put = _written(moved, (..., along + row, along + column), src)
-        return np.moveaxis(put, (-2, -1), (dim1, dim2))  # type: ignore[no-any-return]
+        y: Any = np.moveaxis(put, (-2, -1), (dim1, dim2))
+        return y
 
     def masked_scatter(self, mask: Any, source: Any) -> Self:
         """Return the elements with the first ones of `source` where the mask is True, in order."""
         shape = np.broadcast_shapes(self.shape, np.shape(mask))
         at = np.broadcast_to(np.asarray(mask), shape)
         count = int(np.count_nonzero(at))
-        x: Any = self if shape == self.shape else np.broadcast_to(self, shape)  # type: ignore[call-overload]
-        return _written(x, (at,), np.ravel(source)[:count])  # type: ignore[no-any-return]
+        x = self._call(np.broadcast_to, (self,), {"shape": shape})
+        return _written(x, (at,), np.ravel(source)[:count])
 
 
 def _row(x: Any) -> Any:

@@ -95,8 +95,8 @@ def erf(x: Array) -> Array:
     return np.astype(np.asarray(_each_erf(x)), floats)
 
 
-def _restore(g: Array, axis: int, keepdims: bool) -> Array:
-    return g if keepdims else np.expand_dims(g, axis)
+def _restore(g: Array, x: Array, axis: int, keepdims: bool) -> Array:
+    return g if keepdims or x.ndim == 0 else np.expand_dims(g, axis)
 
 
 # fmt: off
@@ -106,7 +106,7 @@ elementwise(relu,    lambda g, y, x: np.where(x > 0, g, 0))
 elementwise(erf,     lambda g, y, x: g * (2 / math.sqrt(math.pi)) * np.exp(-np.square(x)))
 rule(
     logsumexp,
-    vjp=lambda g, y, x, *, axis, keepdims: _restore(g, axis, keepdims) * softmax(x, axis),
+    vjp=lambda g, y, x, *, axis, keepdims: _restore(g, x, axis, keepdims) * softmax(x, axis),
     jvp=lambda t, y, x, *, axis, keepdims: np.sum(t * softmax(x, axis), axis=axis,
                                                   keepdims=keepdims),
 )
