@@ -140,7 +140,7 @@ def diag_embed(x: Array, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Ten
     return tensor_of(np.moveaxis(y, (-2, -1), (dim1, dim2)))
 
 
-def vander(x: Array, N: int | None = None) -> Tensor:
+def vander(x: Array, *, N: int | None = None) -> Tensor:
     """Return the powers 0, 1, ..., N - 1 of each element, along a new last axis.
 
     That is `torch.linalg.vander`; `np.vander` begins with the highest power.

@@ -33,8 +33,7 @@ class GammaMethods(Calls):
         if n == 0:
             return self.digamma()
         sign = -1.0 if n % 2 == 0 else 1.0
-        x: Any = self
-        zeta: Any = _special().zeta(float(n + 1), x)
+        zeta: Any = _special().zeta(float(n + 1), self)
         return sign * math.factorial(n) * zeta
 
     def mvlgamma(self, p: int) -> Self:
@@ -44,7 +43,9 @@ class GammaMethods(Calls):
         """
         total: Any = p * (p - 1) / 4 * math.log(math.pi)
         for j in range(p):
-            total = total + self._call(_special().gammaln, (np.subtract(self, j / 2),))
+            total = total + self._call(
+                _special().gammaln, (self._call(np.subtract, (self, j / 2)),)
+            )
         return total
 
     def logit(self, eps: float | None = None) -> Self:

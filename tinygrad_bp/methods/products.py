@@ -39,9 +39,11 @@ class ProductMethods(Calls):
         """Return the sum of products of two vectors, the first one conjugated."""
         return self._as_written(np.vdot, other)
 
-    def cross(self, other: Any, dim: int = -1) -> Self:
-        """Return the cross products of vectors along an axis, the last by default."""
-        return self._as_written(np.linalg.cross, other, axis=dim)
+    def cross(self, other: Any, dim: int | None = None) -> Self:
+        """Return the cross products of vectors along an axis, the first of length 3 by default."""
+        shape = np.broadcast_shapes(self.shape, np.shape(other))
+        axis = shape.index(3) - len(shape) if dim is None else dim
+        return self._as_written(np.linalg.cross, other, axis=axis)
 
     @property
     def H(self) -> Self:  # noqa: N802  (PyTorch's name)
