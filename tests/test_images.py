@@ -118,7 +118,7 @@ ROWS = [
     "F.trapezoid(x, g[0], dim=1)", "F.cumulative_trapezoid(x, dim=0)", "F.std_mean(x)[0]",
     "F.cumulative_trapezoid(x, g[0], dim=1)", "F.var_mean(x, dim=(0, 2), keepdim=True)[0]",
     "F.var_mean(x, False)[0]", "F.std_mean(x, 1, correction=0)[1]", "F.std_mean(x, dim=[0, 1])[0]",
-    "F.broadcast_tensors(e, g[0], h)[0]", "F.view_as_real(F.complex(e, e * e))",
+    "math.prod(F.broadcast_tensors(e, g[0], h))", "F.view_as_real(F.complex(e, e * e))",
     "F.view_as_real(F.polar(f, f * f))", "F.view_as_real(F.view_as_complex(f.reshape(2, 12, 2)))",
     "F.cosine_similarity(x[:, :1], y, dim=-1)",
 ]
