@@ -106,11 +106,11 @@ def _conv(
         pads = [(p, p) for p in for_each_axis(padding, axes)]
     cut = windows(name, widened(whole, pads), kernel, strides, dilations)
     batch, places = cut.shape[0], cut.shape[2 : 2 + axes]
-    columns = cut.reshape(batch, groups, channels, *places, *kernel)
-    columns = np.moveaxis(columns, 2, 2 + axes)  # (batch, group, *places, channel, *kernel)
-    columns = columns.reshape(batch, groups, math.prod(places), channels * math.prod(kernel))
-    kernels = weight.reshape(groups, outputs, channels * math.prod(kernel))
-    y = kernels @ columns.mT
+    # The places come last, where neighbours are neighbours in memory.
+    columns = np.moveaxis(cut, range(2, 2 + axes), range(-axes, 0))
+    rows = channels * math.prod(kernel)
+    columns = columns.reshape(batch, groups, rows, math.prod(places))
+    y = weight.reshape(groups, outputs, rows) @ columns
     return _finished(y.reshape(batch, groups * outputs, *places), bias, axes, alone)
 
 
@@ -265,10 +265,8 @@ def _transposed(
     batch = whole.shape[0]
     given = whole.reshape(batch, groups, channels, math.prod(places))
     kernels = weight.reshape(groups, channels, outputs * math.prod(kernel))
-    columns = given.mT @ kernels
-    columns = columns.reshape(batch, groups, *places, outputs, *kernel)
-    columns = np.moveaxis(columns, 2 + axes, 2)
-    columns = columns.reshape(batch, groups * outputs, *places, *kernel)
+    columns = (kernels.mT @ given).reshape(batch, groups * outputs, *kernel, *places)
+    columns = np.moveaxis(columns, range(-axes, 0), range(2, 2 + axes))
     covered = [
         (n - 1) * s + d * (k - 1) + 1
         for n, k, s, d in zip(places, kernel, strides, dilations, strict=True)

@@ -191,13 +191,17 @@ def _max_pool(axes: int, example: str) -> Pooling:
     ) -> Any:
         name = f"max_pool{axes}d"
         x = tensor_of(x)
+
+        def cut(a: Any, outside: float) -> Any:
+            found, _ = _windows(
+                name, a, axes, kernel_size, stride, padding, ceil_mode, outside, dilation
+            )
+            return found.reshape(*found.shape[:-axes], math.prod(found.shape[-axes:]))
+
+        if not return_indices:
+            return _first_largest(cut(x, -math.inf))[0]
         places = np.arange(math.prod(x.shape[-axes:])).reshape(1, *x.shape[-axes:])
-        found, where = [
-            _windows(name, a, axes, kernel_size, stride, padding, ceil_mode, outside, dilation)[0]
-            for a, outside in ((x, -math.inf), (places, 0.0))
-        ]
-        flat = [a.reshape(*a.shape[:-axes], math.prod(a.shape[-axes:])) for a in (found, where)]
-        return _given(_first_largest(*flat), return_indices)
+        return _first_largest(cut(x, -math.inf), cut(places, 0.0))
 
     return _named(
         pool,
@@ -214,12 +218,14 @@ def _max_pool(axes: int, example: str) -> Pooling:
     )
 
 
-def _first_largest(x: Any, places: Any) -> tuple[Any, Any]:
+def _first_largest(x: Any, places: Any = None) -> tuple[Any, Any]:
     """The largest element of the last axis, and its place: where there are several, the first."""
     where = np.expand_dims(np.argmax(x, axis=-1), -1)
-    pairs = (x, np.broadcast_to(getattr(places, "data", places), x.shape))
-    y, place = (np.squeeze(np.take_along_axis(a, where, axis=-1), axis=-1) for a in pairs)
-    return y, place
+    y = np.squeeze(np.take_along_axis(x, where, axis=-1), axis=-1)
+    if places is None:
+        return y, None
+    spread = np.broadcast_to(getattr(places, "data", places), x.shape)
+    return y, np.squeeze(np.take_along_axis(spread, where, axis=-1), axis=-1)
 
 
 def _given(found: tuple[Any, Any], return_indices: bool) -> Any:
