@@ -44,7 +44,7 @@ _THREADS = ("OPENBLAS", "OMP", "MKL", "BLIS", "VECLIB_MAXIMUM")
 
 
 def options(
-    about: str, *, rounds: int, more: Callable[[argparse.ArgumentParser], None] | None = None
+    about: str, *, rounds: int, more: Callable[[argparse.ArgumentParser], object] | None = None
 ) -> argparse.Namespace:
     """Read the command line, and limit threads and cores before anything imports NumPy.
 

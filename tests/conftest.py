@@ -35,6 +35,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason="needs --slow"))
 
 
+def pytest_collection_finish() -> None:
+    """The tests themselves are no garbage: without them, the cycle collector is done at once."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture
 def mnist_folder(request: pytest.FixtureRequest) -> Path:
     folder = request.config.getoption("--mnist")

@@ -6,6 +6,7 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -19,6 +20,7 @@ from tinygrad_bp import rules as own
 from tinygrad_bp.errors import NotDifferentiableError
 from tinygrad_bp.registry import name_of, registered
 from tinygrad_bp.rules.special import named, special
+from tinygrad_bp.survey import CONVERTING, FOLLOWING, WITHOUT_TENSORS, markdown, survey
 
 Function = Callable[..., Any]
 
@@ -65,6 +67,53 @@ def test_every_function_of_numpy_has_exactly_one_fate() -> None:
     assert not unknown, "register each in tinygrad_bp/rules, if only as refused"
     kinds = {registered(f) for f in NUMPY}
     assert kinds == DIFFERENTIABLE | {"constant", "refused"}
+
+
+def test_every_public_callable_of_numpy_is_in_exactly_one_class() -> None:
+    fates = survey()
+    assert len(fates) > 450
+    assert {fate.kind for fate in fates} == {"differentiable", "constant", "refused"}
+    listed = [CONVERTING, FOLLOWING, WITHOUT_TENSORS]
+    assert sum(map(len, listed)) == len(frozenset().union(*listed))
+    asked = {name.rpartition(".")[2] for name in NUMPY.values()}
+    assert asked.isdisjoint(frozenset().union(*listed)), "the rules say what becomes of these"
+
+
+def test_the_committed_table_is_the_survey_of_the_newest_numpy() -> None:
+    table = Path(__file__).parents[1] / "examples" / "functions.md"
+    committed = table.read_text(encoding="utf-8")
+    assert committed.startswith("Made by `python -m tinygrad_bp.survey > examples/functions.md`")
+    rows = [line for line in committed.splitlines() if line.startswith("| `")]
+    here = [line for line in markdown().splitlines() if line.startswith("| `")]
+    if SIGNED:  # others have other functions
+        assert {row for row in here if "np.float1" not in row} <= {*rows}
+
+
+CONVERSIONS: dict[str, Function] = {
+    "full": lambda t: np.full(2, t),
+    "bmat": lambda t: np.bmat([[t]]),
+    "nested_iters": lambda t: np.nested_iters([t, t], [[0], [0]]),
+    "vectorize": np.vectorize(lambda x: 2 * x),
+    "fromiter": lambda t: np.fromiter(t, float),
+}
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass")
+@pytest.mark.parametrize("name", sorted(CONVERTING))
+@pytest.mark.parametrize("values", [[1.0, 2.0], 1.5], ids=["array", "number"])
+def test_what_asks_nobody_raises_on_a_tensor_that_tracks(name: str, values: Any) -> None:
+    function = getattr(np, name, None)
+    if function is None:
+        pytest.skip("not in this NumPy")
+    t = Tensor(values, requires_grad=True)
+    with pytest.raises((TypeError, ValueError)):
+        CONVERSIONS.get(name, function)(t)
+
+
+def test_what_works_by_other_functions_is_followed() -> None:
+    t = Tensor([1.0, 2.0], requires_grad=True)
+    np.poly1d(t)(3.0).backward()
+    assert t.grad.tolist() == [3.0, 1.0]
 
 
 def test_every_differentiable_function_has_exactly_one_spec() -> None:

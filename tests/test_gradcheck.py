@@ -328,7 +328,8 @@ NOT_FOLLOWED = {
     np.linalg.qr, np.linalg.slogdet, np.linalg.svd, np.linalg.svdvals, own.cofactors,
     own.eigensystem, own.eigenvectors, own.least_squares, own.singular_system, own.singular_vectors,
     own.truncated_pinv,
-    np.linalg.eig, np.linalg.eigvals, own.general_eigensystem, own.general_eigenvectors,
+    np.linalg.eig, np.linalg.eigvals, np.polyfit, np.roots,
+    own.general_eigensystem, own.general_eigenvectors,
     np.fft.fft, np.fft.ifft, np.fft.rfft, np.fft.irfft, np.fft.hfft, np.fft.ihfft, np.fft.fftn,
     np.fft.ifftn, np.fft.fft2, np.fft.ifft2, np.fft.rfftn, np.fft.rfft2, np.fft.irfftn,
     np.fft.irfft2,
@@ -692,7 +693,7 @@ RIGHT: dict[str, tuple[Callable[..., Any], Callable[..., Any], list[Any]]] = {
         lambda g, x: g / (1 + np.exp(x)) / (1 + np.exp(-x)), [np.array([-30.0, 0.5])]),
     "sums to one": (
         lambda x: np.array(sum((p := np.exp(np.asarray(x))) / p.sum())),
-        lambda g, x: (p := F.softmax(x)) * (g - np.sum(g * p)), [POINT]),
+        lambda g, x: (p := np.exp(F.log_softmax(x))) * (g - np.sum(g * p)), [POINT]),
     "repeated indices": (
         lambda x, i: np.asarray(x)[i], lambda g, x, i: scatter(g), [POINT, LABELS]),
     "eigenvalues": (

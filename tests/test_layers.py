@@ -20,7 +20,7 @@ LAYERS = [
     {"calls", "containers", "files", "version"},
     {"registry"},
     {"data", "rules", "state"},
-    {"methods"},
+    {"methods", "survey"},
     {"duck"},
     {"engine"},
     {"modes", "tensor"},

@@ -191,8 +191,9 @@ def faults_in(node: Function, module: ast.Module) -> list[str]:
     return visitor.faults
 
 
-# Bodies that write, into an array of their own making; every other one is an expression.
-OPAQUE = {"overlap_add", "scatter_add"}
+# Bodies that write, into an array of their own making, or read bits; every other one is an
+# expression.
+OPAQUE = {"only_where", "overlap_add", "scatter_add"}
 
 
 def rules_of(module: ast.Module) -> Iterator[Function]:

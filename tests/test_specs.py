@@ -438,6 +438,41 @@ def test_zero_gradient_at_an_infinite_slope_is_zero(f: Any, at: list[float], ord
     assert g.tolist() == (2 * x.data).tolist()
 
 
+@pytest.mark.parametrize("many", [1, 1_000])
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", ">f8", "g", "c8", "c16"])
+@pytest.mark.parametrize("condition", [[True, False] * 3, [[2], [0]], [[np.nan, 0.0, 1.0]], True])
+def test_only_where_is_where(dtype: str, condition: Any, many: int) -> None:
+    """Whatever the layout, and whatever is left out."""
+    values = np.array([[1, np.nan, -3], [np.inf, 0.5, -0.0], [2, -np.inf, 7]], dtype)
+    values = np.stack([values] * many, axis=-1)
+    mask = np.array(condition).reshape(2, 3) if np.size(condition) == 6 else np.array(condition)
+    mask = mask[..., None]
+    for a in (values[:2], values[::2], values[::-2, ::-1], values[:2].T.copy().T, values[1]):
+        chosen = own.only_where(a, mask)
+        expected = np.where(mask, a, np.zeros((), dtype))
+        assert chosen.dtype == np.dtype(dtype).newbyteorder("=")
+        np.testing.assert_array_equal(chosen, expected)
+
+
+AT = np.random.default_rng(0).integers(-5, 5, (40, 3))
+
+
+@pytest.mark.parametrize(
+    "index",
+    [AT, AT[:, 0], (AT,), (slice(None), AT), (slice(None), AT, AT[0]), (AT, AT.astype("i1")),
+     (AT[:, :1], AT, AT), (AT, slice(None), AT), (..., AT), (AT, None), (1, AT), (slice(1), AT),
+     ((AT % 5).astype("u8"), AT[:1]), (AT, slice(2)), (slice(None), slice(None), AT)],
+)  # fmt: skip
+@pytest.mark.parametrize("dtype", ["f4", "c16"])
+def test_many_elements_are_added_where_an_index_points(index: Any, dtype: str) -> None:
+    """As NumPy adds them, in the same order, and so to the last bit."""
+    shape = (5, 6, 7)
+    g = np.random.default_rng(1).standard_normal(np.zeros(shape)[index].shape).astype(dtype)
+    expected = np.zeros(shape, dtype)
+    np.add.at(expected, index, g)
+    assert own.scatter_add(g, index, shape).tobytes() == expected.tobytes()
+
+
 def test_masked_exponent_takes_no_gradient_from_undefined_powers() -> None:
     base = np.array([-2.0, 0.0, 2.0])
     with np.errstate(all="ignore"):

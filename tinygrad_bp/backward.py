@@ -67,12 +67,12 @@ def _deposit(finished: dict[Key, Array], taken: set[int]) -> None:
     A rule may pass an array on as it is, so several leaves may be given the same one; `taken`
     holds the ids of arrays that belong to somebody already.
     """
-    for key, internal in finished.items():
-        gradient = seen(internal)
-        if type(gradient) is np.ndarray and gradient.base is None and id(gradient) not in taken:
+    for key, gradient in finished.items():
+        own = type(gradient) is np.ndarray and gradient.base is None
+        if own and gradient.dtype.kind != "c" and id(gradient) not in taken:
             taken.add(id(gradient))
-        else:  # a view, somebody else's too, a NumPy scalar, or a tensor already
-            gradient = _as_tensor(gradient)
+        else:  # a view, somebody else's too, a NumPy scalar, complex, or a tensor already
+            gradient = _as_tensor(seen(gradient))  # noqa: PLW2901
         if not isinstance(key, Tensor):
             op, i = key if type(key) is tuple else (key, 0)
             before = op.kept.get(i)

@@ -41,7 +41,7 @@ def record(
     Results are read-only. This is the path of every operation. Raises `NotDifferentiableError`
     where no gradient can be followed.
     """
-    rule = rules.get(function) or rule_of(function)
+    rule = rules.get(function)
     if rule is None or not rule.differentiable:
         return _call_without_rule(function, rule, args, options)
     arrays = []
@@ -184,6 +184,8 @@ def _call_without_rule(
     options: Mapping[str, Any],
 ) -> Any:
     """Call what is written in other functions, flat, or refused, or has no rule at all."""
+    if rule is None and rule_of(function) is not None:  # its library's rules were not loaded yet
+        return record(function, args, options)
     if any(getattr(type(a), "__array_ufunc__", True) is None for a in args):
         return NotImplemented
     if rule is not None and rule.rewritten is not None:

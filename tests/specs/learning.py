@@ -44,6 +44,7 @@ def _glu(a: Array, axis: int = -1) -> Array:
 
 
 labels = np.array([2, 0])
+MASK = np.array([[True, False, True], [False, False, True]])
 
 # fmt: off
 
@@ -81,6 +82,15 @@ SHAPES = (x(2, 3), x(), transposed(2, 3), x(0, 2), strided(3))
 LEARNING = [
     binary(own.quotient, real(), nonzero, reference=np.divide),
     binary(own.product, reference=np.multiply),
+    Spec(
+        own.only_where,
+        call(x(2, 3), MASK), call(x(3), MASK), call(x(), np.array(True)), call(x(2, 1), MASK),
+        call(x(), False), call(transposed(2, 3), MASK.astype(int)), call(x(0, 3), MASK[:0]),
+        call(strided(3), MASK[0]),
+        reference=lambda a, condition: np.where(condition, a, 0),
+    ),
+    unary(own.share, real(-3, 0), reference=np.exp),
+    unary(own.log1pexp, reference=lambda a: np.log(1 + np.exp(a))),
     unary(own.sigmoid, reference=lambda a: 1 / (1 + np.exp(-a))),
     unary(own.relu, nonzero, reference=lambda a: np.maximum(a, 0)),
     unary(own.erf, reference=_erf),

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from specs.calls import Apart, Array, Complex, Draw, Shape, Spec, call, nonzero, reduction, x
+from specs.calls import NEW, Apart, Array, Complex, Draw, Shape, Spec, call, nonzero, reduction, x
 from tinygrad_bp import rules as own
 
 
@@ -123,7 +123,8 @@ MATRICES = [
          call(m(4, 2, 2, rows=4), 1)),
     Spec(np.linalg.tensorsolve, call(m(3, 3), x(3)), call(m(2, 2), x(2), axes=(0,)),
          call(m(2, 2, 4, rows=4), x(2, 2)), call(m(1, 3, 3), x(3), axes=(0,))),
-    Spec(np.linalg.cond, call(c(2, 2), 1),
+    # Before 2.1 NumPy gives a complex number for the condition of a complex matrix.
+    Spec(np.linalg.cond, *([call(c(2, 2), 1)] if NEW else []),
          *(call(m(2, 2), p) for p in (None, 2, -2, 1, math.inf, "fro", "nuc")),
          call(m(2, 3, 2)), call(m(2, 2, 2), -1)),
     Spec(np.linalg.pinv, call(c(3, 2)), call(c(2, 3)), *stretched,

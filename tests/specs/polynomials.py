@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from specs.calls import Apart, Array, Spec, call, transposed, x, z
+from specs.calls import Apart, Array, Real, Spec, call, transposed, x, z
 
 
 def _scaled(line: Array, by: Array, more: float = 0.0) -> Array:
@@ -41,6 +41,15 @@ POLYNOMIALS = [
         call(x(4, values=Apart()), x(2, values=exact)), call(x(2), x(2, values=exact)),
         call(x(1), x(3, values=exact)), call(x(3, values=Apart()), x(1, values=exact)),
         call([1.0, -3.0, 2.5], x(2, values=exact)), call(x(3, values=Apart()), [2.0, 1.0]),
+    ),
+    Spec(
+        np.polyfit,
+        call(x(5, values=Apart()), x(5), 2), call(np.arange(4.0), x(4, 2), deg=1),
+        call(x(4, values=Apart()), x(4), 1, w=np.array([1.0, 2.0, 0.5, 1.0])),
+    ),
+    Spec(
+        np.roots,
+        call(x(3, values=Real(1, 1.2))), call(x(2, values=Real(1, 2))),
     ),
     Spec(
         np.apply_along_axis,

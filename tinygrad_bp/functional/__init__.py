@@ -32,6 +32,14 @@ from tinygrad_bp.functional.activations import (
     tanhshrink,
     threshold,
 )
+from tinygrad_bp.functional.adaptive import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_avg_pool3d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+    adaptive_max_pool3d,
+)
 from tinygrad_bp.functional.classification import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -90,6 +98,7 @@ from tinygrad_bp.functional.matrices import (
     complex,
     cumulative_trapezoid,
     diag_embed,
+    matrix_norm,
     polar,
     solve_triangular,
     std_mean,
@@ -107,12 +116,6 @@ from tinygrad_bp.functional.normalization import (
     local_response_norm,
 )
 from tinygrad_bp.functional.pooling import (
-    adaptive_avg_pool1d,
-    adaptive_avg_pool2d,
-    adaptive_avg_pool3d,
-    adaptive_max_pool1d,
-    adaptive_max_pool2d,
-    adaptive_max_pool3d,
     avg_pool1d,
     avg_pool2d,
     avg_pool3d,
@@ -121,6 +124,9 @@ from tinygrad_bp.functional.pooling import (
     max_pool1d,
     max_pool2d,
     max_pool3d,
+    max_unpool1d,
+    max_unpool2d,
+    max_unpool3d,
 )
 from tinygrad_bp.functional.regression import (
     gaussian_nll_loss,
@@ -195,9 +201,13 @@ __all__ = [
     "lp_pool1d",
     "lp_pool2d",
     "margin_ranking_loss",
+    "matrix_norm",
     "max_pool1d",
     "max_pool2d",
     "max_pool3d",
+    "max_unpool1d",
+    "max_unpool2d",
+    "max_unpool3d",
     "mish",
     "mse_loss",
     "multi_margin_loss",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations as chosen
 from itertools import combinations_with_replacement as chosen_again
 from typing import Any
@@ -22,6 +23,7 @@ __all__ = [
     "complex",
     "cumulative_trapezoid",
     "diag_embed",
+    "matrix_norm",
     "polar",
     "solve_triangular",
     "std_mean",
@@ -58,6 +60,24 @@ def solve_triangular(
     if left:
         return tensor_of(np.linalg.solve(triangle, b))
     return tensor_of(np.linalg.solve(triangle.mT, b.mT)).mT
+
+
+def matrix_norm(
+    A: Array,
+    ord: Any = "fro",  # noqa: A002
+    dim: Sequence[int] = (-2, -1),
+    keepdim: bool = False,
+) -> Tensor:
+    """Return norms of matrices in two axes; `ord` as in `np.linalg.matrix_norm`.
+
+    >>> matrix_norm(np.array([[3.0, 0.0], [0.0, -4.0]]), "nuc")
+    Tensor(7.)
+    """
+    axes = tuple(dim)
+    x = tensor_of(A)
+    y = tensor_of(np.linalg.matrix_norm(np.moveaxis(x, axes, (-2, -1)), ord=ord))
+    places = tuple([range(x.ndim)[axis] for axis in axes])
+    return tensor_of(np.expand_dims(y, places)) if keepdim else y
 
 
 def block_diag(*tensors: Array) -> Tensor:

@@ -15,20 +15,22 @@ from tinygrad_bp.registry import Array
 from tinygrad_bp.tensor import Tensor
 
 __all__ = [
-    "adaptive_avg_pool1d",
-    "adaptive_avg_pool2d",
-    "adaptive_avg_pool3d",
-    "adaptive_max_pool1d",
-    "adaptive_max_pool2d",
-    "adaptive_max_pool3d",
+    "Pooling",
     "avg_pool1d",
     "avg_pool2d",
     "avg_pool3d",
+    "first_largest",
     "lp_pool1d",
     "lp_pool2d",
     "max_pool1d",
     "max_pool2d",
     "max_pool3d",
+    "max_unpool1d",
+    "max_unpool2d",
+    "max_unpool3d",
+    "named",
+    "one_or_both",
+    "ways",
 ]
 
 Pooling = Callable[..., Any]
@@ -63,10 +65,10 @@ def _avg_pool(axes: int, example: str) -> Pooling:
             counts = np.multiply.outer(counts, ends - starts)
         return total / counts.astype(total.dtype)
 
-    return _named(
+    return named(
         pool,
         f"avg_pool{axes}d",
-        f"""Return the mean of each window along {_ways(axes)}.
+        f"""Return the mean of each window along {ways(axes)}.
 
     Windows are `stride` apart, their own length by default. The input is extended by `padding`
     zeros at both ends, which count in the mean unless count_include_pad=False; with `ceil_mode`,
@@ -77,11 +79,13 @@ def _avg_pool(axes: int, example: str) -> Pooling:
     )
 
 
-def _ways(axes: int) -> str:
+def ways(axes: int) -> str:
+    """Return which axes are pooled, in words."""
     return "the last axis" if axes == 1 else f"the last {axes} axes"
 
 
-def _named(function: Pooling, name: str, text: str) -> Pooling:
+def named(function: Pooling, name: str, text: str) -> Pooling:
+    """Return a function that was made by another, under a name and with a docstring."""
     function.__name__ = function.__qualname__ = name
     function.__doc__ = text
     return function
@@ -199,14 +203,14 @@ def _max_pool(axes: int, example: str) -> Pooling:
             return found.reshape(*found.shape[:-axes], math.prod(found.shape[-axes:]))
 
         if not return_indices:
-            return _first_largest(cut(x, -math.inf))[0]
+            return first_largest(cut(x, -math.inf))[0]
         places = np.arange(math.prod(x.shape[-axes:])).reshape(1, *x.shape[-axes:])
-        return _first_largest(cut(x, -math.inf), cut(places, 0.0))
+        return first_largest(cut(x, -math.inf), cut(places, 0.0))
 
-    return _named(
+    return named(
         pool,
         f"max_pool{axes}d",
-        f"""Return the largest element of each window along {_ways(axes)}.
+        f"""Return the largest element of each window along {ways(axes)}.
 
     Windows are `stride` apart, their own length by default, and their elements `dilation`. What
     `padding` adds at both ends is never the largest. With `ceil_mode`, the last window may reach
@@ -218,8 +222,8 @@ def _max_pool(axes: int, example: str) -> Pooling:
     )
 
 
-def _first_largest(x: Any, places: Any = None) -> tuple[Any, Any]:
-    """The largest element of the last axis, and its place: where there are several, the first."""
+def first_largest(x: Any, places: Any = None) -> tuple[Any, Any]:
+    """Return the largest element of the last axis, and its place: of several, the first."""
     where = np.expand_dims(np.argmax(x, axis=-1), -1)
     y = np.squeeze(np.take_along_axis(x, where, axis=-1), axis=-1)
     if places is None:
@@ -228,7 +232,8 @@ def _first_largest(x: Any, places: Any = None) -> tuple[Any, Any]:
     return y, np.squeeze(np.take_along_axis(spread, where, axis=-1), axis=-1)
 
 
-def _given(found: tuple[Any, Any], return_indices: bool) -> Any:
+def one_or_both(found: tuple[Any, Any], return_indices: bool) -> Any:
+    """Return what was found: the elements, and their places if they are asked for."""
     return found if return_indices else found[0]
 
 
@@ -249,111 +254,59 @@ max_pool3d = _max_pool(
 )
 
 
-# --- so many windows ------------------------------------------------------------------------
+def _max_unpool(axes: int, example: str) -> Pooling:
+    """Make the function for so many axes."""
 
-
-def _adaptive(axes: int, kind: str, example: str) -> Pooling:
-    """Make the function for so many axes, of means or of maxima."""
-
-    def average(x: Array, output_size: Sizes | Sequence[int | None]) -> Tensor:
-        y = tensor_of(x)
-        for axis, size in _sizes(f"adaptive_avg_pool{axes}d", y, output_size, axes):
-            cuts = [np.mean(part, axis=-1) for part in _parts(y, axis, size)]
-            y = np.stack(cuts, axis=axis) if cuts else y[..., :0].reshape(_without(y, axis))
-        return y
-
-    def largest(
+    def unpool(
         x: Array,
-        output_size: Sizes | Sequence[int | None],
-        return_indices: bool = False,
-    ) -> Any:
-        y = tensor_of(x)
-        places = np.arange(math.prod(y.shape[-axes:])).reshape(y.shape[-axes:])
-        places = np.broadcast_to(places, y.shape)
-        for axis, size in _sizes(f"adaptive_max_pool{axes}d", y, output_size, axes):
-            pairs = zip(_parts(y, axis, size), _parts(places, axis, size), strict=True)
-            found = [_first_largest(part, place) for part, place in pairs]
-            if not found:
-                y = y[..., :0].reshape(_without(y, axis))
-                return _given((y, np.zeros(y.shape, int)), return_indices)
-            y, places = (np.stack(parts, axis=axis) for parts in zip(*found, strict=True))
-        return _given((y, places), return_indices)
+        indices: Any,
+        kernel_size: Sizes,
+        stride: Sizes | None = None,
+        padding: Sizes = 0,
+        output_size: Sequence[int] | None = None,
+    ) -> Tensor:
+        y, places = tensor_of(x), np.asarray(indices)
+        batched(f"max_unpool{axes}d", y, axes)
+        kernel, pads = for_each_axis(kernel_size, axes), for_each_axis(padding, axes)
+        strides = kernel if stride is None or stride == () else for_each_axis(stride, axes)
+        steps = zip(y.shape[-axes:], kernel, strides, pads, strict=True)
+        size = [(n - 1) * s - 2 * p + k for n, k, s, p in steps]
+        if output_size is not None:
+            size = list(output_size)[-axes:]
+        front = y.shape[:-axes]
+        if places.shape != y.shape or places.max(initial=0) >= math.prod(size):
+            raise ShapeError(f"max_unpool{axes}d: the indices do not fit into {tuple(size)}")
+        blank = tensor_of(np.zeros((*front, math.prod(size)), y.dtype))
+        rows = (*front, math.prod(y.shape[-axes:]))
+        put = blank.scatter(-1, places.reshape(rows), y.reshape(rows))
+        return put.reshape(*front, *size)
 
-    return _named(
-        average if kind == "avg" else largest,
-        f"adaptive_{kind}_pool{axes}d",
-        f"""Return the {"mean" if kind == "avg" else "largest element"} of so many windows along {
-            _ways(axes)
-        }.
+    return named(
+        unpool,
+        f"max_unpool{axes}d",
+        f"""Return zeros with the elements at the places that `max_pool{axes}d` took them from.
 
-    The windows cover the axis, and overlap where its length is no multiple of their number; None
-    keeps an axis as it is.{
-            "" if kind == "avg" else " The first of equal elements receives the gradient."
-        }
+    `indices` are what it returns with return_indices=True. The other arguments are its own; where
+    they leave the size open, `output_size` tells it.
 
     {example}
     """,
     )
 
 
-def _without(x: Any, axis: int) -> tuple[int, ...]:
-    shape = list(x.shape)
-    shape[axis] = 0
-    return tuple(shape)
-
-
-def _sizes(name: str, x: Any, output_size: Any, axes: int) -> list[tuple[int, int]]:
-    """The axes to pool and how many windows each gets, the last one first."""
-    batched(name, x, axes)
-    sizes = list(output_size) if isinstance(output_size, tuple | list) else [output_size] * axes
-    if len(sizes) != axes:
-        raise ValueError(f"{output_size} is not one number, or one for each of {axes} axes")
-    wanted = [(a, size) for a, size in enumerate(sizes, -axes) if size is not None]
-    if any(size and not x.shape[axis] for axis, size in wanted):
-        raise ShapeError(f"{name}: there is nothing to pool in an input of shape {x.shape}")
-    return wanted[::-1]
-
-
-def _parts(x: Any, axis: int, size: int) -> list[Any]:
-    """From ⌊i n / size⌋ to ⌈(i + 1) n / size⌉ along the axis, which comes last."""
-    n = x.shape[axis]
-    moved = np.moveaxis(x, axis, -1)
-    return [moved[..., i * n // size : -(-(i + 1) * n // size)] for i in range(size)]
-
-
-adaptive_avg_pool1d = _adaptive(
+max_unpool1d = _max_unpool(
     1,
-    "avg",
-    """>>> adaptive_avg_pool1d(np.array([[[1.0, 3.0, 5.0]]]), 2)
-    Tensor([[[2., 4.]]])""",
+    """>>> max_unpool1d(np.array([[[3.0]]]), np.array([[[1]]]), 2)
+    Tensor([[[0., 3.]]])""",
 )
-adaptive_avg_pool2d = _adaptive(
+max_unpool2d = _max_unpool(
     2,
-    "avg",
-    """>>> adaptive_avg_pool2d(np.array([[[1.0, 3.0], [5.0, 7.0]]]), (1, None))
-    Tensor([[[3., 5.]]])""",
+    """>>> max_unpool2d(np.array([[[5.0]]]), np.array([[[2]]]), 2)
+    Tensor([[[0., 0.],
+             [5., 0.]]])""",
 )
-adaptive_avg_pool3d = _adaptive(
+max_unpool3d = _max_unpool(
     3,
-    "avg",
-    """>>> adaptive_avg_pool3d(np.ones((1, 1, 2, 2, 2)), 1)
-    Tensor([[[[[1.]]]]])""",
-)
-adaptive_max_pool1d = _adaptive(
-    1,
-    "max",
-    """>>> adaptive_max_pool1d(np.array([[[1.0, 3.0, 5.0]]]), 2)
-    Tensor([[[3., 5.]]])""",
-)
-adaptive_max_pool2d = _adaptive(
-    2,
-    "max",
-    """>>> adaptive_max_pool2d(np.array([[[1.0, 3.0], [5.0, 7.0]]]), 1)
-    Tensor([[[7.]]])""",
-)
-adaptive_max_pool3d = _adaptive(
-    3,
-    "max",
-    """>>> adaptive_max_pool3d(np.ones((1, 1, 2, 2, 2)), 1)
-    Tensor([[[[[1.]]]]])""",
+    """>>> max_unpool3d(np.ones((1, 1, 1, 1)), np.zeros((1, 1, 1, 1), int), 1)
+    Tensor([[[[1.]]]])""",
 )

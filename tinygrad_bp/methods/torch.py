@@ -168,11 +168,13 @@ class TorchMethods(Calls):
 
     def index_select(self, dim: Integer, index: Any) -> Self:
         """Return the slices at positions along an axis."""
+        if not self.ndim:  # a number is a row of one here
+            return self.view(1).index_select(dim, index)
         return self._as_written(np.take, index, axis=dim)
 
     def masked_select(self, mask: Any) -> Self:
         """Return the elements at which the mask is True, along one axis."""
-        shape = np.broadcast_shapes(self.shape, np.shape(mask))
+        shape = np.broadcast_shapes(self.shape, np.shape(mask)) or (1,)
         x = self if shape == self.shape else self._call(np.broadcast_to, (self,), {"shape": shape})
         return x[np.broadcast_to(mask, shape)]  # type: ignore[index]
 

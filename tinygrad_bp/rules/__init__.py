@@ -24,7 +24,15 @@ from tinygrad_bp.rules import (  # noqa: F401  (tables alone)
     statistics,
     vectors,
 )
-from tinygrad_bp.rules.activations import erf, log_softmax, logsumexp, relu, sigmoid, softmax
+from tinygrad_bp.rules.activations import (
+    erf,
+    log1pexp,
+    log_softmax,
+    logsumexp,
+    relu,
+    sigmoid,
+    softmax,
+)
 from tinygrad_bp.rules.decompositions import singular_system, singular_vectors
 from tinygrad_bp.rules.eigen import (
     eigensystem,
@@ -36,8 +44,10 @@ from tinygrad_bp.rules.elementwise import (
     cast,
     direction,
     identity,
+    only_where,
     product,
     quotient,
+    share,
     step,
     unvarying,
 )
@@ -98,11 +108,13 @@ __all__ = [
     "identity",
     "leaky_relu",
     "least_squares",
+    "log1pexp",
     "log_softmax",
     "logsigmoid",
     "logsumexp",
     "mish",
     "one_hot",
+    "only_where",
     "overlap_add",
     "product",
     "products_of_others",
@@ -113,6 +125,7 @@ __all__ = [
     "relu6",
     "scatter_add",
     "selu",
+    "share",
     "sigmoid",
     "silu",
     "sinc_slope",

@@ -17,7 +17,44 @@ from tinygrad_bp.registry import (
     why,
 )
 
-__all__ = ["cast", "direction", "identity", "product", "quotient", "step", "unvarying"]
+__all__ = [
+    "cast",
+    "direction",
+    "identity",
+    "only_where",
+    "product",
+    "quotient",
+    "share",
+    "step",
+    "unvarying",
+]
+
+
+# --- choosing -------------------------------------------------------------------------------
+
+_FEW = 1_000  # elements, of which `np.where` chooses in less time
+_WHOLE = {np.dtype(f"f{n}"): np.dtype(f"i{n}") for n in (2, 4, 8)}
+
+
+@primitive
+def only_where(g: Array, condition: Array) -> Array:
+    """Return g where a condition holds and 0 elsewhere: `np.where(condition, g, 0)`, but faster.
+
+    The bits of g are multiplied by the condition, as whole numbers, so that even inf and nan
+    become 0. (`np.where` decides for each element, and the processor cannot foresee how.)
+
+    >>> only_where(np.array([1.0, 2.0, np.nan]), np.array([True, False, False]))
+    array([1., 0., 0.])
+    """
+    whole = _WHOLE.get(g.dtype) if isinstance(g, np.ndarray) else None
+    if whole is None or g.size < _FEW:
+        return np.where(condition, g, 0)
+    holds = np.asarray(condition, bool)
+    out = np.empty(np.broadcast(g, holds).shape, g.dtype)
+    bits = out.view(whole)
+    bits[...] = holds
+    bits *= g.view(whole)
+    return out
 
 
 # --- arithmetic at the edge of a domain -----------------------------------------------------
@@ -30,8 +67,8 @@ def quotient(g: Array, d: Array) -> Array:
     >>> quotient(np.array([1.0, 0.0, 0.0]), np.array([2.0, 0.0, np.nan]))
     array([0.5, 0. , 0. ])
     """
-    one = np.ones((), np.result_type(g, d))  # or a number d would become a float64
-    return g / np.where(g == 0, one, d)
+    with np.errstate(invalid="ignore"):
+        return only_where(g / d, g != 0)
 
 
 @primitive
@@ -77,6 +114,17 @@ def unvarying(value: Array, x: Array) -> Array:
 
 
 @primitive
+def share(x: Array) -> Array:
+    """Return exp(x) of the logarithm of a share; one that is too small for a float is 0.
+
+    >>> share(np.array([0.0, -1000.0]))
+    array([1., 0.])
+    """
+    with np.errstate(under="ignore"):
+        return np.exp(x)
+
+
+@primitive
 def step(x: Array) -> Array:
     """Return -1, 0 or 1 for each element: the sign as what it is for real numbers, flat.
 
@@ -104,6 +152,8 @@ elementwise(quotient,       lambda g, y, a, b: quotient(g, b),
                             lambda g, y, a, b: -quotient(product(_finite_at_zero(g, y), y), b))
 elementwise(product,        lambda g, y, a, b: product(g, b),
                             lambda g, y, a, b: product(_finite_at_zero(g, a), a))
+elementwise(only_where,     lambda g, y, a, condition: only_where(g, condition),
+                            None)
 elementwise(identity,       lambda g, y, x: g)
 elementwise(cast,           lambda g, y, x, *, dtype: g)
 elementwise(np.copy,        lambda g, y, x: g)
@@ -150,6 +200,7 @@ elementwise(np.log,         lambda g, y, x: quotient(g, x))
 elementwise(np.log2,        lambda g, y, x: quotient(g, x * math.log(2)))
 elementwise(np.log10,       lambda g, y, x: quotient(g, x * math.log(10)))
 elementwise(np.log1p,       lambda g, y, x: quotient(g, 1 + x))
+elementwise(share,          lambda g, y, x: g * y)
 elementwise(np.logaddexp,   lambda g, y, a, b: g * np.exp(a - y),
                             lambda g, y, a, b: g * np.exp(b - y))
 elementwise(np.logaddexp2,  lambda g, y, a, b: g * np.exp2(a - y),
@@ -183,21 +234,21 @@ elementwise(np.conjugate,   lambda g, y, x: np.conjugate(g))
 # Kinks: at a tie both sides take half; |x| has slope 0 at 0.
 elementwise(np.absolute,    lambda g, y, x: g * np.sign(np.conjugate(x)))
 elementwise(np.fabs,        lambda g, y, x: g * np.sign(x))
-elementwise(np.maximum,     lambda g, y, a, b: np.where(a == b, 0.5 * g, np.where(a > b, g, 0)),
-                            lambda g, y, a, b: np.where(a == b, 0.5 * g, np.where(a < b, g, 0)))
-elementwise(np.minimum,     lambda g, y, a, b: np.where(a == b, 0.5 * g, np.where(a < b, g, 0)),
-                            lambda g, y, a, b: np.where(a == b, 0.5 * g, np.where(a > b, g, 0)))
-elementwise(np.fmax,        lambda g, y, a, b: np.where(a == b, 0.5 * g, np.where(y == a, g, 0)),
-                            lambda g, y, a, b: np.where(a == b, 0.5 * g, np.where(y == b, g, 0)))
-elementwise(np.fmin,        lambda g, y, a, b: np.where(a == b, 0.5 * g, np.where(y == a, g, 0)),
-                            lambda g, y, a, b: np.where(a == b, 0.5 * g, np.where(y == b, g, 0)))
+elementwise(np.maximum,     lambda g, y, a, b: only_where(g, a > b) + only_where(0.5 * g, a == b),
+                            lambda g, y, a, b: only_where(g, a < b) + only_where(0.5 * g, a == b))
+elementwise(np.minimum,     lambda g, y, a, b: only_where(g, a < b) + only_where(0.5 * g, a == b),
+                            lambda g, y, a, b: only_where(g, a > b) + only_where(0.5 * g, a == b))
+elementwise(np.fmax,        lambda g, y, a, b: np.where(a == b, 0.5 * g, only_where(g, y == a)),
+                            lambda g, y, a, b: np.where(a == b, 0.5 * g, only_where(g, y == b)))
+elementwise(np.fmin,        lambda g, y, a, b: np.where(a == b, 0.5 * g, only_where(g, y == a)),
+                            lambda g, y, a, b: np.where(a == b, 0.5 * g, only_where(g, y == b)))
 
 # A condition chooses; it takes no gradient itself. A step has height a only where x is 0.
 elementwise(np.where,       None,
-                            lambda g, y, c, a, b: np.where(c, g, 0),
-                            lambda g, y, c, a, b: np.where(c, 0, g))
+                            lambda g, y, c, a, b: only_where(g, c),
+                            lambda g, y, c, a, b: only_where(g, np.logical_not(c)))
 elementwise(np.heaviside,   "flat",
-                            lambda g, y, x, a: np.where(x == 0, g, 0))
+                            lambda g, y, x, a: only_where(g, x == 0))
 
 rule(direction,
      vjp=lambda g, y, z: quotient(1j * np.imag(g * y) * np.conjugate(y), np.absolute(z)),
@@ -284,7 +335,7 @@ why("The slope of x to the n is n times x to the n - 1.", np.power, np.float_pow
 why("The slope of a root is 1 over twice the root.", np.sqrt)
 why("The slope of a cube root is 1 over three times its square.", np.cbrt)
 why("The slope of a length in each side is that side over the length.", np.hypot)
-why("The exponential function is its own slope.", np.exp)
+why("The exponential function is its own slope.", np.exp, share)
 why("The slope of 2 to the x is itself times log 2.", np.exp2)
 why("The slope of exp(x) - 1 is exp(x), which is the result plus 1.", np.expm1)
 why("The slope of the logarithm is 1/x.", np.log)
@@ -306,6 +357,7 @@ why("The slope of |x| is the sign of x.", np.absolute, np.fabs)
 why("The larger one receives the whole gradient; a tie is shared evenly.", np.maximum, np.fmax)
 why("The smaller one receives the whole gradient; a tie is shared evenly.", np.minimum, np.fmin)
 why("The gradient goes to the side that was chosen; the condition receives none.", np.where)
+why("Where the condition holds the gradient passes, elsewhere it stops.", only_where)
 why("A step is flat; only where x is 0 does the given height count.", np.heaviside)
 
 kink("0, which has no direction", lambda z: z == 0, direction)

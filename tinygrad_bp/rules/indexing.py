@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import operator
 from typing import Any
 
@@ -11,6 +13,8 @@ from numpy.lib.array_utils import normalize_axis_index
 from tinygrad_bp.registry import Array, composite, linear, primitive, why
 
 __all__ = ["getitem", "plain_index", "scatter_add"]
+
+_FEW = 500  # elements that are added before it pays to work out where they stand
 
 
 def plain_index(index: Any) -> Any:
@@ -57,11 +61,42 @@ def scatter_add(g: Array, index: Any, shape: tuple[int, ...]) -> Array:
     array([3., 0., 4.])
     """
     out = np.zeros(shape, g.dtype)
-    if _may_repeat(index, shape):
+    if not _may_repeat(index, shape):
+        out[index] = g
+    elif np.size(g) < _FEW or (places := _places(index, shape)) is None:
         np.add.at(out, index, g)
     else:
-        out[index] = g
+        np.add.at(np.reshape(out, -1), np.ravel(places), np.ravel(np.broadcast_to(g, places.shape)))
     return out
+
+
+def _places(index: Any, shape: tuple[int, ...]) -> Any:
+    """Where an index points in the array laid flat, for which `np.add.at` has a fast loop.
+
+    None for one axis, which is flat, and unless the index is whole axes and then arrays.
+
+    >>> _places((slice(None), np.array([0, -1])), (2, 3))
+    array([[0, 2],
+           [3, 5]])
+    """
+    parts = index if isinstance(index, tuple) else (index,)
+    whole = list(itertools.takewhile(lambda part: isinstance(part, slice), parts))
+    arrays = parts[len(whole) :]
+    if len(shape) == 1 or any(part != slice(None) for part in whole):
+        return None
+    if not all(isinstance(a, np.ndarray) and a.dtype.kind in "iu" for a in arrays):
+        return None
+    depth = len(whole) + max(a.ndim for a in arrays)
+    own = [
+        np.arange(n).reshape(n, *(1,) * (depth - axis - 1))
+        for axis, n in enumerate(shape[: len(whole)])
+    ]
+    every = (*own, *(a.astype(np.intp) for a in arrays))
+    starts = np.ravel_multi_index(every, shape[: len(parts)], mode="wrap")
+    if not (rest := shape[len(parts) :]):
+        return starts
+    steps = np.arange(math.prod(rest)).reshape(rest)
+    return starts.reshape(*starts.shape, *(1,) * len(rest)) * steps.size + steps
 
 
 def _may_repeat(index: Any, shape: tuple[int, ...]) -> bool:

@@ -16,12 +16,24 @@ from tinygrad_bp.rules.matrices import conj, mT
 __all__ = ["affine"]
 
 
+def _rows(a: Array) -> Array:
+    """All axes but the last, such as examples, as the rows of one matrix."""
+    return a if a.ndim == 2 else np.reshape(a, (math.prod(a.shape[:-1]), a.shape[-1]))
+
+
+def _times(a: Array, matrix: Array) -> Array:
+    """Every row of a times a matrix, as one product; for two matrices `@` takes more time."""
+    if a.ndim <= 2:
+        return np.dot(a, matrix)
+    return np.reshape(np.dot(_rows(a), matrix), (*a.shape[:-1], matrix.shape[-1]))
+
+
 def _matmul_left(g: Array, y: Array, a: Array, b: Array) -> Array:
     if b.ndim == 1:
         return g[..., None] * b
     if a.ndim == 1:
         return (b @ g[..., None])[..., 0]
-    return g @ mT(b)
+    return g @ mT(b) if b.ndim > 2 or g.ndim == 2 else _times(g, mT(b))
 
 
 def _matmul_right(g: Array, y: Array, a: Array, b: Array) -> Array:
@@ -29,6 +41,8 @@ def _matmul_right(g: Array, y: Array, a: Array, b: Array) -> Array:
         return a * g if a.ndim == 1 else (mT(a) @ g[..., None])[..., 0]
     if a.ndim == 1:
         return a[:, None] * g[..., None, :]
+    if b.ndim == 2:  # summed over the stack of matrices, too
+        return mT(_rows(a)) @ _rows(g)
     return mT(a) @ g
 
 
@@ -107,22 +121,17 @@ def affine(x: Array, weight: Array, bias: Array) -> Array:
     >>> affine(np.array([1.0, 2.0]), np.array([[3.0, 4.0]]), np.array([0.5]))
     array([11.5])
     """
-    return np.dot(x, weight.T) + bias  # of two matrices, in less time than `@` takes
-
-
-def _rows(a: Array) -> Array:
-    """The examples, which are all axes but the last, as the rows of one matrix."""
-    return a if a.ndim == 2 else np.reshape(a, (-1, a.shape[-1]))
+    return _times(x, weight.T) + bias
 
 
 # fmt: off
 rule(
     affine,
-    vjp=(lambda g, y, x, w, b: np.dot(g, w),
+    vjp=(lambda g, y, x, w, b: _times(g, w),
          lambda g, y, x, w, b: np.dot(_rows(g).T, _rows(x)),
          lambda g, y, x, w, b: g),  # the engine sums it over the examples
-    jvp=(lambda t, y, x, w, b: np.dot(t, w.T),
-         lambda t, y, x, w, b: np.dot(x, t.T),
+    jvp=(lambda t, y, x, w, b: _times(t, w.T),
+         lambda t, y, x, w, b: _times(x, t.T),
          lambda t, y, x, w, b: t),
     broadcasts=True,
 )

@@ -10,7 +10,8 @@ from typing import ParamSpec, TypeVar
 import numpy as np
 
 from tinygrad_bp.registry import Array, composite, primitive
-from tinygrad_bp.rules.activations import erf, relu, sigmoid
+from tinygrad_bp.rules.activations import erf, log1pexp, relu, sigmoid
+from tinygrad_bp.rules.elementwise import only_where
 
 __all__ = [
     "celu",
@@ -52,7 +53,7 @@ def _written_out(function: Callable[P, R]) -> Callable[P, R]:
 
 def _below(x: Array) -> Array:
     """What is not above 0: what is would overflow where it is not used."""
-    return np.where(x > 0, 0, x)
+    return only_where(x, np.logical_not(x > 0))
 
 
 # --- rectifiers -----------------------------------------------------------------------------
@@ -75,7 +76,7 @@ def leaky_relu(x: Array, negative_slope: Array = 0.01) -> Array:
     >>> leaky_relu(np.array([-1.0, 2.0]))
     array([-0.01,  2.  ])
     """
-    return np.where(x > 0, x, negative_slope * x)
+    return relu(x) + negative_slope * _below(x)
 
 
 @_written_out
@@ -85,7 +86,7 @@ def elu(x: Array, alpha: Array = 1.0) -> Array:
     >>> elu(np.array([-1000.0, 2.0]))
     array([-1.,  2.])
     """
-    return np.where(x > 0, x, alpha * np.expm1(_below(x)))
+    return relu(x) + alpha * np.expm1(_below(x))
 
 
 @_written_out
@@ -95,7 +96,7 @@ def celu(x: Array, alpha: Array = 1.0) -> Array:
     >>> celu(np.array([-1000.0, 2.0]), alpha=2.0)
     array([-2.,  2.])
     """
-    return np.where(x > 0, x, alpha * np.expm1(_below(x) / alpha))
+    return relu(x) + alpha * np.expm1(_below(x) / alpha)
 
 
 @_written_out
@@ -128,7 +129,8 @@ def softplus(x: Array, beta: float = 1.0, threshold: float = 20.0) -> Array:
     >>> softplus(np.array([-1000.0, 0.0, 1000.0]))
     array([0.00000000e+00, 6.93147181e-01, 1.00000000e+03])
     """
-    return np.where(beta * x > threshold, x, np.logaddexp(0, beta * x) / beta)
+    scaled = beta * x
+    return np.where(scaled > threshold, x, log1pexp(scaled) / beta)
 
 
 @_written_out
@@ -138,7 +140,7 @@ def logsigmoid(x: Array) -> Array:
     >>> logsigmoid(np.array([-1000.0, 0.0]))
     array([-1.00000000e+03, -6.93147181e-01])
     """
-    return -np.logaddexp(0, -x)
+    return -log1pexp(-x)
 
 
 @_written_out
@@ -158,7 +160,7 @@ def mish(x: Array) -> Array:
     >>> mish(np.array([0.0, 1000.0]))
     array([   0., 1000.])
     """
-    return x * np.tanh(np.logaddexp(0, x))
+    return x * np.tanh(log1pexp(x))
 
 
 @_written_out

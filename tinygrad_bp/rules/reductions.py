@@ -18,7 +18,7 @@ from tinygrad_bp.registry import (
     rule,
     why,
 )
-from tinygrad_bp.rules.elementwise import cast
+from tinygrad_bp.rules.elementwise import cast, only_where
 
 __all__ = [
     "Axis",
@@ -63,7 +63,7 @@ def _share(x: Array, y: Array, axis: Axis, keepdims: bool) -> Array:
 
     An extreme that is nan has no winner: its shares are 0 / 0, and so is the gradient nan.
     """
-    winners = np.where(x == spread(y, x, axis, keepdims), np.ones_like(x), 0)
+    winners = only_where(np.ones_like(x), x == spread(y, x, axis, keepdims))
     return winners / np.sum(winners, axis=axis, keepdims=True)
 
 

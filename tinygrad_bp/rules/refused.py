@@ -8,19 +8,13 @@ import numpy as np
 from tinygrad_bp.errors import ConversionError, NotDifferentiableError
 from tinygrad_bp.registry import refused
 
-_NO_RULE = (
-    "Give it one with tinygrad_bp.registry, write it in functions that have one, or detach() the "
-    "tensors if no gradient is needed."
-)
 _INTEGERS = "It works on integers, which have no gradients: detach() the tensors."
 _WRITES = (
     "It writes into its first argument, where a gradient would be lost (np.full does so, too): use "
     "np.where, np.stack or np.broadcast_to, or t.item() for the number alone."
 )
 _FILES = "Save plain arrays: t.detach()."
-_COMPLEX = (
-    "It is for complex numbers, and gradients pass through real ones only: detach() the tensors."
-)
+_FACTORS = "Multiply the factors: np.polymul, or np.convolve."
 _SETS = "Sets have no gradient: detach() the tensors, or index with integer positions."
 
 _NAMES = {
@@ -29,10 +23,9 @@ _NAMES = {
         busday_offset is_busday datetime_as_string isnat""",
     _WRITES: "copyto put place putmask put_along_axis fill_diagonal",
     _FILES: "save savetxt savez savez_compressed",
-    _COMPLEX: """real_if_close sort_complex roots poly""",
+    _FACTORS: "poly real_if_close sort_complex",
     _SETS: """unique unique_all unique_counts unique_inverse unique_values union1d intersect1d
         setdiff1d setxor1d in1d""",
-    _NO_RULE: """polyfit""",
 }
 
 _ERRORS = {_WRITES: ConversionError}
