@@ -1,6 +1,6 @@
-"""What layers and losses compute, on tensors and arrays, by the names that PyTorch has for it.
+"""What layers and losses compute, and other functions that NumPy lacks, by PyTorch's names.
 
-A family a file. What comes back is a tensor.
+A family a file. They take tensors and arrays; what comes back is a tensor.
 """
 
 from tinygrad_bp.functional.activations import (

@@ -287,7 +287,8 @@ def _max_unpool(axes: int, example: str) -> Pooling:
         f"""Return zeros with the elements at the places that `max_pool{axes}d` took them from.
 
     `indices` are what it returns with return_indices=True. The other arguments are its own; where
-    they leave the size open, `output_size` tells it.
+    they leave the size open, `output_size` tells it. Of two elements with one place the later one
+    holds, and receives the gradient.
 
     {example}
     """,

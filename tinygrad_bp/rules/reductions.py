@@ -43,7 +43,7 @@ def axes_of(x: Array, axis: Axis) -> tuple[int, ...]:
 
     A number has none, and NumPy lets sums, products and extremes of it name its first or last one.
     """
-    if x.ndim == 0 and axis in (0, -1, (0,), (-1,)):
+    if x.ndim == 0 and axis in (0, -1):
         return ()
     return tuple(range(x.ndim)) if axis is None else normalize_axis_tuple(axis, x.ndim)
 
