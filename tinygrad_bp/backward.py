@@ -37,7 +37,7 @@ def backward(
     seed = arriving_at(output, gradient)
     order = engine.topological_order(output)
     read = read_tensors if create_graph else engine.read_arrays
-    arriving = seen(seed) if create_graph else seen(seed._value)
+    arriving = seen(seed if create_graph else seed._value)
     pending: dict[Key, Array] = {key_of(output): arriving}
     passed = watched(engine.sweep(order, pending, read))
     kept: dict[Key, Array] = {}
@@ -123,7 +123,7 @@ def arriving_at(output: Tensor, gradient: Any = None) -> Tensor:
                 f"backward() needs a scalar, and this has shape {output.shape}. Reduce it with "
                 ".sum() or .mean(), or pass what arrives: backward(np.ones_like(t.data))."
             )
-        if output.dtype.kind == "c":
+        if output._value.dtype.kind == "c":
             raise GradientError(
                 "backward() needs a real scalar, and this is complex: there is no steepest ascent "
                 "of it. Take np.real(t), np.imag(t) or np.abs(t), or pass what arrives: "

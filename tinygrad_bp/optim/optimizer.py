@@ -6,7 +6,6 @@ all new values beside the old ones, checks them, and then replaces everything in
 
 from __future__ import annotations
 
-import cmath
 import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -303,7 +302,7 @@ def _surely_finite(new: Iterable[Iterable[Any]]) -> bool:
     """
     try:
         flat = [array.ravel() for arrays in new for array in arrays if array is not None]
-        return cmath.isfinite(sum([a.dot(a) for a in flat]))
+        return math.isfinite(abs(sum([a.dot(a) for a in flat])))
     except FloatingPointError:
         return False
 
