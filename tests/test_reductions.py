@@ -261,3 +261,34 @@ def test_the_data_of_a_histogram_only_choose_a_bin() -> None:
 def test_perfect_correlation_has_slope_zero() -> None:
     g = slope(lambda x: np.corrcoef(x)[0, 1], [[1.0, 2.0, 4.0], [2.0, 4.0, 8.0]])
     assert np.allclose(g, 0, atol=1e-15)
+
+
+# --- numbers, and nothing at all -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reduce", [np.sum, np.prod, np.max, np.min, np.nansum, np.amax])
+@pytest.mark.parametrize("axis", [0, -1, ()])
+@pytest.mark.parametrize("keepdims", [True, False])
+def test_a_number_is_reduced_along_the_axis_that_numpy_lets_it_name(
+    reduce: Callable[..., Any], axis: Any, keepdims: bool
+) -> None:
+    assert slope(lambda x: reduce(x * x, axis=axis, keepdims=keepdims), 3.0) == 6.0
+
+
+def test_an_axis_that_a_number_has_not_is_refused() -> None:
+    for reduce in (np.sum, np.nansum, np.prod, np.nanmax):
+        for axis in (1, (0,)):
+            with pytest.raises(np.exceptions.AxisError):
+                reduce(Tensor(3.0, requires_grad=True), axis=axis)
+
+
+def test_smooth_maxima_of_nothing() -> None:
+    x = np.zeros((2, 0, 3))
+    assert own.softmax(x).shape == own.log_softmax(x, axis=0).shape == (2, 0, 3)
+    assert slope(lambda t: own.softmax(t, axis=1), x).shape == (2, 0, 3)
+    assert slope(own.logsumexp, 2.0) == 1.0
+
+
+def test_the_pseudo_inverse_of_nothing_has_a_gradient() -> None:
+    assert slope(np.linalg.pinv, np.zeros((2, 0, 3))).shape == (2, 0, 3)
+    assert slope(lambda x: np.linalg.pinv(x, hermitian=True), np.zeros((0, 0))).shape == (0, 0)

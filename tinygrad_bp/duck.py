@@ -35,20 +35,16 @@ _CALLED_HERE = {  # names that NumPy or PyTorch has, and what to write instead
     "device": "nothing: everything is on the CPU",
     "fill": f"np.full_like(t, value), or {_IN_PLACE}",
     "flat": "t.ravel()",
-    "index_put": "np.where or np.concatenate",
     "int": "t.data.astype(int): integers carry no gradient",
     "itemset": f"np.where, or {_IN_PLACE}",
     "long": "t.data.astype(int): integers carry no gradient",
     "one_hot": "functional.one_hot(t, classes)",
     "put": f"np.where, or {_IN_PLACE}",
     "resize": "t.reshape(shape)",
-    "scatter": "np.where, or t.scatter_add(dim, index, src)",
     "short": "t.data.astype(np.int16): integers carry no gradient",
     "sparse_categorical_crossentropy": "functional.cross_entropy(t, labels)",
     "to_device": "nothing: everything is on the CPU",
-    "topk": "t.sort()[..., -k:], with positions from t.argsort()",
     "type": "t.astype(dtype)",
-    "unfold": "np.lib.stride_tricks.sliding_window_view, on positions, and t[positions]",
 }
 
 

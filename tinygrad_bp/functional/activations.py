@@ -9,7 +9,7 @@ import numpy as np
 from tinygrad_bp import rules
 from tinygrad_bp.errors import ShapeError
 from tinygrad_bp.functional.inputs import tensor_of
-from tinygrad_bp.methods.calls import axis_of
+from tinygrad_bp.methods.calls import Axis, axis_of
 from tinygrad_bp.recording import record
 from tinygrad_bp.registry import Array
 from tinygrad_bp.tensor import Tensor
@@ -267,15 +267,13 @@ def log_softmax(x: Array, axis: int | None = None, *, dim: int | None = None) ->
     return record(rules.log_softmax, (x,), {"axis": axis_of(axis, dim, -1)})
 
 
-def logsumexp(
-    x: Array, axis: int | None = None, *, dim: int | None = None, keepdims: bool = False
-) -> Tensor:
-    """Return log Σ exp(x) along an axis, the last by default, without overflow.
+def logsumexp(x: Array, axis: Axis = None, *, dim: Axis = None, keepdims: bool = False) -> Tensor:
+    """Return log Σ exp(x) along an axis, or several, the last by default, without overflow.
 
     >>> logsumexp(np.array([1000.0, 1000.0]))
     Tensor(1000.69314718)
     """
-    return record(rules.logsumexp, (x,), {"axis": axis_of(axis, dim, -1), "keepdims": keepdims})
+    return tensor_of(x).logsumexp(axis, dim=dim, keepdim=keepdims)
 
 
 def glu(x: Array, axis: int | None = None, *, dim: int | None = None) -> Tensor:

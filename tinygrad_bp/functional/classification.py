@@ -19,6 +19,8 @@ __all__ = [
     "binary_cross_entropy_with_logits",
     "cross_entropy",
     "kl_div",
+    "multi_margin_loss",
+    "multilabel_margin_loss",
     "multilabel_soft_margin_loss",
     "nll_loss",
     "soft_margin_loss",
@@ -281,3 +283,56 @@ def kl_div(
     if reduction == "batchmean":
         return np.sum(losses) / x.shape[0]
     return reduced(losses, reduction)
+
+
+def multi_margin_loss(
+    output: Array,
+    labels: Any,
+    p: int = 1,
+    margin: float = 1.0,
+    weight: Array | None = None,
+    *,
+    reduction: str = "mean",
+) -> Tensor:
+    """Return the mean of Σ max(0, margin - x_label + x_i)^p / classes, over the wrong classes i.
+
+    `weight` has a number for each class, that of the label counts.
+
+    >>> multi_margin_loss(np.array([[0.5, 0.0]]), np.array([0]))
+    Tensor(0.25)
+    """
+    x = tensor_of(output)
+    labels = _checked("multi_margin_loss", x.shape, labels)
+    right = np.take_along_axis(x, np.expand_dims(labels, -1), axis=-1)
+    losses = np.power((margin - right + x).relu(), p)
+    if weight is not None:
+        losses = losses * np.expand_dims(np.take(tensor_of(weight), labels), -1)
+    wrong = np.expand_dims(labels, -1) != np.arange(x.shape[-1])
+    return reduced(np.mean(np.where(wrong, losses, 0), axis=-1), reduction)
+
+
+def multilabel_margin_loss(output: Array, target: Any, *, reduction: str = "mean") -> Tensor:
+    """Return the mean of Σ max(0, 1 - x_j + x_i) / classes over right classes j and wrong ones i.
+
+    A row of the target lists the right classes, and ends with -1 if it is shorter than the output.
+
+    >>> multilabel_margin_loss(np.array([[0.5, 0.0]]), np.array([[0, -1]]))
+    Tensor(0.25)
+    """
+    x, listed = tensor_of(output), array_of(target)
+    if listed.shape != x.shape:
+        raise ShapeError(f"multilabel_margin_loss: a target of {listed.shape} for {x.shape}")
+    if listed.size:
+        check_labels(np.maximum(listed, 0), x.shape[-1])
+    counts = np.cumprod(listed >= 0, axis=-1).astype(bool)
+    positions = np.where(counts, listed, 0)
+    right = np.any(np.expand_dims(counts, -1) & _is_class(positions, x.shape[-1]), axis=-2)
+    chosen = np.expand_dims(np.take_along_axis(x, positions, axis=-1), -1)
+    losses = (1 - chosen + np.expand_dims(x, -2)).relu()
+    pairs = np.expand_dims(counts, -1) & np.expand_dims(~right, -2)
+    total = np.sum(np.where(pairs, losses, 0), axis=(-2, -1)) / x.shape[-1]
+    return reduced(total, reduction)
+
+
+def _is_class(labels: Any, classes: int) -> Any:
+    return np.expand_dims(labels, -1) == np.arange(classes)

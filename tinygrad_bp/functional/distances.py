@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,16 @@ from tinygrad_bp.registry import Array
 from tinygrad_bp.tensor import Tensor
 
 __all__ = [
+    "cdist",
     "cosine_embedding_loss",
     "cosine_similarity",
     "hinge_embedding_loss",
     "margin_ranking_loss",
     "normalize",
     "pairwise_distance",
+    "pdist",
     "triplet_margin_loss",
+    "triplet_margin_with_distance_loss",
 ]
 
 
@@ -54,6 +58,9 @@ def cosine_similarity(
     """
     a, b = tensor_of(x1), tensor_of(x2)
     axis = axis_of(axis, dim, 1)
+    if a.shape != b.shape:
+        shape = np.broadcast_shapes(a.shape, b.shape)
+        a, b = np.broadcast_to(a, shape), np.broadcast_to(b, shape)
     lengths = [np.maximum(x.norm(2, axis, keepdim=True), eps) for x in (a, b)]
     return np.sum(a / lengths[0] * (b / lengths[1]), axis=axis)
 
@@ -67,6 +74,35 @@ def pairwise_distance(
     Tensor(5.)
     """
     return (tensor_of(x1) - tensor_of(x2) + eps).norm(p, -1, keepdim=keepdim)
+
+
+def cdist(x1: Array, x2: Array, p: float = 2, compute_mode: Any = None) -> Tensor:  # noqa: ARG001
+    """Return the p-norms of the differences of all pairs: (..., m, n), (..., k, n) to (..., m, k).
+
+    Equal vectors have the gradient 0. PyTorch's `compute_mode` chooses its algorithm; there is one
+    here, by differences.
+
+    >>> cdist(np.array([[0.0, 0.0]]), np.array([[3.0, 4.0], [0.0, 0.0]]))
+    Tensor([[5., 0.]])
+    """
+    a, b = tensor_of(x1), tensor_of(x2)
+    return _length(np.expand_dims(a, -2) - np.expand_dims(b, -3), p)
+
+
+def pdist(x: Array, p: float = 2) -> Tensor:
+    """Return the p-norms of the differences of all pairs of rows, the earlier row first.
+
+    >>> pdist(np.array([[0.0, 0.0], [3.0, 4.0], [0.0, 0.0]]))
+    Tensor([5., 0., 5.])
+    """
+    x = tensor_of(x)
+    first, second = np.triu_indices(x.shape[0], 1)
+    return _length(x[first] - x[second], p)
+
+
+def _length(x: Any, p: float) -> Any:
+    """The p-norm along the last axis, which may be empty."""
+    return x.norm(p, -1) if x.shape[-1] else np.sum(x, axis=-1)
 
 
 def _above(x: Any) -> Any:
@@ -142,3 +178,29 @@ def triplet_margin_loss(
         distance = np.minimum(distance, pairwise_distance(near, far, p, eps=eps))
     losses = _above(pairwise_distance(a, near, p, eps=eps) - distance + margin)
     return reduced(losses, reduction)
+
+
+def triplet_margin_with_distance_loss(
+    anchor: Array,
+    positive: Array,
+    negative: Array,
+    *,
+    distance_function: Callable[[Any, Any], Any] | None = None,
+    margin: float = 1.0,
+    swap: bool = False,
+    reduction: str = "mean",
+) -> Tensor:
+    """Return `triplet_margin_loss` with a distance of your own, `pairwise_distance` by default.
+
+    >>> a, b, c = np.array([[0.0]]), np.array([[1.0]]), np.array([[1.5]])
+    >>> triplet_margin_with_distance_loss(a, b, c, distance_function=lambda x, y: (x - y) ** 2)
+    Tensor(0.)
+    """
+    a, near = alike("triplet_margin_with_distance_loss", anchor, positive)
+    far = floats(negative, a)
+    check_alike("triplet_margin_with_distance_loss", a, far)
+    between = distance_function or pairwise_distance
+    distance: Any = between(a, far)
+    if swap:
+        distance = np.minimum(distance, between(near, far))
+    return reduced(_above(between(a, near) - distance + margin), reduction)

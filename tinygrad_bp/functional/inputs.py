@@ -5,6 +5,8 @@ Losses check, because a loss of mismatched shapes trains to a wrong answer witho
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,17 @@ from tinygrad_bp.errors import LabelError, ShapeError
 from tinygrad_bp.registry import Array
 from tinygrad_bp.tensor import Tensor
 
-__all__ = ["alike", "check_alike", "check_labels", "floats", "reduced", "tensor_of"]
+__all__ = [
+    "alike",
+    "batched",
+    "check_alike",
+    "check_labels",
+    "floats",
+    "for_each_axis",
+    "reduced",
+    "tensor_of",
+    "widened",
+]
 
 
 def tensor_of(value: Any) -> Any:
@@ -78,3 +90,44 @@ def reduced(losses: Any, reduction: str) -> Any:
     if reduction == "none":
         return losses
     raise ValueError(f"reduction must be 'mean', 'sum' or 'none', not {reduction!r}")
+
+
+# --- images and the like --------------------------------------------------------------------
+
+
+def batched(name: str, x: Any, axes: int) -> tuple[Any, bool]:
+    """Return examples with channels and so many more axes, and whether there was one alone."""
+    if x.ndim not in {axes + 1, axes + 2}:
+        raise ShapeError(
+            f"{name}: an input of shape {x.shape} is not (examples, channels) and {axes} more axes"
+        )
+    return (x[None], True) if x.ndim == axes + 1 else (x, False)
+
+
+def for_each_axis(value: Any, axes: int) -> list[int]:
+    """Return one whole number for each axis: the one that is given, or all of them."""
+    found = [value] * axes if hasattr(value, "__index__") else list(value)
+    if len(found) == 1:
+        found *= axes
+    if len(found) != axes:
+        raise ValueError(f"{value} is not one number, or one for each of {axes} axes")
+    return [operator.index(n) for n in found]
+
+
+def widened(x: Any, widths: Sequence[tuple[int, int]], **options: Any) -> Any:
+    """Return the last axes extended at both ends, with zeros unless options say otherwise.
+
+    Where a width is below 0, the axis is cut.
+    """
+    kept = [(max(before, 0), max(after, 0)) for before, after in widths]
+    cuts = [
+        slice(max(-before, 0), n - max(-after, 0))
+        for (before, after), n in zip(widths, x.shape[-len(widths) :], strict=True)
+    ]
+    if any(min(pair) < 0 for pair in widths):
+        if any(cut.stop < cut.start for cut in cuts):
+            raise ShapeError(f"widths {list(widths)} cut off more than there is of {x.shape}")
+        x = x[(..., *cuts)]
+    if not any(map(any, kept)):
+        return x
+    return np.pad(x, [(0, 0)] * (x.ndim - len(kept)) + kept, **options)

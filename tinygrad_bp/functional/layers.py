@@ -12,7 +12,12 @@ from tinygrad_bp.recording import record
 from tinygrad_bp.registry import Array
 from tinygrad_bp.tensor import Tensor, array_of
 
-__all__ = ["embedding", "linear", "one_hot"]
+__all__ = [
+    "bilinear",
+    "embedding",
+    "linear",
+    "one_hot",
+]
 
 
 def linear(x: Array, weight: Array, bias: Array | None = None) -> Tensor:
@@ -24,6 +29,17 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Tensor:
     if bias is None:
         return record(np.matmul, (x, tensor_of(weight).T))
     return record(rules.affine, (x, weight, bias))
+
+
+def bilinear(x1: Array, x2: Array, weight: Array, bias: Array | None = None) -> Tensor:
+    """Return x1ᵀ W x2 + b for each output: (..., m), (..., n), (out, m, n), (out,) to (..., out).
+
+    >>> bilinear(np.array([1.0, 2.0]), np.array([3.0]), np.array([[[1.0], [1.0]]]))
+    Tensor([9.])
+    """
+    a, b, weight = tensor_of(x1), tensor_of(x2), tensor_of(weight)
+    y = np.einsum("...i,oij,...j->...o", a, weight, b, optimize=True)
+    return y if bias is None else y + tensor_of(bias)
 
 
 def embedding(indices: Any, weight: Array, *, padding_idx: int | None = None) -> Tensor:

@@ -1,7 +1,8 @@
-"""Normalisation: mean 0 and variance 1, or length 1, of examples, channels or groups."""
+"""Normalisation over rows, examples, groups of channels, or neighbouring channels."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +13,124 @@ from tinygrad_bp.functional.inputs import tensor_of
 from tinygrad_bp.registry import Array
 from tinygrad_bp.tensor import Tensor
 
-__all__ = ["batch_norm", "group_norm", "layer_norm", "rms_norm"]
+__all__ = [
+    "batch_norm",
+    "group_norm",
+    "instance_norm",
+    "layer_norm",
+    "local_response_norm",
+    "rms_norm",
+]
+
+
+def batch_norm(
+    x: Array,
+    running_mean: Array | None = None,
+    running_var: Array | None = None,
+    weight: Array | None = None,
+    bias: Array | None = None,
+    training: bool = False,
+    momentum: float = 0.1,  # noqa: ARG001  (of what is not updated)
+    eps: float = 1e-5,
+) -> Tensor:
+    """Return each channel, axis 1, with mean 0 and variance 1 over all else, scaled and shifted.
+
+    In training they are those of the batch, otherwise the running ones. Those are not updated, as
+    PyTorch does in place by the `momentum`: nothing is written to here. Source: Ioffe and Szegedy,
+    Batch Normalization, 2015.
+
+    >>> batch_norm(np.array([[1.0], [3.0]]), training=True, eps=0.0)
+    Tensor([[-1.],
+            [ 1.]])
+    """
+    x = tensor_of(x)
+    if x.ndim < 2:
+        raise ShapeError(f"batch_norm: an input of shape {x.shape} has no axis of channels")
+    if training:
+        if x.size == x.shape[1]:
+            raise ShapeError(f"batch_norm: one value a channel in training, shape {x.shape}")
+        y = x.layernorm((0, *range(2, x.ndim)), eps)
+        return _by_channel(y, weight, bias)
+    if running_mean is None or running_var is None:
+        raise ValueError("batch_norm: give running_mean and running_var, or training=True")
+    mean, var = _channels(running_mean, x), _channels(running_var, x)
+    return _by_channel((x - mean) / np.sqrt(var + eps), weight, bias)
+
+
+def _channels(value: Array, x: Any) -> Any:
+    return tensor_of(value).reshape(-1, *(1,) * (x.ndim - 2))
+
+
+def _by_channel(y: Any, weight: Array | None, bias: Array | None) -> Any:
+    y = y if weight is None else y * _channels(weight, y)
+    return y if bias is None else y + _channels(bias, y)
+
+
+def group_norm(
+    x: Array,
+    num_groups: int,
+    weight: Array | None = None,
+    bias: Array | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Return each example's groups of channels with mean 0 and variance 1, scaled and shifted.
+
+    Weight and bias have a number for each channel. Source: Wu and He, Group Normalization, 2018.
+
+    >>> group_norm(np.array([[1.0, 3.0]]), 1, eps=0.0)
+    Tensor([[-1.,  1.]])
+    """
+    x = tensor_of(x)
+    batch, channels, *rest = x.shape
+    if channels % num_groups:
+        raise ShapeError(f"group_norm: {channels} channels in {num_groups} groups")
+    size = channels // num_groups * math.prod(rest)
+    y = x.reshape(batch, num_groups, size).layernorm(-1, eps).reshape(x.shape)
+    return _by_channel(y, weight, bias)
+
+
+def instance_norm(
+    x: Array,
+    running_mean: Array | None = None,
+    running_var: Array | None = None,
+    weight: Array | None = None,
+    bias: Array | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,  # noqa: ARG001  (of what is not updated)
+    eps: float = 1e-5,
+) -> Tensor:
+    """Return each channel of each example with mean 0 and variance 1, scaled and shifted.
+
+    Without `use_input_stats`, running mean and variance are taken instead, as in `batch_norm`.
+
+    >>> instance_norm(np.array([[[1.0, 3.0]]]), eps=0.0)
+    Tensor([[[-1.,  1.]]])
+    """
+    x = tensor_of(x)
+    if not use_input_stats:
+        return batch_norm(x, running_mean, running_var, weight, bias, eps=eps)
+    if math.prod(x.shape[2:]) == 1:
+        raise ShapeError(f"instance_norm: one value a channel, shape {x.shape}")
+    return _by_channel(x.layernorm(tuple(range(2, x.ndim)), eps), weight, bias)
+
+
+def local_response_norm(
+    x: Array, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
+) -> Tensor:
+    """Return x / (k + alpha m)^beta, with m the mean square of `size` neighbouring channels.
+
+    Source: Krizhevsky, Sutskever and Hinton, ImageNet Classification, 2012.
+
+    >>> local_response_norm(np.array([[[1.0], [1.0]]]), 1, alpha=1.0, beta=1.0)
+    Tensor([[[0.5],
+             [0.5]]])
+    """
+    x = tensor_of(x)
+    if x.ndim < 3:
+        raise ShapeError(f"local_response_norm: an input of shape {x.shape} has no channels")
+    widths = [(0, 0), (size // 2, (size - 1) // 2), *[(0, 0)] * (x.ndim - 2)]
+    near = np.lib.stride_tricks.sliding_window_view(np.pad(np.square(x), widths), size, axis=1)
+    return x / np.power(np.mean(near, axis=-1) * alpha + k, beta)
 
 
 def layer_norm(
@@ -56,65 +174,6 @@ def rms_norm(
     least = float(np.finfo(x.dtype).eps) if eps is None else eps
     square = np.mean(np.square(x), axis=axes, keepdims=True)
     return _scaled(x / np.sqrt(square + least), weight, None)
-
-
-def batch_norm(
-    x: Array,
-    running_mean: Array | None = None,
-    running_var: Array | None = None,
-    weight: Array | None = None,
-    bias: Array | None = None,
-    *,
-    training: bool = False,
-    eps: float = 1e-5,
-) -> Tensor:
-    """Return (N, C, ...) with mean 0 and variance 1 in each channel, scaled and shifted.
-
-    Mean and variance are those given, or, in training, those of the batch, which PyTorch notes in
-    place; here nothing is written. Source: Ioffe and Szegedy, Batch Normalization, 2015.
-
-    >>> batch_norm(np.array([[1.0], [3.0]]), training=True, eps=0.0)
-    Tensor([[-1.],
-            [ 1.]])
-    """
-    x = tensor_of(x)
-    if training:
-        if running_mean is not None or running_var is not None:
-            raise ValueError("batch_norm: in training, mean and variance are the batch's own")
-        others = (0, *range(2, x.ndim))
-        return _scaled(x.layernorm(others, eps), *_channels(x, weight, bias))
-    if running_mean is None or running_var is None:
-        raise ValueError("batch_norm: give mean and variance, or training=True")
-    mean, variance = _channels(x, running_mean, running_var)
-    return _scaled((x - mean) / np.sqrt(variance + eps), *_channels(x, weight, bias))
-
-
-def group_norm(
-    x: Array,
-    num_groups: int,
-    weight: Array | None = None,
-    bias: Array | None = None,
-    *,
-    eps: float = 1e-5,
-) -> Tensor:
-    """Return (N, C, ...) with mean 0 and variance 1 in each group of channels of each example.
-
-    Weight and bias have an element a channel. Source: Wu and He, Group Normalization, 2018.
-
-    >>> group_norm(np.array([[1.0, 3.0, 5.0, 9.0]]), 2, eps=0.0)
-    Tensor([[-1.,  1., -1.,  1.]])
-    """
-    x = tensor_of(x)
-    if x.ndim < 2 or x.shape[1] % num_groups:
-        raise ShapeError(f"group_norm: an input of shape {x.shape} has no {num_groups} groups")
-    grouped = x.reshape(x.shape[0], num_groups, -1)
-    return _scaled(grouped.layernorm(-1, eps).reshape(x.shape), *_channels(x, weight, bias))
-
-
-def _channels(x: Any, *given: Any) -> list[Any]:
-    """One number a channel, in the shape in which they meet (N, C, ...)."""
-    shape = (-1, *(1,) * (x.ndim - 2))
-    return [None if one is None else tensor_of(one).reshape(shape) for one in given]
 
 
 def _last_axes(name: str, x: Any, shape: int | Sequence[int]) -> tuple[int, ...]:

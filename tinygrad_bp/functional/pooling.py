@@ -1,211 +1,313 @@
-"""Pooling: the mean or the largest of what a window sees, in each of its places."""
+"""Means and maxima of windows, along one, two or three axes."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from tinygrad_bp.functional.inputs import tensor_of
-from tinygrad_bp.functional.windows import Lengths, batched, lengths, padded, windows
+from tinygrad_bp.errors import ShapeError
+from tinygrad_bp.functional.convolutions import Sizes, windows
+from tinygrad_bp.functional.inputs import batched, for_each_axis, tensor_of, widened
 from tinygrad_bp.registry import Array
 from tinygrad_bp.tensor import Tensor
 
-__all__ = ["avg_pool1d", "avg_pool2d", "avg_pool3d", "max_pool1d", "max_pool2d", "max_pool3d"]
+__all__ = [
+    "Pooling",
+    "avg_pool1d",
+    "avg_pool2d",
+    "avg_pool3d",
+    "first_largest",
+    "lp_pool1d",
+    "lp_pool2d",
+    "max_pool1d",
+    "max_pool2d",
+    "max_pool3d",
+    "max_unpool1d",
+    "max_unpool2d",
+    "max_unpool3d",
+    "named",
+    "one_or_both",
+    "ways",
+]
+
+Pooling = Callable[..., Any]
 
 
-def avg_pool1d(
-    x: Array,
-    kernel_size: Lengths,
-    stride: Lengths | None = None,
-    padding: Lengths = 0,
-    *,
-    ceil_mode: bool = False,
-    count_include_pad: bool = True,
-) -> Tensor:
-    """Return the means of windows of sequences, (N, C, length); see `avg_pool2d`.
-
-    >>> avg_pool1d(np.array([[1.0, 3.0, 5.0, 9.0]]), 2)
-    Tensor([[2., 7.]])
-    """
-    options: dict[str, Any] = {"ceil": ceil_mode, "count_padding": count_include_pad}
-    return _average(1, x, kernel_size, stride, padding, **options)
+# --- means ----------------------------------------------------------------------------------
 
 
-def avg_pool2d(
-    x: Array,
-    kernel_size: Lengths,
-    stride: Lengths | None = None,
-    padding: Lengths = 0,
-    *,
-    ceil_mode: bool = False,
-    count_include_pad: bool = True,
-) -> Tensor:
-    """Return the means of windows of images, (N, C, height, width); they abut, by default.
+def _avg_pool(axes: int, example: str) -> Pooling:
+    """Make the function for so many axes."""
 
-    The zeros that `padding` puts around an image count, unless `count_include_pad` is False. With
-    `ceil_mode`, a last window may reach beyond them, where nothing counts.
+    def pool(
+        x: Array,
+        kernel_size: Sizes,
+        stride: Sizes | None = None,
+        padding: Sizes = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+        divisor_override: int | None = None,
+    ) -> Tensor:
+        name = f"avg_pool{axes}d"
+        cut, steps = _windows(name, x, axes, kernel_size, stride, padding, ceil_mode, 0.0)
+        total = np.sum(cut, axis=tuple(range(-axes, 0)))
+        if divisor_override is not None:
+            return total / divisor_override
+        counts = np.ones(())
+        for places, (n, kernel, step, pad) in zip(total.shape[-axes:], steps, strict=True):
+            starts = np.arange(places) * step - pad
+            ends = np.minimum(starts + kernel, n + pad)
+            if not count_include_pad:
+                starts, ends = np.maximum(starts, 0), np.minimum(ends, n)
+            counts = np.multiply.outer(counts, ends - starts)
+        return total / counts.astype(total.dtype)
 
-    >>> avg_pool2d(np.arange(4.0).reshape(1, 2, 2), 2)
-    Tensor([[[1.5]]])
-    """
-    options: dict[str, Any] = {"ceil": ceil_mode, "count_padding": count_include_pad}
-    return _average(2, x, kernel_size, stride, padding, **options)
+    return named(
+        pool,
+        f"avg_pool{axes}d",
+        f"""Return the mean of each window along {ways(axes)}.
 
+    Windows are `stride` apart, their own length by default. The input is extended by `padding`
+    zeros at both ends, which count in the mean unless count_include_pad=False; with `ceil_mode`,
+    the last window may reach beyond. `divisor_override` stands in for the number of elements.
 
-def avg_pool3d(
-    x: Array,
-    kernel_size: Lengths,
-    stride: Lengths | None = None,
-    padding: Lengths = 0,
-    *,
-    ceil_mode: bool = False,
-    count_include_pad: bool = True,
-) -> Tensor:
-    """Return the means of windows of volumes, (N, C, depth, height, width); see `avg_pool2d`.
-
-    >>> avg_pool3d(np.arange(8.0).reshape(1, 2, 2, 2), 2)
-    Tensor([[[[3.5]]]])
-    """
-    options: dict[str, Any] = {"ceil": ceil_mode, "count_padding": count_include_pad}
-    return _average(3, x, kernel_size, stride, padding, **options)
-
-
-def max_pool1d(
-    x: Array,
-    kernel_size: Lengths,
-    stride: Lengths | None = None,
-    padding: Lengths = 0,
-    dilation: Lengths = 1,
-    *,
-    ceil_mode: bool = False,
-) -> Tensor:
-    """Return the largest in windows of sequences, (N, C, length); see `max_pool2d`.
-
-    >>> max_pool1d(np.array([[1.0, 3.0, 5.0, 4.0]]), 2)
-    Tensor([[3., 5.]])
-    """
-    options: dict[str, Any] = {"dilation": dilation, "ceil": ceil_mode}
-    return _largest(1, x, kernel_size, stride, padding, **options)
+    {example}
+    """,
+    )
 
 
-def max_pool2d(
-    x: Array,
-    kernel_size: Lengths,
-    stride: Lengths | None = None,
-    padding: Lengths = 0,
-    dilation: Lengths = 1,
-    *,
-    ceil_mode: bool = False,
-) -> Tensor:
-    """Return the largest in windows of images, (N, C, height, width); they abut, by default.
-
-    Padding is never the largest. With `ceil_mode`, a last window may reach beyond the image. Where
-    several are the largest, they share the gradient, as in `np.max`; in PyTorch, the first takes
-    it.
-
-    >>> max_pool2d(np.arange(4.0).reshape(1, 2, 2), 2)
-    Tensor([[[3.]]])
-    """
-    options: dict[str, Any] = {"dilation": dilation, "ceil": ceil_mode}
-    return _largest(2, x, kernel_size, stride, padding, **options)
+def ways(axes: int) -> str:
+    """Return which axes are pooled, in words."""
+    return "the last axis" if axes == 1 else f"the last {axes} axes"
 
 
-def max_pool3d(
-    x: Array,
-    kernel_size: Lengths,
-    stride: Lengths | None = None,
-    padding: Lengths = 0,
-    dilation: Lengths = 1,
-    *,
-    ceil_mode: bool = False,
-) -> Tensor:
-    """Return the largest in windows of volumes, (N, C, depth, height, width); see `max_pool2d`.
-
-    >>> max_pool3d(np.arange(8.0).reshape(1, 2, 2, 2), 2)
-    Tensor([[[[7.]]]])
-    """
-    options: dict[str, Any] = {"dilation": dilation, "ceil": ceil_mode}
-    return _largest(3, x, kernel_size, stride, padding, **options)
+def named(function: Pooling, name: str, text: str) -> Pooling:
+    """Return a function that was made by another, under a name and with a docstring."""
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = text
+    return function
 
 
-def _average(
-    axes: int,
-    x: Any,
-    kernel_size: Lengths,
-    stride: Lengths | None,
-    padding: Lengths,
-    *,
-    ceil: bool,
-    count_padding: bool,
-) -> Any:
-    name, kernel = f"avg_pool{axes}d", lengths(kernel_size, axes)
-    images, alone = batched(name, tensor_of(x), axes)
-    inner = tuple(range(-axes, 0))
-    options: dict[str, Any] = {"padding": padding, "ceil": ceil}
-    y = np.sum(_seen(name, images, kernel, stride, **options), axis=inner)
-    if count_padding and not ceil:
-        y = y / math.prod(kernel)
-    else:
-        ones = tensor_of(np.ones((1, 1, *images.shape[2:]), images.dtype))
-        counted = _seen(name, ones, kernel, stride, **options, around=float(count_padding))
-        y = y / np.sum(counted, axis=inner)
-    return y[0] if alone else y
-
-
-def _largest(
-    axes: int,
-    x: Any,
-    kernel_size: Lengths,
-    stride: Lengths | None,
-    padding: Lengths,
-    *,
-    dilation: Lengths,
-    ceil: bool,
-) -> Any:
-    name, kernel = f"max_pool{axes}d", lengths(kernel_size, axes)
-    images, alone = batched(name, tensor_of(x), axes)
-    options: dict[str, Any] = {
-        "padding": padding,
-        "ceil": ceil,
-        "dilation": lengths(dilation, axes),
-    }
-    seen = _seen(name, images, kernel, stride, **options, around=-math.inf, outside=-math.inf)
-    y = np.max(seen, axis=tuple(range(-axes, 0)))
-    return y[0] if alone else y
-
-
-def _seen(
+def _windows(
     name: str,
-    images: Any,
-    kernel: tuple[int, ...],
-    stride: Lengths | None,
-    *,
-    padding: Lengths,
-    ceil: bool,
-    dilation: tuple[int, ...] | None = None,
-    around: float = 0.0,
-    outside: float = 0.0,
+    x: Any,
+    axes: int,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    ceil_mode: bool,
+    outside: float,
+    dilation: Any = 1,
+) -> tuple[Any, list[tuple[int, int, int, int]]]:
+    """The windows; and for each axis its length, the window's, the step and the padding."""
+    x = tensor_of(x)
+    batched(name, x, axes)
+    kernel, pads = for_each_axis(kernel_size, axes), for_each_axis(padding, axes)
+    strides = kernel if stride is None or stride == () else for_each_axis(stride, axes)
+    dilations = for_each_axis(dilation, axes)
+    if any(2 * p > k for p, k in zip(pads, kernel, strict=True)):
+        raise ValueError(f"{name}: padding {pads} is more than half of the windows {kernel}")
+    steps = list(zip(x.shape[-axes:], kernel, strides, pads, strict=True))
+    widths = []
+    for (n, k, s, p), d in zip(steps, dilations, strict=True):
+        room = n + 2 * p - d * (k - 1) - 1
+        if room < 0:
+            raise ShapeError(f"{name}: windows of {kernel} do not fit into {x.shape}")
+        places = -(-room // s) if ceil_mode else room // s
+        if ceil_mode and places * s >= n + p:  # the last would start beyond the input
+            places -= 1
+        widths.append((p, max(p + places * s - room, 0)))
+    options = {"constant_values": outside} if outside else {}
+    return windows(name, widened(x, widths, **options), kernel, strides, dilations), steps
+
+
+avg_pool1d = _avg_pool(
+    1,
+    """>>> avg_pool1d(np.array([[[1.0, 3.0, 5.0, 7.0]]]), 2)
+    Tensor([[[2., 6.]]])""",
+)
+avg_pool2d = _avg_pool(
+    2,
+    """>>> avg_pool2d(np.array([[[1.0, 3.0], [5.0, 7.0]]]), 2)
+    Tensor([[[4.]]])""",
+)
+avg_pool3d = _avg_pool(
+    3,
+    """>>> avg_pool3d(np.ones((1, 1, 2, 2, 2)), 2)
+    Tensor([[[[[1.]]]]])""",
+)
+
+
+def lp_pool1d(
+    x: Array,
+    norm_type: float,
+    kernel_size: Sizes,
+    stride: Sizes | None = None,
+    ceil_mode: bool = False,
+) -> Tensor:
+    """Return the p-th root of the sum of p-th powers in each window along the last axis.
+
+    >>> lp_pool1d(np.array([[[3.0, 4.0]]]), 2, 2)
+    Tensor([[[5.]]])
+    """
+    return _lp_pool("lp_pool1d", 1, x, norm_type, kernel_size, stride, ceil_mode)
+
+
+def lp_pool2d(
+    x: Array,
+    norm_type: float,
+    kernel_size: Sizes,
+    stride: Sizes | None = None,
+    ceil_mode: bool = False,
+) -> Tensor:
+    """Return the p-th root of the sum of p-th powers in each window along the last two axes.
+
+    >>> lp_pool2d(np.array([[[[3.0], [4.0]]]]), 2, (2, 1))
+    Tensor([[[[5.]]]])
+    """
+    return _lp_pool("lp_pool2d", 2, x, norm_type, kernel_size, stride, ceil_mode)
+
+
+def _lp_pool(
+    name: str, axes: int, x: Any, p: float, kernel_size: Any, stride: Any, ceil_mode: bool
 ) -> Any:
-    """What each window sees: the image, what is around it, and, beyond that, what is outside."""
-    axes = len(kernel)
-    margins = lengths(padding, axes)
-    if any(2 * p > k for p, k in zip(margins, kernel, strict=True)):
-        raise ValueError(f"{name}: padding {margins} is more than half the kernel {kernel}")
-    steps = kernel if stride is None else lengths(stride, axes)
-    spread = dilation or (1,) * axes
-    wide = padded(images, [(p, p) for p in margins], around)
-    if ceil:
-        along = zip(wide.shape[-axes:], margins, kernel, steps, spread, strict=True)
-        wide = padded(wide, [(0, _beyond(*sizes)) for sizes in along], outside)
-    return windows(name, wide, kernel, steps, spread)
+    cut, _ = _windows(name, x, axes, kernel_size, stride, 0, ceil_mode, 0.0)
+    return np.power(np.sum(np.power(cut, p), axis=tuple(range(-axes, 0))), 1 / p)
 
 
-def _beyond(n: int, margin: int, kernel: int, step: int, spread: int) -> int:
-    """How far the last window reaches beyond n; it must start in the image or in front of it."""
-    reach = spread * (kernel - 1) + 1
-    last = -(-(n - reach) // step) * step
-    if last >= n - margin:
-        last -= step
-    return max(last + reach - n, 0)
+# --- maxima ---------------------------------------------------------------------------------
+
+
+def _max_pool(axes: int, example: str) -> Pooling:
+    """Make the function for so many axes."""
+
+    def pool(
+        x: Array,
+        kernel_size: Sizes,
+        stride: Sizes | None = None,
+        padding: Sizes = 0,
+        dilation: Sizes = 1,
+        ceil_mode: bool = False,
+        return_indices: bool = False,
+    ) -> Any:
+        name = f"max_pool{axes}d"
+        x = tensor_of(x)
+
+        def cut(a: Any, outside: float) -> Any:
+            found, _ = _windows(
+                name, a, axes, kernel_size, stride, padding, ceil_mode, outside, dilation
+            )
+            return found.reshape(*found.shape[:-axes], math.prod(found.shape[-axes:]))
+
+        if not return_indices:
+            return first_largest(cut(x, -math.inf))[0]
+        places = np.arange(math.prod(x.shape[-axes:])).reshape(1, *x.shape[-axes:])
+        return first_largest(cut(x, -math.inf), cut(places, 0.0))
+
+    return named(
+        pool,
+        f"max_pool{axes}d",
+        f"""Return the largest element of each window along {ways(axes)}.
+
+    Windows are `stride` apart, their own length by default, and their elements `dilation`. What
+    `padding` adds at both ends is never the largest. With `ceil_mode`, the last window may reach
+    beyond. The first of equal elements receives the gradient, as in PyTorch. `return_indices` gives
+    the places of the largest as well, in the input as one row.
+
+    {example}
+    """,
+    )
+
+
+def first_largest(x: Any, places: Any = None) -> tuple[Any, Any]:
+    """Return the largest element of the last axis, and its place: of several, the first."""
+    where = np.expand_dims(np.argmax(x, axis=-1), -1)
+    y = np.squeeze(np.take_along_axis(x, where, axis=-1), axis=-1)
+    if places is None:
+        return y, None
+    spread = np.broadcast_to(getattr(places, "data", places), x.shape)
+    return y, np.squeeze(np.take_along_axis(spread, where, axis=-1), axis=-1)
+
+
+def one_or_both(found: tuple[Any, Any], return_indices: bool) -> Any:
+    """Return what was found: the elements, and their places if they are asked for."""
+    return found if return_indices else found[0]
+
+
+max_pool1d = _max_pool(
+    1,
+    """>>> max_pool1d(np.array([[[1.0, 3.0, 5.0, 4.0]]]), 2)
+    Tensor([[[3., 5.]]])""",
+)
+max_pool2d = _max_pool(
+    2,
+    """>>> max_pool2d(np.array([[[1.0, 3.0], [5.0, 4.0]]]), 2)
+    Tensor([[[5.]]])""",
+)
+max_pool3d = _max_pool(
+    3,
+    """>>> max_pool3d(np.ones((1, 1, 2, 2, 2)), 2)
+    Tensor([[[[[1.]]]]])""",
+)
+
+
+def _max_unpool(axes: int, example: str) -> Pooling:
+    """Make the function for so many axes."""
+
+    def unpool(
+        x: Array,
+        indices: Any,
+        kernel_size: Sizes,
+        stride: Sizes | None = None,
+        padding: Sizes = 0,
+        output_size: Sequence[int] | None = None,
+    ) -> Tensor:
+        y, places = tensor_of(x), np.asarray(indices)
+        batched(f"max_unpool{axes}d", y, axes)
+        kernel, pads = for_each_axis(kernel_size, axes), for_each_axis(padding, axes)
+        strides = kernel if stride is None or stride == () else for_each_axis(stride, axes)
+        steps = zip(y.shape[-axes:], kernel, strides, pads, strict=True)
+        size = [(n - 1) * s - 2 * p + k for n, k, s, p in steps]
+        if output_size is not None:
+            size = list(output_size)[-axes:]
+        front = y.shape[:-axes]
+        if places.shape != y.shape or places.max(initial=0) >= math.prod(size):
+            raise ShapeError(f"max_unpool{axes}d: the indices do not fit into {tuple(size)}")
+        blank = tensor_of(np.zeros((*front, math.prod(size)), y.dtype))
+        rows = (*front, math.prod(y.shape[-axes:]))
+        put = blank.scatter(-1, places.reshape(rows), y.reshape(rows))
+        return put.reshape(*front, *size)
+
+    return named(
+        unpool,
+        f"max_unpool{axes}d",
+        f"""Return zeros with the elements at the places that `max_pool{axes}d` took them from.
+
+    `indices` are what it returns with return_indices=True. The other arguments are its own; where
+    they leave the size open, `output_size` tells it. Of two elements with one place the later one
+    holds, and receives the gradient.
+
+    {example}
+    """,
+    )
+
+
+max_unpool1d = _max_unpool(
+    1,
+    """>>> max_unpool1d(np.array([[[3.0]]]), np.array([[[1]]]), 2)
+    Tensor([[[0., 3.]]])""",
+)
+max_unpool2d = _max_unpool(
+    2,
+    """>>> max_unpool2d(np.array([[[5.0]]]), np.array([[[2]]]), 2)
+    Tensor([[[0., 0.],
+             [5., 0.]]])""",
+)
+max_unpool3d = _max_unpool(
+    3,
+    """>>> max_unpool3d(np.ones((1, 1, 1, 1)), np.zeros((1, 1, 1, 1), int), 1)
+    Tensor([[[[1.]]]])""",
+)

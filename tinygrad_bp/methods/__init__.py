@@ -6,26 +6,40 @@ holds; PyTorch's words (`dim`, `correction`, ...) choose PyTorch's.
 
 from tinygrad_bp.methods.activations import ActivationMethods
 from tinygrad_bp.methods.calls import Axis
-from tinygrad_bp.methods.choices import ChoiceMethods
 from tinygrad_bp.methods.elements import ElementMethods
+from tinygrad_bp.methods.gammas import GammaMethods
 from tinygrad_bp.methods.ndarray import ArrayMethods
+from tinygrad_bp.methods.ordering import OrderingMethods
 from tinygrad_bp.methods.parts import PartMethods
+from tinygrad_bp.methods.products import ProductMethods
 from tinygrad_bp.methods.torch import TorchMethods
+from tinygrad_bp.methods.writing import WritingMethods
 
 __all__ = [
     "ActivationMethods",
     "ArrayMethods",
     "Axis",
-    "ChoiceMethods",
     "ElementMethods",
+    "GammaMethods",
     "Methods",
+    "OrderingMethods",
     "PartMethods",
+    "ProductMethods",
     "TorchMethods",
+    "WritingMethods",
 ]
 
 
 class Methods(
-    ActivationMethods, TorchMethods, PartMethods, ChoiceMethods, ElementMethods, ArrayMethods
+    ActivationMethods,
+    WritingMethods,
+    OrderingMethods,
+    ProductMethods,
+    GammaMethods,
+    PartMethods,
+    TorchMethods,
+    ElementMethods,
+    ArrayMethods,
 ):
     """All of them."""
 

@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 
 from tinygrad_bp import rules
-from tinygrad_bp.methods.calls import Calls, axis_of, unary
+from tinygrad_bp.methods.calls import Axis, Calls, axis_of, unary
 from tinygrad_bp.rules.running import recurrence
 
 __all__ = ["ActivationMethods"]
@@ -70,12 +70,15 @@ class ActivationMethods(Calls):
         """Return the logarithm of softmax along an axis, the last by default."""
         return self._call(rules.log_softmax, (self,), {"axis": axis_of(axis, dim, -1)})
 
-    def logsumexp(
-        self, axis: int | None = None, *, dim: int | None = None, keepdim: bool = False
-    ) -> Self:
-        """Return log Σ exp(x) along an axis, the last by default."""
-        options = {"axis": axis_of(axis, dim, -1), "keepdims": keepdim}
-        return self._call(rules.logsumexp, (self,), options)
+    def logsumexp(self, axis: Axis = None, *, dim: Axis = None, keepdim: bool = False) -> Self:
+        """Return log Σ exp(x) along an axis, or along several; the last by default."""
+        axes = axis_of(axis, dim, -1)
+        if not isinstance(axes, tuple):
+            return self._call(rules.logsumexp, (self,), {"axis": axes, "keepdims": keepdim})
+        y: Any = self
+        for along in axes:
+            y = self._call(rules.logsumexp, (y,), {"axis": along, "keepdims": True})
+        return y if keepdim or not self.ndim else self._call(np.squeeze, (y,), {"axis": axes})
 
     def softmin(self, axis: int | None = None, *, dim: int | None = None) -> Self:
         """Return the softmax of -x along an axis, the last by default."""

@@ -121,6 +121,10 @@ class ElementMethods(Calls):
 
     subtract = sub
 
+    def rsub(self, other: Any, *, alpha: Any = None) -> Self:
+        """Return other - alpha * self; alpha is 1 by default."""
+        return self._call(np.subtract, (other, self if alpha is None else alpha * self))
+
     def div(self, other: Any, *, rounding_mode: str | None = None) -> Any:
         """Return self / other; rounded, with "floor" or "trunc", it is a plain array."""
         quotient = self._call(np.divide, (self, other))

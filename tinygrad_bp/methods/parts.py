@@ -21,38 +21,10 @@ class PartMethods(Calls):
 
     # --- cutting ----------------------------------------------------------------------------
 
-    def split(self, split_size: Any, dim: int = 0) -> tuple[Self, ...]:
-        """Return parts of a size along an axis, the last one smaller, or of the given sizes.
-
-        This is PyTorch's method; `np.split` counts the parts.
-        """
-        length = self.shape[dim]
-        if hasattr(split_size, "__index__"):
-            cuts = list(range(split_size, length, split_size))
-        elif sum(split_size) == length:
-            cuts = np.cumsum(split_size)[:-1].tolist()
-        else:
-            raise ValueError(f"sizes {split_size} do not add up to the {length} along axis {dim}")
-        return tuple(self._as_written(np.split, cuts, axis=dim))
-
-    def chunk(self, chunks: int, dim: int = 0) -> tuple[Self, ...]:
-        """Return so many parts along an axis, or fewer, of equal size but for the last."""
-        return self.split(max(-(-self.shape[dim] // chunks), 1), dim)
-
     def shrink(self, bounds: Sequence[tuple[int, int] | None]) -> Self:
         """Return the part between two places along each axis; None keeps the axis whole."""
         cuts = tuple(slice(None) if pair is None else slice(*pair) for pair in bounds)
         return self[cuts]  # type: ignore[index]
-
-    def unfold(self, dimension: int, size: int, step: int) -> Self:
-        """Return the windows of a size along an axis, `step` apart; they are the last axis."""
-        axis = range(self.ndim)[dimension]
-        seen = self._as_written(np.lib.stride_tricks.sliding_window_view, size, axis)
-        return seen if step == 1 else seen[(slice(None),) * axis + (slice(None, None, step),)]
-
-    def unbind(self, dim: int = 0) -> tuple[Self, ...]:
-        """Return the slices along an axis."""
-        return tuple(self._as_written(np.moveaxis, dim, 0))
 
     # --- joining ----------------------------------------------------------------------------
 

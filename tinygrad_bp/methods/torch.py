@@ -108,7 +108,83 @@ class TorchMethods(Calls):
         """Return the elements moved along an axis, those that leave it coming in again."""
         return self._as_written(np.roll, shifts, axis=dims)
 
-    # --- matrices -----------------------------------------------------------------------------
+    def sum_to_size(self, *size: Any) -> Self:
+        """Return the sums along the axes that broadcasting from `size` to this shape repeats."""
+        wanted = _listed(size)
+        new = self.ndim - len(wanted)
+        axes = [i for i, n in enumerate(wanted, new) if n == 1 != self.shape[i]]
+        total = self._as_written(np.sum, axis=(*range(new), *axes), keepdims=True)
+        return self._call(np.reshape, (total,), {"shape": tuple(wanted)})
+
+    # --- cutting ----------------------------------------------------------------------------
+
+    def split(self, split_size: Any, dim: Integer = 0) -> tuple[Self, ...]:
+        """Return parts of a size along an axis, the last one smaller, or of the given sizes.
+
+        This is PyTorch's method; `np.split` counts the parts.
+        """
+        length = self.shape[dim]
+        if hasattr(split_size, "__index__"):
+            cuts = list(range(split_size, length, split_size))
+        elif sum(split_size) == length:
+            cuts = np.cumsum(split_size)[:-1].tolist()
+        else:
+            raise ValueError(f"sizes {split_size} do not add up to the {length} along axis {dim}")
+        return tuple(self._as_written(np.split, cuts, axis=dim))
+
+    def chunk(self, chunks: Integer, dim: Integer = 0) -> tuple[Self, ...]:
+        """Return so many parts along an axis, or fewer, of equal size but for the last."""
+        return self.split(max(-(-self.shape[dim] // chunks), 1), dim)
+
+    def tensor_split(self, indices_or_sections: Any, dim: Integer = 0) -> tuple[Self, ...]:
+        """Return so many parts along an axis, or those between positions, NumPy's `array_split`."""
+        given = np.asarray(indices_or_sections)
+        cuts = int(given) if given.ndim == 0 else given.tolist()
+        return tuple(self._as_written(np.array_split, cuts, axis=dim))
+
+    def split_with_sizes(self, split_sizes: Any, dim: Integer = 0) -> tuple[Self, ...]:
+        """Return parts of the given sizes along an axis."""
+        return self.split(list(split_sizes), dim)
+
+    def unfold(self, dimension: Integer, size: Integer, step: Integer) -> Self:
+        """Return the windows along an axis, `step` apart; their elements are along a new last axis.
+
+        The windows of images, as columns, are `functional.unfold`.
+        """
+        x = self if self.ndim else self._call(np.reshape, (self,), {"shape": (1,)})
+        if size == 0:
+            raise ValueError("unfold: windows have at least one element")
+        windows = np.lib.stride_tricks.sliding_window_view
+        cut = x._as_written(windows, size, axis=dimension)  # noqa: SLF001
+        place = (slice(None),) * range(x.ndim)[dimension]
+        y = cut[(*place, slice(None, None, step))]
+        return y if self.ndim else y[0]
+
+    def unbind(self, dim: Integer = 0) -> tuple[Self, ...]:
+        """Return the slices along an axis."""
+        return tuple(self._as_written(np.moveaxis, dim, 0))
+
+    # --- choosing elements ------------------------------------------------------------------
+
+    def index_select(self, dim: Integer, index: Any) -> Self:
+        """Return the slices at positions along an axis."""
+        if not self.ndim:  # a number is a row of one here
+            return self.view(1).index_select(dim, index)
+        return self._as_written(np.take, index, axis=dim)
+
+    def masked_select(self, mask: Any) -> Self:
+        """Return the elements at which the mask is True, along one axis."""
+        shape = np.broadcast_shapes(self.shape, np.shape(mask)) or (1,)
+        x = self if shape == self.shape else self._call(np.broadcast_to, (self,), {"shape": shape})
+        return x[np.broadcast_to(mask, shape)]  # type: ignore[index]
+
+    def narrow(self, dim: Integer, start: Integer, length: Integer) -> Self:
+        """Return the slices from `start`, `length` of them, along an axis."""
+        return self._as_written(np.take, np.arange(start, start + length), axis=dim)
+
+    def select(self, dim: Integer, index: Integer) -> Self:
+        """Return one slice along an axis."""
+        return self._as_written(np.take, index, axis=dim)
 
     def diag(self, diagonal: Integer = 0) -> Self:
         """Return the diagonal of a matrix, or the matrix with a vector on its diagonal."""
@@ -153,7 +229,7 @@ class TorchMethods(Calls):
         """Return how many elements are not 0, as plain integers."""
         return self._reduce(np.count_nonzero, axis, options)
 
-    def norm(self, p: Any = 2, dim: Any = None, *, keepdim: Boolean = False) -> Self:
+    def norm(self, p: Any = 2, dim: Any = None, keepdim: Boolean = False) -> Self:  # noqa: FBT002
         """Return the p-norm of the elements as a vector, or along axes."""
         order = 2 if p in ("fro", 2) else p
         axis = tuple(dim) if isinstance(dim, list) else dim

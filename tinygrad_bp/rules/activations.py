@@ -73,7 +73,7 @@ def logsumexp(x: Array, axis: int = -1, *, keepdims: bool = False) -> Array:
 
 def _top(x: Array, axis: int) -> Array:
     """What to subtract so that no exponential overflows: the maximum, if that is a number."""
-    top = np.max(x, axis=axis, keepdims=True)
+    top = (np.max if x.size else np.sum)(x, axis=axis, keepdims=True)
     return np.where(np.isfinite(top), top, 0)
 
 
@@ -115,8 +115,8 @@ def erf(x: Array) -> Array:
     return np.astype(np.asarray(_each_erf(x)), floats)
 
 
-def _restore(g: Array, axis: int, keepdims: bool) -> Array:
-    return g if keepdims else np.expand_dims(g, axis)
+def _restore(g: Array, x: Array, axis: int, keepdims: bool) -> Array:
+    return g if keepdims or x.ndim == 0 else np.expand_dims(g, axis)
 
 
 # fmt: off
@@ -128,9 +128,9 @@ elementwise(erf,     lambda g, y, x: g * (2 / math.sqrt(math.pi)) * np.exp(-np.s
 rule(
     logsumexp,
     vjp=lambda g, y, x, *, axis, keepdims: (
-        _restore(g, axis, keepdims) * share(x - _restore(y, axis, keepdims))),
+        _restore(g, x, axis, keepdims) * share(x - _restore(y, x, axis, keepdims))),
     jvp=lambda t, y, x, *, axis, keepdims: np.sum(
-        t * share(x - _restore(y, axis, keepdims)), axis=axis, keepdims=keepdims),
+        t * share(x - _restore(y, x, axis, keepdims)), axis=axis, keepdims=keepdims),
 )
 rule(
     log_softmax,

@@ -47,7 +47,7 @@ def _slopes(s: Array, rcond: Any) -> tuple[Array, Array, Array]:
     With f(s) = 1/s or 0, the sums of (f_i - f_j)/(s_i - s_j) and (f_i + f_j)/(s_i + s_j) that are
     the slopes of any function of the singular values; what could vanish has been cancelled.
     """
-    kept = np.greater(s, np.expand_dims(rcond, -1) * np.max(s, axis=-1, keepdims=True))
+    kept = np.greater(s, np.expand_dims(rcond, -1) * s[..., :1])  # the largest
     r = np.where(kept, 1 / np.where(kept, s, 1), 0)
     mixed = np.expand_dims(kept, -1) != np.expand_dims(kept, -2)
     squares = np.absolute(np.square(np.expand_dims(s, -1)) - np.square(np.expand_dims(s, -2)))

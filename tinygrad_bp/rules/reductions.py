@@ -39,7 +39,12 @@ Axis: TypeAlias = int | tuple[int, ...] | None
 
 
 def axes_of(x: Array, axis: Axis) -> tuple[int, ...]:
-    """Return the axes that a reduction removes, counted from 0."""
+    """Return the axes that a reduction removes, counted from 0.
+
+    A number has none, and NumPy lets sums, products and extremes of it name its first or last one.
+    """
+    if x.ndim == 0 and axis in (0, -1):
+        return ()
     return tuple(range(x.ndim)) if axis is None else normalize_axis_tuple(axis, x.ndim)
 
 
