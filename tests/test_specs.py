@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 from specs import CALLS, Array, Call, differences
+from specs.elementwise import ELEMENTWISE
+from specs.learning import LEARNING
 
 import tinygrad_bp
 from tinygrad_bp import Tensor, engine, gradients, steps
@@ -211,6 +213,36 @@ def test_second_order(call: Call) -> None:
     else:
         actual = np.zeros_like(expected)
     assert_close(actual, expected, 1e-10)
+
+
+ELEMENT_BY_ELEMENT = [call for spec in (*ELEMENTWISE, *LEARNING) for call in spec.calls]
+
+
+@pytest.mark.parametrize("call", ELEMENT_BY_ELEMENT, ids=str)
+def test_third_order(call: Call) -> None:
+    """Forward over reverse over reverse, against differences of the second order."""
+    args = tensors(call)
+    weights = directions(call, [y.data for y in call(args)])
+    moves = directions(call, [t.data for t in args])
+
+    def curvature(arrays: list[Tensor]) -> Any:
+        first = gradient_of(call, arrays, weights, create_graph=True)
+        along = weighed(first, moves)
+        if not along.requires_grad:
+            return along
+        found = gradients(along, arrays, create_graph=True)
+        pairs = zip(found, moves, strict=True)
+        second = [np.sum(np.real(g * np.conj(m))) for g, m in pairs if g is not None]
+        return sum(second[1:], start=second[0])
+
+    def at(arrays: list[Array]) -> Array:
+        return flat([curvature([Tensor(a, requires_grad=True) for a in arrays])])
+
+    expected = differences(at, [t.data for t in args], moves)
+    third = curvature(args)
+    assert_close(
+        flat(pushed([third], args, moves) if third.requires_grad else [0.0]), expected, 1e-9
+    )
 
 
 @every_call
