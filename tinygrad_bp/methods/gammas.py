@@ -1,4 +1,4 @@
-"""PyTorch's methods of the gamma function's family, which need SciPy."""
+"""PyTorch's methods of the gamma function's family, which need SciPy; and the logit."""
 
 from __future__ import annotations
 
@@ -50,12 +50,18 @@ class GammaMethods(Calls):
 
     def logit(self, eps: float | None = None) -> Self:
         """Return log(x / (1 - x)); with `eps`, of x limited to (eps, 1 - eps)."""
-        x = self if eps is None else self._as_written(np.clip, eps, 1 - eps)
-        return self._call(_special().logit, (x,))
+        x: Any = self if eps is None else self._as_written(np.clip, eps, 1 - eps)
+        odds: Any = self._call(np.log, (x,)) - self._call(np.log1p, (-x,))
+        return odds
 
 
 def _special() -> Any:
     """Looked up when it is used: SciPy may not be there, and takes long to load."""
-    from scipy import special
+    try:
+        from scipy import special
+    except ImportError as error:
+        raise ImportError(
+            "methods of the gamma function's family need SciPy: pip install scipy"
+        ) from error
 
     return special
