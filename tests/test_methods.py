@@ -586,6 +586,14 @@ def test_every_method_says_what_it_does_and_is_called_as_it_is_named() -> None:
 # --- what runs along an axis ------------------------------------------------------------------
 
 
+def test_the_logarithm_of_a_complex_determinant_is_complex() -> None:
+    for m in (np.array([[1 + 2j, 0.5], [1j, -1 - 1j]]), np.array([[-3j, 1], [2, 0.5 + 1j]])):
+        found = Tensor(m).logdet()
+        assert np.isclose(found.item(), np.log(np.linalg.det(m)), rtol=1e-13)
+        report = check(lambda x: x.logdet(), m, second_order=True, forward=True)
+        assert report.ok, str(report)
+
+
 def test_logcumsumexp_keeps_its_digits() -> None:
     x = np.array([-np.inf, -1000.0, 1000.0, 999.0, -np.inf])
     with np.errstate(divide="ignore", under="ignore"):

@@ -554,3 +554,12 @@ def test_slope_is_that_of_jax(name: str) -> None:
     x = np.array([0.15, 0.5, 0.85])
     expected = jax.grad(lambda x: theirs(x).sum())(x)
     np.testing.assert_allclose(slope(getattr(special, name), x), expected, rtol=1e-8)
+
+
+@pytest.mark.filterwarnings("ignore:floating point number truncated:RuntimeWarning")
+@pytest.mark.parametrize("f", [special.yn, special.kn])
+def test_the_fraction_that_is_cut_off_an_order_is_cut_off_in_the_slope(f: Any) -> None:
+    x = Tensor([0.5, 2.0], requires_grad=True)
+    cut = gradients(np.sum(f(2.7, x)), [x])[0]
+    whole = gradients(np.sum(f(2, x)), [x])[0]
+    assert cut.tolist() == whole.tolist()

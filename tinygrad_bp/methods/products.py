@@ -61,8 +61,14 @@ class ProductMethods(Calls):
         return self._as_written(np.linalg.det)
 
     def logdet(self) -> Self:
-        """Return the logarithm of the determinant; nan where that is negative."""
+        """Return the logarithm of the determinant; nan where that is negative.
+
+        Of complex matrices it is complex, as in PyTorch.
+        """
         sign, size = self._as_written(np.linalg.slogdet)
+        if sign.dtype.kind == "c":
+            found: Self = size + 1j * np.angle(sign)
+            return found
         return self._call(np.where, (sign < 0, math.nan, size))
 
     def slogdet(self) -> Any:

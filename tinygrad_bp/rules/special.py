@@ -408,14 +408,15 @@ elementwise("y0",           lambda g, y, x: product(g, -special.y1(x)))
 elementwise("y1",           lambda g, y, x: product(g, _slope_of_yv(y, 1, x)))
 elementwise("jv",           None, lambda g, y, v, x: product(g, _neighbours(special.jv, -1, v, x)))
 elementwise("yv",           None, lambda g, y, v, x: product(g, _slope_of_yv(y, v, x)))
-elementwise("yn",           None, lambda g, y, v, x: product(g, _slope_of_yv(y, v, x)))
+elementwise("yn",           None, lambda g, y, n, x: product(g, _slope_of_yv(y, np.trunc(n), x)))
 elementwise("i0",           lambda g, y, x: g * special.i1(x))
 elementwise("i1",           lambda g, y, x: g * (0.5 * (special.i0(x) + special.iv(2, x))))
 elementwise("iv",           None, lambda g, y, v, x: product(g, _neighbours(special.iv, 1, v, x)))
 elementwise("k0",           lambda g, y, x: product(g, -special.k1(x)))
 elementwise("k1",           lambda g, y, x: product(g, -0.5 * (special.k0(x) + special.kv(2, x))))
 elementwise("kv",           None, lambda g, y, v, x: product(g, -_neighbours(special.kv, 1, v, x)))
-elementwise("kn",           None, lambda g, y, v, x: product(g, -_neighbours(special.kv, 1, v, x)))
+elementwise("kn",           None, lambda g, y, n, x: product(
+                                g, -_neighbours(special.kv, 1, np.trunc(n), x)))
 
 # The same times exp(-|x|), whose slope at 0 counts as 0, or times exp(x).
 elementwise("i0e",          lambda g, y, x: g * (special.i1e(x) - np.sign(x) * y))
