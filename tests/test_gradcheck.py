@@ -326,6 +326,7 @@ def test_at_a_jump_the_complex_step_leaves_it_to_differences(function: Any, at: 
 NOT_FOLLOWED = {
     np.linalg.cholesky, np.linalg.eigh, np.linalg.eigvalsh, np.linalg.lstsq, np.linalg.pinv,
     np.linalg.qr, np.linalg.slogdet, np.linalg.svd, np.linalg.svdvals, own.cofactors,
+    own.cofactors_along,
     own.eigensystem, own.eigenvectors, own.least_squares, own.singular_system, own.singular_vectors,
     own.truncated_pinv,
     np.linalg.eig, np.linalg.eigvals, np.polyfit, np.roots,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import tinygrad_bp as bp
 from tinygrad_bp import Tensor, gradients
 from tinygrad_bp.errors import NotDifferentiableError
 
@@ -231,3 +232,17 @@ def test_a_norm_of_other_axes_is_an_error(axis: Any) -> None:
     for x in (np.ones((2, 2, 2)), Tensor(np.ones((2, 2, 2)), requires_grad=True)):
         with pytest.raises(ValueError, match=r"dimensions|axis|axes|Duplicate"):
             np.linalg.norm(x, 1, axis=axis)
+
+
+@pytest.mark.parametrize(
+    "matrix",
+    [np.outer([1.0, 2, 3], [1, 1, 2]), np.eye(3), np.zeros((3, 3)), np.diag([2.0, 2, 5])],
+    ids=["rank 1", "turn", "zero", "equal singular values"],
+)
+def test_third_derivatives_of_a_determinant(matrix: np.ndarray) -> None:
+    """Along v three times over it is 6 det v, whatever the matrix: the gradient is 2 of cof v."""
+    v = np.random.default_rng(7).normal(size=(3, 3))
+    slope = bp.grad(np.linalg.det)
+    once = bp.grad(lambda p: np.sum(slope(p) * v))
+    twice = bp.grad(lambda p: np.sum(once(p) * v))(matrix)
+    np.testing.assert_allclose(twice, 2 * np.linalg.det(v) * np.linalg.inv(v).T, rtol=1e-12)

@@ -12,6 +12,15 @@ from specs.calls import NEW, Apart, Array, Complex, Draw, Shape, Spec, call, non
 from tinygrad_bp import rules as own
 
 
+def _cofactors_along(a: Array, *directions: Array) -> Array:
+    """By differences, which are exact for polynomials up to the second degree."""
+    if not directions:
+        return np.linalg.det(a)[..., None, None] * np.swapaxes(np.linalg.inv(a), -1, -2)
+    *earlier, last = directions
+    ahead, behind = (_cofactors_along(a + side * last, *earlier) for side in (1, -1))
+    return (ahead - behind) / 2
+
+
 @dataclass(frozen=True)
 class Diagonal:
     """Far from singular: 4, 6, 8, ... on the diagonal, and beside it up to `beside`, but not 0."""
@@ -103,6 +112,12 @@ MATRICES = [
     Spec(np.linalg.inv, call(c(2, 2)), *square),
     Spec(np.linalg.det, call(c(2, 2)), *square),
     Spec(own.cofactors, call(c(2, 2)), *(call(m(*s)) for s in ((3, 3), (1, 1), (0, 3, 3)))),
+    Spec(
+        own.cofactors_along,
+        call(m(3, 3), x(3, 3)), call(m(3, 3), x(3, 3), x(3, 3)), call(m(2, 3, 3), x(2, 3, 3)),
+        call(c(2, 2), x(2, 2)), call(m(1, 1), x(1, 1)),
+        reference=_cofactors_along,
+    ),
     Spec(np.linalg.slogdet, call(c(2, 2)), call(c(2, 1, 1)), *square),
     Spec(
         np.linalg.solve,

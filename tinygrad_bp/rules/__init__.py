@@ -81,7 +81,7 @@ from tinygrad_bp.rules.nonlinear import (
 from tinygrad_bp.rules.padding import overlap_add
 from tinygrad_bp.rules.products import products_of_others
 from tinygrad_bp.rules.running import recurrence
-from tinygrad_bp.rules.solving import cofactors
+from tinygrad_bp.rules.solving import cofactors, cofactors_along
 
 tables["scipy.special"] = "tinygrad_bp.rules.special"
 
@@ -91,6 +91,7 @@ __all__ = [
     "cast",
     "celu",
     "cofactors",
+    "cofactors_along",
     "direction",
     "eigensystem",
     "eigenvectors",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cmath
 import functools
 import math
 from collections.abc import Sequence
@@ -9,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_bp.registry import Array, composite, primitive, rule, why
+from tinygrad_bp.registry import Array, Each, composite, primitive, rule, why
 from tinygrad_bp.rules.decompositions import thin_svd
 from tinygrad_bp.rules.elementwise import identity, unvarying
 from tinygrad_bp.rules.matrices import as_given, columns, conj, mH, mT
 from tinygrad_bp.rules.products import products_of_others
 
-__all__ = ["cofactors"]
+__all__ = ["cofactors", "cofactors_along"]
 
 
 # --- determinants ---------------------------------------------------------------------------
@@ -43,8 +44,36 @@ def _turn(u: Array, vh: Array) -> Array:
     return left * right
 
 
-def _cofactors_moved(t: Array, y: Array, a: Array) -> Array:
-    """How cofactors move with the matrix, which is also their transpose: a Hessian is symmetric.
+@primitive
+def cofactors_along(*arrays: Array) -> Array:
+    """Return how the cofactors of the first matrix move, along each of the others in turn.
+
+    These are the higher derivatives of a determinant, a polynomial; each is symmetric in all of its
+    directions. Along one it is written out; along more, a coefficient of a polynomial is read off
+    its values on a circle, which is exact (Trefethen and Weideman, 2014).
+
+    >>> cofactors_along(np.zeros((2, 2)), np.array([[1.0, 2.0], [3.0, 4.0]])).round(15)
+    array([[ 4., -3.],
+           [-2.,  1.]])
+    """
+    a, *earlier, last = arrays
+    if not earlier:
+        return _moved(last, a)
+    n = max(a.shape[-1], 1)
+    size, length = (np.sqrt(np.sum(np.abs(x) ** 2, (-2, -1), keepdims=True)) for x in (a, last))
+    reach = np.where(size == 0, 1, size) / np.where(length == 0, 1, length)
+    total, here = np.zeros_like(a, complex), cofactors_along(np.astype(a, complex), *earlier)
+    for k in range(n):
+        turn = cmath.exp(2j * math.pi * k / n)
+        around = np.astype(a + reach * turn * last, complex)
+        total = total + (cofactors_along(around, *earlier) - here) * turn.conjugate()
+    with np.errstate(under="ignore"):  # what should be 0 is as small as rounding leaves it
+        slope = np.astype(total / (n * reach), np.result_type(*arrays, np.complex64))
+    return slope if any(map(np.iscomplexobj, arrays)) else np.real(slope)
+
+
+def _moved(t: Array, a: Array) -> Array:
+    """How cofactors move along t.
 
     Of a diagonal matrix, with p_ij the product of all entries but two: a cofactor on the diagonal
     moves by p_ij with each other entry there, and one beside it by -p_ij with its mirror image.
@@ -57,6 +86,13 @@ def _cofactors_moved(t: Array, y: Array, a: Array) -> Array:
     moved = all_but_two @ np.expand_dims(np.diagonal(inner, axis1=-2, axis2=-1), -1)
     inner = np.where(same, moved, -all_but_two * mT(inner))
     return _turn(u, vh) * (conj(u) @ inner @ conj(vh))
+
+
+def _along_instead(i: int, g: Array, y: Array, *arrays: Array) -> Array:
+    """One more direction for the matrix, another for a direction: forward and backward alike."""
+    if i == 0:
+        return cofactors_along(*arrays, g)
+    return cofactors_along(*arrays[:i], g, *arrays[i + 1 :])
 
 
 def _slogdet_vjp(g: tuple[Array, Array], y: tuple[Array, Array], a: Array) -> Array:
@@ -91,7 +127,10 @@ rule(np.linalg.inv,
 rule(np.linalg.det,
      vjp=lambda g, y, a: np.expand_dims(g, (-2, -1)) * cofactors(a),
      jvp=lambda t, y, a: np.sum(t * cofactors(a), axis=(-2, -1)))
-rule(cofactors, vjp=_cofactors_moved, jvp=_cofactors_moved)
+rule(cofactors,
+     vjp=lambda g, y, a: cofactors_along(a, g),
+     jvp=lambda t, y, a: cofactors_along(a, t))
+rule(cofactors_along, vjp=Each(_along_instead), jvp=Each(_along_instead))
 rule(np.linalg.slogdet, vjp=_slogdet_vjp, jvp=_slogdet_jvp)
 rule(np.linalg.solve,
      vjp=(_solve_vjp_of_matrix, lambda g, y, a, b: _solved(mT(a), g, b)),
@@ -102,7 +141,7 @@ rule(np.linalg.solve,
 why("From A⁻¹ A = 1: the inverse moves by -A⁻¹ dA A⁻¹.", np.linalg.inv)
 why("The slope of a determinant in an entry is that entry's cofactor.", np.linalg.det)
 why("A cofactor is a determinant of all other rows and columns, and has cofactors of its own.",
-    cofactors)
+    cofactors, cofactors_along)
 why("The slope of log |det A| is the inverse, transposed.", np.linalg.slogdet)
 why("The right side receives the solution of the transposed equations; the matrix receives minus "
     "that, times the solution.", np.linalg.solve)
