@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinygrad_bp import Tensor
+from tinygrad_bp import Tensor, gradients
 from tinygrad_bp import rules as own
 from tinygrad_bp.errors import ConversionError, InPlaceError, NotDifferentiableError
 from tinygrad_bp.explain.symbol import Symbol
@@ -611,3 +611,20 @@ def test_of_several_that_are_scattered_to_one_place_the_last_stays() -> None:
     assert t.grad is not None
     assert src.grad is not None
     assert (t.grad.tolist(), src.grad.tolist()) == ([1.0, 0.0], [0.0, 1.0, 0.0])
+
+
+def test_repeats_in_a_tuple_are_pytorchs() -> None:
+    with pytest.raises(TypeError, match=r"t\.tile\(2, 3\)"):
+        Tensor(np.ones((2, 2))).repeat((2, 3))
+
+
+def test_the_nuclear_norm_is_of_matrices() -> None:
+    a = np.arange(12.0).reshape(2, 3, 2)
+    expected = np.linalg.norm(a, "nuc", axis=(1, 2))
+    np.testing.assert_allclose(Tensor(a[0]).norm("nuc").data, expected[0])
+    np.testing.assert_allclose(Tensor(a).norm("nuc", dim=(1, 2)).data, expected)
+
+
+def test_a_plain_number_depends_on_nothing() -> None:
+    t = Tensor([1.0, 2.0], requires_grad=True)
+    assert gradients(np.sum(np.floor(t)), [t]) == [None]

@@ -183,7 +183,7 @@ def gradients(
     """
     keys = [key_of(x) for x in inputs]
     found: dict[Key, Array] = {}
-    if output._requires_grad:
+    if tracks(output):  # or it is a plain number, of which nothing is known
         order = engine.path_between(inputs, output)
         start = arriving_at(output, seed)
         found = _found_on_the_way(

@@ -233,7 +233,7 @@ class ArrayMethods(Calls):
 
     def repeat(self, repeats: Any, *several: Any, axis: int | None = None) -> Self:
         """Return each element repeated, as in NumPy; PyTorch's `repeat` is `tile` here."""
-        if several:
+        if several or isinstance(repeats, tuple):
             raise TypeError(
                 "t.repeat is NumPy's, which repeats each element: name the axis, as in "
                 "t.repeat(2, axis=0). PyTorch's repeat is t.tile(2, 3)."

@@ -230,9 +230,11 @@ class TorchMethods(Calls):
         return self._reduce(np.count_nonzero, axis, options)
 
     def norm(self, p: Any = 2, dim: Any = None, keepdim: Boolean = False) -> Self:  # noqa: FBT002
-        """Return the p-norm of the elements as a vector, or along axes."""
+        """Return the p-norm of the elements as a vector, or along axes; "nuc" is of matrices."""
         order = 2 if p in ("fro", 2) else p
         axis = tuple(dim) if isinstance(dim, list) else dim
+        if p == "nuc":
+            return self._as_written(np.linalg.norm, ord=p, axis=axis, keepdims=keepdim)
         return self._as_written(np.linalg.vector_norm, ord=order, axis=axis, keepdims=keepdim)
 
     # --- products ---------------------------------------------------------------------------
