@@ -329,7 +329,7 @@ NOT_FOLLOWED = {
     own.cofactors_along,
     own.eigensystem, own.eigenvectors, own.least_squares, own.singular_system, own.singular_vectors,
     own.truncated_pinv,
-    np.linalg.eig, np.linalg.eigvals, np.polyfit, np.roots,
+    np.linalg.eig, np.linalg.eigvals, np.polyfit,
     own.general_eigensystem, own.general_eigenvectors,
     np.fft.fft, np.fft.ifft, np.fft.rfft, np.fft.irfft, np.fft.hfft, np.fft.ihfft, np.fft.fftn,
     np.fft.ifftn, np.fft.fft2, np.fft.ifft2, np.fft.rfftn, np.fft.rfft2, np.fft.irfftn,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from specs.calls import Apart, Array, Real, Spec, call, transposed, x, z
+from specs.calls import Apart, Array, Spec, call, transposed, x, z
 
 
 def _scaled(line: Array, by: Array, more: float = 0.0) -> Array:
@@ -46,10 +46,6 @@ POLYNOMIALS = [
         np.polyfit,
         call(x(5, values=Apart()), x(5), 2), call(np.arange(4.0), x(4, 2), deg=1),
         call(x(4, values=Apart()), x(4), 1, w=np.array([1.0, 2.0, 0.5, 1.0])),
-    ),
-    Spec(
-        np.roots,
-        call(x(3, values=Real(1, 1.2))), call(x(2, values=Real(1, 2))),
     ),
     Spec(
         np.apply_along_axis,

@@ -106,22 +106,8 @@ def _polyfit(x: Array, y: Array, w: Array | None, *, deg: int) -> Array:
     return scaled / (lengths if y.ndim == 1 else np.expand_dims(lengths, -1))
 
 
-def _roots(p: Array) -> Array:
-    """The eigenvalues of the companion matrix; each 0 at the end of p is a root 0."""
-    places = np.flatnonzero(p)
-    if places.size < 2:  # no more than one power: there are roots at 0 alone
-        return np.zeros_like(np.ravel(p)[places[0] + 1 :] if places.size else [], np.float64)
-    significant = np.ravel(p)[places[0] : places[-1] + 1]
-    zeros = np.zeros_like(np.ravel(p)[places[-1] + 1 :])
-    degree = significant.shape[0] - 1
-    first = np.expand_dims(-significant[1:] / significant[0], 0)
-    companion = np.concatenate([first, np.eye(degree, dtype=first.dtype)[:-1]])
-    return np.concatenate([np.linalg.eigvals(companion), zeros])
-
-
 composite(np.polyval, _polyval)
 composite(np.polyfit, _polyfit, arrays=("x", "y", "w"))
-composite(np.roots, _roots)
 composite(np.polyadd, _polyadd)
 composite(np.polysub, _polysub)
 composite(np.polymul, _polymul)

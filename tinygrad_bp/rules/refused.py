@@ -15,6 +15,7 @@ _WRITES = (
 )
 _FILES = "Save plain arrays: t.detach()."
 _FACTORS = "Multiply the factors: np.polymul, or np.convolve."
+_ROOTS = "Roots are the eigenvalues of the companion matrix: np.linalg.eigvals."
 _SETS = "Sets have no gradient: detach() the tensors, or index with integer positions."
 
 _NAMES = {
@@ -24,6 +25,7 @@ _NAMES = {
     _WRITES: "copyto put place putmask put_along_axis fill_diagonal",
     _FILES: "save savetxt savez savez_compressed",
     _FACTORS: "poly",
+    _ROOTS: "roots",
     _SETS: """unique unique_all unique_counts unique_inverse unique_values union1d intersect1d
         setdiff1d setxor1d in1d""",
 }
