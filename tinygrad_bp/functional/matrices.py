@@ -221,7 +221,7 @@ def var_mean(x: Array, axis: Any = None, **options: Any) -> tuple[Tensor, Tensor
     >>> var_mean(np.array([1.0, 3.0]))
     (Tensor(2.), Tensor(2.))
     """
-    return _moments("var", x, axis, options)
+    return tensor_of(x).var_mean(axis, **options)
 
 
 def std_mean(x: Array, axis: Any = None, **options: Any) -> tuple[Tensor, Tensor]:
@@ -230,24 +230,7 @@ def std_mean(x: Array, axis: Any = None, **options: Any) -> tuple[Tensor, Tensor
     >>> std_mean(np.array([1.0, 5.0]), correction=0)
     (Tensor(2.), Tensor(3.))
     """
-    return _moments("std", x, axis, options)
-
-
-def _moments(name: str, x: Any, axis: Any, options: dict[str, Any]) -> Any:
-    x = tensor_of(x)
-    if isinstance(axis, bool):  # PyTorch's second place is `unbiased`, too
-        options["unbiased"], axis = axis, None
-    axis = options.pop("dim", axis)
-    if isinstance(axis, list):
-        axis = tuple(axis)
-    correction = options.pop("correction", None)
-    if correction is None:
-        correction = int(options.pop("unbiased", True))
-    keep = options.pop("keepdim", False) or options.pop("keepdims", False)
-    if options:
-        raise TypeError(f"{name}_mean does not know {', '.join(options)}")
-    spread = getattr(x, name)(axis=axis, ddof=correction, keepdims=keep)
-    return spread, x.mean(axis=axis, keepdims=keep)
+    return tensor_of(x).std_mean(axis, **options)
 
 
 # --- complex numbers ------------------------------------------------------------------------

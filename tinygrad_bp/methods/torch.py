@@ -212,16 +212,21 @@ class TorchMethods(Calls):
         """Return NumPy's median along `axis`: the mean of the middle two, where there are two."""
         return self._reduce(np.median, axis, options)
 
-    def var_mean(self, axis: Axis = None, **options: Any) -> tuple[Self, Self]:
-        """Return PyTorch's variance, with `correction=1`, and the mean."""
+    def var_mean(self, axis: Any = None, **options: Any) -> tuple[Self, Self]:
+        """Return PyTorch's variance, with `correction=1` by default, and the mean."""
         return self._with_mean(np.var, axis, options)
 
-    def std_mean(self, axis: Axis = None, **options: Any) -> tuple[Self, Self]:
-        """Return PyTorch's standard deviation, with `correction=1`, and the mean."""
+    def std_mean(self, axis: Any = None, **options: Any) -> tuple[Self, Self]:
+        """Return PyTorch's standard deviation, with `correction=1` by default, and the mean."""
         return self._with_mean(np.std, axis, options)
 
-    def _with_mean(self, spread: Any, axis: Axis, options: dict[str, Any]) -> tuple[Self, Self]:
-        correction = options.pop("correction", 1)
+    def _with_mean(self, spread: Any, axis: Any, options: dict[str, Any]) -> tuple[Self, Self]:
+        if isinstance(axis, bool):  # PyTorch's second place is `unbiased`, too
+            options["unbiased"], axis = axis, None
+        axis = tuple(axis) if isinstance(axis, list) else axis
+        unbiased, correction = options.pop("unbiased", True), options.pop("correction", None)
+        if correction is None:
+            correction = int(unbiased)
         mean = self._reduce(np.mean, axis, {**options})
         return self._reduce(spread, axis, {"correction": correction, **options}), mean
 
