@@ -10,13 +10,11 @@ import numpy as np
 
 from tinygrad_bp.errors import ShapeError
 from tinygrad_bp.functional.convolutions import Sizes
-from tinygrad_bp.functional.inputs import for_each_axis, tensor_of, widened
+from tinygrad_bp.functional.inputs import for_each_axis, tensor_of
 from tinygrad_bp.registry import Array
 from tinygrad_bp.tensor import Tensor
 
 __all__ = ["channel_shuffle", "interpolate", "pad", "pixel_shuffle", "pixel_unshuffle"]
-
-_MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 
 
 def pad(x: Array, pad: Sequence[int], mode: str = "constant", value: Any = None) -> Tensor:
@@ -34,27 +32,14 @@ def pad(x: Array, pad: Sequence[int], mode: str = "constant", value: Any = None)
     widths = [(before, after) for before, after in zip(pad[::2], pad[1::2], strict=True)][::-1]
     if not widths:
         return x
-    if mode == "constant":
-        return widened(x, widths, **({} if value is None else {"constant_values": value}))
-    if mode not in _MODES:
+    if mode not in ("constant", "reflect", "replicate", "circular"):
         raise ValueError(f"pad: mode {mode!r} is not constant, reflect, replicate or circular")
     lengths = x.shape[-len(widths) :]
-    most = {"reflect": [n - 1 for n in lengths], "circular": lengths, "replicate": [None]}[mode]
-    for width, limit in zip(widths, most, strict=False):
-        if limit is not None and max(width) > limit:
-            raise ShapeError(f"pad: {tuple(pad)} is more than there is to {mode} of {x.shape}")
-    if mode == "replicate":
-        return _replicated(x, widths)
-    return widened(x, widths, mode=_MODES[mode])
-
-
-def _replicated(x: Any, widths: Sequence[tuple[int, int]]) -> Any:
-    """Positions beyond the ends are those at the ends; a width below 0 leaves some out."""
-    for axis, (before, after) in enumerate(widths, -len(widths)):
-        n = x.shape[axis]
-        if (before, after) != (0, 0):
-            x = np.take(x, np.clip(np.arange(-before, n + after), 0, n - 1), axis=axis)
-    return x
+    most = {"reflect": [n - 1 for n in lengths], "circular": lengths}.get(mode, ())
+    if any(max(width) > limit for width, limit in zip(widths, most, strict=False)):
+        raise ShapeError(f"pad: {tuple(pad)} is more than there is to {mode} of {x.shape}")
+    padded: Tensor = x.pad(pad, mode, 0 if value is None else value)
+    return padded
 
 
 # --- enlarging ------------------------------------------------------------------------------

@@ -114,20 +114,6 @@ def for_each_axis(value: Any, axes: int) -> list[int]:
     return [operator.index(n) for n in found]
 
 
-def widened(x: Any, widths: Sequence[tuple[int, int]], **options: Any) -> Any:
-    """Return the last axes extended at both ends, with zeros unless options say otherwise.
-
-    Where a width is below 0, the axis is cut.
-    """
-    kept = [(max(before, 0), max(after, 0)) for before, after in widths]
-    cuts = [
-        slice(max(-before, 0), n - max(-after, 0))
-        for (before, after), n in zip(widths, x.shape[-len(widths) :], strict=True)
-    ]
-    if any(min(pair) < 0 for pair in widths):
-        if any(cut.stop < cut.start for cut in cuts):
-            raise ShapeError(f"widths {list(widths)} cut off more than there is of {x.shape}")
-        x = x[(..., *cuts)]
-    if not any(map(any, kept)):
-        return x
-    return np.pad(x, [(0, 0)] * (x.ndim - len(kept)) + kept, **options)
+def widened(x: Any, widths: Sequence[tuple[int, int]], value: float = 0) -> Any:
+    """Return the last axes extended at both ends by a value; where a width is below 0, cut."""
+    return x.pad([n for pair in reversed(widths) for n in pair], value=value)

@@ -120,8 +120,7 @@ def _windows(
         if ceil_mode and places * s >= n + p:  # the last would start beyond the input
             places -= 1
         widths.append((p, max(p + places * s - room, 0)))
-    options = {"constant_values": outside} if outside else {}
-    return windows(name, widened(x, widths, **options), kernel, strides, dilations), steps
+    return windows(name, widened(x, widths, outside), kernel, strides, dilations), steps
 
 
 avg_pool1d = _avg_pool(

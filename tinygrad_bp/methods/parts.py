@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from tinygrad_bp.errors import ShapeError
 from tinygrad_bp.methods.calls import Calls
 
 __all__ = ["PartMethods"]
@@ -47,8 +48,12 @@ class PartMethods(Calls):
         cuts = tuple(
             slice(max(-a, 0), n - max(-b, 0)) for (a, b), n in zip(pairs, self.shape, strict=True)
         )
+        if any(cut.stop < cut.start for cut in cuts):
+            raise ShapeError(f"widths {pairs} cut off more than there is of {self.shape}")
         kept: Any = self[cuts] if min(map(min, pairs), default=0) < 0 else self  # type: ignore[index]
         width = [(max(a, 0), max(b, 0)) for a, b in pairs]
+        if not any(map(any, width)):
+            return kept
         options = {"constant_values": value} if mode == "constant" else {}
         return np.pad(kept, width, mode=_MODES[mode], **options)  # type: ignore[call-overload]
 
