@@ -325,6 +325,12 @@ def test_refusals_name_what_to_do() -> None:
         np.exp(t, out=out)
     with pytest.raises(errors.NotDifferentiableError, match=r"np\.sum"):
         np.add.reduce(t)
+    with pytest.raises(errors.NotDifferentiableError, match=r"use t\.cummax\(0\)\[0\]"):
+        np.maximum.accumulate(t)
+    with pytest.raises(errors.NotDifferentiableError, match=r"functional\.logsumexp"):
+        np.logaddexp.reduce(t)
+    with pytest.raises(errors.NotDifferentiableError, match=r"goes over to complex numbers"):
+        np.emath.sqrt(t)
     with pytest.raises(errors.NotDifferentiableError, match="keyword"):
         np.exp(t, where=np.array([True, False]))
     with pytest.raises(errors.NotDifferentiableError, match="no derivative rule"):

@@ -152,6 +152,11 @@ CLOSED_FORMS = {
 
 # More options; what they should give, PyTorch knows.
 MORE = [
+    "F.cross_entropy(x, labels, w)", "F.nll_loss(logs, labels, w)",
+    "F.binary_cross_entropy(p, q, w)", "F.binary_cross_entropy_with_logits(x, b, w)",
+    "F.multilabel_soft_margin_loss(x, b, w)",
+    "F.nll_loss(logs, labels * 0, ignore_index=0, reduction='none')",
+    "F.cross_entropy(x, labels * 0, ignore_index=0, reduction='sum')",
     "F.leaky_relu(x)", "F.elu(x)", "F.celu(x)", "F.gelu(x, approximate='tanh')", "F.softplus(x)",
     "F.softplus(x, 3.0, 1.0)", "F.hardshrink(x, 1.0)", "F.softshrink(x, 0.25)", "F.hardtanh(x)",
     "F.glu(r, dim=0)", "F.prelu(x, w)", "F.prelu(i, w)", "F.prelu(x, c[:1])", "F.softmin(x, 0)",
@@ -527,6 +532,9 @@ def test_shapes_that_would_broadcast_are_refused(name: str) -> None:
         ("F.cross_entropy(x, labels - 1)", LabelError, "label -1 at position 1"),
         ("F.cross_entropy(x, labels * 0 - 100)", LabelError, "label -100"),
         ("F.cross_entropy(x, labels * 0, ignore_index=0)", LabelError, "every label is 0"),
+        ("F.cross_entropy(x[0, 0], labels[0])", ShapeError, "one number is no logits"),
+        ("F.multi_margin_loss(x[0, 0], labels[0])", ShapeError, "one number is no logits"),
+        ("F.multilabel_margin_loss(x[0, 0], labels[0])", ShapeError, "a target of ()"),
         ("F.cross_entropy(x, labels + 1, ignore_index=0)", LabelError, "label 3"),
         ("F.cross_entropy(x, shares, ignore_index=0)", ValueError, "these are probabilities"),
         ("F.cross_entropy(x, labels, label_smoothing=1.5)", ValueError, "between 0 and 1"),

@@ -64,6 +64,8 @@ SAME = {
     "m.scatter_add(1, i[:, :2], u)": "m + m.scatter_add(1, i[:, :2], u[:, :2]) - m",
     "t.sort()": "np.sort(t)",
     "t.sort(axis=0)": "np.sort(t, axis=0)",
+    "t.sort(axis=0, stable=True)": "np.sort(t, axis=0, stable=True)",
+    "t.max(0, True)": "np.max(t, axis=0, keepdims=True)",
     "v.partition(1)": "np.partition(v, 1)",
     "t.choose([t, u, t])": "None",
     "t.max(dim=0)": "np.max(t, axis=0)",
@@ -132,6 +134,7 @@ SAME = {
 
 # PyTorch's tensors have these methods: both sides run the same text.
 TORCHS = [
+    "t.sum(0, True)", "t.mean(-1, True)", "t.sum((0, 1), True)", "t.argmax(1, True)",
     "t.view(3, 2)", "t.view(-1)", "t.view((6, 1))", "t.unsqueeze(0)", "t.unsqueeze(-1)",
     "t.view_as(u)", "t.reshape_as(t.T)", "t.unflatten(1, (3, 1))", "t.permute(1, 0)",
     "b.permute(2, 0, 1)", "b.permute((1, 2, 0))", "b.movedim(0, 2)", "b.swapdims(0, -1)", "t.t()",
@@ -485,7 +488,10 @@ def test_pytorchs_words_choose_pytorchs_default_and_numpys_choose_numpys() -> No
         ("t.gather(0, j)", ValueError, "does not fit"),
         ("t.squeeze(axis=0)", ValueError, "size not equal to one"),
         ("t.to('cuda')", TypeError, "cuda"),
-        ("t.sort(dim=0)", TypeError, "dim"),
+        ("t.sort(dim=0)", TypeError, "t.argsort(axis=1) the positions"),
+        ("t.sort(descending=True)", TypeError, "np.flip"),
+        ("t.sum(0, np.float32)", TypeError, "as in dtype=..."),
+        ("t.var(False)", TypeError, "takes an axis"),
     ],
 )
 def test_what_is_ambiguous_raises_and_says_what_to_write(

@@ -563,3 +563,9 @@ def test_the_fraction_that_is_cut_off_an_order_is_cut_off_in_the_slope(f: Any) -
     cut = gradients(np.sum(f(2.7, x)), [x])[0]
     whole = gradients(np.sum(f(2, x)), [x])[0]
     assert cut.tolist() == whole.tolist()
+
+
+def test_trigamma_of_complex_numbers_is_named_as_missing() -> None:
+    z = Tensor(np.array([1.0 + 2.0j]), requires_grad=True)
+    with pytest.raises(NotDifferentiableError, match="SciPy lacks for complex numbers"):
+        np.real(special.digamma(z)).backward()

@@ -48,6 +48,27 @@ _CALLED_HERE = {  # names that NumPy or PyTorch has, and what to write instead
 }
 
 
+_INSTEAD = {
+    "add.reduce": "np.sum",
+    "multiply.reduce": "np.prod",
+    "maximum.reduce": "np.max",
+    "minimum.reduce": "np.min",
+    "fmax.reduce": "np.nanmax",
+    "fmin.reduce": "np.nanmin",
+    "hypot.reduce": "np.linalg.norm",
+    "logaddexp.reduce": "tinygrad_bp.functional.logsumexp",
+    "add.accumulate": "np.cumsum",
+    "multiply.accumulate": "np.cumprod",
+    "maximum.accumulate": "t.cummax(0)[0]",
+    "minimum.accumulate": "t.cummin(0)[0]",
+    "logaddexp.accumulate": "t.logcumsumexp(0)",
+    "add.outer": "np.add(a[:, None], b)",
+    "multiply.outer": "np.multiply(a[:, None], b)",
+    "add.at": "t.index_add(0, index, values)",
+}
+"""What to write for a ufunc's other methods."""
+
+
 class DuckArray(Methods):
     """An array of some kind that NumPy's functions and operators work on.
 
@@ -78,10 +99,10 @@ class DuckArray(Methods):
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, **kwargs: Any) -> Any:
         if method != "__call__":
-            hints = {"reduce": "np.sum, np.prod, np.max or np.min", "accumulate": "np.cumsum"}
+            name = f"{ufunc.__name__}.{method}"
             raise NotDifferentiableError(
-                f"np.{ufunc.__name__}.{method} has no derivative rule; use "
-                f"{hints.get(method, 'the plain function, which broadcasts')}."
+                f"np.{name} has no derivative rule; use "
+                f"{_INSTEAD.get(name, 'the plain function, call by call')}."
             )
         if kwargs:
             return self.__array_function__(ufunc, map(type, args), args, kwargs)

@@ -32,8 +32,8 @@ _LEAST = math.exp(-100)  # so that no logarithm is below -100
 def cross_entropy(
     logits: Array,
     labels: Any,
-    *,
     weight: Array | None = None,
+    *,
     ignore_index: int | None = None,
     label_smoothing: float = 0.0,
     reduction: str = "mean",
@@ -82,8 +82,8 @@ def cross_entropy(
 def nll_loss(
     log_probabilities: Array,
     labels: Any,
-    *,
     weight: Array | None = None,
+    *,
     ignore_index: int | None = None,
     reduction: str = "mean",
 ) -> Tensor:
@@ -129,6 +129,8 @@ def _cross_entropy(
     classes = log_shares.shape[-1]
     labels = _checked(loss, log_shares.shape, labels, ignored)
     counts = np.ones(labels.shape, bool) if ignored is None else labels != ignored
+    if reduction == "mean" and not np.any(counts):
+        raise LabelError(f"{loss}: every label is {ignored}, which is ignored: no mean")
     labels = np.where(counts, labels, 0)
     weights = _class_weights(loss, log_shares, weight)
     shares = np.where(counts, np.take(weights, labels), 0)
@@ -166,6 +168,8 @@ def _checked(
 ) -> np.ndarray[Any, Any]:
     """Labels as an array that fits logits of a shape."""
     labels = array_of(labels)
+    if not shape:
+        raise ShapeError(f"{loss}: one number is no logits; they have an axis of classes")
     if labels.shape != shape[:-1]:
         raise ShapeError(
             f"{loss}: logits of shape {_as_given(shape)} need labels of shape {shape[:-1]}, one "
@@ -175,8 +179,6 @@ def _checked(
         raise ShapeError(f"{loss}: empty batch, logits of shape {shape}")
     if ignored is None:
         check_labels(labels, shape[-1])
-    elif np.all(labels == ignored):
-        raise LabelError(f"{loss}: every label is {ignored}, which is ignored")
     else:
         check_labels(np.where(labels == ignored, 0, labels), shape[-1])
     return labels
@@ -191,7 +193,7 @@ def _as_given(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def binary_cross_entropy(
-    probabilities: Array, target: Array, *, weight: Array | None = None, reduction: str = "mean"
+    probabilities: Array, target: Array, weight: Array | None = None, *, reduction: str = "mean"
 ) -> Tensor:
     """Return the mean of -t log p - (1 - t) log(1 - p).
 
@@ -212,8 +214,8 @@ def binary_cross_entropy(
 def binary_cross_entropy_with_logits(
     logits: Array,
     target: Array,
-    *,
     weight: Array | None = None,
+    *,
     pos_weight: Array | None = None,
     reduction: str = "mean",
 ) -> Tensor:
@@ -243,7 +245,7 @@ def soft_margin_loss(output: Array, target: Array, *, reduction: str = "mean") -
 
 
 def multilabel_soft_margin_loss(
-    logits: Array, target: Array, *, weight: Array | None = None, reduction: str = "mean"
+    logits: Array, target: Array, weight: Array | None = None, *, reduction: str = "mean"
 ) -> Tensor:
     """Return the binary cross-entropy of each label, averaged over the last axis, then reduced.
 
@@ -320,7 +322,7 @@ def multilabel_margin_loss(output: Array, target: Any, *, reduction: str = "mean
     Tensor(0.25)
     """
     x, listed = tensor_of(output), array_of(target)
-    if listed.shape != x.shape:
+    if not x.ndim or listed.shape != x.shape:
         raise ShapeError(f"multilabel_margin_loss: a target of {listed.shape} for {x.shape}")
     if listed.size:
         check_labels(np.maximum(listed, 0), x.shape[-1])

@@ -56,10 +56,17 @@ class Calls:
     def _as_written(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         return self._call_as_written(function, (self, *args), kwargs)
 
-    def _reduce(self, function: Callable[..., Any], axis: Any, options: dict[str, Any]) -> Any:
+    def _reduce(
+        self, function: Callable[..., Any], axis: Any, options: dict[str, Any], *keepdim: Any
+    ) -> Any:
         """PyTorch says `dim` and `keepdim` where NumPy says `axis` and `keepdims`."""
+        if isinstance(axis, bool) or (keepdim and not isinstance(keepdim[0], bool)):
+            raise TypeError(
+                f"t.{function.__name__}(axis, keepdim) takes an axis and whether to keep it; name "
+                "anything else, as in dtype=..."
+            )
         axis = axis_of(axis, options.pop("dim", None))
-        if options.pop("keepdim", False):
+        if options.pop("keepdim", *keepdim or (False,)):
             options["keepdims"] = True
         return self._as_written(function, axis=axis, **options)
 

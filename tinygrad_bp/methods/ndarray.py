@@ -15,6 +15,7 @@ from tinygrad_bp.methods.calls import Axis, Calls, axis_of
 __all__ = ["ArrayMethods"]
 
 _TORCHS_WORDS = {"dim", "keepdim", "unbiased", "correction"}
+_TORCHS_SORT = {"dim", "descending"}
 
 
 class ArrayMethods(Calls):
@@ -131,32 +132,32 @@ class ArrayMethods(Calls):
 
     # --- reductions -------------------------------------------------------------------------
 
-    def sum(self, axis: Axis = None, **options: Any) -> Self:
+    def sum(self, axis: Axis = None, *keepdim: bool, **options: Any) -> Self:
         """Return the sum along `axis`, all axes by default.
 
         Options are NumPy's (`keepdims`, `dtype`, `initial`, `where`), or PyTorch's `dim` and
         `keepdim`.
         """
-        return self._reduce(np.sum, axis, options)
+        return self._reduce(np.sum, axis, options, *keepdim)
 
-    def mean(self, axis: Axis = None, **options: Any) -> Self:
+    def mean(self, axis: Axis = None, *keepdim: bool, **options: Any) -> Self:
         """Return the mean along `axis`; options as in `sum`."""
-        return self._reduce(np.mean, axis, options)
+        return self._reduce(np.mean, axis, options, *keepdim)
 
-    def prod(self, axis: Axis = None, **options: Any) -> Self:
+    def prod(self, axis: Axis = None, *keepdim: bool, **options: Any) -> Self:
         """Return the product along `axis`; options as in `sum`."""
-        return self._reduce(np.prod, axis, options)
+        return self._reduce(np.prod, axis, options, *keepdim)
 
-    def max(self, axis: Axis = None, **options: Any) -> Self:
+    def max(self, axis: Axis = None, *keepdim: bool, **options: Any) -> Self:
         """Return the largest element along `axis`; options as in `sum`.
 
         There are no positions with it, even if PyTorch's `dim` is given: those are `argmax`.
         """
-        return self._reduce(np.max, axis, options)
+        return self._reduce(np.max, axis, options, *keepdim)
 
-    def min(self, axis: Axis = None, **options: Any) -> Self:
+    def min(self, axis: Axis = None, *keepdim: bool, **options: Any) -> Self:
         """Return the smallest element along `axis`; options as in `sum`, and as in `max`."""
-        return self._reduce(np.min, axis, options)
+        return self._reduce(np.min, axis, options, *keepdim)
 
     def var(self, axis: Axis = None, **options: Any) -> Self:
         """Return the variance along `axis`, with NumPy's `ddof=0`.
@@ -170,21 +171,21 @@ class ArrayMethods(Calls):
         """Return the standard deviation along `axis`; options as in `var`."""
         return self._reduce(np.std, axis, _corrected(options))
 
-    def any(self, axis: Axis = None, **options: Any) -> Any:
+    def any(self, axis: Axis = None, *keepdim: bool, **options: Any) -> Any:
         """Return whether any element is not 0, as plain values."""
-        return self._reduce(np.any, axis, options)
+        return self._reduce(np.any, axis, options, *keepdim)
 
-    def all(self, axis: Axis = None, **options: Any) -> Any:
+    def all(self, axis: Axis = None, *keepdim: bool, **options: Any) -> Any:
         """Return whether no element is 0, as plain values."""
-        return self._reduce(np.all, axis, options)
+        return self._reduce(np.all, axis, options, *keepdim)
 
-    def argmax(self, axis: int | None = None, **options: Any) -> Any:
+    def argmax(self, axis: int | None = None, *keepdim: bool, **options: Any) -> Any:
         """Return where the largest element is, as plain integers."""
-        return self._reduce(np.argmax, axis, options)
+        return self._reduce(np.argmax, axis, options, *keepdim)
 
-    def argmin(self, axis: int | None = None, **options: Any) -> Any:
+    def argmin(self, axis: int | None = None, *keepdim: bool, **options: Any) -> Any:
         """Return where the smallest element is, as plain integers."""
-        return self._reduce(np.argmin, axis, options)
+        return self._reduce(np.argmin, axis, options, *keepdim)
 
     def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Self:
         """Return the sum along the diagonal."""
@@ -200,12 +201,17 @@ class ArrayMethods(Calls):
         """Return the running product along `axis`, of all elements in one row by default."""
         return self._as_written(np.cumprod, axis=axis_of(axis, dim))
 
-    def sort(self, axis: int | None = -1) -> Self:
+    def sort(self, axis: int | None = -1, **options: Any) -> Self:
         """Return a sorted copy: nothing in place, as NumPy would, and no positions, as PyTorch.
 
-        For positions there is `argsort`.
+        For positions there is `argsort`. PyTorch's words raise, since its `sort` gives a pair.
         """
-        return self._as_written(np.sort, axis=axis)
+        if not _TORCHS_SORT.isdisjoint(options):
+            raise TypeError(
+                "PyTorch's sort gives values and positions. Here t.sort(axis=1) gives the values, "
+                "t.argsort(axis=1) the positions, and np.flip of either turns the order around."
+            )
+        return self._as_written(np.sort, axis=axis, **options)
 
     def argsort(
         self,

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_bp import registry
+from tinygrad_bp.errors import NotDifferentiableError
 from tinygrad_bp.registry import Array
 from tinygrad_bp.rules.elementwise import product, quotient
 
@@ -118,6 +119,16 @@ def _slope_of_dawsn(y: Array, x: Array) -> Array:
     For complex numbers that function is wrong in SciPy 1.13.
     """
     return 1 - 2 * x * y if x.dtype.kind == "c" else special.hyp1f1(1, 0.5, -x * x)
+
+
+def _trigamma(x: Array) -> Array:
+    """The slope of ψ as Hurwitz's ζ(2, x), DLMF 25.11.12, which SciPy has for real numbers only."""
+    if x.dtype.kind == "c":
+        raise NotDifferentiableError(
+            "the slope of scipy.special.digamma is trigamma, which SciPy lacks for complex "
+            "numbers: gamma and loggamma of them have a first derivative here and no second one"
+        )
+    return special.zeta(2, x)
 
 
 def _slope_of_rgamma(y: Array, x: Array) -> Array:
@@ -294,7 +305,7 @@ elementwise("gamma",        lambda g, y, x: product(product(g, y), special.digam
 elementwise("gammaln",      lambda g, y, x: product(g, special.digamma(x)))
 elementwise("loggamma",     lambda g, y, x: product(g, special.digamma(x)))
 elementwise("rgamma",       lambda g, y, x: g * _slope_of_rgamma(y, x))
-elementwise("digamma",      lambda g, y, x: product(g, special.zeta(2, x)))
+elementwise("digamma",      lambda g, y, x: product(g, _trigamma(x)))
 elementwise("zeta",         None, lambda g, y, s, x: product(
                                 g, -_like(x, s) * _raised(special.zeta, x, s)))
 elementwise("poch",         lambda g, y, z, m: product(g, _slope_of_poch(y, z, m)),

@@ -130,8 +130,9 @@ def _average(a: Array, weights: Array, *, axis: Axis, returned: bool, keepdims: 
             return mean
         return mean, np.full(mean.shape, np.size(a) / mean.size, mean.dtype)
     a = a if np.ndim(a) else np.reshape(a, ())
+    w = weights_along(weights, a, axis)
     whole = a.dtype.kind in "iub"  # whole numbers have a mean in double precision
-    w = converted(weights_along(weights, a, axis), np.float64 if whole else None)
+    w = converted(w, np.float64 if whole else np.result_type(a.dtype, w.dtype))
     total = np.sum(w, axis=axis, keepdims=keepdims)
     demand(total != 0, ZeroDivisionError("Weights sum to zero, can't be normalized"))
     mean = np.sum(a * w, axis=axis, keepdims=keepdims) / total
