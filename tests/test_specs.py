@@ -400,9 +400,20 @@ def test_ties_within_an_array_share_evenly(f: Any, shares: list[float], keepdims
     assert_close(g, np.array([shares, shares, [1 / 3] * 3]), 1e-15)
 
 
-def test_clip_shares_at_its_limits() -> None:
-    [g] = slope(lambda x: np.clip(x, 0, 1), [-1, 0, 0.5, 1, 2])
-    assert g.tolist() == [0, 0.5, 1, 0.5, 0]
+CLIPS: list[Any] = [
+    np.clip,
+    Tensor.clip,
+    Tensor.clamp,
+    lambda x, low, high: x.clamp_min(low).clamp_max(high),
+]
+
+
+@pytest.mark.parametrize("clip", CLIPS)
+def test_at_a_bound_the_slope_is_that_of_what_is_clipped(clip: Any) -> None:
+    x, low, high = slope(clip, [-1, 0, 0.5, 1, 2, np.nan], np.zeros(6), np.ones(6))
+    assert x.tolist() == [0, 1, 1, 1, 0, 0]
+    assert low.tolist() == [1, 0, 0, 0, 0, 0]
+    assert high.tolist() == [0, 0, 0, 0, 1, 0]
 
 
 @pytest.mark.parametrize("f", [own.relu, np.absolute, np.fabs, abs, Tensor.relu, Tensor.abs])
@@ -529,6 +540,14 @@ def test_moving_exponent_of_a_zero_base() -> None:
     base, exponent = slope(np.power, [0.0, 0.0, 0.0], [0.0, 1.0, 2.0])
     assert base.tolist() == [0, 1, 0]
     assert exponent.tolist() == [0, 0, 0]
+
+
+def test_a_negative_power_of_zero_falls_without_bound() -> None:
+    with np.errstate(divide="ignore"):
+        base, exponent = slope(np.power, [0.0, 0.0], [-2.0, -0.5])
+        [alone] = slope(lambda b: 0.0**b, [-2.0, -0.5, 0.0, 1.0])
+    assert base.tolist() == exponent.tolist() == [-np.inf, -np.inf]
+    assert alone.tolist() == [-np.inf, -np.inf, 0, 0]
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,8 @@ KINKS: dict[Function, tuple[tuple[Any, ...], Any]] = {
     np.cbrt: (AT_ZERO, [True, False, False]),
     np.maximum: (TIES, [True, False, False]),
     np.minimum: (TIES, [True, False, False]),
+    own.clamp_min: (TIES, [True, False, False]),
+    own.clamp_max: (TIES, [True, False, False]),
     np.fmax: (TIES, [True, False, False]),
     np.fmin: (TIES, [True, False, False]),
     np.copysign: ((*AT_ZERO, 1.0), [True, False, False]),

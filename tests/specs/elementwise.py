@@ -100,6 +100,8 @@ ELEMENTWISE = [
     unary(np.fabs, nonzero),
     binary(np.maximum, Apart(0), Apart(1)),
     binary(np.minimum, Apart(0), Apart(1)),
+    binary(own.clamp_min, Apart(0), Apart(1), reference=np.maximum),
+    binary(own.clamp_max, Apart(0), Apart(1), reference=np.minimum),
     binary(np.fmax, Apart(0), Apart(1)),
     binary(np.fmin, Apart(0), Apart(1)),
     Spec(

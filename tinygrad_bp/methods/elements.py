@@ -155,11 +155,11 @@ class ElementMethods(Calls):
 
     def clamp_min(self, min: Any) -> Self:  # noqa: A002
         """Return the values, at least `min`."""
-        return self._call(np.maximum, (self, min))
+        return self._call(rules.clamp_min, (self, min))
 
     def clamp_max(self, max: Any) -> Self:  # noqa: A002
         """Return the values, at most `max`."""
-        return self._call(np.minimum, (self, max))
+        return self._call(rules.clamp_max, (self, max))
 
     def where(self, condition: Any, other: Any) -> Self:
         """Return the elements where the condition holds, and those of `other` elsewhere."""

@@ -42,6 +42,8 @@ from tinygrad_bp.rules.eigen import (
 )
 from tinygrad_bp.rules.elementwise import (
     cast,
+    clamp_max,
+    clamp_min,
     direction,
     identity,
     only_where,
@@ -90,6 +92,8 @@ __all__ = [
     "bessel_i",
     "cast",
     "celu",
+    "clamp_max",
+    "clamp_min",
     "cofactors",
     "cofactors_along",
     "direction",

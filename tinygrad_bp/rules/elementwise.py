@@ -19,6 +19,8 @@ from tinygrad_bp.registry import (
 
 __all__ = [
     "cast",
+    "clamp_max",
+    "clamp_min",
     "direction",
     "identity",
     "only_where",
@@ -146,6 +148,27 @@ def direction(z: Array) -> Array:
 
 constant(step)
 
+
+@primitive
+def clamp_min(x: Array, low: Array) -> Array:
+    """Return x, or the bound below it where x is less; at the bound, the slope is that of x.
+
+    >>> clamp_min(np.array([-1.0, 2.0]), 0.0)
+    array([0., 2.])
+    """
+    return np.maximum(x, low)
+
+
+@primitive
+def clamp_max(x: Array, high: Array) -> Array:
+    """Return x, or the bound above it where x is more; at the bound, the slope is that of x.
+
+    >>> clamp_max(np.array([-1.0, 2.0]), 1.0)
+    array([-1.,  1.])
+    """
+    return np.minimum(x, high)
+
+
 # fmt: off
 
 elementwise(quotient,       lambda g, y, a, b: quotient(g, b),
@@ -180,13 +203,13 @@ elementwise(np.fmod,        lambda g, y, a, b: g,
                             lambda g, y, a, b: -g * np.trunc(np.divide(a, b)))
 
 # Powers and roots. Where b = 0 the slope b a^(b-1) is 0, without asking what 0^-1 is. An exponent
-# that moves needs log(a), which a zero base does not have; y is 0 there, so any finite stand-in
-# gives the right product. (It has y's dtype: a base that is a number must not become a float64.)
+# that moves needs log(a), which a zero base does not have; from b = 0 on the power does not move,
+# and any finite stand-in will do. (It has y's dtype: a number must not become a float64.)
 for _power in (np.power, np.float_power):
     elementwise(_power,     lambda g, y, a, b: b * product(g, np.power(
                                 np.where(np.logical_and(a == 0, b == 0), 1, a), b - 1)),
                             lambda g, y, a, b: product(product(g, y), np.log(
-                                np.where(a == 0, np.ones_like(y), a))))
+                                np.where(np.logical_and(a == 0, b >= 0), np.ones_like(y), a))))
 elementwise(np.sqrt,        lambda g, y, x: quotient(g, 2 * y))
 elementwise(np.cbrt,        lambda g, y, x: quotient(g, 3 * y * y))
 elementwise(np.hypot,       lambda g, y, a, b: quotient(product(g, a), y),
@@ -232,13 +255,17 @@ elementwise(np.real_if_close, lambda g, y, x, *, tol: g)
 elementwise(np.imag,        lambda g, y, x: g / 1j)
 elementwise(np.conjugate,   lambda g, y, x: np.conjugate(g))
 
-# Kinks: at a tie both sides take half; |x| has slope 0 at 0.
+# Kinks: at a tie both sides take half, but at a bound x takes all; |x| has slope 0 at 0.
 elementwise(np.absolute,    lambda g, y, x: g * np.sign(np.conjugate(x)))
 elementwise(np.fabs,        lambda g, y, x: g * np.sign(x))
 elementwise(np.maximum,     lambda g, y, a, b: only_where(g, a > b) + only_where(0.5 * g, a == b),
                             lambda g, y, a, b: only_where(g, a < b) + only_where(0.5 * g, a == b))
 elementwise(np.minimum,     lambda g, y, a, b: only_where(g, a < b) + only_where(0.5 * g, a == b),
                             lambda g, y, a, b: only_where(g, a > b) + only_where(0.5 * g, a == b))
+elementwise(clamp_min,      lambda g, y, x, low: only_where(g, x >= low),
+                            lambda g, y, x, low: only_where(g, x < low))
+elementwise(clamp_max,      lambda g, y, x, high: only_where(g, x <= high),
+                            lambda g, y, x, high: only_where(g, x > high))
 elementwise(np.fmax,        lambda g, y, a, b: np.where(a == b, 0.5 * g, only_where(g, y == a)),
                             lambda g, y, a, b: np.where(a == b, 0.5 * g, only_where(g, y == b)))
 elementwise(np.fmin,        lambda g, y, a, b: np.where(a == b, 0.5 * g, only_where(g, y == a)),
@@ -285,10 +312,10 @@ def _clip(
     min: Array = None,  # noqa: A002  (NumPy's names)
     max: Array = None,  # noqa: A002
 ) -> Array:
-    """NumPy's own definition, None meaning no limit: ties share as in maximum and minimum."""
+    """NumPy's own definition, None meaning no limit; at a limit, the slope is that of `a`."""
     low, high = (min if a_min is None else a_min), (max if a_max is None else a_max)
-    above = a if low is None else np.maximum(a, low)
-    return above if high is None else np.minimum(above, high)
+    above = a if low is None else clamp_min(a, low)
+    return above if high is None else clamp_max(above, high)
 
 
 def _sign(x: Array) -> Array:
@@ -359,6 +386,7 @@ why("Another unit for an angle is a constant factor, for the gradient as well.",
 why("The slope of |x| is the sign of x.", np.absolute, np.fabs)
 why("The larger one receives the whole gradient; a tie is shared evenly.", np.maximum, np.fmax)
 why("The smaller one receives the whole gradient; a tie is shared evenly.", np.minimum, np.fmin)
+why("The gradient goes to x up to the bound, and beyond it to the bound.", clamp_min, clamp_max)
 why("The gradient goes to the side that was chosen; the condition receives none.", np.where)
 why("Where the condition holds the gradient passes, elsewhere it stops.", only_where)
 why("A step is flat; only where x is 0 does the given height count.", np.heaviside)
@@ -367,6 +395,7 @@ kink("0, which has no direction", lambda z: z == 0, direction)
 kink("0, where the sign is given to no size", lambda a, b: a == 0, np.copysign)
 kink("|x| at 0, where the slope 0 is chosen", lambda x: x == 0, np.absolute, np.fabs)
 kink("a tie, shared evenly", lambda a, b: a == b, np.maximum, np.minimum, np.fmax, np.fmin)
+kink("a bound, where x keeps its slope 1", lambda x, bound: x == bound, clamp_min, clamp_max)
 kink("a root at 0, where the slope is infinite", lambda x: x == 0, np.sqrt, np.cbrt)
 kink("the origin, where a length has no slope", lambda a, b: (a == 0) & (b == 0), np.hypot)
 kink("the origin, where an angle has no slope", lambda a, b: (a == 0) & (b == 0), np.arctan2)

@@ -344,7 +344,7 @@ elementwise("xlog1py",      lambda g, y, a, b: product(g, special.log1p(_like(y,
 elementwise("powm1",        lambda g, y, a, b: b * product(g, np.power(
                                 np.where(np.logical_and(a == 0, b == 0), 1, a), b - 1)),
                             lambda g, y, a, b: product(product(g, 1 + y), np.log(
-                                np.where(a == 0, np.ones_like(y), a))))
+                                np.where(np.logical_and(a == 0, b >= 0), np.ones_like(y), a))))
 elementwise("boxcox",       lambda g, y, x, p: product(g, np.power(x, _like(y, p) - 1)),
                             lambda g, y, x, p: product(g, _by_exponent(np.log(_like(y, x)), p)))
 elementwise("boxcox1p",     lambda g, y, x, p: product(g, np.power(1.0 + x, _like(y, p) - 1)),

@@ -33,7 +33,7 @@ ARGUED = ("decides", "quotient")
 # That a rule only lets a value decide cannot be seen from outside: these two are argued by name.
 _DECIDE = {
     np.maximum, np.minimum, np.absolute, np.fabs, np.heaviside, np.copysign, np.sort, np.partition,
-    own.relu,
+    own.clamp_max, own.clamp_min, own.relu,
 }  # fmt: skip
 _QUOTIENT = {np.remainder, np.fmod}
 
