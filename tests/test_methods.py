@@ -17,7 +17,7 @@ import pytest
 
 from tinygrad_bp import Tensor, gradients
 from tinygrad_bp import rules as own
-from tinygrad_bp.errors import ConversionError, InPlaceError, NotDifferentiableError
+from tinygrad_bp.errors import ConversionError, InPlaceError, NotDifferentiableError, ShapeError
 from tinygrad_bp.explain.symbol import Symbol
 from tinygrad_bp.gradcheck import check
 from tinygrad_bp.methods import Methods
@@ -130,6 +130,13 @@ SAME = {
     "t.logical_xor(u)": "np.logical_xor(t, u)",
     "m.diagonal(1, axis1=1, axis2=0)": "np.diagonal(m, 1, 1, 0)",
     "t.argsort(descending=True)": "np.argsort(-t)",
+    "t.pad((-1, 2), 'reflect')": "np.pad(t, [(0, 0), (0, 2)], mode='reflect')[:, 1:]",
+    "t.pad((3, -1), 'replicate')": "np.pad(t, [(0, 0), (3, 0)], mode='edge')[:, :-1]",
+    "t.pad((2, -1), 'circular')": "np.pad(t[:, :-1], [(0, 0), (2, 0)], mode='wrap')",
+    "t.cat([u, p], dim=1)": "np.concatenate([t, u, p], axis=1)",
+    "t.stack((u, p))": "np.stack([t, u, p])",
+    "v.meshgrid(t[0], p[1])": "np.meshgrid(v, t[0], p[1], indexing='ij')",
+    "v.meshgrid(t[0], indexing='xy')": "np.meshgrid(v, t[0])",
 }
 
 # PyTorch's tensors have these methods: both sides run the same text.
@@ -477,6 +484,11 @@ def test_pytorchs_words_choose_pytorchs_default_and_numpys_choose_numpys() -> No
     ("text", "error", "message"),
     [
         ("t.repeat(2, 3)", TypeError, "PyTorch's repeat is t.tile"),
+        ("t.pad((1, 1), mode='typo')", ValueError, "'typo' is not one of 'constant', 'reflect',"),
+        ("t.pad((3, 0), mode='reflect')", ShapeError, "[(0, 0), (3, 0)] are more than there is"),
+        ("t.pad((0, 4), mode='circular')", ShapeError, "more than there is of (2, 3)"),
+        ("t.pad((3, -1), mode='circular')", ShapeError, "more than there is of (2, 2)"),
+        ("t.pad((-4, 0))", ShapeError, "cut off more than there is"),
         ("b.transpose(0, 1)", ValueError, "t.swapaxes(0, 1)"),
         ("b.transpose(-1, -2)", ValueError, "t.swapaxes(-1, -2)"),
         ("t.view(np.float32)", TypeError, "t.astype(dtype)"),

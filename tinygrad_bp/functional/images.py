@@ -29,15 +29,6 @@ def pad(x: Array, pad: Sequence[int], mode: str = "constant", value: Any = None)
     x = tensor_of(x)
     if len(pad) % 2 or len(pad) > 2 * x.ndim:
         raise ValueError(f"pad: {tuple(pad)} are not two widths an axis of shape {x.shape}")
-    widths = [(before, after) for before, after in zip(pad[::2], pad[1::2], strict=True)][::-1]
-    if not widths:
-        return x
-    if mode not in ("constant", "reflect", "replicate", "circular"):
-        raise ValueError(f"pad: mode {mode!r} is not constant, reflect, replicate or circular")
-    lengths = x.shape[-len(widths) :]
-    most = {"reflect": [n - 1 for n in lengths], "circular": lengths}.get(mode, ())
-    if any(max(width) > limit for width, limit in zip(widths, most, strict=False)):
-        raise ShapeError(f"pad: {tuple(pad)} is more than there is to {mode} of {x.shape}")
     padded: Tensor = x.pad(pad, mode, 0 if value is None else value)
     return padded
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-__all__ = ["Axis", "Calls", "axis_of", "binary", "unary"]
+__all__ = ["Axis", "Calls", "axis_of", "binary", "choice", "listed", "named", "unary"]
 
 Axis = int | tuple[int, ...] | None
 A = TypeVar("A")
+B = TypeVar("B")
 
 
 class Calls:
@@ -72,12 +73,28 @@ class Calls:
 
 
 def axis_of(axis: Any, dim: Any, default: Any = None) -> Any:
-    """Return the one of NumPy's `axis` and PyTorch's `dim` that was given."""
-    if dim is None:
-        return default if axis is None else axis
-    if axis is not None:
+    """Return the one of NumPy's `axis` and PyTorch's `dim` that was given; a list as a tuple."""
+    if axis is not None and dim is not None:
         raise TypeError("axis and dim are two names for one thing; give one of them")
-    return tuple(dim) if isinstance(dim, list) else dim
+    given = axis if dim is None else dim
+    if given is None:
+        return default
+    return tuple(given) if isinstance(given, list) else given
+
+
+def listed(given: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return arguments that were given one by one, or as one list or tuple."""
+    if len(given) == 1 and isinstance(given[0], tuple | list):
+        return tuple(given[0])
+    return given
+
+
+def choice(name: str, word: Any, among: Mapping[Any, B]) -> B:
+    """Return what a word stands for; `ValueError` lists the words if it is none of them."""
+    if word not in among:
+        words = ", ".join(map(repr, among))
+        raise ValueError(f"{name} {word!r} is not one of {words}")
+    return among[word]
 
 
 def unary(function: Callable[..., Any], gives: str) -> Callable[[A], A]:
@@ -86,7 +103,7 @@ def unary(function: Callable[..., Any], gives: str) -> Callable[[A], A]:
     def method(self: Any) -> Any:
         return self._call(function, (self,))
 
-    return _named(method, function, f"Return {gives}, element by element.")
+    return named(method, function.__name__, f"Return {gives}, element by element.")
 
 
 def binary(function: Callable[..., Any], gives: str) -> Callable[[A, Any], A]:
@@ -95,11 +112,12 @@ def binary(function: Callable[..., Any], gives: str) -> Callable[[A, Any], A]:
     def method(self: Any, other: Any) -> Any:
         return self._call(function, (self, other))
 
-    return _named(method, function, f"Return {gives}, with broadcasting.")
+    return named(method, function.__name__, f"Return {gives}, with broadcasting.")
 
 
-def _named(method: Callable[..., Any], function: Callable[..., Any], text: str) -> Any:
-    method.__name__ = function.__name__
-    method.__qualname__ = f"Methods.{function.__name__}"
+def named(method: Callable[..., Any], name: str, text: str) -> Any:
+    """Return a method that was made by another function, under a name and with a docstring."""
+    method.__name__ = name
+    method.__qualname__ = f"Methods.{name}"
     method.__doc__ = text
     return method
