@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 
 from tinygrad_bp import rules
-from tinygrad_bp.methods.calls import Calls, binary, unary
+from tinygrad_bp.methods.calls import Calls, binary, choice, unary
 
 __all__ = ["ElementMethods"]
 
@@ -126,10 +126,11 @@ class ElementMethods(Calls):
         return self._call(np.subtract, (other, self if alpha is None else alpha * self))
 
     def div(self, other: Any, *, rounding_mode: str | None = None) -> Any:
-        """Return self / other; rounded, with "floor" or "trunc", it is a plain array."""
-        quotient = self._call(np.divide, (self, other))
-        roundings = {None: np.positive, "floor": np.floor, "trunc": np.trunc}
-        return quotient if rounding_mode is None else roundings[rounding_mode](quotient)
+        """Return self / other; rounded, with "floor" or "trunc", it is a plain array.
+
+        Rounded quotients of integers are integers.
+        """
+        return choice("rounding_mode", rounding_mode, _DIVISIONS)(self, other)
 
     divide = div
 
@@ -169,6 +170,10 @@ class ElementMethods(Calls):
         """Return the elements, with `value` where the mask is True."""
         return self._call(np.where, (mask, value, self))
 
+    def full_like(self, value: Any, **options: Any) -> Any:
+        """Return an array of this shape and dtype, filled with a value; `np.full_like`."""
+        return self._as_written(np.full_like, value, **options)
+
     def nan_to_num(self, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Self:
         """Return the elements, with numbers in the places of nan and infinity."""
         return self._as_written(np.nan_to_num, nan=nan, posinf=posinf, neginf=neginf)
@@ -176,3 +181,13 @@ class ElementMethods(Calls):
     def round(self, decimals: int = 0) -> Any:
         """Return the values rounded, as a plain array."""
         return self._as_written(np.round, decimals=decimals)
+
+
+def _truncated(a: Any, b: Any) -> Any:
+    """The quotient without the part after the point; of integers an integer."""
+    if np.result_type(a, b).kind in "iu":
+        return np.floor_divide(np.subtract(a, np.fmod(a, b)), b)
+    return np.trunc(np.divide(a, b))
+
+
+_DIVISIONS: dict[str | None, Any] = {None: np.divide, "floor": np.floor_divide, "trunc": _truncated}

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
-from tinygrad_bp.methods.calls import Calls
+from tinygrad_bp.methods.calls import Calls, choice
 from tinygrad_bp.rules.indexing import plain_index, scatter_add
 
 __all__ = ["WritingMethods"]
@@ -40,13 +41,25 @@ class WritingMethods(Calls):
         """Return the elements with those of `src` added at positions along an axis."""
         return self._scattered(_added, dim, index, src)
 
-    def scatter(self, dim: int, index: Any, src: Any, *, reduce: str | None = None) -> Self:
+    def scatter(
+        self,
+        dim: int,
+        index: Any,
+        src: Any = None,
+        *,
+        reduce: str | None = None,
+        value: Any = None,
+    ) -> Self:
         """Return the elements with those of `src`, or a number, at positions along an axis.
 
-        `reduce` is "add" or "multiply", to add to what is there or to multiply it.
+        `reduce` is "add" or "multiply", to add to what is there or to multiply it. `value` is
+        another name for a number.
         """
+        if (src is None) == (value is None):
+            raise TypeError("scatter: src and value are two names for one thing; give one of them")
         ways = {None: _written, "add": _added, "multiply": _multiplied}
-        return self._scattered(ways[reduce], dim, index, src)
+        way = choice("scatter: reduce", reduce, ways)
+        return self._scattered(way, dim, index, value if src is None else src)
 
     def scatter_reduce(
         self, dim: int, index: Any, src: Any, reduce: str, *, include_self: bool = True
@@ -141,7 +154,7 @@ def _row(x: Any) -> Any:
 
 def _places(x: Any, dim: int, index: Any) -> tuple[Any, ...]:
     """An index that says a position along one axis; along the others each keeps its own."""
-    dim = range(x.ndim)[dim]
+    dim = normalize_axis_index(dim, x.ndim)
     if index.ndim != x.ndim:
         raise ValueError(f"an index of shape {index.shape} does not fit an array of {x.shape}")
     own = np.indices(index.shape, sparse=True)
@@ -196,7 +209,8 @@ def _multiplied(x: Any, index: Any, source: Any) -> Any:
 
 def _combined(reduce: str, *, include_self: bool) -> Callable[..., Any]:
     """The way of a reduction's name."""
-    start = {"sum": 0.0, "prod": 1.0, "mean": 0.0, "amax": -np.inf, "amin": np.inf}[reduce]
+    starts = {"sum": 0.0, "prod": 1.0, "mean": 0.0, "amax": -np.inf, "amin": np.inf}
+    start = choice("reduce", reduce, starts)
 
     def combine(x: Any, index: Any, source: Any) -> Any:
         if not include_self:
