@@ -133,10 +133,17 @@ SAME = {
     "t.pad((-1, 2), 'reflect')": "np.pad(t, [(0, 0), (0, 2)], mode='reflect')[:, 1:]",
     "t.pad((3, -1), 'replicate')": "np.pad(t, [(0, 0), (3, 0)], mode='edge')[:, :-1]",
     "t.pad((2, -1), 'circular')": "np.pad(t[:, :-1], [(0, 0), (2, 0)], mode='wrap')",
+    "t.cast(np.float32)": "t.astype(np.float32)",
     "t.cat([u, p], dim=1)": "np.concatenate([t, u, p], axis=1)",
     "t.stack((u, p))": "np.stack([t, u, p])",
+    "t.einsum('ij,ij->i', [t, u])": "(t * u).sum(1)",
     "v.meshgrid(t[0], p[1])": "np.meshgrid(v, t[0], p[1], indexing='ij')",
     "v.meshgrid(t[0], indexing='xy')": "np.meshgrid(v, t[0])",
+    "t.full_like(2)": "np.full_like(t, 2)",
+    "t.full_like(v[0])": "np.full_like(t, v[0])",
+    "t.repeat((1, 2), axis=0)": "np.repeat(t, [1, 2], axis=0)",
+    "t.cummax(axis=1)": "t.cummax(dim=1)",
+    "t.cummin()": "t.cummin(0)",
 }
 
 # PyTorch's tensors have these methods: both sides run the same text.
@@ -218,6 +225,11 @@ TORCHS = [
     "v.masked_select(t > 0)",
     "t.select_scatter(v, 0, 1)", "t.slice_scatter(u[:, :2], 1, 0, 3, 2)", "m.diagonal_scatter(v)",
     "t.diagonal_scatter(v[:2], 1)", "b.diagonal_scatter(b[:, :3, 0], 0, 1, 2)",
+    "t.sum([0, 1])", "b.mean([0, -1], True)", "b.amax([1, 2])", "b.logsumexp(1, True)",
+    "b.logsumexp([0, 1])", "m.argsort(0, True)", "b.flip(())", "b.flip(-1)", "t.topk(2).values",
+    "b.topk(2, dim=1).indices", "t.cummax(1).values", "t.cummin(dim=0).indices",
+    "t.kthvalue(2).values", "t[0, 0].logcumsumexp(0)", "t[0, 0].cummax(0)", "t.unfold(1, 0, 1)",
+    "b.unfold(-1, 0, 2)",
 ]
 
 # fmt: on
@@ -236,6 +248,7 @@ INDEXED = [
     "m.scatter(0, i[:1], u[:1])",
     "b.scatter(2, k[..., ::2], 2 * b[:, :1, :2])",
     "m.scatter(1, i[:, :1], 7.0)",
+    "m.scatter(1, i[:, :1], value=7.0)",
     "t.index_select(1, j)",
     "b.index_select(dim=0, index=j)",
     "t.take_along_dim(i, 1)",
@@ -484,6 +497,8 @@ def test_pytorchs_words_choose_pytorchs_default_and_numpys_choose_numpys() -> No
     ("text", "error", "message"),
     [
         ("t.repeat(2, 3)", TypeError, "PyTorch's repeat is t.tile"),
+        ("t.repeat([2, 3])", TypeError, "PyTorch's repeat is t.tile"),
+        ("t.argsort(0, 'stable')", TypeError, "stable=True"),
         ("t.pad((1, 1), mode='typo')", ValueError, "'typo' is not one of 'constant', 'reflect',"),
         ("t.pad((3, 0), mode='reflect')", ShapeError, "[(0, 0), (3, 0)] are more than there is"),
         ("t.pad((0, 4), mode='circular')", ShapeError, "more than there is of (2, 3)"),
@@ -494,6 +509,8 @@ def test_pytorchs_words_choose_pytorchs_default_and_numpys_choose_numpys() -> No
         ("m.scatter_reduce(1, i, u, 'typo')", ValueError, "one of 'sum', 'prod', 'mean', 'amax'"),
         ("m.scatter(2, i, u)", np.exceptions.AxisError, "axis 2 is out of bounds"),
         ("m.scatter(1, i)", TypeError, "src and value are two names"),
+        ("t.roll((1, 2))", ValueError, "are not as many"),
+        ("t.unfold(1, 2, -1)", ValueError, "at least 1 apart, not -1"),
         ("b.transpose(0, 1)", ValueError, "t.swapaxes(0, 1)"),
         ("b.transpose(-1, -2)", ValueError, "t.swapaxes(-1, -2)"),
         ("t.view(np.float32)", TypeError, "t.astype(dtype)"),
@@ -634,6 +651,20 @@ def test_of_several_that_are_scattered_to_one_place_the_last_stays() -> None:
     assert t.grad is not None
     assert src.grad is not None
     assert (t.grad.tolist(), src.grad.tolist()) == ([1.0, 0.0], [0.0, 1.0, 0.0])
+
+
+def test_arrays_to_be_joined_may_be_in_one_tuple() -> None:
+    a, b = Tensor([1.0, 2.0]), Tensor([3.0, 4.0])
+    assert Tensor.stack((a, b), dim=1).tolist() == [[1.0, 3.0], [2.0, 4.0]]
+    assert Tensor.cat([a, b]).tolist() == [1.0, 2.0, 3.0, 4.0]
+
+
+def test_rounded_quotients_of_integers_are_exact_integers() -> None:
+    a, b = Tensor(np.array([7, -7, 2**60 + 1])), np.array([2, 2, -1])
+    for mode, wanted in (("floor", [3, -4, -(2**60) - 1]), ("trunc", [3, -3, -(2**60) - 1])):
+        found = a.div(b, rounding_mode=mode)
+        assert (found.dtype, found.tolist()) == (int, wanted)
+    assert Tensor(1.0).div(0.1, rounding_mode="floor") == 9.0  # 0.1 is more than a tenth
 
 
 def test_repeats_in_a_tuple_are_pytorchs() -> None:

@@ -70,7 +70,13 @@ class ActivationMethods(Calls):
         """Return the logarithm of softmax along an axis, the last by default."""
         return self._call(rules.log_softmax, (self,), {"axis": axis_of(axis, dim, -1)})
 
-    def logsumexp(self, axis: Axis = None, *, dim: Axis = None, keepdim: bool = False) -> Self:
+    def logsumexp(
+        self,
+        axis: Axis = None,
+        keepdim: bool = False,  # noqa: FBT001, FBT002
+        *,
+        dim: Axis = None,
+    ) -> Self:
         """Return log Σ exp(x) along an axis, or along several; the last by default."""
         axes = axis_of(axis, dim, -1)
         if not isinstance(axes, tuple):
@@ -91,6 +97,9 @@ class ActivationMethods(Calls):
 
         Scaled by the largest so far, which shrinks the sum before it.
         """
+        if not self.ndim:  # a number is a row of one here
+            row: Any = self._call(np.reshape, (self,), {"shape": (1,)})
+            return row.logcumsumexp(axis, dim=dim)[0]
         axis = axis_of(axis, dim, -1)
         x: Any = self._call(np.moveaxis, (self,), {"source": axis, "destination": -1})
         largest = np.maximum.accumulate(np.moveaxis(self._value, axis, -1), axis=-1)

@@ -216,12 +216,14 @@ class ArrayMethods(Calls):
     def argsort(
         self,
         axis: int | None = None,
+        descending: bool = False,  # noqa: FBT001, FBT002
         *,
         dim: int | None = None,
         stable: Any = None,
-        descending: bool = False,
     ) -> Any:
         """Return the positions that would sort along an axis, the last by default, as integers."""
+        if isinstance(descending, str):
+            raise TypeError(f"t.argsort(axis, descending); write stable=True for {descending!r}")
         axis = axis_of(axis, dim, -1)
         kind: Any = "stable" if stable else None
         if not descending:
@@ -238,8 +240,11 @@ class ArrayMethods(Calls):
         return self._as_written(np.argpartition, kth, axis=axis)
 
     def repeat(self, repeats: Any, *several: Any, axis: int | None = None) -> Self:
-        """Return each element repeated, as in NumPy; PyTorch's `repeat` is `tile` here."""
-        if several or isinstance(repeats, tuple):
+        """Return each element repeated, as in NumPy; PyTorch's `repeat` is `tile` here.
+
+        Several counts need an axis: without one, they could be PyTorch's.
+        """
+        if several or (axis is None and isinstance(repeats, tuple | list)):
             raise TypeError(
                 "t.repeat is NumPy's, which repeats each element: name the axis, as in "
                 "t.repeat(2, axis=0). PyTorch's repeat is t.tile(2, 3)."

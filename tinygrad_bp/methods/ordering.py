@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from tinygrad_bp.methods.calls import Axis, Calls
+from tinygrad_bp.methods.calls import Axis, Calls, axis_of
 
-__all__ = ["OrderingMethods"]
+__all__ = ["OrderingMethods", "Positioned"]
+
+
+class Positioned(NamedTuple):
+    """Elements, and their positions along an axis as plain integers."""
+
+    values: Any
+    indices: Any
 
 
 class OrderingMethods(Calls):
@@ -22,51 +29,55 @@ class OrderingMethods(Calls):
         dim: int = -1,
         largest: bool = True,  # noqa: FBT001, FBT002
         sorted: bool = True,  # noqa: A002, ARG002, FBT001, FBT002  (they always are)
-    ) -> tuple[Self, Any]:
+    ) -> Positioned:
         """Return the k largest elements along an axis, in order, and their positions."""
         if self.ndim == 0:
-            return self._as_written(np.copy), np.zeros((), int)
+            return Positioned(self._as_written(np.copy), np.zeros((), int))
         order = np.argsort(np.asarray(self._value), axis=dim, kind="stable")
         if largest:
             order = np.flip(order, dim)
         if not 0 <= k <= self.shape[dim]:
             raise ValueError(f"topk: there are {self.shape[dim]} elements along the axis, not {k}")
         where = np.take(order, np.arange(k), axis=dim)
-        return self._as_written(np.take_along_axis, where, axis=dim), where
+        return Positioned(self._as_written(np.take_along_axis, where, axis=dim), where)
 
-    def kthvalue(self, k: int, dim: int = -1, keepdim: bool = False) -> tuple[Self, Any]:  # noqa: FBT001, FBT002
+    def kthvalue(self, k: int, dim: int = -1, keepdim: bool = False) -> Positioned:  # noqa: FBT001, FBT002
         """Return the k-th smallest element along an axis, counted from 1, and its position."""
         if self.ndim == 0:
-            return self._as_written(np.copy), np.zeros((), int)
+            return Positioned(self._as_written(np.copy), np.zeros((), int))
         if not 1 <= k <= self.shape[dim]:
             raise ValueError(f"kthvalue: {k} is not from 1 to {self.shape[dim]}")
         where = np.take(
             np.argsort(np.asarray(self._value), axis=dim, kind="stable"), [k - 1], axis=dim
         )
         y = self._as_written(np.take_along_axis, where, axis=dim)
-        return (y, where) if keepdim else (np.squeeze(y, dim), np.squeeze(where, dim))
+        found = (y, where) if keepdim else (np.squeeze(y, dim), np.squeeze(where, dim))
+        return Positioned(*found)
 
     def msort(self) -> Self:
         """Return a copy sorted along the first axis."""
         return self._as_written(np.sort, axis=0)
 
-    def cummax(self, dim: int) -> tuple[Self, Any]:
-        """Return the largest element so far along an axis, and its position: the last of equals."""
-        return self._so_far(np.maximum, dim)
+    def cummax(self, axis: int | None = None, *, dim: int | None = None) -> Positioned:
+        """Return the largest element so far along an axis, the first by default, and its position.
 
-    def cummin(self, dim: int) -> tuple[Self, Any]:
+        Of equal elements it is the last one's.
+        """
+        return self._so_far(np.maximum, axis_of(axis, dim, 0))
+
+    def cummin(self, axis: int | None = None, *, dim: int | None = None) -> Positioned:
         """Return the smallest element so far along an axis, and its position, as `cummax`."""
-        return self._so_far(np.minimum, dim)
+        return self._so_far(np.minimum, axis_of(axis, dim, 0))
 
-    def _so_far(self, better: Any, dim: int) -> tuple[Self, Any]:
+    def _so_far(self, better: Any, dim: int) -> Positioned:
         if self.ndim == 0:
-            return self._as_written(np.copy), np.zeros((), int)
+            return Positioned(self._as_written(np.copy), np.zeros((), int))
         x = np.asarray(self._value)
         dim = range(x.ndim)[dim]
         best = (x == better.accumulate(x, axis=dim)) | np.isnan(x)
         own = np.arange(x.shape[dim]).reshape(-1, *(1,) * (x.ndim - dim - 1))
         where = np.maximum.accumulate(np.where(best, own, 0), axis=dim)
-        return self._as_written(np.take_along_axis, where, axis=dim), where
+        return Positioned(self._as_written(np.take_along_axis, where, axis=dim), where)
 
     def aminmax(self, *, dim: int | None = None, keepdim: bool = False) -> tuple[Self, Self]:
         """Return the smallest and the largest element, along an axis or of all."""

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from tinygrad_bp.methods.calls import Axis, Calls
+from tinygrad_bp.methods.calls import Axis, Calls, listed
 
 __all__ = ["TorchMethods"]
 
@@ -59,7 +59,7 @@ class TorchMethods(Calls):
 
     def permute(self, *dims: Any) -> Self:
         """Return the axes in another order."""
-        return self._call(np.transpose, (self,), {"axes": _listed(dims)})
+        return self._call(np.transpose, (self,), {"axes": listed(dims)})
 
     def movedim(self, source: Axis, destination: Axis) -> Self:
         """Return the axes with some of them moved to other places."""
@@ -79,14 +79,14 @@ class TorchMethods(Calls):
 
     def expand(self, *sizes: Any) -> Self:
         """Return the elements repeated along axes of length 1; -1 keeps a length."""
-        sizes = _listed(sizes)
+        sizes = listed(sizes)
         known = (1,) * (len(sizes) - self.ndim) + self.shape
         shape = tuple([n if size == -1 else size for size, n in zip(sizes, known, strict=True)])
         return self._call(np.broadcast_to, (self,), {"shape": shape})
 
     def broadcast_to(self, *shape: Any) -> Self:
         """Return the elements repeated as broadcasting would, to a shape."""
-        return self._call(np.broadcast_to, (self,), {"shape": _listed(shape)})
+        return self._call(np.broadcast_to, (self,), {"shape": listed(shape)})
 
     def expand_as(self, other: Any) -> Self:
         """Return the elements repeated as broadcasting would, to the shape of another array."""
@@ -94,7 +94,7 @@ class TorchMethods(Calls):
 
     def tile(self, *reps: Any) -> Self:
         """Return the whole array repeated along each axis, PyTorch's `repeat`."""
-        return self._as_written(np.tile, _listed(reps))
+        return self._as_written(np.tile, listed(reps))
 
     def repeat_interleave(self, repeats: Any, dim: Integer | None = None) -> Self:
         """Return each element repeated, NumPy's `repeat`."""
@@ -102,15 +102,17 @@ class TorchMethods(Calls):
 
     def flip(self, *dims: Any) -> Self:
         """Return the elements in reverse order along axes, along all of them by default."""
-        return self._as_written(np.flip, axis=_listed(dims) or None)
+        return self._as_written(np.flip, axis=listed(dims) if dims else None)
 
     def roll(self, shifts: Any, dims: Any = None) -> Self:
         """Return the elements moved along an axis, those that leave it coming in again."""
+        if np.size(shifts) != (1 if dims is None else np.size(dims)):
+            raise ValueError(f"roll: shifts {shifts} and axes {dims} are not as many")
         return self._as_written(np.roll, shifts, axis=dims)
 
     def sum_to_size(self, *size: Any) -> Self:
         """Return the sums along the axes that broadcasting from `size` to this shape repeats."""
-        wanted = _listed(size)
+        wanted = listed(size)
         new = self.ndim - len(wanted)
         axes = [i for i, n in enumerate(wanted, new) if n == 1 != self.shape[i]]
         total = self._as_written(np.sum, axis=(*range(new), *axes), keepdims=True)
@@ -152,8 +154,8 @@ class TorchMethods(Calls):
         The windows of images, as columns, are `functional.unfold`.
         """
         x = self if self.ndim else self._call(np.reshape, (self,), {"shape": (1,)})
-        if size == 0:
-            raise ValueError("unfold: windows have at least one element")
+        if step <= 0:
+            raise ValueError(f"unfold: windows are at least 1 apart, not {step}")
         windows = np.lib.stride_tricks.sliding_window_view
         cut = x._as_written(windows, size, axis=dimension)  # noqa: SLF001
         place = (slice(None),) * range(x.ndim)[dimension]
@@ -223,7 +225,6 @@ class TorchMethods(Calls):
     def _with_mean(self, spread: Any, axis: Any, options: dict[str, Any]) -> tuple[Self, Self]:
         if isinstance(axis, bool):  # PyTorch's second place is `unbiased`, too
             options["unbiased"], axis = axis, None
-        axis = tuple(axis) if isinstance(axis, list) else axis
         unbiased, correction = options.pop("unbiased", True), options.pop("correction", None)
         if correction is None:
             correction = int(unbiased)
@@ -266,8 +267,8 @@ class TorchMethods(Calls):
 
     @staticmethod
     def einsum(subscripts: str, *operands: Any) -> Any:
-        """Return `np.einsum(subscripts, *operands)`."""
-        return np.einsum(subscripts, *operands)
+        """Return `np.einsum(subscripts, *operands)`; the operands may be in one list."""
+        return np.einsum(subscripts, *listed(operands))
 
     # --- comparisons ------------------------------------------------------------------------
 
@@ -288,6 +289,8 @@ class TorchMethods(Calls):
     def astype(self, dtype: Any) -> Any:
         """Return the values in another floating dtype."""
         return self._as_written(np.astype, dtype)
+
+    cast = astype
 
     def half(self) -> Self:
         """Return the values in half precision."""
@@ -322,10 +325,3 @@ class TorchMethods(Calls):
     def clone(self) -> Self:
         """Return a new array with the same values, through which gradients pass."""
         return self._as_written(np.copy)
-
-
-def _listed(given: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Numbers as arguments of their own, or as one list or tuple."""
-    if len(given) == 1 and isinstance(given[0], tuple | list):
-        return tuple(given[0])
-    return given
