@@ -580,6 +580,15 @@ def test_what_cannot_be_meant_is_refused(text: str, error: type[Exception], mess
     assert message in str(raised.value)
 
 
+def test_whole_numbers_are_interpolated_by_fractions() -> None:
+    line = np.array([[[0, 1, 3]]])
+    for mode, shape in (("linear", (1, 1, 3)), ("bilinear", (1, 1, 1, 3))):
+        x = line.reshape(shape)
+        found = F.interpolate(x, (5,) if mode == "linear" else (1, 5), mode=mode)
+        np.testing.assert_allclose(found.data.ravel(), [0, 0.4, 1, 2.2, 3], rtol=1e-15)
+    assert F.interpolate(line, 6).dtype == line.dtype
+
+
 def test_one_hot_rows_are_labels_or_probabilities() -> None:
     rows = F.one_hot(VALUES["labels"])
     assert rows.tolist() == np.eye(3)[VALUES["labels"]].tolist()

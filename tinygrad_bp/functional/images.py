@@ -77,6 +77,8 @@ def interpolate(
             factors = given
     if min(sizes) < 1 or 0 in x.shape[2:]:
         raise ShapeError(f"interpolate: from {x.shape[2:]} to {tuple(sizes)} there is nothing")
+    if mode in _AXES and x.dtype.kind not in "fc":
+        x = x.astype(float)  # means of whole numbers need not be whole
     for axis, (new, factor) in enumerate(zip(sizes, factors, strict=True), 2):
         x = _along(x, axis, new, mode, factor, align=bool(align_corners))
     return x
