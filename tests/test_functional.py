@@ -580,6 +580,12 @@ def test_what_cannot_be_meant_is_refused(text: str, error: type[Exception], mess
     assert message in str(raised.value)
 
 
+def test_padding_that_differs_does_not_move_the_places_of_the_largest() -> None:
+    image = np.arange(12.0).reshape(1, 3, 4)
+    y, places = F.max_pool2d(image, 2, padding=(1, 0, 0, 1), return_indices=True)
+    assert y.tolist() == np.take(image, places).tolist() == [[[4.0, 6.0], [8.0, 10.0]]]
+
+
 def test_whole_numbers_are_interpolated_by_fractions() -> None:
     line = np.array([[[0, 1, 3]]])
     for mode, shape in (("linear", (1, 1, 3)), ("bilinear", (1, 1, 1, 3))):

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from tinygrad_bp import Tensor, gradients
+from tinygrad_bp import functional as F
 from tinygrad_bp import rules as own
 from tinygrad_bp.errors import ConversionError, InPlaceError, NotDifferentiableError, ShapeError
 from tinygrad_bp.explain.symbol import Symbol
@@ -144,6 +145,52 @@ SAME = {
     "t.repeat((1, 2), axis=0)": "np.repeat(t, [1, 2], axis=0)",
     "t.cummax(axis=1)": "t.cummax(dim=1)",
     "t.cummin()": "t.cummin(0)",
+    "t.idiv(p)": "np.trunc(t / p)",
+}
+
+# tinygrad's tensors have the layers and losses as methods.
+SAME |= {
+    "m.cross_entropy([0, 2, 1], reduction='sum')":
+        "F.cross_entropy(m, [0, 2, 1], reduction='sum')",
+    "m.cross_entropy(p[[0, 1, 0]], label_smoothing=0.5)":
+        "F.cross_entropy(m, p[[0, 1, 0]], label_smoothing=0.5)",
+    "m.nll_loss([0, 2, 1], p[0])": "F.nll_loss(m, [0, 2, 1], p[0])",
+    "m.sparse_categorical_crossentropy([0, -1, 1])":
+        "F.cross_entropy(m, [0, -1, 1], ignore_index=-1)",
+    "b.sparse_categorical_crossentropy([[0, 1, 3], [-1, 2, 0]])":
+        "F.cross_entropy(b[[0, 0, 0, 1, 1], [0, 1, 2, 1, 2]], [0, 1, 3, 2, 0])",
+    "abs(s).binary_crossentropy(abs(s[::-1]))": "F.binary_cross_entropy(abs(s), abs(s[::-1]))",
+    "t.binary_crossentropy_logits(abs(s), pos_weight=p)":
+        "F.binary_cross_entropy_with_logits(t, abs(s), pos_weight=p)",
+    "t.scaled_dot_product_attention(u, p, is_causal=True)":
+        "F.scaled_dot_product_attention(t, u, p, is_causal=True)",
+    "t.conv2d(u[None, :, :2], v[:1], padding=(1, 0))":
+        "F.conv1d(t.pad((1, 0)), u[None, :, :2], v[:1])",
+    "b.conv2d(b[None, :, :2, :2], stride=2, padding=1)":
+        "F.conv2d(b, b[None, :, :2, :2], stride=2, padding=1)",
+    "b.conv2d(b[None, :, :2, :2], padding=(2, 1, 0, 1))":
+        "F.conv2d(b.pad((2, 1, 0, 1)), b[None, :, :2, :2])",
+    "b[None].conv2d(b[None, None, :, :2, :2])": "F.conv3d(b[None], b[None, None, :, :2, :2])",
+    "t.conv_transpose2d(u[:, None])": "F.conv_transpose1d(t, u[:, None])",
+    "b.conv_transpose2d(b[:, None, :2], stride=2)":
+        "F.conv_transpose2d(b, b[:, None, :2], stride=2)",
+    "b.avg_pool2d()": "F.avg_pool2d(b, 2)",
+    "b.avg_pool2d((2,), 1)": "F.avg_pool1d(b, 2, 1)",
+    "b.avg_pool2d(2, padding=(1, 0, 0, 1))": "F.avg_pool2d(b.pad((1, 0, 0, 1)), 2)",
+    "b.avg_pool2d(2, padding=(1, 0, 0, 1), count_include_pad=False)":
+        "F.avg_pool2d(b.pad((1, 0, 0, 1)), 2) / [[0.5, 1], [0.25, 0.5]]",
+    "b.max_pool2d(2, 1)": "F.max_pool2d(b, 2, 1)",
+    "b.max_pool2d((2,), dilation=2)": "F.max_pool1d(b, 2, dilation=2)",
+    "b[None].max_pool2d((1, 2, 2))": "F.max_pool3d(b[None], (1, 2, 2))",
+    "b.max_pool2d(2, padding=(1, 0, 0, 1), return_indices=True)[0]":
+        "F.max_pool2d(b.pad((1, 0, 0, 1), value=-np.inf), 2)",
+    "b.max_unpool2d(*[np.arange(12).reshape(1, 3, 4)[[0, 0]]], 1)": "b.copy()",
+    "b.interpolate(6)": "F.interpolate(b, 6, mode='linear')",
+    "b[None].interpolate((5, 6), align_corners=True)":
+        "F.interpolate(b[None], (5, 6), mode='bilinear', align_corners=True)",
+    "b[None, None].interpolate((3, 5, 6))":
+        "F.interpolate(b[None, None], (3, 5, 6), mode='trilinear')",
+    "b[None].interpolate((2, 2), 'nearest')": "F.interpolate(b[None], (2, 2))",
 }
 
 # PyTorch's tensors have these methods: both sides run the same text.
@@ -305,7 +352,7 @@ def tensors(**options: Any) -> dict[str, Tensor]:
 
 
 def run(text: str, values: dict[str, Any]) -> Any:
-    return eval(text, {"np": np, "own": own, **INDICES, **values})  # noqa: S307  (the texts above)
+    return eval(text, {"np": np, "own": own, "F": F, **INDICES, **values})  # noqa: S307  (the texts above)
 
 
 def tolerance_of(text: str, exact: float) -> float:
@@ -509,6 +556,9 @@ def test_pytorchs_words_choose_pytorchs_default_and_numpys_choose_numpys() -> No
         ("m.scatter_reduce(1, i, u, 'typo')", ValueError, "one of 'sum', 'prod', 'mean', 'amax'"),
         ("m.scatter(2, i, u)", np.exceptions.AxisError, "axis 2 is out of bounds"),
         ("m.scatter(1, i)", TypeError, "src and value are two names"),
+        ("b.conv2d(v)", ShapeError, "conv1d: a weight has 3 axes"),
+        ("b.conv2d(b[None], padding=(1, 1, 1))", ValueError, "one for each of 2 axes"),
+        ("b.interpolate((2, 2))", ValueError, "one for each of 1 axes"),
         ("t.roll((1, 2))", ValueError, "are not as many"),
         ("t.unfold(1, 2, -1)", ValueError, "at least 1 apart, not -1"),
         ("b.transpose(0, 1)", ValueError, "t.swapaxes(0, 1)"),
@@ -549,7 +599,6 @@ def test_what_is_ambiguous_raises_and_says_what_to_write(
         ("tobytes", "It is about memory: write t.data.tobytes."),
         ("strides", "write t.data.strides."),
         ("device", "everything is on the CPU"),
-        ("cross_entropy", "Write functional.cross_entropy(t, labels)."),
         ("add_", "Nothing is recorded in place: write t = t.add(...)."),
         ("relu_", "write t = t.relu(...)."),
         ("kron", "Write np.kron(t)."),
@@ -651,6 +700,12 @@ def test_of_several_that_are_scattered_to_one_place_the_last_stays() -> None:
     assert t.grad is not None
     assert src.grad is not None
     assert (t.grad.tolist(), src.grad.tolist()) == ([1.0, 0.0], [0.0, 1.0, 0.0])
+
+
+def test_labels_become_rows() -> None:
+    labels = Tensor(np.array([[1], [0]]))
+    assert labels.one_hot().tolist() == [[[0.0, 1.0]], [[1.0, 0.0]]]
+    assert labels.one_hot(3).shape == (2, 1, 3)
 
 
 def test_arrays_to_be_joined_may_be_in_one_tuple() -> None:

@@ -27,10 +27,7 @@ _SHORT_POWERS = {2: np.square, 0.5: np.sqrt, -1: np.reciprocal}
 _IN_PLACE = "t.data = new_values (outside the graph)"
 
 _CALLED_HERE = {  # names that NumPy or PyTorch has, and what to write instead
-    "binary_crossentropy": "functional.binary_cross_entropy(t, target)",
     "bool": "t != 0",
-    "cast": "t.astype(dtype)",
-    "cross_entropy": "functional.cross_entropy(t, labels)",
     "cuda": "nothing: everything is on the CPU",
     "device": "nothing: everything is on the CPU",
     "fill": f"np.full_like(t, value), or {_IN_PLACE}",
@@ -38,11 +35,9 @@ _CALLED_HERE = {  # names that NumPy or PyTorch has, and what to write instead
     "int": "t.data.astype(int): integers carry no gradient",
     "itemset": f"np.where, or {_IN_PLACE}",
     "long": "t.data.astype(int): integers carry no gradient",
-    "one_hot": "functional.one_hot(t, classes)",
     "put": f"np.where, or {_IN_PLACE}",
     "resize": "t.reshape(shape)",
     "short": "t.data.astype(np.int16): integers carry no gradient",
-    "sparse_categorical_crossentropy": "functional.cross_entropy(t, labels)",
     "to_device": "nothing: everything is on the CPU",
     "type": "t.astype(dtype)",
 }

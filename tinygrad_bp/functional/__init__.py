@@ -3,6 +3,8 @@
 A family a file. They take tensors and arrays; what comes back is a tensor.
 """
 
+import sys
+
 from tinygrad_bp.functional.activations import (
     celu,
     elu,
@@ -133,6 +135,7 @@ from tinygrad_bp.functional.regression import (
     smooth_l1_loss,
     sum_squares,
 )
+from tinygrad_bp.methods import NetworkMethods
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -249,3 +252,5 @@ __all__ = [
     "view_as_complex",
     "view_as_real",
 ]
+
+NetworkMethods._functional = sys.modules[__name__]  # noqa: SLF001  (it is below this package)

@@ -14,7 +14,7 @@ import numpy as np
 
 from tinygrad_bp import rules
 from tinygrad_bp.errors import ShapeError
-from tinygrad_bp.functional.inputs import batched, for_each_axis, tensor_of, widened
+from tinygrad_bp.functional.inputs import batched, both_ends, for_each_axis, tensor_of, widened
 from tinygrad_bp.registry import Array
 from tinygrad_bp.tensor import Tensor
 
@@ -47,8 +47,8 @@ def conv1d(
 
     x is (examples, channels, length), or one example; the weight (outputs, channels / groups,
     length of the kernel); the bias (outputs,). The input is extended by `padding` zeros at both
-    ends, or as far as padding="same" needs, the windows are `stride` apart, and their elements
-    `dilation`. Each group of channels has kernels of its own.
+    ends, by two widths an axis as in `pad`, or as far as padding="same" needs; the windows are
+    `stride` apart, and their elements `dilation`. Each group of channels has kernels of its own.
 
     >>> conv1d(np.array([[[1.0, 2.0, 4.0]]]), np.array([[[1.0, -1.0]]]))
     Tensor([[[-1., -2.]]])
@@ -103,7 +103,7 @@ def _conv(
     if isinstance(padding, str):
         pads = _same(padding, kernel, strides, dilations)
     else:
-        pads = [(p, p) for p in for_each_axis(padding, axes)]
+        pads = both_ends(padding, axes)
     cut = windows(name, widened(whole, pads), kernel, strides, dilations)
     batch, places = cut.shape[0], cut.shape[2 : 2 + axes]
     # The places come last, where neighbours are neighbours in memory.

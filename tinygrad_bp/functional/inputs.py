@@ -19,6 +19,7 @@ from tinygrad_bp.tensor import Tensor
 __all__ = [
     "alike",
     "batched",
+    "both_ends",
     "check_alike",
     "check_labels",
     "floats",
@@ -112,6 +113,16 @@ def for_each_axis(value: Any, axes: int) -> list[int]:
     if len(found) != axes:
         raise ValueError(f"{value} is not one number, or one for each of {axes} axes")
     return [operator.index(n) for n in found]
+
+
+def both_ends(padding: Any, axes: int) -> list[tuple[int, int]]:
+    """Return the widths before and after each axis: as in `for_each_axis`, or two for each.
+
+    Two for each begin with the last axis, as in `pad`: (left, right, top, bottom).
+    """
+    if not hasattr(padding, "__index__") and len(padding) == 2 * axes:
+        return list(zip(padding[::2], padding[1::2], strict=True))[::-1]
+    return [(p, p) for p in for_each_axis(padding, axes)]
 
 
 def widened(x: Any, widths: Sequence[tuple[int, int]], value: float = 0) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 
 from tinygrad_bp.errors import ShapeError
 from tinygrad_bp.functional.convolutions import Sizes, windows
-from tinygrad_bp.functional.inputs import batched, for_each_axis, tensor_of, widened
+from tinygrad_bp.functional.inputs import batched, both_ends, for_each_axis, tensor_of, widened
 from tinygrad_bp.registry import Array
 from tinygrad_bp.tensor import Tensor
 
@@ -57,9 +57,9 @@ def _avg_pool(axes: int, example: str) -> Pooling:
         if divisor_override is not None:
             return total / divisor_override
         counts = np.ones(())
-        for places, (n, kernel, step, pad) in zip(total.shape[-axes:], steps, strict=True):
-            starts = np.arange(places) * step - pad
-            ends = np.minimum(starts + kernel, n + pad)
+        for places, (n, kernel, step, pads) in zip(total.shape[-axes:], steps, strict=True):
+            starts = np.arange(places) * step - pads[0]
+            ends = np.minimum(starts + kernel, n + pads[1])
             if not count_include_pad:
                 starts, ends = np.maximum(starts, 0), np.minimum(ends, n)
             counts = np.multiply.outer(counts, ends - starts)
@@ -71,8 +71,9 @@ def _avg_pool(axes: int, example: str) -> Pooling:
         f"""Return the mean of each window along {ways(axes)}.
 
     Windows are `stride` apart, their own length by default. The input is extended by `padding`
-    zeros at both ends, which count in the mean unless count_include_pad=False; with `ceil_mode`,
-    the last window may reach beyond. `divisor_override` stands in for the number of elements.
+    zeros at both ends, or by two widths an axis as in `pad`; they count in the mean unless
+    count_include_pad=False. With `ceil_mode`, the last window may reach beyond. `divisor_override`
+    stands in for the number of elements.
 
     {example}
     """,
@@ -101,25 +102,25 @@ def _windows(
     ceil_mode: bool,
     outside: float,
     dilation: Any = 1,
-) -> tuple[Any, list[tuple[int, int, int, int]]]:
-    """The windows; and for each axis its length, the window's, the step and the padding."""
+) -> tuple[Any, list[tuple[int, int, int, tuple[int, int]]]]:
+    """The windows; and for each axis its length, the window's, the step and the paddings."""
     x = tensor_of(x)
     batched(name, x, axes)
-    kernel, pads = for_each_axis(kernel_size, axes), for_each_axis(padding, axes)
+    kernel, pads = for_each_axis(kernel_size, axes), both_ends(padding, axes)
     strides = kernel if stride is None or stride == () else for_each_axis(stride, axes)
     dilations = for_each_axis(dilation, axes)
-    if any(2 * p > k for p, k in zip(pads, kernel, strict=True)):
-        raise ValueError(f"{name}: padding {pads} is more than half of the windows {kernel}")
+    if any(2 * max(p) > k for p, k in zip(pads, kernel, strict=True)):
+        raise ValueError(f"{name}: padding {padding} is more than half of the windows {kernel}")
     steps = list(zip(x.shape[-axes:], kernel, strides, pads, strict=True))
     widths = []
-    for (n, k, s, p), d in zip(steps, dilations, strict=True):
-        room = n + 2 * p - d * (k - 1) - 1
+    for (n, k, s, (before, after)), d in zip(steps, dilations, strict=True):
+        room = before + n + after - d * (k - 1) - 1
         if room < 0:
             raise ShapeError(f"{name}: windows of {kernel} do not fit into {x.shape}")
         places = -(-room // s) if ceil_mode else room // s
-        if ceil_mode and places * s >= n + p:  # the last would start beyond the input
+        if ceil_mode and places * s >= before + n:  # the last would start beyond the input
             places -= 1
-        widths.append((p, max(p + places * s - room, 0)))
+        widths.append((before, max(after + places * s - room, 0)))
     return windows(name, widened(x, widths, outside), kernel, strides, dilations), steps
 
 

@@ -9,6 +9,7 @@ from tinygrad_bp.methods.calls import Axis
 from tinygrad_bp.methods.elements import ElementMethods
 from tinygrad_bp.methods.gammas import GammaMethods
 from tinygrad_bp.methods.ndarray import ArrayMethods
+from tinygrad_bp.methods.networks import NetworkMethods
 from tinygrad_bp.methods.ordering import OrderingMethods
 from tinygrad_bp.methods.parts import PartMethods
 from tinygrad_bp.methods.products import ProductMethods
@@ -22,6 +23,7 @@ __all__ = [
     "ElementMethods",
     "GammaMethods",
     "Methods",
+    "NetworkMethods",
     "OrderingMethods",
     "PartMethods",
     "ProductMethods",
@@ -37,6 +39,7 @@ class Methods(
     ProductMethods,
     GammaMethods,
     PartMethods,
+    NetworkMethods,
     TorchMethods,
     ElementMethods,
     ArrayMethods,

@@ -134,6 +134,10 @@ class ElementMethods(Calls):
 
     divide = div
 
+    def idiv(self, other: Any) -> Any:
+        """Return the quotient rounded towards 0, as a plain array."""
+        return self.div(other, rounding_mode="trunc")
+
     def lerp(self, end: Any, weight: Any) -> Self:
         """Return self + weight * (end - self)."""
         return self._call(np.add, (self, weight * self._call(np.subtract, (end, self))))
