@@ -203,6 +203,7 @@ def test_products_and_joins(case: Any, dtype: Any, rng: np.random.Generator) -> 
         (np.min, torch.amin),
         (lambda x: np.maximum(x, 1), lambda x: torch.maximum(x, torch.ones_like(x))),
         (lambda x: np.minimum(x, 1), lambda x: torch.minimum(x, torch.ones_like(x))),
+        (lambda x: np.clip(x, 0, 1), lambda x: torch.clamp(x, 0, 1)),
         (np.absolute, torch.abs),
         (own.relu, torch.relu),
         (np.prod, torch.prod),

@@ -256,7 +256,8 @@ ALL = [*CLOSED_FORMS, *MORE]
 NOT_THERE = {
     "weight=": "wqs", "batch_norm(x, w": "w", "batch_norm(line": "yp",
     "embedding": "s", "soft_margin_loss(x, S": "S", "kl_div(logs, b": "b",
-    "full=True": "n", "eps=2.5": "xy",
+    "full=True": "n", "eps=2.5": "xy", "labels, w)": "w", "(p, q, w)": "w",
+    "logits(x, b, w)": "w",
 }  # fmt: skip
 
 
