@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import json
 import math
 from collections.abc import Callable
@@ -81,7 +82,7 @@ def test_halved_gradient_of_many_elements(planted: Any) -> None:
     f = planted(np.square, lambda g, y, x: g * x)
     report = check(lambda x: np.sum(f(x)), np.linspace(1, 2, 100_000))
     assert not report.ok
-    assert report.evaluations < 250
+    assert report.evaluations < 1000
 
 
 @pytest.mark.parametrize(
@@ -130,12 +131,13 @@ def test_fault_of_second_order_only(planted: Any) -> None:
     f = planted(np.sin, lambda g, y, x: g * cosine(x))
     x = np.array([0.3, 0.9])
     try:
-        assert check(lambda x: np.sum(f(x)), x).ok
+        glance = check(lambda x: np.sum(f(x)), x)
         report = check(lambda x: np.sum(f(x)), x, second_order=True)
     finally:
         del rules[cosine]
-    assert not report.ok
-    assert report.worst[0].parameter.startswith("second order")
+    for found in (glance, report):
+        assert not found.ok
+        assert found.worst[0].parameter.startswith("second order")
 
 
 @pytest.mark.parametrize("method", ["complex", "differences"])
@@ -468,14 +470,16 @@ def test_bad_requests() -> None:
         check(lambda x: np.sum(x * np.inf), np.ones(2))
     with pytest.raises(errors.GradcheckError, match="shapes"):
         check(np.sum, np.ones(2), gradient=lambda x: np.ones(3))
-    with pytest.raises(errors.GradcheckError, match="one array"):
-        check(lambda x: [x, x], np.ones(2))
+    with pytest.raises(errors.GradcheckError, match="gave nothing"):
+        check(lambda x: [], np.ones(2))
+    with pytest.raises(ValueError, match="everywhere"):
+        check(np.sum, np.ones(2), at="home")
 
 
 def test_reports_are_readable_and_json() -> None:
     report = check(lambda x: np.sum(x**2), np.array([1.0, 2.0]), seed=7)
     text = str(report)
-    for part in ("gradcheck ok: 2 PASS", "complex step", "seed 7", "input 0[1]", "holds"):
+    for part in ("gradcheck ok: 2 PASS", "complex step", "seed 7", "input 0[1]", "hold"):
         assert part in text
     again = json.loads(json.dumps(report.to_dict()))
     assert again["counts"]["PASS"] == 2
@@ -700,7 +704,7 @@ RIGHT: dict[str, tuple[Callable[..., Any], Callable[..., Any], list[Any]]] = {
     "eigenvalues": (
         lambda a: np.linalg.eigvalsh(a + a.T),
         lambda g, a: 2 * ((v := np.linalg.eigh(a + a.T)[1]) * g) @ v.T,
-        [np.outer(POINT, POINT**2)]),
+        [np.outer(POINT, POINT**2) + np.diag([1.0, 2.0, 3.0, 4.0])]),
     "floor": (one_by_one(math.floor), lambda g, x: 0 * g, [np.array([0.3, 2.0, 100.5])]),
     "filled in place": (
         one_by_one(lambda v: v**3), lambda g, x: 3 * g * x**2, [np.zeros(2)]),
@@ -792,10 +796,10 @@ def test_generators_are_found_and_set_back() -> None:
 
 
 def test_what_changes_from_call_to_call_is_noticed() -> None:
-    calls = iter(range(100))
+    calls = itertools.count()
     with pytest.raises(errors.GradcheckError, match="two different results"):
         check(lambda x: np.sum(x) * (1 + next(calls) % 2), POINT)
-    later = iter(range(100))
+    later = itertools.count()
     report = check(lambda x: np.sum(x) if next(later) < 3 else np.sum(x**2), POINT)
     assert not report.ok
 

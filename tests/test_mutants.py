@@ -181,6 +181,7 @@ def test_the_committed_table_has_a_row_for_every_rule() -> None:
 # --- not killed -----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_without_a_fault_nothing_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A fault that gives the right answer is equivalent everywhere: there is no false alarm."""
     monkeypatch.setitem(FAULTS, "none", Fault("none", lambda call: call.right()))

@@ -43,7 +43,7 @@ Function = Callable[..., Any]
 
 
 def _is_module(tree: Any) -> bool:
-    return hasattr(tree, "named_parameters")
+    return not isinstance(tree, Tensor) and hasattr(tree, "named_parameters")
 
 
 def _leaves(tree: Any) -> list[Any]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinygrad_bp.cli.arguments import UsageError
-from tinygrad_bp.errors import GradcheckError, TinygradError
+from tinygrad_bp.errors import ConversionError, GradcheckError, TinygradError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -53,7 +53,7 @@ def module_named(name: str) -> Any:
         sys.path.insert(0, folder)
     try:
         return _module_at(path) if is_file else importlib.import_module(name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UsageError(f"{name} cannot be imported: {_told(error)}") from error
 
 
@@ -103,13 +103,15 @@ def guarded(target: str, wanted: str = "checked") -> Iterator[None]:
     try:
         with contextlib.redirect_stdout(sys.stderr):
             yield
+    except ConversionError as error:
+        raise GradcheckError(f"the graph is cut in {target}: {_told(error)}") from error
     except (TinygradError, UsageError):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise GradcheckError(f"{target} cannot be {wanted}: {_told(error)}") from error
 
 
-def _told(error: Exception) -> str:
+def _told(error: BaseException) -> str:
     """Return an exception in words, with the innermost line of code that is not the library's."""
     package = str(Path(__file__).parent.parent)
     frames = [

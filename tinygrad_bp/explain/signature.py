@@ -75,6 +75,8 @@ def _ratio(ratio: float, shape: tuple[int, ...], rtol: float) -> str:
     if np.isclose(ratio, -1.0, rtol=rtol):
         return "wrong sign"
     digits = 3 if abs(ratio - 1) > 1e-3 else 7
+    if shape == () or max(shape) == np.prod(shape) == 1:  # of one entry, nothing is constant
+        return f"ratio {ratio:.{digits}f}"
     for n in sorted({*shape, int(np.prod(shape))}):
         if n > 1 and np.isclose(ratio, n, rtol=rtol):
             return f"constant ratio {ratio:.3f}: a missing 1/{n}, or a sum instead of a mean?"

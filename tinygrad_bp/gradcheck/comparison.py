@@ -1,21 +1,17 @@
-"""The comparison of one subject: its analytic gradients against numerical ones, and the report."""
+"""The comparison at one point: analytic gradients against numerical ones, place by place."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_bp.errors import GradcheckError
-from tinygrad_bp.gradcheck.coverage import coverage
-from tinygrad_bp.gradcheck.given import Given
 from tinygrad_bp.gradcheck.numerical import EPS, Derivative, rounding_of_complex_step
-from tinygrad_bp.gradcheck.places import PROJECTIONS, Place, along, combinations, places
-from tinygrad_bp.gradcheck.report import Entry, Report, Verdict
-from tinygrad_bp.gradcheck.slope import Along, Derivatives, Slope
-from tinygrad_bp.gradcheck.subject import Subject
+from tinygrad_bp.gradcheck.places import Place, along, scales
+from tinygrad_bp.gradcheck.report import Entry, Verdict
 from tinygrad_bp.gradcheck.verdicts import (
+    SHARP,
     Ruling,
     close,
     settle,
@@ -23,171 +19,205 @@ from tinygrad_bp.gradcheck.verdicts import (
     weigh_kink,
     weigh_not_finite,
 )
+from tinygrad_bp.gradcheck.witnesses import RTOL, Along, Witnesses
 from tinygrad_bp.modes import no_grad
 
-__all__ = ["Comparison", "Progress"]
+__all__ = ["Comparison", "Progress", "Spot"]
 
 Vector = np.ndarray[Any, Any]
 Progress = Callable[[int, int], None]
 
-NEXT = 1e-2  # of a gradient, how far it may move within an ulp of the inputs to be the same one
 GROWN = 1e4  # times what is seen on the way: more is no cancelling, but an unstable function
+SCATTERED = 5  # points next to x
+NEXT = 1e-12  # of its size, how far an entry is moved there
+CONFIRMED = 4  # failures that differences confirm, beyond which they are not asked
+ASKED = 64  # times that they are asked, at most
+
+
+class Spot(NamedTuple):
+    """One number of all that are compared: a place, a combination of outputs, and who shares it."""
+
+    place: Along
+    column: int
+    sharers: int = 1  # entries that share a gradient between them, at a tie
 
 
 class Comparison:
-    """What belongs together while a subject is checked."""
+    """Analytic gradients of weighted sums of outputs, and numerical ones, at one point."""
 
     def __init__(
-        self, subject: Subject, method: str, seed: int, progress: Progress | None = None
+        self,
+        witnesses: Witnesses,
+        weights: Vector,
+        rng: np.random.Generator,
+        x: Vector | None = None,
+        progress: Progress | None = None,
     ) -> None:
-        self.subject = subject
-        self.rng = np.random.default_rng(seed)
+        self.witnesses = witnesses
+        self.subject = witnesses.subject
+        self.x = self.subject.x if x is None else x
+        self.weights = weights
+        self.rng = rng
         self.progress = progress
-        self.output = _deterministic_output(subject)
-        self.slope = Slope(subject, method, self.output)
-        self.report = Report(self.slope.method, seed=seed)
-        self.weights = combinations(self.output, subject.x.size, self.rng)
-        self.analytic = np.zeros((0, 0))
-        self.given: Given | None = None  # the gradient function of the user
-        self.wobble: tuple[Vector, Vector, float] | None = None
+        self.analytic = self.subject.pull(list(weights), flat=self.x)
+        self.contradicted = False  # whether differences ever spoke for the gradient alone
+        self._asked = 0
+        self._wobble: tuple[Vector, float] | None = None
 
-    def compare(self, prefix: str = "") -> None:
-        """Compare every entry, or signed projections and samples of each input if there are many.
+    def entries(self, chosen: list[Place]) -> Iterator[Entry]:
+        """Compare at every place; the places are differentiated first, all of them.
 
         Most entries pass or are 0 = 0 by plain arithmetic, and are settled together; whatever is
         left is looked at one by one.
         """
-        self.analytic = self.given(self.subject.x) if self.given else self.pull()
-        chosen = list(places(self.subject, self.rng))
-        self.report.add(self._entries(chosen, self._derivatives(chosen), prefix))
-        first, *others = coverage(self.subject, self.analytic, self.report)
-        self.report.coverage += [prefix + first, *others]
-
-    def _derivatives(self, chosen: list[Place]) -> Derivatives:
-        rows = []
-        with no_grad():  # for all evaluations at once
-            for done, (_, _, place) in enumerate(chosen, start=1):
-                rows.append(self.slope.along(place))
-                if self.progress is not None:
-                    self.progress(done, len(chosen))
-        return Derivatives(rows, self.slope.outputs)
-
-    def _entries(self, chosen: list[Place], found: Derivatives, prefix: str) -> Iterator[Entry]:
+        found = self._slopes(chosen)
         expected = np.array([along(self.analytic, place) for _, _, place in chosen])
         expected = expected.reshape(len(chosen), len(self.weights))
-        numerical = found.values @ self.weights.T  # (places, combinations)
-        errors = found.errors @ np.abs(self.weights).T
-        settled = settle(expected, numerical, errors, found.plain, self.slope.rtol)
+        values, errors = (
+            np.array([getattr(slope, part) for slope in found]).reshape(expected.shape)
+            for part in ("value", "error")
+        )
+        plain = np.array([slope.left is None for slope in found], bool)
+        settled = settle(expected, values, errors, plain, self.witnesses.rtol)
+        sharers = _sharers(chosen, found)
         for (row, column), verdict in np.ndenumerate(settled):
             name, index, place = chosen[row]
-            a, n = float(expected[row, column]), float(numerical[row, column])
-            if verdict is not None:
-                ruling = Ruling(float(errors[row, column]), verdict)
-            else:
-                if self.slope.too_coarse(place, max(abs(a), abs(n))):
-                    found.rows[row] = self.slope.by_differences(place)
-                    n = float(self.weights[column] @ found.rows[row].value)
-                ruling = self._judge(a, found.rows[row], column, place)
+            a, n = float(expected[row, column]), float(values[row, column])
+            ruling = Ruling(float(errors[row, column]), verdict or Verdict.PASS)
+            if verdict is None:
+                n, ruling = self.judge(a, found[row], Spot(place, column, sharers(row, column)))
+            elif name in self.witnesses.kinked and isinstance(place, int):
+                n, ruling = self._look_for_a_kink(a, n, ruling, Spot(place, column))
             output = f"output {column}" if len(self.weights) > 1 else ""
-            yield Entry(prefix + name, index, output, a, n, *ruling)
+            yield Entry(name, index, output, a, n, ruling.error, ruling.verdict, ruling.note)
 
-    def pull(self) -> Vector:
-        """Return the analytic gradient of every combination of outputs."""
-        return self.subject.pull(list(self.weights))
+    def _slopes(self, chosen: list[Place]) -> list[Derivative]:
+        """The derivatives of the weighted sums: of all outputs, they would take much memory."""
+        found = []
+        with no_grad():  # for all evaluations at once
+            for done, (_, _, place) in enumerate(chosen, start=1):
+                found.append(self.witnesses.along(place, self.x).weighted(self.weights))
+                if self.progress is not None:
+                    self.progress(done, len(chosen))
+        return found
 
-    def _judge(self, a: float, derivative: Derivative, column: int, place: Along) -> Ruling:
-        """Decide on one doubtful entry."""
-        rtol, part = self.slope.rtol, self.weights[column] != 0  # 0 times inf is nan
-        w = self.weights[column][part]
-        n, error = float(w @ derivative.value[part]), float(np.abs(w) @ derivative.error[part])
-        if not (np.isfinite(a) and np.isfinite(n)):
-            return weigh_not_finite(a, n, error)
-        if derivative.left is not None and derivative.right is not None:
-            sides = float(w @ derivative.left[part]), float(w @ derivative.right[part])
-            if not close(*sides, 0.0, rtol):
-                return weigh_kink(a, sides, error, rtol)
-        ruling = weigh(a, n, error, rtol)
-        if a == n == 0 or ruling.verdict is Verdict.PASS:
-            return ruling._replace(verdict=Verdict.PASS if a else Verdict.VACUOUS, note="")
-        rounded, moved, peak = self._rounding(place, column)
-        error += rounded
-        # A gradient that is another one next to this point is no matter of rounding.
-        error += moved if moved <= NEXT * max(abs(a), abs(n)) else 0.0
-        cancelled = min((rounded + moved) / EPS, GROWN * peak)
-        return weigh(a, n, error, rtol, cancelled)
+    def judge(self, a: float, slope: Derivative, spot: Spot) -> tuple[float, Ruling]:
+        """Decide on one doubtful entry, and return the numerical value that decided."""
+        n, error = float(slope.value[spot.column]), float(slope.error[spot.column])
+        ruling = _compare(a, slope, spot, self.witnesses.rtol)
+        if ruling.kink and not isinstance(spot.place, int):  # of several entries, each with sides
+            return n, ruling._replace(verdict=Verdict.KINK)
+        if a == n == 0 and not ruling.kink:
+            return n, ruling._replace(verdict=Verdict.VACUOUS, note="")
+        if ruling.verdict is Verdict.PASS or ruling.verdict is Verdict.KINK:
+            return n, ruling
+        if np.isfinite([a, n]).all() and not ruling.kink:
+            rounded, peak = self._rounding(spot)
+            cancelled = min(rounded / EPS, GROWN * peak)
+            ruling = weigh(a, n, error + rounded, self.witnesses.rtol, cancelled)
+            if self._noise_beside_zero(a, n, ruling, spot):
+                ruling = ruling._replace(verdict=Verdict.VACUOUS, note="zero to rounding")
+        if ruling.verdict is Verdict.FAIL and self.witnesses.method != "differences":
+            return self._ask_the_other(a, n, ruling, spot)
+        return n, ruling
 
-    def _rounding(self, place: Along, column: int) -> tuple[float, float, float]:
-        """How far rounding can put both values off, within an ulp of x, and the largest on the way.
+    def _ask_the_other(
+        self, a: float, n: float, ruling: Ruling, spot: Spot
+    ) -> tuple[float, Ruling]:
+        """Before the gradient fails by the complex step, let differences speak."""
+        if self.witnesses.alone or self._asked >= (ASKED if self.contradicted else CONFIRMED):
+            return n, ruling
+        seen, error, other = self._by_differences(a, spot)
+        agree = close(seen, n, error, RTOL["differences"]) and not other.kink
+        if agree or other.verdict not in (Verdict.PASS, Verdict.KINK):
+            return n, ruling
+        self.contradicted = True
+        return seen, other._replace(note=other.note or "differences decided")
 
-        The first holds at x itself; the second is how far the gradient moves with x.
+    def _look_for_a_kink(
+        self, a: float, n: float, ruling: Ruling, spot: Spot
+    ) -> tuple[float, Ruling]:
+        """Some kinks differences alone see: of a norm at 0, of a table on a knot."""
+        if self._asked >= ASKED:
+            return n, ruling
+        seen, _, other = self._by_differences(a, spot)
+        return (seen, other) if other.kink else (n, ruling)
+
+    def _by_differences(self, a: float, spot: Spot) -> tuple[float, float, Ruling]:
+        """What differences say, how exactly, and how the gradient compares with that."""
+        self._asked += 1
+        slope = self.witnesses.by_differences(spot.place, self.x).weighted(self.weights)
+        ruling = _compare(a, slope, spot, RTOL["differences"])
+        return float(slope.value[spot.column]), float(slope.error[spot.column]), ruling
+
+    def _rounding(self, spot: Spot) -> tuple[float, float]:
+        """How far rounding can put both values off, and the largest gradient on the way."""
+        exact = self.witnesses.method != "differences"  # whose error bars include it
+        if self.subject.foreign is not None:
+            rounded = self._scatter(spot, self._slope_at) if exact else 0.0
+            peak = 1.0
+        else:
+            if self._wobble is None:  # found when it is first needed
+                self._wobble = self.subject.rounding(list(self.weights), self.rng, flat=self.x)
+            wobble, peak = self._wobble
+            rounded = float(along(wobble, spot.place, np.abs)[spot.column])
+        if not exact:
+            return rounded, peak
+        moved, other = rounding_of_complex_step(self.subject.value, self.x, spot.place, self.rng)
+        return rounded + float(np.abs(self.weights[spot.column]) @ moved), max(peak, other)
+
+    def _noise_beside_zero(self, a: float, n: float, ruling: Ruling, spot: Spot) -> bool:
+        """Whether the gradient is nothing but rounding, where differences cannot tell n from 0."""
+        if ruling.verdict is not Verdict.INCONCLUSIVE or abs(n) > 4 * ruling.error:
+            return False
+        if not a:  # which a rule of ours gives where there is no path
+            largest = np.abs(self.analytic[spot.column]).max()
+            return self.subject.foreign is None and 4 * ruling.error <= SHARP * float(largest)
+        return self._scatter(spot, lambda _spot, _x: 0.0) >= abs(a) / 4
+
+    def _scatter(self, spot: Spot, slope: Callable[[Spot, Vector], float]) -> float:
+        """How unsteady the difference of the gradient and a slope is next to x.
+
+        What is wrong stays wrong by as much, however steep the function; rounding does not.
         """
-        if self.wobble is None:  # found when it is first needed
-            self.wobble = self._find_rounding()
-        here, next_to_it, peak = self.wobble
-        moved = float(along(next_to_it, place, np.abs)[column])
-        rounded = float(along(here, place, np.abs)[column])
-        if self.slope.method == "differences":  # their error bars include it
-            return rounded, moved, peak
-        subject = self.subject
-        numerical, other = rounding_of_complex_step(subject.value, subject.x, place, self.rng)
-        rounded += float(np.abs(self.weights[column]) @ numerical)
-        return rounded, moved, max(peak, other)
+        gaps = []
+        for _ in range(SCATTERED):
+            x = self.x + NEXT * scales(self.subject, self.x) * self.rng.uniform(-1, 1, self.x.size)
+            scale = self.rng.uniform(0.5, 1.0)  # rounds differently, too
+            pulled = self.subject.pull([scale * self.weights[spot.column]], flat=x) / scale
+            gaps.append(float(along(pulled, spot.place)[0]) - slope(spot, x))
+        return float(np.ptp(gaps))
 
-    def _find_rounding(self) -> tuple[Vector, Vector, float]:
-        if self.given:
-            return np.zeros_like(self.analytic), self.given.rounding(self.rng), 1.0
-        weights = list(self.weights)
-        here, peak = self.subject.rounding(weights, self.rng, from_here=True)
-        next_to_it, _ = self.subject.rounding(weights, self.rng)
-        return here, next_to_it, peak
-
-    def compare_forward(self) -> None:
-        """Compare forward mode with the numerical derivative along random directions."""
-        for k in range(PROJECTIONS):
-            u = self.rng.choice([-1.0, 1.0], self.subject.x.size)
-            (_, pushed), derivative = self.subject.push(u), self.slope.along(u)
-            self.report.add(
-                self._entry_of_forward_mode(k, column, float(a), u, derivative)
-                for column, a in enumerate(self.weights @ pushed)
-            )
-
-    def _entry_of_forward_mode(
-        self, k: int, column: int, a: float, u: Vector, derivative: Derivative
-    ) -> Entry:
-        if self.slope.too_coarse(u, abs(a)):
-            derivative = self.slope.by_differences(u)
-        ruling = self._judge(a, derivative, column, u)
-        n = float(self.weights[column] @ derivative.value)
-        where = f"along direction {k + 1}"
-        return Entry("forward mode", where, f"output {column}", a, n, *ruling)
-
-    def finish(self) -> Report:
-        """Look at what every check must leave as it was, and return the report."""
-        subject, known = self.subject, self.report.identities
-        again = np.array(subject.value(subject.x))
-        known["the function gives the same again"] = (
-            "" if again.tobytes() == self.output.tobytes() else "it gives something else afterwards"
-        )
-        if self.given:
-            same = np.array_equal(self.given(subject.x), self.analytic, equal_nan=True)
-            known["a second call equals the first"] = "" if same else "they differ"
-        spoilt = subject.written or (self.given and self.given.written)
-        known["inputs are left alone"] = "they were written to" if spoilt else ""
-        self.report.coverage += subject.left_out
-        self.report.evaluations += subject.evaluations
-        return self.report
+    def _slope_at(self, spot: Spot, x: Vector) -> float:
+        weights = self.weights[spot.column : spot.column + 1]
+        return float(self.witnesses.along(spot.place, x).weighted(weights).value[0])
 
 
-def _deterministic_output(subject: Subject) -> Vector:
-    if subject.draws_from_global_generators():
-        subject.replay_global_generators()
-    first, second = (np.array(subject.value(subject.x)) for _ in range(2))
-    if first.tobytes() != second.tobytes():
-        raise GradcheckError(
-            "the function gave two different results for the same inputs, so no difference of its "
-            "values means anything. Draw randomness from a generator that the function or model "
-            "holds on to (it is set back before every evaluation), or switch dropout off: eval()."
-        )
-    if not np.isfinite(first).all():
-        raise GradcheckError("the function is not finite here, so it has no gradient to check")
-    return first
+def _compare(a: float, slope: Derivative, spot: Spot, rtol: float) -> Ruling:
+    """Compare with one column of a derivative, to both sides of a kink if there is one."""
+    n, error = float(slope.value[spot.column]), float(slope.error[spot.column])
+    if not (np.isfinite(a) and np.isfinite(n)):
+        return weigh_not_finite(a, n, error)
+    if slope.left is not None and slope.right is not None:
+        sides = float(slope.left[spot.column]), float(slope.right[spot.column])
+        if not close(*sides, 0.0, rtol):
+            return weigh_kink(a, sides, error, rtol, spot.sharers)
+    return weigh(a, n, error, rtol)
+
+
+def _sharers(chosen: list[Place], found: list[Derivative]) -> Callable[[int, int], int]:
+    """Return a function that says, of a kink, how many entries of its input have the same slopes.
+
+    Equal maxima, for one, may share out the gradient.
+    """
+    names = np.array([name for name, _, _ in chosen])
+    sides = np.array([
+        (slope.value, slope.value) if slope.left is None else (slope.left, slope.right)
+        for slope in found
+    ])  # fmt: skip
+
+    def count(row: int, column: int) -> int:
+        alike = (sides[:, :, column] == sides[row, :, column]).all(axis=1)
+        return int(np.count_nonzero(alike & (names == names[row])))
+
+    return count

@@ -1,4 +1,4 @@
-"""A function of another framework, as a rule of this library."""
+"""A function of another framework, or of plain NumPy, as a rule of this library."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
-from tinygrad_bp.containers import fill, leaves
+from tinygrad_bp.errors import GradcheckError
+from tinygrad_bp.gradcheck.complex_step import Perturbed
+from tinygrad_bp.gradcheck.holders import fill, leaves
+from tinygrad_bp.gradcheck.kept import Arrivals, Kept
 from tinygrad_bp.recording import record
 from tinygrad_bp.registry import rule, rules
 from tinygrad_bp.tensor import Tensor
@@ -56,17 +59,20 @@ class Framework(Protocol):
     def session(self) -> AbstractContextManager[Any]:
         """Prepare for double precision while the block runs."""
 
+    def received(self, leaf: Any) -> Any:
+        """Return an array for an input that is an array of the framework."""
+
     def constant(self, leaf: Any) -> Any:
         """Convert an input that takes no gradient."""
 
     def value(self, call: Call, arrays: Arrays) -> Any:
-        """Return the function's value."""
+        """Return the function's value: an array, or containers of them."""
 
-    def pull(self, call: Call, arrays: Arrays, g: Vector) -> Arrays:
-        """Return the gradient by each array when `g` arrives at the output."""
+    def pull(self, call: Call, arrays: Arrays, g: Any) -> Any:
+        """Return the gradient by each array when `g`, in the form of the value, arrives at it."""
 
     def push(self, call: Call, arrays: Arrays, tangents: Arrays) -> Any:
-        """Return how the output moves with the arrays, or raise `NoForwardModeError`."""
+        """Return how the value moves with the arrays, or raise `NoForwardModeError`."""
 
 
 class Foreign:
@@ -75,8 +81,9 @@ class Foreign:
     def __init__(self, framework: Framework, function: Function) -> None:
         self.framework = framework
         self.function = function
-        self.lacks_forward_mode = False
-        self._shape: tuple[int, ...] | None = None  # of the output, once it is known
+        self.kept = Kept()
+        self.arrivals = Arrivals()
+        self._value_before: Any = None  # in the form that the function gives
 
         def foreign(*arrays: Any, call: Call) -> Any:
             return self._value(call, arrays)
@@ -101,32 +108,64 @@ class Foreign:
         return result
 
     def _value(self, call: Call, arrays: Arrays) -> Any:
-        if not all(isinstance(a, np.ndarray | np.generic) for a in arrays):
-            if self.framework.only_arrays:
-                raise TypeError(f"{self.framework.name} takes arrays of numbers only")
-            return self.framework.value(call, arrays)
-        try:
-            value = np.array(self.framework.value(call, arrays))  # not the framework's memory
-        except (ArithmeticError, RuntimeError, ValueError):
-            # A step may leave the domain, as of a Cholesky factor; the checker then steps less.
-            if self._shape is None:
-                raise
-            return np.full(self._shape, np.nan)
-        self._shape = value.shape
-        return value.astype(float) if value.dtype.kind in "iub" else value  # flat steps
+        """Return the value, several outputs end to end."""
+        if self.framework.only_arrays and any(isinstance(a, Perturbed) for a in arrays):
+            raise TypeError(f"{self.framework.name} takes arrays of numbers only")
+        self._value_before = value = self.framework.value(call, arrays)
+        parts = [_own(part) for part in leaves(value)]
+        if not parts:
+            raise GradcheckError("the function gave nothing, so there is nothing to check")
+        return parts[0] if len(parts) == 1 else np.concatenate([np.ravel(part) for part in parts])
 
-    def _pull(self, g: Vector, y: Vector, *arrays: Any, call: Call) -> list[Vector]:  # noqa: ARG002
-        return [np.asarray(found) for found in self.framework.pull(call, arrays, g)]
+    def _pull(self, g: Vector, y: Vector, *arrays: Any, call: Call) -> list[Any]:  # noqa: ARG002
+        def pull(g: Any) -> Any:
+            return self.framework.pull(call, arrays, self._in_form(g))
 
-    def _push(self, tangents: Arrays, y: Vector, *arrays: Any, call: Call) -> Vector:
-        try:
-            return np.asarray(self.framework.push(call, arrays, tangents))
-        except NoForwardModeError:
-            self.lacks_forward_mode = True
-        # J t from the rows of J by reverse mode: right, though it says nothing of forward mode.
-        rows = [
-            sum(np.sum(d * t) for d, t in zip(pulled, tangents, strict=True))
-            for g in np.eye(y.size).reshape(y.size, *y.shape)
-            for pulled in [self._pull(g, y, *arrays, call=call)]
+        found = _one_each(
+            pull(g) if isinstance(g, Perturbed) else self.arrivals.call(pull, g), arrays
+        )
+        self.kept.look(found)
+        parts = [
+            np.zeros(np.shape(a)) if part is None
+            else part if isinstance(part, Perturbed) else np.asarray(part, a.dtype)
+            for part, a in zip(found, arrays, strict=True)
+        ]  # fmt: skip
+        if (shapes := [np.shape(p) for p in parts]) != (wanted := [np.shape(a) for a in arrays]):
+            raise GradcheckError(f"the gradients have shapes {shapes}, the inputs have {wanted}")
+        return parts
+
+    def _in_form(self, g: Any) -> Any:
+        """What arrives, cut into the form that the function gives its outputs in."""
+        shapes = [np.shape(part) for part in leaves(self._value_before)]
+        if len(shapes) == 1:
+            return fill(self._value_before, iter([g]))
+        ends = np.cumsum([int(np.prod(shape)) for shape in shapes]).tolist()
+        pieces = [
+            g[end - int(np.prod(shape)) : end].reshape(shape)
+            for end, shape in zip(ends, shapes, strict=True)
         ]
-        return np.array(rows, float).reshape(y.shape)
+        return fill(self._value_before, iter(pieces))
+
+    def _push(self, tangents: Arrays, y: Vector, *arrays: Any, call: Call) -> Any:  # noqa: ARG002
+        moved = leaves(self.framework.push(call, arrays, tangents))
+        if len(moved) == 1:
+            return np.asarray(moved[0])
+        return np.concatenate([np.ravel(part) for part in moved])
+
+
+def _own(part: Any) -> Any:
+    """An output as an array of floats in memory of our own."""
+    if isinstance(part, Perturbed):
+        return part
+    value = np.array(part)
+    return value.astype(float) if value.dtype.kind in "iub" else value  # flat steps
+
+
+def _one_each(found: Any, arrays: Arrays) -> list[Any]:
+    parts = leaves(found)
+    if len(parts) != len(arrays):
+        raise GradcheckError(
+            f"there are {len(parts)} gradients for {len(arrays)} floating-point inputs; give one "
+            "for each"
+        )
+    return parts

@@ -1,6 +1,7 @@
 """Gradients of other frameworks, checked as strictly as our own.
 
     check_vjp(function, vjp, *inputs)     any function with a hand-written gradient
+    check_jvp(function, jvp, *inputs)     the same in forward mode
     check_torch(function, *inputs)        PyTorch
     check_jax(function, *inputs)          JAX
     check_autograd(function, *inputs)     HIPS autograd
@@ -15,12 +16,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from tinygrad_bp.gradcheck.check import check
 from tinygrad_bp.gradcheck.foreign import Foreign
+from tinygrad_bp.gradcheck.holders import fill, leaves
 from tinygrad_bp.gradcheck.libraries import hips_autograd, jax, plain, torch
 from tinygrad_bp.gradcheck.report import Report
+from tinygrad_bp.gradcheck.tangents import Transposed
 
-__all__ = ["check_autograd", "check_jax", "check_torch", "check_vjp"]
+__all__ = ["check_autograd", "check_jax", "check_jvp", "check_torch", "check_vjp"]
 
 Function: TypeAlias = Callable[..., Any]
 
@@ -30,11 +35,11 @@ def check_vjp(
 ) -> Report:
     """Check a vector-Jacobian product that was written by hand.
 
-    `function(*inputs)` gives one array of any shape; `vjp(g, *inputs)`, with `g` in that shape,
-    gives one gradient for each floating-point array in the inputs, in their order and shapes (one
-    alone need not be in a list). Raises `GradcheckError` as `check` does.
+    `function(*inputs)` gives one array of any shape, or several; `vjp(g, *inputs)`, with `g` in
+    that form, gives one gradient for each floating-point array in the inputs, in their order and
+    shapes (one alone need not be in a list; None is 0). Both get plain arrays, and the function is
+    called at the same inputs before its product is. Raises `GradcheckError` as `check` does.
 
-    >>> import numpy as np
     >>> def softmax(x):
     ...     e = np.exp(x - np.max(x))
     ...     return e / np.sum(e)
@@ -45,6 +50,26 @@ def check_vjp(
     True
     """
     return _check(Foreign(plain(vjp), function), inputs, method=method, seed=seed)
+
+
+def check_jvp(
+    function: Function, jvp: Function, *inputs: Any, method: str = "auto", seed: int = 0
+) -> Report:
+    """Check a Jacobian-vector product that was written by hand.
+
+    `jvp(t, *inputs)` gives how the output moves when the inputs do: `t` is one array, or a tuple
+    of them if there are several floating-point inputs, in their order and shapes. It is called
+    once for every entry of the inputs. All else is as in `check_vjp`.
+
+    >>> def tangent(t, x):
+    ...     return t * np.cos(x)
+    >>> check_jvp(np.sin, tangent, np.array([1.0, 2.0])).ok
+    True
+    """
+    turned = Transposed(jvp)
+    report = check_vjp(function, turned, *inputs, method=method, seed=seed)
+    report.identities["linear in the tangent"] = turned.linear(inputs, np.random.default_rng(seed))
+    return report
 
 
 def check_torch(function: Function, *inputs: Any, forward: bool = False, seed: int = 0) -> Report:
@@ -91,15 +116,13 @@ def _check_framework(
     foreign: Foreign, inputs: tuple[Any, ...], *, seed: int, forward: bool = False
 ) -> Report:
     # No complex step goes through the arrays of others.
-    report = _check(foreign, inputs, method="differences", forward=forward, seed=seed)
-    if foreign.lacks_forward_mode:
-        report.coverage.append(f"{foreign.framework.name}: no forward mode to look at")
-    return report
+    return _check(foreign, inputs, method="differences", forward=forward, seed=seed)
 
 
 def _check(foreign: Foreign, inputs: tuple[Any, ...], **options: Any) -> Report:
+    received = fill(inputs, map(foreign.framework.received, leaves(inputs)))
     with foreign.framework.session(), foreign.registered():
-        report = check(foreign, *inputs, **options)
+        report = check(foreign, *received, **options)
     # The one op was recorded by the checker, which is no news.
     report.blame = [line for line in report.blame if "recorded at" not in line]
     return report

@@ -12,10 +12,10 @@ import numpy as np
 
 from tinygrad_bp.errors import GradcheckError
 from tinygrad_bp.gradcheck.foreign import Call, Framework, NoForwardModeError
+from tinygrad_bp.gradcheck.holders import fill, leaves
 
 __all__ = ["hips_autograd", "jax", "plain", "torch"]
 
-Vector: TypeAlias = "np.ndarray[Any, Any]"
 Arrays: TypeAlias = "Sequence[Any]"
 Function: TypeAlias = Callable[..., Any]
 
@@ -50,21 +50,17 @@ class _Plain:
     def session(self) -> AbstractContextManager[Any]:
         return nullcontext()
 
+    def received(self, leaf: Any) -> Any:
+        return leaf
+
     def constant(self, leaf: Any) -> Any:
         return leaf
 
     def value(self, call: Call, arrays: Arrays) -> Any:
         return call(*arrays)
 
-    def pull(self, call: Call, arrays: Arrays, g: Vector) -> Sequence[Any]:
-        found = self._vjp(g, *call.arguments(arrays))
-        parts = found if isinstance(found, list | tuple) else [found]
-        if len(parts) != len(arrays):
-            raise GradcheckError(
-                f"the vector-Jacobian product gave {len(parts)} gradients for {len(arrays)} "
-                "floating-point inputs; give one for each"
-            )
-        return parts
+    def pull(self, call: Call, arrays: Arrays, g: Any) -> Any:
+        return self._vjp(g, *call.arguments(arrays))
 
     def push(self, *_: Any, **__: Any) -> Any:
         raise NoForwardModeError
@@ -85,6 +81,9 @@ class _Torch:
             warnings.filterwarnings("ignore", message=r"`torch\.jit", category=DeprecationWarning)
             yield
 
+    def received(self, leaf: Any) -> Any:
+        return leaf.numpy(force=True) if isinstance(leaf, self._torch.Tensor) else leaf
+
     def constant(self, leaf: Any) -> Any:
         is_array = isinstance(leaf, np.ndarray | np.generic)
         return self._torch.tensor(leaf) if is_array else leaf
@@ -92,32 +91,34 @@ class _Torch:
     def _call(self, call: Call, tensors: Sequence[Any]) -> Any:
         self._torch.manual_seed(self._seed)  # the same dropout mask every time
         y = call(*tensors)
-        if not isinstance(y, self._torch.Tensor):
+        for part in leaves(y):
+            self._refuse(part, tensors)
+        return y
+
+    def _refuse(self, part: Any, tensors: Sequence[Any]) -> None:
+        if not isinstance(part, self._torch.Tensor):
+            raise GradcheckError(f"the function gave {type(part).__name__}, not a PyTorch tensor")
+        if tensors and part.is_floating_point() and part.dtype != tensors[0].dtype:
             raise GradcheckError(
-                f"the function gave {type(y).__name__}, not one PyTorch tensor; check its results "
-                "one by one"
-            )
-        if tensors and y.dtype != tensors[0].dtype:
-            raise GradcheckError(
-                f"the function of {tensors[0].dtype} gave {y.dtype}. Its values must not lose "
+                f"the function of {tensors[0].dtype} gave {part.dtype}. Its values must not lose "
                 "precision on the way: leave out .float(), give modules .double()."
             )
-        return y
 
     def value(self, call: Call, arrays: Arrays) -> Any:
         # Tracked, because the gradient is of this, and PyTorch takes other paths without.
-        return self._call(call, self._leaves(arrays)).numpy(force=True)
+        y = self._call(call, self._leaves(arrays))
+        return fill(y, iter([part.numpy(force=True) for part in leaves(y)]))
 
-    def pull(self, call: Call, arrays: Arrays, g: Vector) -> Sequence[Any]:
+    def pull(self, call: Call, arrays: Arrays, g: Any) -> Any:
         xs = self._leaves(arrays)
-        y = self._call(call, xs)
-        if not y.requires_grad:  # some functions cut the graph without a word
-            return [np.zeros(x.shape) for x in xs]
-        found = self._torch.autograd.grad(y, xs, self._torch.tensor(g), allow_unused=True)
-        return [
-            np.zeros(x.shape) if d is None else d.numpy(force=True)
-            for d, x in zip(found, xs, strict=True)
-        ]
+        pairs = zip(leaves(self._call(call, xs)), leaves(g), strict=True)
+        # Some functions cut the graph without a word.
+        moving = [(y, self._torch.tensor(g)) for y, g in pairs if y.requires_grad]
+        if not moving:
+            return [None] * len(xs)
+        ys, gs = zip(*moving, strict=True)
+        found = self._torch.autograd.grad(ys, xs, gs, allow_unused=True)
+        return [None if d is None else d.numpy(force=True) for d in found]
 
     def push(self, call: Call, arrays: Arrays, tangents: Arrays) -> Any:
         forward = self._torch.autograd.forward_ad
@@ -127,10 +128,10 @@ class _Torch:
                 for a, t in zip(arrays, tangents, strict=True)
             ]
             try:
-                y, moved = forward.unpack_dual(self._call(call, duals))
+                pairs = [forward.unpack_dual(y) for y in leaves(self._call(call, duals))]
             except (NotImplementedError, RuntimeError) as error:
                 raise NoForwardModeError from error
-            return np.zeros(y.shape) if moved is None else moved.numpy(force=True)
+            return [np.zeros(y.shape) if t is None else t.numpy(force=True) for y, t in pairs]
 
     def _leaves(self, arrays: Arrays) -> list[Any]:
         return [self._torch.tensor(a, requires_grad=True) for a in arrays]
@@ -152,20 +153,24 @@ class _Jax:
         ).enable_x64()
         return older
 
+    def received(self, leaf: Any) -> Any:
+        return np.asarray(leaf) if isinstance(leaf, self._jax.Array) else leaf
+
     def constant(self, leaf: Any) -> Any:
         return self._jax.numpy.asarray(leaf) if isinstance(leaf, np.ndarray) else leaf
 
     def value(self, call: Call, arrays: Arrays) -> Any:
-        return np.asarray(call(*map(self._jax.numpy.asarray, arrays)))
+        y = call(*map(self._jax.numpy.asarray, arrays))
+        return fill(y, map(np.asarray, leaves(y)))
 
-    def pull(self, call: Call, arrays: Arrays, g: Vector) -> Sequence[Any]:
+    def pull(self, call: Call, arrays: Arrays, g: Any) -> Any:
         _, pull = self._jax.vjp(call, *map(self._jax.numpy.asarray, arrays))
-        return [np.asarray(d) for d in pull(self._jax.numpy.asarray(g))]
+        return list(pull(fill(g, map(self._jax.numpy.asarray, leaves(g)))))
 
     def push(self, call: Call, arrays: Arrays, tangents: Arrays) -> Any:
         primals, moves = (tuple(map(self._jax.numpy.asarray, a)) for a in (arrays, tangents))
         try:
-            return np.asarray(self._jax.jvp(call, primals, moves)[1])
+            return [np.asarray(t) for t in leaves(self._jax.jvp(call, primals, moves)[1])]
         except TypeError as error:  # of functions that define their own vjp
             raise NoForwardModeError from error
 
@@ -180,13 +185,16 @@ class _HipsAutograd:
     def session(self) -> AbstractContextManager[Any]:
         return nullcontext()
 
+    def received(self, leaf: Any) -> Any:
+        return leaf
+
     def constant(self, leaf: Any) -> Any:
         return leaf
 
     def value(self, call: Call, arrays: Arrays) -> Any:
-        return np.asarray(call(*arrays))
+        return call(*arrays)
 
-    def pull(self, call: Call, arrays: Arrays, g: Vector) -> Sequence[Any]:
+    def pull(self, call: Call, arrays: Arrays, g: Any) -> Any:
         return [self._autograd.make_vjp(call, i)(*arrays)[0](g) for i in range(len(arrays))]
 
     def push(self, call: Call, arrays: Arrays, tangents: Arrays) -> Any:

@@ -11,15 +11,18 @@ of the vector (an int) or along a direction (a vector).
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from tinygrad_bp.gradcheck.complex_step import Perturbed, Run
+from tinygrad_bp.gradcheck.complex_step import STEP, Perturbed, Run
 
 __all__ = [
+    "FEWER",
+    "LEVELS",
     "Derivative",
     "by_complex_step",
     "by_differences",
@@ -31,6 +34,7 @@ Vector = np.ndarray[Any, Any]
 Function = Callable[[Any], Any]
 
 EPS = float(np.finfo(float).eps)
+TINY = 4 * float(np.finfo(float).tiny)  # no steps on the scale of smaller inputs
 
 
 @dataclass(slots=True)
@@ -42,25 +46,43 @@ class Derivative:
     left: Vector | None = None
     right: Vector | None = None
 
+    def weighted(self, weights: Vector) -> Derivative:
+        """Return the derivatives of sums of the outputs, one for each row of weights."""
+        left = None if self.left is None else _sums(weights, self.left)
+        right = None if self.right is None else _sums(weights, self.right)
+        return Derivative(
+            _sums(weights, self.value), _sums(np.abs(weights), self.error), left, right
+        )
+
+
+def _sums(weights: Vector, numbers: Vector) -> Vector:
+    """Sums in which what has no weight has no part, even if it is inf or nan."""
+    if np.isfinite(numbers).all():
+        result: Vector = weights @ numbers
+        return result
+    return np.array([w[w != 0] @ numbers[w != 0] for w in weights])
+
 
 # --- complex step ---------------------------------------------------------------------------
 
 
-def by_complex_step(function: Function, x: Vector, along: int | Vector) -> Derivative:
+def by_complex_step(
+    function: Function, x: Vector, along: int | Vector, step: float = STEP
+) -> Derivative:
     """Return the derivative by complex step, with ties broken to both sides.
 
     >>> by_complex_step(np.exp, np.array([0.0]), 0).value
     array([1.])
     """
-    run = Run(1)
+    run = Run(1, step=step)
     right, _ = _one_side(function, x, along, run)
     if not run.ties:
         return Derivative(right, np.zeros_like(right))
-    left, _ = _one_side(function, x, along, Run(-1))
+    left, _ = _one_side(function, x, along, Run(-1, step=step))
     return Derivative((left + right) / 2, np.zeros_like(right), left, right)
 
 
-def goes_through(function: Function, x: Vector) -> bool:
+def goes_through(function: Function, x: Vector, step: float = STEP) -> bool:
     """Return whether the complex step goes through the function, and finds its value there.
 
     >>> goes_through(np.exp, np.zeros(2)), goes_through(np.asarray, np.zeros(2))
@@ -68,11 +90,12 @@ def goes_through(function: Function, x: Vector) -> bool:
     """
     expected = np.asarray(function(x))
     try:
-        _, value = _one_side(function, x, np.ones_like(x), Run(1))
+        slope, value = _one_side(function, x, np.ones_like(x), Run(1, step=step))
     except Exception:  # whatever the function has against such arrays
         return False
     size = float(np.abs(expected).max(initial=0.0))
-    return value.shape == expected.shape and bool((np.abs(value - expected) <= 1e-8 * size).all())
+    alike = value.shape == expected.shape and (np.abs(value - expected) <= 1e-8 * size).all()
+    return bool(alike) and not np.isnan(slope).any()
 
 
 def rounding_of_complex_step(
@@ -86,10 +109,9 @@ def rounding_of_complex_step(
     >>> bool(moved[0] < 1e-15), round(peak, 1)
     (True, 2.7)
     """
-    center, _ = _one_side(function, x, along, Run(1))
-    runs = [Run(1, rng) for _ in range(3)]
+    runs = [Run(1, rng) for _ in range(4)]
     moved = [_one_side(function, x, along, run)[0] for run in runs]
-    result: Vector = np.max(np.abs(np.array(moved) - center), axis=0)
+    result: Vector = np.ptp(moved, axis=0)
     return result, max(run.peak for run in runs)
 
 
@@ -107,15 +129,20 @@ def _one_side(
 # --- differences ----------------------------------------------------------------------------
 
 LEVELS = 12, 15  # halvings near x, and then quarterings, down to about 1e-13 of its scale
+FEWER = 8, 9  # the same, for a witness who need not be as exact
 COLUMNS = 6  # powers of the step that extrapolation removes
 JUDGED = 4  # of the smallest steps, whose scatter shows how noisy the function is
 NEAR = 1e-4  # of the scale of steps, x is so near to 0 that there must be steps on its own scale
 STAIR = 1e-6  # height of a stair, relative to the function, that rounding may have made
 ULPS = 1e-12  # the same, relative to the largest input
+SMOOTH = 1e-8, 1e-10, 1e-12  # of x, how far points are apart that a smooth curve must go through
+BISECTED = 4  # places at which outputs leave the flat
 KINK = 1e-6  # gap between the slopes to both sides, relative to them, that is called a kink
 
 
-def by_differences(function: Function, x: Vector, along: int | Vector) -> Derivative:
+def by_differences(
+    function: Function, x: Vector, along: int | Vector, levels: tuple[int, int] = LEVELS
+) -> Derivative:
     """Return the derivative by Richardson extrapolation of differences, with an error bar.
 
     Differences to both sides, at steps from half the scale of x down to a few of its ulps, are
@@ -137,8 +164,8 @@ def by_differences(function: Function, x: Vector, along: int | Vector) -> Deriva
         if line.largest == 0.0:
             return Derivative(zeros := np.zeros(line.here.size), zeros)
         for sides in ((1, -1), (1,), (-1,)):
-            if (steps := line.steps(sides)) is not None:
-                return _derivative([_Side(line, side, steps) for side in sides], line.size)
+            if (steps := line.steps(sides, levels)) is not None:
+                return _derivative([_Side(line, side, steps) for side in sides])
         return Derivative(np.full(line.here.size, np.nan), np.full(line.here.size, np.inf))
 
 
@@ -154,7 +181,7 @@ class _Line:
             self._direction = np.asarray(along)
         self._moved = x[self._direction != 0]
         self.largest = float(np.abs(self._direction).max(initial=0.0))
-        self.size = float(np.abs(x).max(initial=0.0))
+        self.size = float(np.abs(x[np.isfinite(x)]).max(initial=0.0))
         self.here = self.at(0.0)
 
     def at(self, h: float) -> Vector:
@@ -167,14 +194,16 @@ class _Line:
             return abs(h)
         return abs(float(self._moved[0] + h * self.largest) - float(self._moved[0])) / self.largest
 
-    def steps(self, sides: tuple[int, ...]) -> list[float] | None:
+    def steps(self, sides: tuple[int, ...], levels: tuple[int, int] = LEVELS) -> list[float] | None:
         """Return falling steps that stay in the domain; none if all leave it.
 
         Powers of two, so that x ± h is exact. Where x is so near to 0 that they would all jump
         over it, there are some more that do not.
         """
         size = np.abs(self._moved)
-        near = float(np.min(size[size > 0], initial=1.0)) / self.largest
+        if not np.isfinite(size).all():
+            return None
+        near = float(np.min(size[size > TINY], initial=1.0)) / self.largest
         least = 8 * EPS * float(size.max()) / self.largest
         far = _power_of_two(0.5 * max(float(size.max()), 1.0) / self.largest)
         first = self._inside(far, max(least, far * 2.0**-60), sides)
@@ -182,13 +211,38 @@ class _Line:
             first = self._inside(_power_of_two(near / 2), max(least, near * 2.0**-60), sides)
         if first is None:
             return None
-        halvings, quarterings = LEVELS
+        halvings, quarterings = levels
         steps = [first * 2.0**-k for k in range(halvings)]
         steps += [steps[-1] * 4.0**-k for k in range(1, quarterings)]
         if near < NEAR * first:
             steps += [_power_of_two(near / 2) * 4.0**-k for k in range(quarterings)]
         steps = sorted({h for h in steps if h >= least}, reverse=True)
         return steps if len(steps) > 2 else None
+
+    def noise(self, side: int) -> Vector:
+        """Return how far values near x, on one side, are from a smooth curve through them.
+
+        Near the edge of the domain, where curves may be sharp, they are nearer to x.
+        """
+        size = side * float(np.abs(self._moved).max(initial=0.0)) / self.largest
+        for spacing in SMOOTH:
+            if size and all(np.isfinite(self.at(h * spacing * size)).all() for h in (64, -64)):
+                off = self._off_smooth(spacing * size, 12, 5)
+                break
+        else:
+            off = np.zeros(self.here.size)
+        return np.maximum(self._off_smooth(16 * EPS * size, 6, 1), off)
+
+    def _off_smooth(self, spacing: float, points: int, degree: int) -> Vector:
+        steps = np.arange(1, points + 1)  # x itself may be at a jump
+        values = np.array([self.at(spacing * k) for k in steps])
+        if not spacing or not np.isfinite(values).all():
+            return np.zeros(self.here.size)
+        values -= values[0].copy()
+        powers = np.vander(2 * steps / points - 1, degree + 1)
+        fitted = powers @ np.linalg.lstsq(powers, values, rcond=None)[0]
+        result: Vector = np.abs(values - fitted).max(axis=0)
+        return result
 
     def _inside(self, h: float, least: float, sides: tuple[int, ...]) -> float | None:
         while h >= least:
@@ -207,16 +261,18 @@ class _Side:
     """The function's values on one side of x, at falling steps, and what they tell of it."""
 
     def __init__(self, line: _Line, side: int, steps: list[float]) -> None:
+        self._line, self._side = line, side
         self.steps = np.array([line.width(side * h) for h in steps])
         self.here = line.here
         self.changes = side * (np.array([line.at(side * h) for h in steps]) - self.here)
+        height = self._height_of_stairs(steps)
         self._remove_a_jump()
         self.slopes = self.changes / self.steps[:, None]
         size = np.abs(self.here) + np.abs(self.changes)
         *_, smooth = _extrapolations(self.slopes[-JUDGED - 3 :], self.steps[-JUDGED - 3 :], 1, 2)
         scatter = np.abs(np.diff(smooth, axis=0)) * self.steps[-len(smooth) + 1 :, None]
-        self.noise = np.maximum(EPS / 2 * size, scatter.max(axis=0))  # (steps, outputs)
-        self.flat = self.changes == 0
+        noise = np.maximum(np.maximum(height, line.noise(side)), scatter.max(axis=0))
+        self.noise = np.maximum(EPS / 2 * size, noise)  # (steps, outputs)
 
     def _remove_a_jump(self) -> None:
         """Where the function jumps at x, go on from where it jumps to.
@@ -227,13 +283,38 @@ class _Side:
         far = np.abs(last[-1]) > 1e-9 * np.abs(self.here) + np.abs(self.changes).max(axis=0) / 1e9
         same = np.ptp(last, axis=0) <= 1e-3 * np.abs(last[-1])
         self.changes -= np.where(far & same, last[-1], 0.0)
-        self.jumps = far & same
+
+    def _height_of_stairs(self, steps: list[float]) -> Vector:
+        """How high the stairs are that rounding made of a slope; 0 where there are none.
+
+        (x + 1e8) - 1e8 is flat at steps below 1e-8, and then jumps. What leaves the flat without
+        a jump is no stair, and a step function that is meant to be one has higher stairs.
+        """
+        flat = np.logical_and.accumulate(self.changes[::-1] == 0, axis=0).sum(axis=0)
+        starts = len(steps) - 1 - flat  # the smallest step that shows a change
+        heights = np.zeros(self.here.size)
+        candidates = starts[(flat > 2) & (starts >= 0)]
+        for k in list(Counter(candidates.tolist()))[:BISECTED]:
+            chosen = (starts == k) & (flat > 2)
+            heights[chosen] = self._jump(steps[k + 1], steps[k], chosen)
+        size = np.abs(self.here) + np.abs(self.changes).max(axis=0)
+        low = heights <= np.maximum(STAIR * size, ULPS * self._line.size)
+        return np.where(low, heights, 0.0)
+
+    def _jump(self, flat: float, moving: float, chosen: Vector) -> float:
+        """Return how far some outputs jump where they leave the flat, found by bisection."""
+        height = np.inf
+        for _ in range(24):
+            middle = (flat + moving) / 2
+            change = float(np.abs(self._line.at(self._side * middle) - self.here)[chosen].max())
+            flat, moving = (flat, middle) if change else (middle, moving)
+            height = change or height
+        return height if np.isfinite(height) else 0.0
 
 
-def _derivative(sides: list[_Side], size: float) -> Derivative:
-    """Put the sides together; `size` is that of the largest input."""
+def _derivative(sides: list[_Side]) -> Derivative:
+    """Put the sides together."""
     noise = np.max([side.noise for side in sides], axis=0)
-    noise = np.maximum(noise, _height_of_stairs(sides, size))
     limits = [_limit(side.slopes, side.steps, 1, 2 * noise) for side in sides]
     if len(sides) == 1:
         return Derivative(*limits[0])
@@ -248,26 +329,6 @@ def _derivative(sides: list[_Side], size: float) -> Derivative:
         found.left = np.where(kinked, left, found.value)
         found.right = np.where(kinked, right, found.value)
     return found
-
-
-def _height_of_stairs(sides: list[_Side], largest: float) -> Vector:
-    """How high the stairs are that rounding made of a slope; 0 where there are none.
-
-    (x + 1e8) - 1e8 is flat at steps below 1e-8, and at larger ones has the same slope to both
-    sides. A step function that is meant to be one has higher stairs.
-    """
-    flat = np.logical_and.reduce([side.flat for side in sides])
-    trailing = np.logical_and.accumulate(flat[::-1], axis=0).sum(axis=0)
-    first = np.maximum(len(flat) - 1 - trailing, 0)[None]  # the smallest step that shows a change
-    higher = np.maximum(first - 4, 0)
-    slopes = [np.take_along_axis(side.slopes, higher, axis=0)[0] for side in sides]
-    heights = [np.abs(np.take_along_axis(side.changes, first, axis=0)[0]) for side in sides]
-    height = np.max(heights, axis=0)
-    alike = np.ptp(slopes, axis=0) <= 0.5 * np.abs(slopes).min(axis=0)
-    size = np.abs(sides[0].here) + np.abs(sides[0].changes).max(axis=0)
-    low = height <= np.maximum(STAIR * size, ULPS * largest)
-    stairs = (trailing >= 3) & alike & low & (len(sides) == 2)
-    return np.where(stairs, height, 0.0)
 
 
 def _extrapolations(

@@ -92,7 +92,7 @@ def gradchecked(
     >>> test_square.unchecked(np.array([3.0]))
     array([9.])
     """
-    from hypothesis import given
+    from hypothesis import given, settings
 
     def decorate(function: Callable[..., Any]) -> Callable[..., None]:
         @functools.wraps(function)
@@ -113,6 +113,8 @@ def gradchecked(
                 raise
 
         drawn: Any = given(**strategies)(test)
+        # A check takes its time. Settings that a user puts on top replace these.
+        drawn._hypothesis_internal_use_settings = settings(deadline=None)  # noqa: SLF001
         drawn.unchecked = function
         return drawn  # type: ignore[no-any-return]
 

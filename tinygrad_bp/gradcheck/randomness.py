@@ -6,13 +6,17 @@ import copy
 import functools
 import random
 import types
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
 
-from tinygrad_bp.nn import Module
+from tinygrad_bp.gradcheck.holders import attributes
 
 __all__ = ["Held", "NumPyGlobal", "PythonGlobal", "Source", "generators_of"]
+
+
+REACH = 10_000  # objects that are looked at
 
 
 class Source(Protocol):
@@ -68,7 +72,7 @@ def generators_of(*holders: Any) -> list[Source]:
     found: dict[int, np.random.Generator] = {}
     seen: set[int] = set()
     pending = list(holders)
-    while pending:
+    while pending and len(seen) < REACH:
         holder = pending.pop()
         if id(holder) in seen:
             continue
@@ -83,17 +87,24 @@ def generators_of(*holders: Any) -> list[Source]:
 def _held_by(holder: Any) -> list[Any]:
     if isinstance(holder, functools.partial):
         return [holder.func, *holder.args, *holder.keywords.values()]
-    if isinstance(holder, Module):
-        return [value for module in holder.modules() for value in vars(module).values()]
-    if (bound := getattr(holder, "__self__", None)) is not None and hasattr(holder, "__func__"):
-        return [holder.__func__, *getattr(bound, "__dict__", {}).values()]
+    if isinstance(holder, Mapping):
+        return list(holder.values())
+    if isinstance(holder, list | tuple):
+        return list(holder)
+    if hasattr(holder, "__self__"):
+        return [holder.__self__, getattr(holder, "__func__", None)]
     code = getattr(holder, "__code__", None)
     if code is None:
-        return []
+        return list(attributes(holder).values())
     cells = [cell for cell in holder.__closure__ or () if cell != types.CellType()]
     named = [holder.__globals__[n] for n in code.co_names if n in holder.__globals__]
     # Of the many things a function names, only those that may hold a generator.
-    kinds = (np.random.Generator, functools.partial, Module)
-    named = [value for value in named if isinstance(value, kinds) or hasattr(value, "__code__")]
+    named = [value for value in named if _may_hold_one(value)]
     defaults = [*(holder.__defaults__ or ()), *(holder.__kwdefaults__ or {}).values()]
     return [*(cell.cell_contents for cell in cells), *named, *defaults]
+
+
+def _may_hold_one(value: Any) -> bool:
+    return isinstance(value, np.random.Generator | functools.partial) or (
+        not isinstance(value, type) and callable(value)
+    )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import math
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, ClassVar
 
@@ -50,6 +51,10 @@ class Entry:
         size = max(abs(self.analytic), abs(self.numerical))
         return abs(self.analytic - self.numerical) / size
 
+    def moved_to(self, where: str) -> Entry:
+        """Return the same entry, found somewhere else."""
+        return replace(self, parameter=where + self.parameter)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the entry as JSON values."""
         return {
@@ -80,6 +85,8 @@ class Report:
     coverage: list[str] = field(default_factory=list)
     identities: dict[str, str] = field(default_factory=dict)  # name: "" if it holds, else how not
     blame: list[str] = field(default_factory=list)
+    unconfirmed: list[str] = field(default_factory=list)  # inputs of which nothing is known
+    dismissed: str = ""  # which witness was not believed, and why
     seed: int = 0
     evaluations: int = 0
 
@@ -87,8 +94,8 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether every entry was decided, and nothing speaks against the gradient."""
-        return not (self.wrong or self.counts[Verdict.INCONCLUSIVE])
+        """Whether every entry was decided, something was confirmed, and nothing was wrong."""
+        return not (self.wrong or self.unconfirmed or self.counts[Verdict.INCONCLUSIVE])
 
     @property
     def wrong(self) -> bool:
@@ -126,6 +133,8 @@ class Report:
             "worst": [entry.to_dict() for entry in self.worst],
             "coverage": self.coverage,
             "identities": self.identities,
+            "unconfirmed": self.unconfirmed,
+            "dismissed": self.dismissed,
             "blame": self.blame,
             "seed": self.seed,
             "evaluations": self.evaluations,
@@ -137,21 +146,46 @@ class Report:
             f"gradcheck {self._outcome()}: {counts or 'nothing compared'}",
             f"  method: {self.method}, {self.evaluations:,} evaluations, seed {self.seed}",
         ]
+        lines += [f"  witness: {self.dismissed}"] if self.dismissed else []
         lines += [f"  coverage: {line}" for line in self.coverage]
-        lines += [
-            f"  identity {name}: {problem or 'holds'}" for name, problem in self.identities.items()
-        ]
+        lines += self._of_identities()
         if self.worst:
             lines += ["", *_table(self.worst)]
         if self.blame:
             lines += ["", *self.blame]
+        if self.unconfirmed and not self.wrong:
+            lines += ["", _UNCONFIRMED.format(", ".join(self.unconfirmed))]
         if self.counts[Verdict.INCONCLUSIVE]:
             lines += ["", _UNDECIDED]
         return "\n".join(lines)
 
-    def _outcome(self) -> str:
-        return "FAILED" if self.wrong else "ok" if self.ok else "UNDECIDED"
+    def _of_identities(self) -> list[str]:
+        """Those that do not hold, a line each, and those that do, in one."""
+        broken = [
+            f"  identity {name}: {problem}" for name, problem in self.identities.items() if problem
+        ]
+        held = len(self.identities) - len(broken)
+        return broken + ([f"  identities: {held} of {len(self.identities)} hold"] if held else [])
 
+    def _repr_html_(self) -> str:
+        """The report as a notebook shows it."""
+        color = "#2e7d32" if self.ok else "#c62828"
+        head, *lines = html.escape(str(self)).split("\n")
+        rest = "\n".join(lines)
+        return f'<pre style="line-height: 1.3"><b style="color: {color}">{head}</b>\n{rest}</pre>'
+
+    def _outcome(self) -> str:
+        if self.wrong:
+            return "FAILED"
+        if self.unconfirmed:
+            return "NOTHING CHECKED"
+        return "ok" if self.ok else "UNDECIDED"
+
+
+_UNCONFIRMED = (
+    "Nothing confirms the gradient by {}: every slope that was compared is 0 here, and yet the\n"
+    'function moves elsewhere. Check at other inputs, or without at="here".'
+)
 
 _UNDECIDED = (
     "INCONCLUSIVE entries are neither right nor wrong: rounding in the function hides them. Check "
@@ -164,6 +198,19 @@ def _size(error: float) -> float:
     return math.inf if math.isnan(error) else error
 
 
+def _ratio(ratio: float) -> str:
+    """A ratio with the digits that tell it from 1, if it is near."""
+    for digits in (4, 6, 8, 10, 12):
+        if math.isfinite(ratio) and 0 < abs(abs(ratio) - 1) < 10.0**-digits * 50:
+            continue
+        return (
+            f"{ratio:.{digits}g}"
+            if abs(abs(ratio) - 1) > 1 or not math.isfinite(ratio)
+            else f"{ratio:.{digits}f}"
+        )
+    return f"{ratio:.15g}"
+
+
 def _table(entries: list[Entry]) -> list[str]:
     head = ("verdict", "entry", "analytic", "numerical", "± error", "ratio", "")
     rows = [
@@ -174,7 +221,7 @@ def _table(entries: list[Entry]) -> list[str]:
             f"{e.analytic:.10g}",
             f"{e.numerical:.10g}",
             f"{e.error:.1e}",
-            f"{e.ratio:.6g}",
+            _ratio(e.ratio),
             e.note,
         )
         for e in entries

@@ -8,12 +8,13 @@ import numpy as np
 
 from tinygrad_bp.gradcheck.report import Verdict
 
-__all__ = ["Ruling", "close", "settle", "weigh", "weigh_kink", "weigh_not_finite"]
+__all__ = ["SHARP", "Ruling", "close", "settle", "weigh", "weigh_kink", "weigh_not_finite"]
 
 Vector = np.ndarray[Any, Any]
 
 TOO_WIDE = 1e-4  # an error bar relative to the value beyond which nothing can be told
 LEFT = 1e-8  # of terms that cancel, what is too little to compare
+SMALLEST = 1e-322  # a few of the smallest numbers there are
 SHARP = 1e-10  # of terms that cancel, how small an error bar must be to say so
 
 
@@ -23,6 +24,7 @@ class Ruling(NamedTuple):
     error: float
     verdict: Verdict
     note: str = ""
+    kink: bool = False  # whether the slopes to both sides differ
 
 
 def settle(
@@ -42,7 +44,7 @@ def settle(
 
 def close(a: float, n: float, error: float, rtol: float) -> bool:
     """Return whether two values agree within an error bar and a relative tolerance."""
-    return abs(a - n) <= 4 * error + rtol * max(abs(a), abs(n))
+    return abs(a - n) <= 4 * error + rtol * max(abs(a), abs(n)) + SMALLEST
 
 
 def weigh(a: float, n: float, error: float, rtol: float, cancelled: float = 0.0) -> Ruling:
@@ -66,10 +68,17 @@ def weigh_not_finite(a: float, n: float, error: float) -> Ruling:
     return Ruling(error, Verdict.INCONCLUSIVE, "no step stays in the function's domain")
 
 
-def weigh_kink(a: float, sides: tuple[float, float], error: float, rtol: float) -> Ruling:
-    """Decide where the slopes to both sides differ: any value between them is right."""
-    low, high = sorted(sides)
-    slack = 4 * error + rtol * max(abs(low), abs(high))
-    between = low - slack <= a <= high + slack
-    note = f"slopes {sides[0]:.6g} and {sides[1]:.6g} to the two sides"
-    return Ruling(error, Verdict.KINK if between else Verdict.FAIL, note)
+def weigh_kink(
+    a: float, sides: tuple[float, float], error: float, rtol: float, sharers: int = 1
+) -> Ruling:
+    """Decide where the slopes to both sides differ: either is right, and so is their average.
+
+    So is an equal share of the step between them, if several entries share it, as equal maxima do.
+    """
+    left, right = sides
+    share = (right - left) / max(sharers, 2)
+    slack = 4 * error + rtol * max(abs(left), abs(right))
+    right_ones = (left, right, (left + right) / 2, left + share, right - share)
+    agrees = any(abs(a - value) <= slack for value in right_ones)
+    note = f"slopes {left:.6g} and {right:.6g} to the two sides"
+    return Ruling(error, Verdict.KINK if agrees else Verdict.FAIL, note, kink=True)

@@ -13,6 +13,6 @@ Source: Squire, Trapp, Using Complex Variables to Estimate Derivatives of Real F
 """
 
 from tinygrad_bp.gradcheck.complex_step.perturbed import Perturbed, unmoved
-from tinygrad_bp.gradcheck.complex_step.run import SAFE, STEP, Run, rounded
+from tinygrad_bp.gradcheck.complex_step.run import RELATIVE_STEP, STEP, Run, rounded
 
-__all__ = ["SAFE", "STEP", "Perturbed", "Run", "rounded", "unmoved"]
+__all__ = ["RELATIVE_STEP", "STEP", "Perturbed", "Run", "rounded", "unmoved"]

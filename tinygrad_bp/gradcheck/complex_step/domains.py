@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_bp.gradcheck.complex_step.run import STEP, Run
+from tinygrad_bp.gradcheck.complex_step.run import Run
 from tinygrad_bp.gradcheck.complex_step.ties import step
 
 __all__ = ["DOMAINS"]
@@ -100,23 +100,44 @@ def _whole_power(a: Any, exponent: int) -> Any:
     return 1 / result if exponent < 0 else result
 
 
+# --- what NumPy rounds where x is small -----------------------------------------------------
+
+
+def _log1p(x: Any) -> Any:
+    """NumPy's complex log1p adds 1 first, and so loses the digits of a small x."""
+    return np.log1p(x.real) + 1j * (x.imag / (1 + x.real))
+
+
+def _sinc(run: Run, x: Any) -> Any:
+    """sin(πx)/(πx), as its series near 0, where the slope of the quotient loses its digits."""
+    near = np.abs(x.real) < 1
+    square = np.square(math.pi * np.where(near, x, 0.0))
+    series = np.ones_like(square)
+    for k in range(_TERMS, 0, -1):
+        series = 1 - series * square / (2 * k * (2 * k + 1))
+    return np.where(near, series, np.sinc(np.where(near, 1.0, x)))
+
+
+_TERMS = 14  # π^28 / 29! is less than an ulp
+
+
 # --- lengths and angles ---------------------------------------------------------------------
 
 
 def _hypot(run: Run, a: Any, b: Any) -> Any:
-    return _length(run, a * a + b * b, (np.imag(a) / STEP) ** 2 + (np.imag(b) / STEP) ** 2)
+    return _length(run, a * a + b * b, (np.imag(a) / run.step) ** 2 + (np.imag(b) / run.step) ** 2)
 
 
 def _norm(run: Run, x: Any, *, axis: Any, keepdims: bool) -> Any:
     squares = np.sum(x * x, axis=axis, keepdims=keepdims)
-    return _length(run, squares, np.sum((x.imag / STEP) ** 2, axis=axis, keepdims=keepdims))
+    return _length(run, squares, np.sum((x.imag / run.step) ** 2, axis=axis, keepdims=keepdims))
 
 
 def _length(run: Run, squares: Any, moved: Any) -> Any:
     """A length at 0 is a kink, as |x| is: to either side it grows."""
     at_zero = np.real(squares) == 0
     run.count(at_zero & (moved != 0))
-    kink = 1j * (run.side * STEP * np.sqrt(moved))
+    kink = 1j * (run.side * run.step * np.sqrt(moved))
     return np.where(at_zero, kink, np.sqrt(np.where(at_zero, 1.0, squares)))
 
 
@@ -180,7 +201,8 @@ DOMAINS: dict[Function, Function] = {
     np.log: _with_domain(np.log, lambda x: x > 0),
     np.log2: _with_domain(np.log2, lambda x: x > 0),
     np.log10: _with_domain(np.log10, lambda x: x > 0),
-    np.log1p: _with_domain(np.log1p, lambda x: x > -1),
+    np.log1p: _with_domain(_log1p, lambda x: x > -1),
+    np.sinc: _sinc,
     np.arcsin: _with_domain(np.arcsin, lambda x: np.abs(x) < 1),
     np.arccos: _with_domain(np.arccos, lambda x: np.abs(x) < 1),
     np.arccosh: _with_domain(np.arccosh, lambda x: x > 1),

@@ -7,13 +7,16 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["SAFE", "STEP", "Run", "rounded"]
+__all__ = ["RELATIVE_STEP", "STEP", "Run", "rounded"]
 
 STEP = 2.0**-565
 """Its square underflows to exactly 0, and multiplying by a power of two rounds nothing."""
 
-SAFE = 1e-150, 1e-120
-"""Inputs, and derivatives, below which a complex step is too coarse, or underflows."""
+RELATIVE_STEP = 2.0**-30
+"""Times the smallest input: for functions on whose way STEP would be too small, or too large.
+
+Its square is still less than an ulp.
+"""
 
 ULP = float(np.finfo(float).eps)
 
@@ -25,10 +28,13 @@ class Run:
     tell how much rounding matters. Source: Parker, Monte Carlo Arithmetic (1997).
     """
 
-    __slots__ = ("jitter", "peak", "side", "ties")
+    __slots__ = ("jitter", "peak", "side", "step", "ties")
 
-    def __init__(self, side: int = 1, jitter: np.random.Generator | None = None) -> None:
+    def __init__(
+        self, side: int = 1, jitter: np.random.Generator | None = None, step: float = STEP
+    ) -> None:
         self.side = side
+        self.step = step
         self.ties = 0
         self.jitter = jitter
         self.peak = 0.0  # the largest derivative on the way; noted with jitter only
@@ -42,6 +48,11 @@ class Run:
     def note(self, derivative: Any) -> None:
         """Remember the largest derivative on the way."""
         self.peak = max(self.peak, float(np.abs(derivative).max(initial=0.0)))
+
+    def uniform(self, n: int) -> np.ndarray[Any, Any]:
+        """Return n random numbers from -1 to 1."""
+        assert self.jitter is not None  # noqa: S101
+        return self.jitter.uniform(-1, 1, n)
 
     def shaken(self, numbers: Any) -> np.ndarray[Any, Any]:
         """Return numbers, each off by up to an ulp, complex ones in both of their parts."""

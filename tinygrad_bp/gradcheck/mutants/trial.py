@@ -25,7 +25,8 @@ from tinygrad_bp.gradcheck.mutants.faults import (
 from tinygrad_bp.gradcheck.mutants.probes import CALLS, Probe
 from tinygrad_bp.gradcheck.mutants.report import Mutant, MutationReport
 from tinygrad_bp.gradcheck.report import Report, Verdict
-from tinygrad_bp.gradcheck.subject import Subject, of_function
+from tinygrad_bp.gradcheck.subject import Subject
+from tinygrad_bp.gradcheck.subjects import of_function
 from tinygrad_bp.registry import Rule, rules
 
 __all__ = ["mutants"]
@@ -93,14 +94,14 @@ _BREAKDOWNS = (TinygradError, ValueError, TypeError, IndexError, AttributeError)
 def _alarm(probe: Probe, seed: int) -> str:
     """What the check objects to in the gradient of one call; "" if nothing."""
     try:
-        report = check(probe, *probe.args, seed=seed)
+        report = check(probe, *probe.args, at="here", seed=seed)
     except _BREAKDOWNS as error:
         return f"error: {type(error).__name__}"
     return _complaint(report)
 
 
 def _complaint(report: Report) -> str:
-    if report.ok:
+    if not (report.wrong or report.counts[Verdict.INCONCLUSIVE]):
         return ""
     if report.counts[Verdict.FAIL]:
         return "values"
