@@ -124,6 +124,7 @@ def test_every_rule_for_scipy_kills_every_fault() -> None:
     assert_all_killed(report)
 
 
+@pytest.mark.slow
 def test_the_built_in_calls_kill_what_can_be_noticed() -> None:
     report = mutants(faults=["factor 1.001", "wrong sign", "missing transpose", "float64 leak"])
     assert len(report.killed) == len(report.mutants) > 150

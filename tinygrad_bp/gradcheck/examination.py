@@ -169,7 +169,9 @@ class Examination:
             return
         entries = self._noted(there.entries(chosen), chosen)
         failed = [
-            entry.moved_to(f"{visit.name}: ") for entry in entries if entry.verdict is Verdict.FAIL
+            entry.moved_to(f"{visit.name}: ")
+            for entry in entries
+            if entry.verdict is Verdict.FAIL and np.isfinite(entry.numerical)
         ]
         self.report.add(failed)
 

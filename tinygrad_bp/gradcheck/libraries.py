@@ -89,7 +89,7 @@ class _Torch:
         return self._torch.tensor(leaf) if is_array else leaf
 
     def _call(self, call: Call, tensors: Sequence[Any]) -> Any:
-        self._torch.manual_seed(self._seed)  # the same dropout mask every time
+        self._torch.default_generator.manual_seed(self._seed)  # the same dropout mask every time
         y = call(*tensors)
         for part in leaves(y):
             self._refuse(part, tensors)
@@ -113,7 +113,7 @@ class _Torch:
         xs = self._leaves(arrays)
         pairs = zip(leaves(self._call(call, xs)), leaves(g), strict=True)
         # Some functions cut the graph without a word.
-        moving = [(y, self._torch.tensor(g)) for y, g in pairs if y.requires_grad]
+        moving = [(y, self._torch.tensor(g.copy())) for y, g in pairs if y.requires_grad]
         if not moving:
             return [None] * len(xs)
         ys, gs = zip(*moving, strict=True)
@@ -124,7 +124,7 @@ class _Torch:
         forward = self._torch.autograd.forward_ad
         with forward.dual_level():
             duals = [
-                forward.make_dual(self._torch.tensor(a), self._torch.tensor(t))
+                forward.make_dual(self._torch.tensor(a.copy()), self._torch.tensor(t.copy()))
                 for a, t in zip(arrays, tangents, strict=True)
             ]
             try:
@@ -134,7 +134,8 @@ class _Torch:
             return [np.zeros(y.shape) if t is None else t.numpy(force=True) for y, t in pairs]
 
     def _leaves(self, arrays: Arrays) -> list[Any]:
-        return [self._torch.tensor(a, requires_grad=True) for a in arrays]
+        # Copies, because PyTorch takes no array with negative strides.
+        return [self._torch.tensor(a.copy(), requires_grad=True) for a in arrays]
 
 
 class _Jax:

@@ -225,13 +225,18 @@ class _Line:
         Near the edge of the domain, where curves may be sharp, they are nearer to x.
         """
         size = side * float(np.abs(self._moved).max(initial=0.0)) / self.largest
+        off = np.zeros(self.here.size)
         for spacing in SMOOTH:
             if size and all(np.isfinite(self.at(h * spacing * size)).all() for h in (64, -64)):
                 off = self._off_smooth(spacing * size, 12, 5)
-                break
-        else:
-            off = np.zeros(self.here.size)
+                if (off <= STAIR * self._reach(spacing * size)).all():
+                    break  # more than that is no noise, but a curve
         return np.maximum(self._off_smooth(16 * EPS * size, 6, 1), off)
+
+    def _reach(self, h: float) -> Vector:
+        """The size of the values from x to a few steps away."""
+        result: Vector = np.maximum(np.abs(self.here), np.abs(self.at(12 * h)))
+        return result
 
     def _off_smooth(self, spacing: float, points: int, degree: int) -> Vector:
         steps = np.arange(1, points + 1)  # x itself may be at a jump

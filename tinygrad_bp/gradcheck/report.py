@@ -49,7 +49,7 @@ class Entry:
         if self.analytic == self.numerical:
             return 0.0
         size = max(abs(self.analytic), abs(self.numerical))
-        return abs(self.analytic - self.numerical) / size
+        return abs(self.analytic - self.numerical) / size if size else math.nan
 
     def moved_to(self, where: str) -> Entry:
         """Return the same entry, found somewhere else."""
@@ -153,7 +153,7 @@ class Report:
             lines += ["", *_table(self.worst)]
         if self.blame:
             lines += ["", *self.blame]
-        if self.unconfirmed and not self.wrong:
+        if self._nothing_checked():
             lines += ["", _UNCONFIRMED.format(", ".join(self.unconfirmed))]
         if self.counts[Verdict.INCONCLUSIVE]:
             lines += ["", _UNDECIDED]
@@ -177,9 +177,12 @@ class Report:
     def _outcome(self) -> str:
         if self.wrong:
             return "FAILED"
-        if self.unconfirmed:
+        if self._nothing_checked():
             return "NOTHING CHECKED"
         return "ok" if self.ok else "UNDECIDED"
+
+    def _nothing_checked(self) -> bool:
+        return bool(self.unconfirmed and not self.wrong and not self.counts[Verdict.INCONCLUSIVE])
 
 
 _UNCONFIRMED = (
