@@ -32,7 +32,6 @@ Along: TypeAlias = int | Vector
 
 RTOL = {"complex step": 1e-10, "differences": 1e-7}
 TINY = float(np.finfo(float).tiny)
-CAUTION = 2.0  # times the error bars of differences, which are estimates
 SHARP = 1e-3  # an error bar relative to the value up to which differences can contradict
 
 
@@ -89,7 +88,7 @@ class Witnesses:
         """Return the derivative by differences, whatever the method is otherwise."""
         x = self.subject.x if x is None else x
         found = self._finite(by_differences(self._value, x, along, levels))
-        found.error = CAUTION * found.error + RTOL["differences"] / 4 * np.abs(found.value)
+        found.error = found.error + RTOL["differences"] / 4 * np.abs(found.value)
         return found
 
     def _value(self, flat: Any) -> Any:
