@@ -197,21 +197,20 @@ _UNDECIDED = (
 )
 
 
+NEWS = 1e-9  # of a ratio, how far from 1 is more than rounding
+
+
 def _size(error: float) -> float:
     return math.inf if math.isnan(error) else error
 
 
 def _ratio(ratio: float) -> str:
-    """A ratio with the digits that tell it from 1, if it is near."""
-    for digits in (4, 6, 8, 10, 12):
-        if math.isfinite(ratio) and 0 < abs(abs(ratio) - 1) < 10.0**-digits * 50:
-            continue
-        return (
-            f"{ratio:.{digits}g}"
-            if abs(abs(ratio) - 1) > 1 or not math.isfinite(ratio)
-            else f"{ratio:.{digits}f}"
-        )
-    return f"{ratio:.15g}"
+    """A ratio, with the digits that tell it from 1 if that is the news."""
+    off = abs(abs(ratio) - 1)
+    if not off <= 0.5:
+        return f"{ratio:.4g}"
+    digits = max(4, 2 - math.floor(math.log10(off))) if off > NEWS else 4
+    return f"{ratio:.{digits}f}"
 
 
 def _table(entries: list[Entry]) -> list[str]:
