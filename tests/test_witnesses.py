@@ -154,3 +154,11 @@ def test_identities_that_hold_take_one_line_and_notebooks_get_a_page() -> None:
     assert html.startswith("<pre")
     assert "gradcheck ok" in html
     assert "&lt;" not in html.partition("\n")[0]
+
+
+def test_tangents_are_taken_in_every_layout() -> None:
+    def in_memory_order(t: Any, x: Any) -> Any:
+        return t * np.cos(x.ravel(order="K")).reshape(x.shape)
+
+    report = check_jvp(np.sin, in_memory_order, np.arange(6.0).reshape(2, 3))
+    assert "in Fortran order" in report.worst[0].parameter

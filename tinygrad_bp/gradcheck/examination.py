@@ -132,9 +132,9 @@ class Examination:
         self._around_kinks()
 
     def _around_kinks(self) -> None:
-        """Compare on either side of kinks, and along with all that tie at them."""
-        places = {j: (name, index, j) for met in self._kinks.values() for name, index, j in met}
-        for place in list(places.values())[:NEIGHBOURS]:
+        """Compare on either side of kinks, and with all that tie at one moved together."""
+        kinked = {j: (name, index, j) for met in self._kinks.values() for name, index, j in met}
+        for place in list(kinked.values())[:NEIGHBOURS]:
             for side, word in ((1.0, "just above"), (-1.0, "just below")):
                 x, j = self.subject.x.copy(), place[2]
                 x[j] += side * NUDGE * (abs(x[j]) or 1.0)

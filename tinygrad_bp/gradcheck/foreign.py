@@ -121,15 +121,12 @@ class Foreign:
         def pull(g: Any) -> Any:
             return self.framework.pull(call, arrays, self._in_form(g))
 
-        found = _one_each(
-            pull(g) if isinstance(g, Perturbed) else self.arrivals.call(pull, g), arrays
-        )
+        found = _one_each(self.arrivals.call(pull, g), arrays)
         self.kept.look(found)
         parts = [
-            np.zeros(np.shape(a)) if part is None
-            else part if isinstance(part, Perturbed) else np.asarray(part, a.dtype)
+            np.zeros(np.shape(a)) if part is None else np.asarray(part, a.dtype)
             for part, a in zip(found, arrays, strict=True)
-        ]  # fmt: skip
+        ]
         if (shapes := [np.shape(p) for p in parts]) != (wanted := [np.shape(a) for a in arrays]):
             raise GradcheckError(f"the gradients have shapes {shapes}, the inputs have {wanted}")
         return parts
@@ -139,10 +136,10 @@ class Foreign:
         shapes = [np.shape(part) for part in leaves(self._value_before)]
         if len(shapes) == 1:
             return fill(self._value_before, iter([g]))
-        ends = np.cumsum([int(np.prod(shape)) for shape in shapes]).tolist()
+        ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
         pieces = [
-            g[end - int(np.prod(shape)) : end].reshape(shape)
-            for end, shape in zip(ends, shapes, strict=True)
+            piece.reshape(shape)
+            for piece, shape in zip(np.split(g, ends[:-1]), shapes, strict=True)
         ]
         return fill(self._value_before, iter(pieces))
 

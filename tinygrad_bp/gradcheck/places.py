@@ -101,7 +101,7 @@ def along(gradients: Vector, place: Along, size: Callable[[Any], Any] = np.posit
 
 
 def nudged(subject: Subject, rng: np.random.Generator) -> Vector:
-    """Return a point nearby: each entry moved by about a thousandth of its input's scale."""
+    """Return a point nearby: each entry moved by about a thousandth of its size."""
     signs = rng.choice([-1.0, 1.0], subject.x.size)
     moved: Vector = subject.x + NUDGE * scales(subject, subject.x) * signs * rng.uniform(
         0.3, 1.0, signs.size

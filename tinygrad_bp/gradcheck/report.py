@@ -20,7 +20,7 @@ class Verdict(StrEnum):
 
     PASS = "PASS"  # noqa: S105  (a verdict, not a password)
     FAIL = "FAIL"
-    KINK = "KINK"  # the one-sided derivatives differ, and the gradient lies between them
+    KINK = "KINK"  # the slopes to both sides differ; the gradient is one, a mean, or a fair share
     INCONCLUSIVE = "INCONCLUSIVE"  # the error bar is too wide to tell
     VACUOUS = "VACUOUS"  # both sides are 0: exactly, or all but rounding has cancelled
 
@@ -74,7 +74,8 @@ class Entry:
 class Report:
     """The result of a gradient check; `str()` is a table, `to_dict()` JSON, `assert_ok()` raises.
 
-    A check is ok if nothing failed, nothing was left undecided and no identity was violated. An
+    A check is ok if nothing failed, nothing was left undecided, no identity was violated, and each
+    input that the function moves with has a gradient that was confirmed and is not 0. An
     INCONCLUSIVE entry is not known to be wrong: other inputs, `method="complex"`, or values and
     constants in double precision may decide it.
     """

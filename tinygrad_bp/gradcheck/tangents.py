@@ -31,45 +31,42 @@ class Transposed:
 
     def __call__(self, g: Any, *inputs: Any) -> list[Vector]:
         """Return what each floating-point input receives: the columns' products with `g`."""
-        shapes = [np.shape(leaf) for leaf in leaves(inputs) if kind_of(leaf) in "fc"]
-        sizes = [int(np.prod(shape)) for shape in shapes]
         arriving = np.concatenate([np.ravel(part) for part in leaves(g)])
-        row = self._jacobian(inputs, shapes, sizes) @ arriving
-        parts = np.split(row, np.cumsum(sizes)[:-1])
-        return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
-
-    def _jacobian(
-        self, inputs: tuple[Any, ...], shapes: list[tuple[int, ...]], sizes: list[int]
-    ) -> Vector:
-        """The derivatives along every entry, as rows; kept for as long as the inputs are equal."""
-        point = b"".join(np.asarray(leaf).tobytes() for leaf in leaves(inputs))
-        if point not in self._columns:
-            rows = [self._along(unit, inputs, shapes, sizes) for unit in np.eye(sum(sizes))]
-            self._columns = {point: np.array(rows)}
-        return self._columns[point]
-
-    def _along(
-        self,
-        unit: Vector,
-        inputs: tuple[Any, ...],
-        shapes: list[tuple[int, ...]],
-        sizes: list[int],
-    ) -> Vector:
-        parts = np.split(unit, np.cumsum(sizes)[:-1])
-        tangents = [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
-        moved = self._jvp(tangents[0] if len(tangents) == 1 else tuple(tangents), *inputs)
-        return np.concatenate([np.ravel(np.asarray(part, float)) for part in leaves(moved)])
+        return _cut(self._jacobian(inputs) @ arriving, inputs)
 
     def linear(self, inputs: tuple[Any, ...], rng: np.random.Generator) -> str:
         """Say how the product is not linear in the tangent, "" if it is."""
-        shapes = [np.shape(leaf) for leaf in leaves(inputs) if kind_of(leaf) in "fc"]
-        sizes = [int(np.prod(shape)) for shape in shapes]
-        t = rng.standard_normal(sum(sizes))
-        jacobian = self._jacobian(inputs, shapes, sizes)
+        jacobian = self._jacobian(inputs)
+        t = rng.standard_normal(len(jacobian))
         slack = LINEAR * (np.abs(t) @ np.abs(jacobian))
         for scale in (2.0**-100, -1.0, 1.0, 2.0**100):
-            along = self._along(scale * t, inputs, shapes, sizes) / scale
-            gap = np.abs(along - t @ jacobian)
+            gap = np.abs(self._along(scale * t, inputs) / scale - t @ jacobian)
             if (gap > slack).any():
                 return f"scaled by {scale:.3g}, they differ by {gap.max():.3g}"
         return ""
+
+    def _jacobian(self, inputs: tuple[Any, ...]) -> Vector:
+        """The derivatives along every entry, as rows; kept while inputs and layout are the same."""
+        arrays = [np.asarray(leaf) for leaf in leaves(inputs)]
+        point = b"".join(a.tobytes() + repr(a.strides).encode() for a in arrays)
+        if point not in self._columns:
+            entries = sum(map(np.size, _moving(inputs)))
+            self._columns = {point: np.array([self._along(t, inputs) for t in np.eye(entries)])}
+        return self._columns[point]
+
+    def _along(self, flat: Vector, inputs: tuple[Any, ...]) -> Vector:
+        """The derivative of all outputs along one tangent, which is laid out flat as they are."""
+        tangents = _cut(flat, inputs)
+        moved = self._jvp(tangents[0] if len(tangents) == 1 else tuple(tangents), *inputs)
+        return np.concatenate([np.ravel(np.asarray(part, float)) for part in leaves(moved)])
+
+
+def _moving(inputs: tuple[Any, ...]) -> list[Any]:
+    return [leaf for leaf in leaves(inputs) if kind_of(leaf) in "fc"]
+
+
+def _cut(flat: Vector, inputs: tuple[Any, ...]) -> list[Vector]:
+    """A flat vector as arrays in the shapes of the floating-point inputs."""
+    shapes = list(map(np.shape, _moving(inputs)))
+    parts = np.split(flat, np.cumsum([int(np.prod(shape)) for shape in shapes])[:-1])
+    return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
