@@ -11,8 +11,14 @@ import numpy as np
 import pytest
 
 from tinygrad_bp.errors import GradcheckError
-from tinygrad_bp.gradcheck import Verdict, foreign, frameworks, libraries
-from tinygrad_bp.gradcheck.frameworks import check_autograd, check_jax, check_torch, check_vjp
+from tinygrad_bp.gradcheck import Verdict, check, foreign, frameworks, libraries
+from tinygrad_bp.gradcheck.frameworks import (
+    check_autograd,
+    check_jax,
+    check_jvp,
+    check_torch,
+    check_vjp,
+)
 from tinygrad_bp.registry import rules
 
 Function = Callable[..., Any]
@@ -73,9 +79,9 @@ def test_a_missing_framework_is_named_with_its_package(monkeypatch):
         raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
     monkeypatch.setattr(libraries.importlib, "import_module", missing)
-    for check, name in ((check_torch, "torch"), (check_jax, "jax"), (check_autograd, "autograd")):
+    for checked, name in ((check_torch, "torch"), (check_jax, "jax"), (check_autograd, "autograd")):
         with pytest.raises(ModuleNotFoundError, match=f"pip install {name}"):
-            check(np.sin, X)
+            checked(np.sin, X)
 
 
 # --- JAX and HIPS autograd ------------------------------------------------------------------------
@@ -100,6 +106,52 @@ def test_autograd():
     anp = pytest.importorskip("autograd.numpy")
     assert check_autograd(lambda x, y: anp.tanh(x) * y, X, np.array(0.5)).ok
     assert not check_autograd(anp.linalg.norm, np.zeros(2)).ok  # nan
+
+
+# --- complex numbers ------------------------------------------------------------------------------
+
+Z = np.array([1 + 2j, 0.3 - 0.7j])
+
+
+@pytest.mark.parametrize(
+    ("function", "vjp", "x"),
+    [
+        (lambda z: z**2, lambda g, z: g * np.conj(2 * z), Z),
+        (lambda z: np.abs(z) ** 2, lambda g, z: 2 * g * z, Z),
+        (lambda x: np.exp(1j * x), lambda g, x: np.real(g * np.conj(1j * np.exp(1j * x))), X),
+        (lambda z: (z**2, 3 * z.real), lambda g, z: g[0] * np.conj(2 * z) + 3 * g[1], Z),
+    ],
+)
+def test_a_complex_vjp_gives_the_steepest_ascent(function, vjp, x):
+    assert check_vjp(function, vjp, x).ok
+    assert not check_vjp(function, lambda g, x: np.conj(vjp(g, x)) * (1 + 1e-6), x).ok
+
+
+def test_a_complex_gradient_is_conjugated():
+    def energy(z):
+        return np.sum(np.abs(z) ** 2)
+
+    assert check(energy, Z, gradient=lambda z: 2 * z).ok
+    assert not check(energy, Z, gradient=lambda z: 2 * np.conj(z)).ok
+
+
+def test_a_complex_jvp():
+    def tangent(t, z):
+        return 2 * z * t * np.conj(z) + z**2 * np.conj(t)
+
+    assert check_jvp(lambda z: z**2 * np.conj(z), tangent, Z).ok
+    assert not check_jvp(lambda z: z**2 * np.conj(z), lambda t, z: 3 * z**2 * t, Z).ok
+    assert check_jvp(lambda z: np.abs(z) ** 2, lambda t, z: 2 * np.real(np.conj(z) * t), Z).ok
+    assert check_jvp(lambda x: np.exp(1j * x), lambda t, x: 1j * t * np.exp(1j * x), X).ok
+
+
+@pytest.mark.parametrize("name", ["torch", "jax.numpy", "autograd.numpy"])
+def test_complex_functions_of_frameworks(name):
+    xp = pytest.importorskip(name)
+    checked = {"torch": check_torch, "jax.numpy": check_jax, "autograd.numpy": check_autograd}[name]
+    assert checked(lambda z: xp.sum(xp.abs(z) ** 2 * xp.real(z)), Z).ok
+    assert checked(lambda z: z**3 + xp.conj(z), Z).ok
+    assert checked(lambda x: xp.exp(1j * x), X).ok
 
 
 # --- PyTorch --------------------------------------------------------------------------------------

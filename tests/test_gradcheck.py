@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import io
 import itertools
 import json
 import math
+import sys
 from collections.abc import Callable
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -20,7 +22,7 @@ import tinygrad_bp as bp
 from tinygrad_bp import Tensor, errors, nn
 from tinygrad_bp import functional as F
 from tinygrad_bp import rules as own
-from tinygrad_bp.gradcheck import Verdict, check, check_vjp
+from tinygrad_bp.gradcheck import Verdict, check, check_vjp, waiting
 from tinygrad_bp.gradcheck.mutants import plant
 from tinygrad_bp.gradcheck.numerical import by_complex_step, by_differences, goes_through
 from tinygrad_bp.registry import elementwise, primitive, rule, rules
@@ -490,6 +492,25 @@ def test_progress_is_told() -> None:
     seen: list[tuple[int, int]] = []
     check(np.sum, np.ones(3), progress=lambda *state: seen.append(state))
     assert seen == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_a_terminal_shows_a_bar_and_takes_it_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+    check(np.sum, np.ones(30))
+    assert terminal.getvalue() == ""  # it took no two seconds
+    monkeypatch.setattr(waiting, "PATIENCE", 0.0)
+    monkeypatch.setattr(waiting, "OFTEN", 0.0)
+    check(np.sum, np.ones(30))
+    *shown, blank, last = terminal.getvalue().split("\r")[1:]
+    assert shown[14] == "checking [" + 15 * "#" + 15 * "." + "] 15 of 30"
+    assert last == blank.strip() == ""
+    monkeypatch.setattr(sys, "stderr", plain := io.StringIO())
+    check(np.sum, np.ones(30))
+    assert plain.getvalue() == ""
 
 
 def test_every_parameter_of_the_lessons_network(rng: np.random.Generator) -> None:

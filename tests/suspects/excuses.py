@@ -295,7 +295,49 @@ def hinge_vjp(g: Array, w: Array, x: Array, y: Array) -> tuple[Array, Array, Arr
     return x.T @ (active * y), np.outer(active * y, w), active * (x @ w)
 
 
+def middle_vjp_to_one(g: Array, x: Array) -> Array:
+    received = np.zeros_like(x)
+    received[np.argsort(x, kind="stable")[x.size // 2]] = g
+    return received
+
+
+def middle_vjp_shared(g: Array, x: Array) -> Array:
+    ties = x == np.median(x)
+    return g * ties / np.sum(ties)
+
+
+def middle_vjp_to_all(g: Array, x: Array) -> Array:
+    return g * (x == np.median(x))
+
+
+def middle_vjp_to_the_first_of_all(g: Array, x: Array) -> Array:
+    received = np.zeros_like(x)
+    received[0] = g
+    return received
+
+
+def softly_shrunk(x: Array) -> Array:
+    return x - np.tanh(x)
+
+
+def softly_shrunk_vjp(g: Array, x: Array) -> Array:
+    return g * np.tanh(x) ** 2
+
+
+def squared_error(x: Array, y: Array) -> Array:
+    return (np.asarray(x, float) - np.asarray(y, float)) ** 2  # which stops a complex step
+
+
+def squared_error_vjp(g: Array, x: Array, y: Array) -> list[Array]:
+    return [2 * g * (x - y), 2 * g * (y - x)]
+
+
+def squared_error_vjp_of_one(g: Array, x: Array, y: Array) -> list[Array]:
+    return [2 * g * (x - y), np.zeros_like(y)]
+
+
 X = np.array([0.4, -1.3, 2.2])
+MIDDLE_OF_THREE = np.array([2.0, 5.0, 2.0, 1.0, 2.0])
 AT_ZERO = np.array([0.0, 1.5, -2.0])
 TIED = np.array([0.5, 2.0, -1.0, 2.0])
 
@@ -579,5 +621,70 @@ CASES = [
             np.array([[2.0, 0.0], [0.3, -0.8], [3.0, 4.0]]),
             np.array([1.0, -1.0, 1.0]),
         ),
+    ),
+    Case(
+        "median of three equal numbers, given to the middle one in their order",
+        right=True,
+        kink=True,
+        function=np.median,
+        vjp=middle_vjp_to_one,
+        inputs=(MIDDLE_OF_THREE,),
+    ),
+    Case(
+        "median of three equal numbers that share the gradient",
+        right=True,
+        kink=True,
+        function=np.median,
+        vjp=middle_vjp_shared,
+        inputs=(MIDDLE_OF_THREE,),
+    ),
+    Case(
+        "median of three equal numbers that all get the gradient",
+        right=False,
+        function=np.median,
+        vjp=middle_vjp_to_all,
+        inputs=(MIDDLE_OF_THREE,),
+    ),
+    Case(
+        "median of three equal numbers that always goes to the first entry",
+        right=False,
+        function=np.median,
+        vjp=middle_vjp_to_the_first_of_all,
+        inputs=(MIDDLE_OF_THREE,),
+    ),
+    Case(
+        "this library's median of equal numbers",
+        right=True,
+        kink=True,
+        function=lambda x: np.median(x) * np.median(2 * x),
+        inputs=(MIDDLE_OF_THREE,),
+    ),
+    Case(
+        "this library's sorted array with three equal numbers",
+        right=True,
+        kink=True,
+        function=np.sort,
+        inputs=(MIDDLE_OF_THREE,),
+    ),
+    Case(
+        "x - tanh(x) at 0, by differences",
+        right=True,
+        function=lambda x: softly_shrunk(np.asarray(x, float)),
+        vjp=softly_shrunk_vjp,
+        inputs=(np.zeros(3),),
+    ),
+    Case(
+        "squared error where there is none, by differences",
+        right=True,
+        function=squared_error,
+        vjp=squared_error_vjp,
+        inputs=(np.ones(2), np.ones(2)),
+    ),
+    Case(
+        "squared error where there is none, with no gradient for the target",
+        right=False,
+        function=squared_error,
+        vjp=squared_error_vjp_of_one,
+        inputs=(np.ones(2), np.ones(2)),
     ),
 ]

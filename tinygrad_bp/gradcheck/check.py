@@ -9,7 +9,6 @@ import numpy as np
 
 from tinygrad_bp.errors import GradcheckError
 from tinygrad_bp.gradcheck.blame import find_culprit
-from tinygrad_bp.gradcheck.comparison import Progress
 from tinygrad_bp.gradcheck.examination import Examination
 from tinygrad_bp.gradcheck.foreign import Foreign
 from tinygrad_bp.gradcheck.holders import leaves
@@ -24,6 +23,7 @@ from tinygrad_bp.gradcheck.places import BUDGET
 from tinygrad_bp.gradcheck.report import Report, Verdict
 from tinygrad_bp.gradcheck.subject import Subject
 from tinygrad_bp.gradcheck.subjects import of_function, of_model
+from tinygrad_bp.gradcheck.waiting import Progress, told
 from tinygrad_bp.nn import Module
 
 __all__ = ["check"]
@@ -58,9 +58,9 @@ def check(
     memory, and one direction of the second order and of float32 is looked at: `at="here"` leaves
     all that out. `second_order` and `float32` check them in full, `forward` forward mode too.
     Every entry is compared if that takes no more than `budget` evaluations; if not, random
-    projections and samples are. `progress(done, total)` is called as entries are compared. There
-    is no absolute tolerance and no way to widen one. The inputs and every random generator found
-    are left as they were.
+    projections and samples are. `progress(done, total)` is called as entries are compared; without
+    it, a terminal shows a bar after two seconds. There is no absolute tolerance and no way to widen
+    one. The inputs and every random generator found are left as they were.
 
     The report is ok if no entry is FAIL or INCONCLUSIVE, every identity holds, and something was
     confirmed of every input that the function moves with: a check that cannot tell does not say
@@ -82,10 +82,8 @@ def check(
                 seed=seed, progress=progress,
             )  # fmt: skip
     # What is not finite gets a verdict, not a warning.
-    with np.errstate(all="ignore"):
-        work = Examination(
-            _subject(function, inputs), method, seed, budget=budget, progress=progress
-        )
+    with np.errstate(all="ignore"), told(progress) as shown:
+        work = Examination(_subject(function, inputs), method, seed, budget=budget, progress=shown)
         if not (work.subject.x.size and work.output.size):
             work.nothing_here()
         else:

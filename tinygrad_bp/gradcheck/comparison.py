@@ -19,15 +19,16 @@ from tinygrad_bp.gradcheck.verdicts import (
     weigh_kink,
     weigh_not_finite,
 )
+from tinygrad_bp.gradcheck.waiting import Progress
 from tinygrad_bp.gradcheck.witnesses import RTOL, Along, Witnesses
 from tinygrad_bp.modes import no_grad
 
-__all__ = ["Comparison", "Progress", "Spot"]
+__all__ = ["Comparison", "Spot"]
 
 Vector = np.ndarray[Any, Any]
-Progress = Callable[[int, int], None]
 
 GROWN = 1e4  # times what is seen on the way: more is no cancelling, but an unstable function
+NOISE = 1e-6  # of the largest gradient on the way: more is no rounding, but a jump
 SCATTERED = 5  # points next to x
 NEXT = 1e-12  # of its size, how far an entry is moved there
 CONFIRMED = 4  # failures that differences confirm, beyond which they are not asked
@@ -62,6 +63,7 @@ class Comparison:
         self.analytic = self.subject.pull(list(weights), flat=self.x)
         self.contradicted = False  # whether differences ever spoke for the gradient alone
         self._asked = 0
+        self._doubted = 0
         self._wobble: tuple[Vector, float] | None = None
 
     def entries(self, chosen: list[Place]) -> Iterator[Entry]:
@@ -115,7 +117,7 @@ class Comparison:
             rounded, peak = self._rounding(spot)
             cancelled = min(rounded / EPS, GROWN * peak)
             ruling = weigh(a, n, error + rounded, self.witnesses.rtol, cancelled)
-            if self._noise_beside_zero(a, n, ruling, spot):
+            if abs(a) <= NOISE * peak and self._noise_beside_zero(a, n, ruling, spot):
                 ruling = ruling._replace(verdict=Verdict.VACUOUS, note="zero to rounding")
         if ruling.verdict is Verdict.FAIL and self.witnesses.method != "differences":
             return self._ask_the_other(a, n, ruling, spot)
@@ -154,8 +156,7 @@ class Comparison:
         """How far rounding can put both values off, and the largest gradient on the way."""
         exact = self.witnesses.method != "differences"  # whose error bars include it
         if self.subject.foreign is not None:
-            rounded = self._scatter(spot, self._slope_at) if exact else 0.0
-            peak = 1.0
+            rounded, peak = self._unsteadiness(spot), 1.0
         else:
             if self._wobble is None:  # found when it is first needed
                 self._wobble = self.subject.rounding(list(self.weights), self.rng, flat=self.x)
@@ -165,6 +166,21 @@ class Comparison:
             return rounded, peak
         moved, other = rounding_of_complex_step(self.subject.value, self.x, spot.place, self.rng)
         return rounded + float(np.abs(self.weights[spot.column]) @ moved), max(peak, other)
+
+    def _unsteadiness(self, spot: Spot) -> float:
+        """How far rounding puts a gradient of which nothing but numbers is known, or its slope.
+
+        Error bars of differences measure the rounding of the function's values, but what cancelled
+        on the way, as in x - tanh(x), does not show there: other steps round differently. They are
+        asked of the first failures alone, since they take many evaluations.
+        """
+        if self.witnesses.method != "differences":
+            return self._scatter(spot, self._slope_at)
+        if self._doubted >= CONFIRMED:
+            return 0.0
+        self._doubted += 1
+        slopes = [self._slope_by_other_steps(spot) for _ in range(SCATTERED)]
+        return float(np.ptp([self._slope_at(spot, self.x), *slopes]))
 
     def _noise_beside_zero(self, a: float, n: float, ruling: Ruling, spot: Spot) -> bool:
         """Whether the gradient is nothing but rounding, where differences cannot tell n from 0."""
@@ -191,6 +207,11 @@ class Comparison:
     def _slope_at(self, spot: Spot, x: Vector) -> float:
         weights = self.weights[spot.column : spot.column + 1]
         return float(self.witnesses.along(spot.place, x).weighted(weights).value[0])
+
+    def _slope_by_other_steps(self, spot: Spot) -> float:
+        unit = np.eye(1, self.x.size, spot.place)[0] if isinstance(spot.place, int) else spot.place
+        shorter = self.rng.uniform(0.5, 1.0)
+        return self._slope_at(spot._replace(place=shorter * unit), self.x) / shorter
 
 
 def _compare(a: float, slope: Derivative, spot: Spot, rtol: float) -> Ruling:

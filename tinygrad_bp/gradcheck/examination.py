@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_bp.errors import GradcheckError
-from tinygrad_bp.gradcheck.comparison import Comparison, Progress, Spot
+from tinygrad_bp.gradcheck.comparison import Comparison, Spot
 from tinygrad_bp.gradcheck.coverage import coverage
 from tinygrad_bp.gradcheck.foreign import NoForwardModeError
 from tinygrad_bp.gradcheck.numerical import EPS
@@ -24,7 +24,9 @@ from tinygrad_bp.gradcheck.places import (
 )
 from tinygrad_bp.gradcheck.report import Entry, Report, Verdict
 from tinygrad_bp.gradcheck.subject import Subject
+from tinygrad_bp.gradcheck.ties import move_together, settle_ties
 from tinygrad_bp.gradcheck.visits import Visit, visits
+from tinygrad_bp.gradcheck.waiting import Progress
 from tinygrad_bp.gradcheck.witnesses import Along, Witnesses
 
 __all__ = ["Examination"]
@@ -59,6 +61,7 @@ class Examination:
         self.report = Report(self.witnesses.method, seed=seed)
         self.comparison = Comparison(self.witnesses, self.weights, self.rng, progress=progress)
         self._confirmed: set[str] = set()  # inputs with a gradient that is right, and not 0
+        self._ties = False  # whether the function has kinks where entries are equal
         self._kinks: dict[tuple[str, str], list[Place]] = {}  # by the output, and the slopes there
 
     @property
@@ -90,7 +93,10 @@ class Examination:
         """What is compared, whether it is every entry, and how it compares."""
         each = 1 if self.witnesses.method == "complex step" else BY_DIFFERENCES
         chosen, every = places(self.subject, self.output.size, each, self.budget, self.rng)
-        return chosen, every, list(self.comparison.entries(chosen))
+        failed = list(self.comparison.entries(chosen))
+        entries = settle_ties(self.comparison, chosen, failed)
+        self._ties = entries != failed
+        return chosen, every, entries
 
     def _cross_examined(self) -> bool:
         """Ask differences along random directions, and return whether they say anything new."""
@@ -125,11 +131,15 @@ class Examination:
         for visit in visits(self.subject, self.rng):
             with self.subject.laid_out(visit.layout):
                 chosen: list[Place] = [
-                    (name, "along a direction", u)
+                    (name, "along a direction", self._smooth(u, visit.x))
                     for name, u in directions(self.subject, visit.x, DIRECTIONS, self.rng)
                 ]
                 self._visit(visit, chosen)
         self._around_kinks()
+
+    def _smooth(self, u: Vector, x: Vector) -> Vector:
+        """A direction like u, along which ties make no kink."""
+        return move_together(self.subject, x, u) if self._ties else u
 
     def _around_kinks(self) -> None:
         """Compare on either side of kinks, and with all that tie at one moved together."""
@@ -201,7 +211,7 @@ class Examination:
     def forward(self) -> None:
         """Compare forward mode with the numerical derivative along random directions."""
         for k in range(PROJECTIONS):
-            u = self.rng.choice([-1.0, 1.0], self.subject.x.size)
+            u = self._smooth(self.rng.choice([-1.0, 1.0], self.subject.x.size), self.subject.x)
             try:
                 pushed = self.subject.push(u)
             except NoForwardModeError:

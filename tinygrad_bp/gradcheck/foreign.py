@@ -55,6 +55,7 @@ class Framework(Protocol):
 
     name: str
     only_arrays: bool  # nothing but arrays of numbers can be converted
+    steepest: bool  # gradients by complex numbers, in and out, are directions of steepest ascent
 
     def session(self) -> AbstractContextManager[Any]:
         """Prepare for double precision while the block runs."""
@@ -121,25 +122,30 @@ class Foreign:
         def pull(g: Any) -> Any:
             return self.framework.pull(call, arrays, self._in_form(g))
 
-        found = _one_each(self.arrivals.call(pull, g), arrays)
+        found = _one_each(self.arrivals.call(pull, self._turned(g)), arrays)
         self.kept.look(found)
         parts = [
-            np.zeros(np.shape(a)) if part is None else np.asarray(part, a.dtype)
+            np.zeros(np.shape(a)) if part is None else self._turned(np.asarray(part, a.dtype))
             for part, a in zip(found, arrays, strict=True)
         ]
         if (shapes := [np.shape(p) for p in parts]) != (wanted := [np.shape(a) for a in arrays]):
             raise GradcheckError(f"the gradients have shapes {shapes}, the inputs have {wanted}")
         return parts
 
+    def _turned(self, gradient: Any) -> Any:
+        """A complex gradient from the rules' convention to the framework's, and back."""
+        steepest = self.framework.steepest and np.iscomplexobj(gradient)
+        return np.conj(gradient) if steepest else gradient
+
     def _in_form(self, g: Any) -> Any:
         """What arrives, cut into the form that the function gives its outputs in."""
-        shapes = [np.shape(part) for part in leaves(self._value_before)]
-        if len(shapes) == 1:
+        outputs = leaves(self._value_before)
+        if len(outputs) == 1:
             return fill(self._value_before, iter([g]))
-        ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
+        ends = np.cumsum([np.size(part) for part in outputs])
         pieces = [
-            piece.reshape(shape)
-            for piece, shape in zip(np.split(g, ends[:-1]), shapes, strict=True)
+            (piece if np.iscomplexobj(part) else np.real(piece)).reshape(np.shape(part))
+            for piece, part in zip(np.split(g, ends[:-1]), outputs, strict=True)
         ]
         return fill(self._value_before, iter(pieces))
 

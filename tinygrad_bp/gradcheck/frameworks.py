@@ -37,8 +37,10 @@ def check_vjp(
 
     `function(*inputs)` gives one array of any shape, or several; `vjp(g, *inputs)`, with `g` in
     that form, gives one gradient for each floating-point array in the inputs, in their order and
-    shapes (one alone need not be in a list; None is 0). Both get plain arrays, and the function is
-    called at the same inputs before its product is. Raises `GradcheckError` as `check` does.
+    shapes (one alone need not be in a list; None is 0). By complex numbers, gradients are
+    directions of steepest ascent, as in `bp.vjp` and PyTorch, and so is `g`: that of z * z is
+    g * conj(2 * z). Both functions get plain arrays, and the first is called at the same inputs
+    before the second is. Raises `GradcheckError` as `check` does.
 
     >>> def softmax(x):
     ...     e = np.exp(x - np.max(x))

@@ -42,6 +42,7 @@ def hips_autograd() -> Framework:
 
 class _Plain:
     name = "NumPy"
+    steepest = True
     only_arrays = False
 
     def __init__(self, vjp: Function) -> None:
@@ -68,6 +69,7 @@ class _Plain:
 
 class _Torch:
     name = "PyTorch"
+    steepest = True
     only_arrays = True
 
     def __init__(self, seed: int) -> None:
@@ -98,7 +100,8 @@ class _Torch:
     def _refuse(self, part: Any, tensors: Sequence[Any]) -> None:
         if not isinstance(part, self._torch.Tensor):
             raise GradcheckError(f"the function gave {type(part).__name__}, not a PyTorch tensor")
-        if tensors and part.is_floating_point() and part.dtype != tensors[0].dtype:
+        numbers = part.is_floating_point() or part.is_complex()
+        if tensors and numbers and part.real.dtype != tensors[0].real.dtype:
             raise GradcheckError(
                 f"the function of {tensors[0].dtype} gave {part.dtype}. Its values must not lose "
                 "precision on the way: leave out .float(), give modules .double()."
@@ -140,6 +143,7 @@ class _Torch:
 
 class _Jax:
     name = "JAX"
+    steepest = False
     only_arrays = True
 
     def __init__(self) -> None:
@@ -178,6 +182,7 @@ class _Jax:
 
 class _HipsAutograd:
     name = "autograd"
+    steepest = False
     only_arrays = True
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_bp.gradcheck.holders import leaves
-from tinygrad_bp.gradcheck.subjects import kind_of
+from tinygrad_bp.gradcheck.subjects import complex_of, kind_of, pairs_of
 
 __all__ = ["Transposed"]
 
@@ -32,7 +32,7 @@ class Transposed:
     def __call__(self, g: Any, *inputs: Any) -> list[Vector]:
         """Return what each floating-point input receives: the columns' products with `g`."""
         arriving = np.concatenate([np.ravel(part) for part in leaves(g)])
-        return _cut(self._jacobian(inputs) @ arriving, inputs)
+        return _cut(np.real(self._jacobian(inputs) @ np.conj(arriving)), inputs)
 
     def linear(self, inputs: tuple[Any, ...], rng: np.random.Generator) -> str:
         """Say how the product is not linear in the tangent, "" if it is."""
@@ -46,11 +46,14 @@ class Transposed:
         return ""
 
     def _jacobian(self, inputs: tuple[Any, ...]) -> Vector:
-        """The derivatives along every entry, as rows; kept while inputs and layout are the same."""
+        """The derivatives along every entry, as rows; kept while inputs and layout are the same.
+
+        Complex entries have two, along the real and the imaginary part.
+        """
         arrays = [np.asarray(leaf) for leaf in leaves(inputs)]
         point = b"".join(a.tobytes() + repr(a.strides).encode() for a in arrays)
         if point not in self._columns:
-            entries = sum(map(np.size, _moving(inputs)))
+            entries = sum(pairs_of(np.asarray(leaf)).size for leaf in _moving(inputs))
             self._columns = {point: np.array([self._along(t, inputs) for t in np.eye(entries)])}
         return self._columns[point]
 
@@ -58,7 +61,7 @@ class Transposed:
         """The derivative of all outputs along one tangent, which is laid out flat as they are."""
         tangents = _cut(flat, inputs)
         moved = self._jvp(tangents[0] if len(tangents) == 1 else tuple(tangents), *inputs)
-        return np.concatenate([np.ravel(np.asarray(part, float)) for part in leaves(moved)])
+        return np.concatenate([1.0 * np.ravel(part) for part in leaves(moved)])
 
 
 def _moving(inputs: tuple[Any, ...]) -> list[Any]:
@@ -67,6 +70,11 @@ def _moving(inputs: tuple[Any, ...]) -> list[Any]:
 
 def _cut(flat: Vector, inputs: tuple[Any, ...]) -> list[Vector]:
     """A flat vector as arrays in the shapes of the floating-point inputs."""
-    shapes = list(map(np.shape, _moving(inputs)))
+    arrays = [np.asarray(leaf) for leaf in _moving(inputs)]
+    shapes = [pairs_of(a).shape for a in arrays]
     parts = np.split(flat, np.cumsum([int(np.prod(shape)) for shape in shapes])[:-1])
-    return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+    shaped = [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+    return [
+        complex_of(part) if np.iscomplexobj(a) else part
+        for part, a in zip(shaped, arrays, strict=True)
+    ]
