@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,23 @@ def test_jax():
     report = check_jax(wrong, X, forward=True)
     assert not report.ok
     assert "there is no forward mode to look at" in report.coverage
+
+
+def test_jax_takes_whole_numbers_among_the_outputs():
+    """Nothing arrives at them, and they do not move; outputs keep the order they have."""
+    jax = pytest.importorskip("jax")
+
+    def by_name(x):
+        values, places = top(x)
+        return {"places": places, "maximum": values[:1], "values": values[1:]}
+
+    top = partial(jax.lax.top_k, k=2)
+    assert check_jax(top, X, forward=True).ok
+    assert check_jax(by_name, X, forward=True).ok
+    assert check_jax(jax.numpy.argsort, X, forward=True).ok
+    wrong = jax.custom_vjp(top)
+    wrong.defvjp(lambda x: (top(x), x), lambda x, g: (2 * jax.vjp(top, x)[1](g)[0],))
+    assert check_jax(wrong, X).counts[Verdict.FAIL] == 2
 
 
 def test_autograd():

@@ -148,6 +148,7 @@ class _Jax:
 
     def __init__(self) -> None:
         self._jax = _imported("jax", "JAX")
+        self._float0 = importlib.import_module("jax.dtypes").float0
 
     def session(self) -> AbstractContextManager[Any]:
         if hasattr(self._jax, "enable_x64"):
@@ -169,13 +170,23 @@ class _Jax:
         return fill(y, map(np.asarray, leaves(y)))
 
     def pull(self, call: Call, arrays: Arrays, g: Any) -> Any:
-        _, pull = self._jax.vjp(call, *map(self._jax.numpy.asarray, arrays))
-        return list(pull(fill(g, map(self._jax.numpy.asarray, leaves(g)))))
+        y, pull = self._jax.vjp(self._listed(call), *map(self._jax.numpy.asarray, arrays))
+        return list(pull(list(map(self._arriving, y, leaves(g)))))
+
+    def _listed(self, call: Call) -> Function:
+        # JAX itself would put the outputs in a dictionary in the order of their keys.
+        return lambda *arrays: [self._jax.numpy.asarray(part) for part in leaves(call(*arrays))]
+
+    def _arriving(self, y: Any, g: Any) -> Any:
+        # What arrives at whole numbers has a type of its own, with nothing in it.
+        moves = self._jax.numpy.issubdtype(y.dtype, np.inexact)
+        return self._jax.numpy.asarray(g) if moves else np.zeros(y.shape, self._float0)
 
     def push(self, call: Call, arrays: Arrays, tangents: Arrays) -> Any:
         primals, moves = (tuple(map(self._jax.numpy.asarray, a)) for a in (arrays, tangents))
         try:
-            return [np.asarray(t) for t in leaves(self._jax.jvp(call, primals, moves)[1])]
+            moved = self._jax.jvp(self._listed(call), primals, moves)[1]
+            return [np.zeros(t.shape) if t.dtype == self._float0 else np.asarray(t) for t in moved]
         except TypeError as error:  # of functions that define their own vjp
             raise NoForwardModeError from error
 
