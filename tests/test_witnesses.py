@@ -162,3 +162,12 @@ def test_tangents_are_taken_in_every_layout() -> None:
 
     report = check_jvp(np.sin, in_memory_order, np.arange(6.0).reshape(2, 3))
     assert "in Fortran order" in report.worst[0].parameter
+
+
+def test_an_output_that_is_nan_is_nan_when_it_is_recorded_too() -> None:
+    def partly(x: Any) -> Any:
+        return np.stack([np.sum(x**2), np.sum(x) * np.nan])
+
+    report = check_vjp(partly, lambda g, x: 2 * g[0] * x, X)
+    assert report.identities["recording changes no value"] == ""
+    assert report.ok, str(report)

@@ -42,7 +42,9 @@ def check_identities(work: Examination) -> dict[str, str]:
     slack = exact + _largest_of_each_input(work, IDENTICAL * np.abs(pulled[:2]).sum(axis=0))
     found = {
         "recording changes no value": _differ(
-            subject.recorded_value(), output, IDENTICAL * np.abs(output).max(initial=0.0)
+            subject.recorded_value(),
+            output,
+            IDENTICAL * np.abs(output[np.isfinite(output)]).max(initial=0.0),
         ),
         "linear in the arriving gradient": _differ(
             pulled[3], 2.0 * pulled[0] - 3.0 * pulled[1], 5 * slack
@@ -122,7 +124,8 @@ def _at_other_scales(work: Examination, g: Vector, pulled: Vector, slack: Vector
 
 
 def _differ(a: Any, b: Any, slack: Any) -> str:
-    gaps = np.abs(np.subtract(a, b))
+    alike = np.equal(a, b) | (np.isnan(a) & np.isnan(b))
+    gaps = np.where(alike, 0.0, np.abs(np.subtract(a, b)))
     off = ~(gaps <= slack) & (gaps != 0)
     return f"they differ by {np.max(gaps[off]):.3g}" if np.any(off) else ""
 
