@@ -564,6 +564,15 @@ def test_differences_that_cannot_tell_say_so() -> None:
     assert found.error[0] > 1e-9
 
 
+@pytest.mark.parametrize("seed", [22, 118, 156])
+def test_what_never_moves_may_have_a_gradient_of_rounding(seed: int) -> None:
+    """The largest entry of a complex eigenvector is real: its imaginary part is always 0."""
+    noise = np.random.default_rng(seed).uniform(-0.5, 0.5, (2, 2))
+    a = noise + np.array([[2.0, 3.0], [-4.0, 1.0]])
+    report = check(lambda a: np.linalg.eig(a)[1], a, at="here")
+    assert report.ok, str(report)
+
+
 # --- what is not known is not ok ---------------------------------------------------------------
 
 
@@ -691,6 +700,9 @@ WRONG: dict[str, tuple[Callable[..., Any], Callable[..., Any], list[Any]]] = {
         lambda x: np.sum(x * [1e9, 1e-9]), lambda g, x: g * np.array([1e9, 2e-9]), [POINT[:2]]),
     "beside a kink": (
         lambda x: np.maximum(x, 0), lambda g, x: g * (x > 1e-6), [np.array([1e-7, 1.0])]),
+    "a trace of what it does not depend on": (
+        lambda x: 1e-20 * np.sin(x[0]), lambda g, x: g * 1e-20 * np.array([np.cos(x[0]), 1e-14]),
+        [POINT[:2]]),
     "softmax at 30, doubled": (
         lambda x: np.log(np.sum(np.exp(x - x[0]))),
         lambda g, x: 2 * g * (F.softmax(x) - [1, 0, 0]), [np.array([30.0, 0.0, 1.0])]),

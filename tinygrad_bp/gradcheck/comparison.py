@@ -111,6 +111,8 @@ class Comparison:
             return n, ruling._replace(verdict=Verdict.KINK)
         if a == n == 0 and not ruling.kink:
             return n, ruling._replace(verdict=Verdict.VACUOUS, note="")
+        if n == error == 0 and self._hardly_differs_from_0(a):
+            return n, ruling._replace(verdict=Verdict.VACUOUS, note="zero to rounding")
         if ruling.verdict is Verdict.PASS or ruling.verdict is Verdict.KINK:
             return n, ruling
         if np.isfinite([a, n]).all() and not ruling.kink:
@@ -181,6 +183,14 @@ class Comparison:
         self._doubted += 1
         slopes = [self._slope_by_other_steps(spot) for _ in range(SCATTERED)]
         return float(np.ptp([self._slope_at(spot, self.x), *slopes]))
+
+    def _hardly_differs_from_0(self, a: float) -> bool:
+        """Whether a gradient is rounding beside the largest one, where no step moves the output.
+
+        How it rounds next to x does not always tell: there it may round alike.
+        """
+        largest = float(np.abs(self.analytic).max())
+        return self.witnesses.method == "differences" and abs(a) <= 4 * EPS * largest
 
     def _noise_beside_zero(self, a: float, n: float, ruling: Ruling, spot: Spot) -> bool:
         """Whether the gradient is nothing but rounding, where differences cannot tell n from 0."""
