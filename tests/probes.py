@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from tinygrad_bp import rules as own
 from tinygrad_bp.gradcheck.mutants import Probe
 from tinygrad_bp.registry import rules
 
-UNPROBED = {own.general_eigensystem}  # real numbers become complex ones under the checker's steps
+MATRICES = {own.general_eigensystem, own.general_eigenvectors}
 
 
 def arrays_for_lists(argument: Any) -> Any:
@@ -24,28 +25,32 @@ def arrays_for_lists(argument: Any) -> Any:
     return np.array(argument) if numbers else list(map(arrays_for_lists, argument))
 
 
-def has_fixed_numbers(call: Call) -> bool:
-    """Whether a number with a fraction stands where no gradient is taken: a probe would ask."""
-    arrays, _ = rules[call.function].form.bind(call.args, call.options)
-    return any(isinstance(arrays[i], float) for i in rules[call.function].closed)
+def fixed_numbers(probe: Probe) -> list[int]:
+    """Where a number with a fraction stands and no gradient is taken: the check would ask."""
+    rule = rules[probe.function]
+    arrays, _ = rule.form.bind(probe.filled(*probe.args), probe.options)
+    return [i for i in rule.closed if isinstance(arrays[i], float)]
 
 
-def probes_of(calls: Iterable[Call]) -> list[Probe]:
-    return [
-        Probe(
-            call.function,
-            tuple(map(arrays_for_lists, call.filled(call.views(call.bases())))),
-            call.options,
-        )
-        for call in calls
-        if call.has_rule
-        and call.completed is None
-        and call.function not in UNPROBED
-        and not call.is_complex
-        and not has_fixed_numbers(call)
-    ]
+def is_about_to_turn_complex(probe: Probe) -> bool:
+    """Whether eigenvalues are real, and no longer so under the checker's steps."""
+    return probe.function in MATRICES and np.isrealobj(np.linalg.eigvals(probe.args[0]))
+
+
+def probes_of(calls: Iterable[Call]) -> Iterator[Probe]:
+    for call in calls:
+        if not call.has_rule:
+            continue
+        given = replace(call, completed=None).filled(call.views(call.bases()))
+        args = tuple(map(arrays_for_lists, given))
+        probe = Probe(call.function, args, call.options, call.completed)
+        fixed = fixed_numbers(probe)
+        if fixed == [len(args) - 1]:  # it can be left to complete the call
+            yield replace(probe, args=args[:-1], completed=lambda *_, last=args[-1:], **__: last)
+        elif not fixed and not is_about_to_turn_complex(probe):
+            yield probe
 
 
 OF_SCIPY = {spec.function for spec in SPECIAL if spec.calls}
-PROBES = probes_of(call for call in CALLS if call.function not in OF_SCIPY)
-PROBES_OF_SCIPY = probes_of(call for call in CALLS if call.function in OF_SCIPY)
+PROBES = list(probes_of(call for call in CALLS if call.function not in OF_SCIPY))
+PROBES_OF_SCIPY = list(probes_of(call for call in CALLS if call.function in OF_SCIPY))

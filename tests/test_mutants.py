@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from probes import PROBES, PROBES_OF_SCIPY
+from specs import SPECS
 
 from tinygrad_bp import grad
 from tinygrad_bp import rules as own
@@ -69,7 +70,7 @@ def assert_all_killed(report: MutationReport) -> None:
     for mutant in report.equivalent:
         if mutant.function.startswith("special.") and mutant.excuse == "float64":
             continue  # beside whole numbers, and which ones depends on SciPy's version
-        if mutant.excuse not in ("unread", "shape", "zero"):
+        if mutant.excuse not in ("unread", "shape", "zero", "real"):
             assert mutant.excuse == EXCUSED[mutant.function, mutant.fault], str(mutant)
         elif mutant.excuse == "zero":
             assert (mutant.function, mutant.slot) == ("unvarying", 1), str(mutant)
@@ -106,6 +107,11 @@ def test_the_built_in_calls_leave_no_mutant_unexplained() -> None:
     report = mutants()
     assert report.ok, str(report)
     assert len(report.killed) > 400
+
+
+def test_every_rule_is_probed() -> None:
+    probed = {probe.function for probe in (*PROBES, *PROBES_OF_SCIPY)}
+    assert probed == {spec.function for spec in SPECS if rules[spec.function].differentiable}
 
 
 @pytest.mark.slow
@@ -155,6 +161,26 @@ def test_what_kills_a_fault(function: Any, fault: str, slot: int, by: str) -> No
     assert (found.outcome, found.by) == ("killed", by)
 
 
+def test_complex_numbers_are_conjugated_where_they_should_not_be() -> None:
+    z = np.array([0.5 + 1.0j, -1.5 + 0.25j])
+    functions = [np.exp, np.conjugate, np.imag, own.direction]
+    report = mutants(functions, calls=[Probe(f, (z,)) for f in functions], faults=["conjugated"])
+    assert [mutant.by for mutant in report.killed] == ["values"] * 4
+    [real] = mutants([np.real], calls=[Probe(np.real, (z,))], faults=["conjugated"]).mutants
+    assert (real.outcome, real.excuse) == ("equivalent", "real")
+    assert mutants([np.exp], faults=["conjugated"]).mutants == []
+
+
+def test_arguments_that_follow_from_others_follow_every_step() -> None:
+    """As the vectors that are found with the eigenvalues of a matrix."""
+    function, a = own.eigenvectors, np.array([[2.0, 0.5], [0.5, 4.0]])
+    report = mutants([function], calls=[Probe(function, (a,), completed=own.eigensystem)])
+    assert report.ok, str(report)
+    assert len(report.killed) == 9
+    fixed = [Probe(function, (a, *own.eigensystem(a)))]
+    assert mutants([function], calls=fixed, faults=["wrong sign"]).false_alarms
+
+
 def test_the_blame_is_on_the_broken_rule() -> None:
     x = np.array([[0.5, -1.0, 2.0], [1.5, 0.25, -0.75]])
     with plant(np.tanh, "factor 1.001"):
@@ -169,7 +195,7 @@ def test_the_blame_is_on_the_broken_rule() -> None:
 
 def rows(text: str) -> list[str]:
     """The rows of the table of rules and faults, without its head."""
-    return re.findall(r"^\| \S+ +\|(?: [a-zS?]* +\|){11}$", text, re.M)
+    return re.findall(r"^\| \S+ +\|(?: [a-zS?]* +\|){12}$", text, re.M)
 
 
 def test_the_committed_table_has_a_row_for_every_rule() -> None:

@@ -115,7 +115,7 @@ MATRICES = [
     Spec(
         own.cofactors_along,
         call(m(3, 3), x(3, 3)), call(m(3, 3), x(3, 3), x(3, 3)), call(m(2, 3, 3), x(2, 3, 3)),
-        call(c(2, 2), x(2, 2)), call(m(1, 1), x(1, 1)),
+        call(c(3, 3), x(3, 3)), call(m(1, 1), x(1, 1)),
         reference=_cofactors_along,
     ),
     Spec(np.linalg.slogdet, call(c(2, 2)), call(c(2, 1, 1)), *square),

@@ -22,8 +22,9 @@ EXCUSES: Mapping[str, str] = {
     "vector": "nothing to transpose: what the rule gives has one axis",
     "same": "the partials are one and the same",
     "float64": "the function itself gives float64 for float32",
+    "real": "nothing to conjugate: what the rule gives is real, or only its real part is taken",
     "decides": "the rule only asks which is larger, or for a sign: both stay as they are",
-    "quotient": "the rule reads the whole part of a quotient: both its parts are stale alike",
+    "quotient": "the rule reads the whole part of a quotient, which a thousandth does not change",
 }
 """The reasons, by name."""
 
@@ -62,6 +63,8 @@ def _reasons(function: Function, fault: str) -> Iterator[tuple[str, Callable[[Fa
         yield "same", lambda use: _same(use, slot=use.other)
     elif fault == "float64 leak":
         yield "float64", _gives_float64
+    elif fault == "conjugated":
+        yield "real", lambda use: np.isrealobj(use.x) or np.isrealobj(use.right())
 
 
 def _same(use: FaultyCall, **instead: Any) -> bool:
@@ -76,4 +79,4 @@ def _poisoned(value: Any) -> Any:
 
 def _gives_float64(use: FaultyCall) -> bool:
     outputs = [use.y if i is None else use.y[i] for i in each_output(use.rule, use.y)]
-    return all(y.dtype == np.float64 for y in outputs)
+    return all(y.dtype in (np.float64, np.complex128) for y in outputs)

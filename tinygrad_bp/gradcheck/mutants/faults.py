@@ -88,12 +88,18 @@ def _widened(right: Array) -> Array:
     return right.astype(np.result_type(right, np.float64))
 
 
-def moved(value: Any, factor: float = 1.001) -> Any:
-    """Return a thousandth more of whatever is an array of floats, in tuples too."""
+def moved(value: Any, by: float = 0.001) -> Any:
+    """Return about a thousandth more of whatever is an array of floats, in tuples too.
+
+    It is not as much of every entry, since what all of them have in common may cancel.
+    """
     if isinstance(value, tuple):
-        return tuple([moved(part, factor) for part in value])
+        return tuple([moved(part, by) for part in value])
     dtype = getattr(value, "dtype", None)
-    return value * factor if isinstance(dtype, np.dtype) and dtype.kind == "f" else value
+    if not isinstance(dtype, np.dtype) or dtype.kind not in "fc":
+        return value
+    factors = 1 + by * np.linspace(0.5, 1.5, value.size).reshape(value.shape)
+    return (value * factors).astype(dtype)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +110,7 @@ class Fault:
     give: Callable[[FaultyCall], Array]
     forward: bool = True  # whether it makes sense of tangents, too
     arguments: int = 1  # how many must take a gradient
+    of_complex: bool = False  # whether it makes sense of complex numbers only
 
 
 FAULTS: dict[str, Fault] = {
@@ -118,8 +125,9 @@ FAULTS: dict[str, Fault] = {
     "stale output": Fault("old y", lambda call: call.right(y=moved(call.y))),
     "float64 leak": Fault("f64", lambda call: _widened(call.right())),
     "arguments swapped": Fault("swap", lambda call: call.right(slot=call.other), arguments=2),
+    "conjugated": Fault("conj", lambda call: np.conjugate(call.right()), of_complex=True),
 }
-"""The standard faults by name; what is stale differs by a thousandth from what it should be."""
+"""The standard faults by name; what is stale differs by about a thousandth from what is right."""
 
 
 # --- how it is planted ----------------------------------------------------------------------

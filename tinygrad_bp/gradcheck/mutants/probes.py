@@ -10,6 +10,7 @@ import numpy as np
 
 from tinygrad_bp import rules as own
 from tinygrad_bp.calls import name_of
+from tinygrad_bp.containers import leaves
 from tinygrad_bp.registry import rules
 
 __all__ = ["CALLS", "Probe"]
@@ -32,13 +33,24 @@ class Probe:
     function: Function
     args: tuple[Any, ...]
     options: Mapping[str, Any] = field(default_factory=dict)
+    completed: Function | None = None
+    """Gives further arguments, which follow from these."""
+
+    @property
+    def is_complex(self) -> bool:
+        """Whether a complex argument is differentiated."""
+        return any(np.iscomplexobj(leaf) for leaf in leaves(self.args))
+
+    def filled(self, *args: Any) -> tuple[Any, ...]:
+        """Return all arguments of the function, with those that follow from the given ones."""
+        return args if self.completed is None else (*args, *self.completed(*args, **self.options))
 
     def __call__(self, *args: Any) -> Any:
         """Call the function with other values, and the same options.
 
         Several outputs are laid end to end, so that each that takes a gradient is looked at.
         """
-        result = self.function(*args, **self.options)
+        result = self.function(*self.filled(*args), **self.options)
         if isinstance(result, tuple):
             flat = rules[self.function].flat
             return np.concatenate([np.ravel(y) for i, y in enumerate(result) if i not in flat])

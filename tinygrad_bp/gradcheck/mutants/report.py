@@ -186,7 +186,7 @@ class MutationReport:
 
 
 _MARKS = {"killed": "x", "survived": "S", "equivalent": "="}
-_LETTERS = dict(zip(EXCUSES, "zunvefdq", strict=True))
+_LETTERS = dict(zip(EXCUSES, "zunvefrdq", strict=True))
 
 
 def _letter(mutant: Mutant) -> str:

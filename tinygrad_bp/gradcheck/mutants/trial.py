@@ -123,7 +123,7 @@ def _uses(probe: Probe, slot: int | None = None, *, single: bool = False) -> Ite
     args = list(probe.args)
     if single:
         args = fill(args, map(_single, leaves(args)))
-    given, options = rule.form.bind(args, probe.options)
+    given, options = rule.form.bind(probe.filled(*args), probe.options)
     arrays = tuple(map(admit, given))
     y = rule.forward(*arrays, **options)
     y = tuple(map(np.asarray, y)) if isinstance(y, tuple) else np.asarray(y)
@@ -135,12 +135,14 @@ def _uses(probe: Probe, slot: int | None = None, *, single: bool = False) -> Ite
 
 def _ramp(y: Vector) -> Vector:
     """What arrives at an output: no two entries alike, and none of them 0."""
-    return np.linspace(0.5, 1.5, y.size, dtype=y.dtype).reshape(y.shape)
+    turned = 1 + 0.5j if y.dtype.kind == "c" else 1
+    return (turned * np.linspace(0.5, 1.5, y.size)).astype(y.dtype).reshape(y.shape)
 
 
 def _single(leaf: Any) -> Any:
-    floating = isinstance(leaf, float | np.ndarray) and np.asarray(leaf).dtype.kind == "f"
-    return np.asarray(leaf, np.float32) if floating else leaf
+    numbers = isinstance(leaf, float | complex | np.ndarray)
+    single = {"f": np.float32, "c": np.complex64}.get(np.asarray(leaf).dtype.kind)
+    return np.asarray(leaf, single) if numbers and single else leaf
 
 
 # --- all of them ----------------------------------------------------------------------------
@@ -178,7 +180,10 @@ def mutants(
         if probe.function in own:
             probes.setdefault(probe.function, []).append(probe)
     chosen = _sampled(list(probes if functions is None else functions), sample, seed)
-    plans = {function: list(_plan(rule_of(function), list(faults))) for function in chosen}
+    plans = {
+        function: list(_plan(rule_of(function), list(faults), probes.get(function, [])))
+        for function in chosen
+    }
     total = sum(map(len, plans.values()))
     report = MutationReport([], [], seed)
     # A broken rule may divide by zero or overflow: that is looked for in its values.
@@ -203,8 +208,12 @@ def _sampled(functions: list[Function], sample: int | None, seed: int) -> list[F
     return [functions[i] for i in sorted(chosen.tolist())]
 
 
-def _plan(rule: Rule, faults: Iterable[str]) -> Iterator[tuple[str, int | None]]:
+def _plan(
+    rule: Rule, faults: list[str], probes: Iterable[Probe]
+) -> Iterator[tuple[str, int | None]]:
     """The mutants of one rule: every fault in every partial where it makes sense."""
+    if not any(probe.is_complex for probe in probes):
+        faults = [fault for fault in faults if not FAULTS[fault].of_complex]
     if is_variadic(rule):
         yield from ((fault, None) for fault in faults)
         return
