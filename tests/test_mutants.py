@@ -28,7 +28,7 @@ from tinygrad_bp.gradcheck.mutants import (
 from tinygrad_bp.gradcheck.mutants.faults import Fault
 from tinygrad_bp.registry import elementwise, name_of, primitive, rules
 
-SAMPLE = 12  # rules of the quick test
+SAMPLE = 5  # rules of the quick tests
 
 TABLE = Path(__file__).parent.parent / "benchmarks" / "mutants.md"
 
@@ -87,14 +87,15 @@ def test_a_sample_of_rules_kills_every_fault() -> None:
 
 
 def test_samples_are_drawn_from_the_seed() -> None:
-    def drawn(seed: int) -> list[str]:
-        report = mutants(sample=3, seed=seed, faults=["wrong sign"])
-        return list(dict.fromkeys(mutant.function for mutant in report.mutants))
+    several = [np.exp, np.sin, np.cos, np.log, np.sqrt, np.tanh, np.square, np.negative]
 
-    assert drawn(0) == drawn(0) != drawn(1)
-    assert len(drawn(0)) == 3
-    everything = mutants(sample=1000, faults=["wrong sign"])
-    assert everything.to_dict() == mutants(faults=["wrong sign"]).to_dict()
+    def drawn(sample: int | None, seed: int = 0) -> list[str]:
+        report = mutants(several, sample=sample, seed=seed, faults=["wrong sign"])
+        return [mutant.function for mutant in report.mutants]
+
+    assert drawn(3) == drawn(3) != drawn(3, seed=1)
+    assert len(drawn(3)) == 3
+    assert drawn(1000) == drawn(None) == list(map(name_of, several))
 
 
 def test_progress_is_told() -> None:
@@ -103,10 +104,21 @@ def test_progress_is_told() -> None:
     assert told == [(done, 32) for done in range(1, 33)]
 
 
+def test_a_sample_of_the_built_in_calls_leaves_no_mutant_unexplained() -> None:
+    report = mutants(sample=SAMPLE)
+    assert report.ok, str(report)
+    assert len(report.killed) > 6 * SAMPLE
+
+
+@pytest.mark.slow
 def test_the_built_in_calls_leave_no_mutant_unexplained() -> None:
     report = mutants()
     assert report.ok, str(report)
     assert len(report.killed) > 400
+    noticeable = {"factor 1.001", "wrong sign", "missing transpose", "float64 leak"}
+    found = [mutant.outcome for mutant in report.mutants if mutant.fault in noticeable]
+    assert set(found) == {"killed"}
+    assert len(found) > 150
 
 
 def test_every_rule_is_probed() -> None:
@@ -128,13 +140,6 @@ def test_every_rule_for_scipy_kills_every_fault() -> None:
     report = mutants(calls=PROBES_OF_SCIPY)
     assert {m.function for m in report.mutants} == {name_of(p.function) for p in PROBES_OF_SCIPY}
     assert_all_killed(report)
-
-
-@pytest.mark.slow
-def test_the_built_in_calls_kill_what_can_be_noticed() -> None:
-    report = mutants(faults=["factor 1.001", "wrong sign", "missing transpose", "float64 leak"])
-    assert len(report.killed) == len(report.mutants) > 150
-    assert report.false_alarms == []
 
 
 @pytest.mark.parametrize(
@@ -306,11 +311,11 @@ def test_what_cannot_be_planted() -> None:
 
 
 def test_report_is_a_table_and_json() -> None:
-    report = mutants([np.exp, np.divide])
+    report = mutants([np.exp, np.where])
     text = str(report)
     assert text.isascii()
     assert max(map(len, text.splitlines())) <= 80
     found = json.loads(json.dumps(report.to_dict()))
     assert found["killed"] + found["survived"] + found["equivalent"] == len(found["mutants"])
     assert found["mutants"][0].keys() == set(Mutant.__slots__)
-    assert report.to_dict() == mutants([np.exp, np.divide]).to_dict()
+    assert report.to_dict() == mutants([np.exp, np.where]).to_dict()
