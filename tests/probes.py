@@ -11,10 +11,15 @@ from specs import CALLS, Call
 from specs.special import SPECIAL
 
 from tinygrad_bp import rules as own
+from tinygrad_bp.containers import fill, leaves
 from tinygrad_bp.gradcheck.mutants import Probe
 from tinygrad_bp.registry import rules
 
 MATRICES = {own.general_eigensystem, own.general_eigenvectors}
+
+# Not for complex numbers: a cast drops a part of them, some vectors have arbitrary phases, and the
+# rules of log1pexp and sum_squares are right for real numbers only.
+REAL = {own.cast, own.log1pexp, own.sum_squares, own.eigenvectors, own.singular_vectors}
 
 
 def arrays_for_lists(argument: Any) -> Any:
@@ -51,6 +56,30 @@ def probes_of(calls: Iterable[Call]) -> Iterator[Probe]:
             yield probe
 
 
+def turned(leaf: Any) -> Any:
+    """Complex numbers of the same sizes, in directions near enough not to cross a branch cut."""
+    if not isinstance(leaf, float | np.ndarray) or np.asarray(leaf).dtype.kind != "f":
+        return leaf
+    return leaf * np.exp(1j * np.linspace(0.3, 0.7, np.size(leaf)).reshape(np.shape(leaf)))
+
+
+def complex_probes(probes: Iterable[Probe]) -> Iterator[Probe]:
+    """A complex call of every function that takes complex numbers, and has no such call yet."""
+    ready = REAL | {probe.function for probe in probes if probe.is_complex}
+    for probe in probes:
+        size = sum(leaf.size for leaf in leaves(probe.args) if isinstance(leaf, np.ndarray))
+        if probe.function in ready or not 4 <= size <= 12:
+            continue
+        new = replace(probe, args=fill(probe.args, map(turned, leaves(probe.args))))
+        try:
+            new(*new.args)
+        except TypeError:  # a function of real numbers alone
+            continue
+        ready.add(probe.function)
+        yield new
+
+
 OF_SCIPY = {spec.function for spec in SPECIAL if spec.calls}
 PROBES = list(probes_of(call for call in CALLS if call.function not in OF_SCIPY))
+PROBES += complex_probes(PROBES)
 PROBES_OF_SCIPY = list(probes_of(call for call in CALLS if call.function in OF_SCIPY))

@@ -91,15 +91,17 @@ def _widened(right: Array) -> Array:
 def moved(value: Any, by: float = 0.001) -> Any:
     """Return about a thousandth more of whatever is an array of floats, in tuples too.
 
-    It is not as much of every entry, since what all of them have in common may cancel.
+    It is not as much of every entry, since what all of them have in common may cancel. Complex
+    numbers turn, too.
     """
     if isinstance(value, tuple):
         return tuple([moved(part, by) for part in value])
     dtype = getattr(value, "dtype", None)
     if not isinstance(dtype, np.dtype) or dtype.kind not in "fc":
         return value
-    factors = 1 + by * np.linspace(0.5, 1.5, value.size).reshape(value.shape)
-    return (value * factors).astype(dtype)
+    step = by * (1 + 1j) if dtype.kind == "c" else by
+    steps = step * np.linspace(0.5, 1.5, value.size).reshape(value.shape)
+    return (value * (1 + steps)).astype(dtype)
 
 
 @dataclass(frozen=True, slots=True)
