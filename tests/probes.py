@@ -17,9 +17,9 @@ from tinygrad_bp.registry import rules
 
 MATRICES = {own.general_eigensystem, own.general_eigenvectors}
 
-# Not for complex numbers: a cast drops a part of them, some vectors have arbitrary phases, and the
-# rules of log1pexp and sum_squares are right for real numbers only.
-REAL = {own.cast, own.log1pexp, own.sum_squares, own.eigenvectors, own.singular_vectors}
+# Not for complex numbers: a cast drops a part of them, some vectors have arbitrary phases, and
+# sum_squares is of real numbers, which the losses that are made of it make sure of.
+REAL = {own.cast, own.sum_squares, own.eigenvectors, own.singular_vectors}
 
 
 def arrays_for_lists(argument: Any) -> Any:

@@ -9,6 +9,7 @@ import pytest
 
 import tinygrad_bp as bp
 from tinygrad_bp import Tensor, errors, optim
+from tinygrad_bp import functional as F
 from tinygrad_bp.gradcheck import check
 
 Z = np.array([1 + 2j, -0.5 + 0.25j])
@@ -176,3 +177,17 @@ def test_the_checker_finds_a_missing_conjugate() -> None:
     wrong = bp.custom_rule(lambda g, y, z: g, jvp=[lambda t, y, z: t])(lambda z: np.conj(1 * z))
     report = check(lambda z: np.real(wrong(z) * z), Z)
     assert not report.ok
+
+
+@pytest.mark.parametrize("loss", [F.sum_squares, F.half_sum_squares, F.mse_loss])
+def test_losses_of_real_numbers_refuse_complex_ones(loss: Any) -> None:
+    z, real = np.array([1 + 2j, 3.0]), np.ones(2)
+    for output, target in ((z, real), (real, z)):
+        with pytest.raises(errors.ConversionError, match=r"np\.abs\(output - target\) \*\* 2"):
+            loss(output, target)
+
+
+@pytest.mark.parametrize("activation", [F.softplus, F.logsigmoid, F.mish])
+def test_softplus_and_its_kin_refuse_complex_numbers(activation: Any) -> None:
+    with pytest.raises(TypeError):
+        activation(Tensor([1 + 2j], requires_grad=True))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_bp.duck import DuckArray
-from tinygrad_bp.errors import LabelError, ShapeError
+from tinygrad_bp.errors import ConversionError, LabelError, ShapeError
 from tinygrad_bp.registry import Array
 from tinygrad_bp.tensor import Tensor
 
@@ -22,6 +22,7 @@ __all__ = [
     "both_ends",
     "check_alike",
     "check_labels",
+    "check_real",
     "floats",
     "for_each_axis",
     "reduced",
@@ -63,6 +64,14 @@ def check_alike(loss: str, output: Array, target: Array) -> None:
         )
     if 0 in shape:
         raise ShapeError(f"{loss}: empty batch, shape {shape}")
+
+
+def check_real(loss: str, *arrays: Array) -> None:
+    """Raise `ConversionError` for complex numbers, of which there is more than one square."""
+    if any(array.dtype.kind == "c" for array in arrays):
+        raise ConversionError(
+            f"{loss} is a loss of real numbers; of complex ones, take np.abs(output - target) ** 2"
+        )
 
 
 def check_labels(labels: np.ndarray[Any, Any], classes: int) -> None:

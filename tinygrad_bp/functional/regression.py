@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_bp import rules
 from tinygrad_bp.errors import LabelError, ShapeError
-from tinygrad_bp.functional.inputs import alike, check_alike, floats, reduced
+from tinygrad_bp.functional.inputs import alike, check_alike, check_real, floats, reduced
 from tinygrad_bp.recording import record
 from tinygrad_bp.registry import Array
 from tinygrad_bp.tensor import Tensor
@@ -37,6 +37,7 @@ def sum_squares(output: Array, target: Array) -> Tensor:
     Tensor(0.89)
     """
     check_alike("sum_squares", output, target)
+    check_real("sum_squares", output, target)
     return record(rules.sum_squares, (output, target))
 
 
@@ -47,6 +48,7 @@ def half_sum_squares(output: Array, target: Array) -> Tensor:
     Tensor(0.445)
     """
     check_alike("half_sum_squares", output, target)
+    check_real("half_sum_squares", output, target)
     return record(rules.sum_squares, (output, target)) * 0.5
 
 
@@ -59,6 +61,7 @@ def mse_loss(output: Array, target: Array, *, reduction: str = "mean") -> Tensor
     Tensor(0.445)
     """
     check_alike("mse_loss", output, target)
+    check_real("mse_loss", output, target)
     if reduction == "mean":
         return record(rules.sum_squares, (output, target)) / (output.shape or (1,))[-1]
     a, y = alike("mse_loss", output, target)

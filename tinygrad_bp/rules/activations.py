@@ -55,7 +55,7 @@ def log1pexp(x: Array) -> Array:
     array([0.00000000e+00, 6.93147181e-01, 1.00000000e+03])
     """
     with np.errstate(under="ignore"):
-        return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+        return np.maximum(x, 0) + np.log1p(np.exp(-np.fabs(x)))  # which takes no complex numbers
 
 
 @primitive
