@@ -171,3 +171,8 @@ def test_an_output_that_is_nan_is_nan_when_it_is_recorded_too() -> None:
     report = check_vjp(partly, lambda g, x: 2 * g[0] * x, X)
     assert report.identities["recording changes no value"] == ""
     assert report.ok, str(report)
+
+
+@pytest.mark.parametrize("a", [np.array([[2.0, 1], [1, 3]]), np.array([[2.0, 1], [-1, 2]])])
+def test_eigenvalues_that_turn_complex_along_a_step(a: Any) -> None:
+    assert check(lambda a: np.linalg.eig(a)[0], a).ok

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tinygrad_bp.gradcheck.complex_step import RELATIVE_STEP, STEP
+from tinygrad_bp.gradcheck.complex_step import RELATIVE_STEP, STEP, Perturbed
 from tinygrad_bp.gradcheck.numerical import (
     FEWER,
     LEVELS,
@@ -92,11 +92,16 @@ class Witnesses:
         return found
 
     def _value(self, flat: Any) -> Any:
-        """The function's value; nan where it raises because a step has left its domain."""
+        """The function's value; nan where a step has left its domain.
+
+        There it raises, or gives something of another size, as real eigenvalues that turn complex.
+        """
         try:
-            return self.subject.value(flat)
+            value = self.subject.value(flat)
         except (ArithmeticError, RuntimeError, ValueError):
             return np.full(self.finite.size, np.nan)
+        alike = isinstance(value, Perturbed) or np.size(value) == self.finite.size
+        return value if alike else np.full(self.finite.size, np.nan)
 
     def _finite(self, found: Derivative) -> Derivative:
         """Outputs that are not finite at the point have no slope, and no say."""
