@@ -98,7 +98,7 @@ class Comparison:
         found = []
         with no_grad():  # for all evaluations at once
             for done, (_, _, place) in enumerate(chosen, start=1):
-                found.append(self.witnesses.along(place, self.x).weighted(self.weights))
+                found.append(self.witnesses.along(place, self.weights, self.x))
                 if self.progress is not None:
                     self.progress(done, len(chosen))
         return found
@@ -150,7 +150,7 @@ class Comparison:
     def _by_differences(self, a: float, spot: Spot) -> tuple[float, float, Ruling]:
         """What differences say, how exactly, and how the gradient compares with that."""
         self._asked += 1
-        slope = self.witnesses.by_differences(spot.place, self.x).weighted(self.weights)
+        slope = self.witnesses.by_differences(spot.place, self.weights, self.x)
         ruling = _compare(a, slope, spot, RTOL["differences"])
         return float(slope.value[spot.column]), float(slope.error[spot.column]), ruling
 
@@ -196,9 +196,9 @@ class Comparison:
         """Whether the gradient is nothing but rounding, where differences cannot tell n from 0."""
         if ruling.verdict is not Verdict.INCONCLUSIVE or abs(n) > 4 * ruling.error:
             return False
-        if not a:  # which a rule of ours gives where there is no path
-            largest = np.abs(self.analytic[spot.column]).max()
-            return self.subject.foreign is None and 4 * ruling.error <= SHARP * float(largest)
+        largest = float(np.abs(self.analytic[spot.column]).max())
+        if abs(a) <= 4 * EPS * largest:
+            return 4 * ruling.error <= SHARP * largest
         return self._scatter(spot, lambda _spot, _x: 0.0) >= abs(a) / 4
 
     def _scatter(self, spot: Spot, slope: Callable[[Spot, Vector], float]) -> float:
@@ -216,7 +216,7 @@ class Comparison:
 
     def _slope_at(self, spot: Spot, x: Vector) -> float:
         weights = self.weights[spot.column : spot.column + 1]
-        return float(self.witnesses.along(spot.place, x).weighted(weights).value[0])
+        return float(self.witnesses.along(spot.place, weights, x).value[0])
 
     def _slope_by_other_steps(self, spot: Spot) -> float:
         unit = np.eye(1, self.x.size, spot.place)[0] if isinstance(spot.place, int) else spot.place

@@ -220,7 +220,7 @@ class Examination:
             self.report.add(self._entries_of_forward_mode(f"along direction {k + 1}", pushed, u))
 
     def _entries_of_forward_mode(self, where: str, pushed: Vector, u: Along) -> Iterator[Entry]:
-        slope = self.witnesses.along(u).weighted(self.weights)
+        slope = self.witnesses.along(u, self.weights)
         for column, a in enumerate(self.weights @ pushed):
             n, ruling = self.comparison.judge(float(a), slope, Spot(u, column))
             yield Entry(

@@ -79,10 +79,9 @@ def _one_by_one(work: Examination, g: Vector, pulled: Vector, slack: Vector) -> 
     alone = np.zeros_like(g)
     k = int(np.argmax(np.abs(g)))
     alone[k] = g[k]
-    parts = work.subject.pull([alone, g - alone])
-    return _differ(
-        parts.sum(axis=0), pulled, 4 * slack + IDENTICAL * np.abs(parts).max(initial=0.0)
-    )
+    *parts, opposite = work.subject.pull([alone, g - alone, -alone])
+    allowed = 4 * slack + IDENTICAL * np.abs(parts).max(initial=0.0)
+    return _differ(sum(parts), pulled, allowed) or _differ(-opposite, parts[0], allowed)
 
 
 def _elsewhere_in_memory(work: Examination, g: Vector, slack: Vector) -> str:

@@ -63,7 +63,7 @@ def places(
     for name, part in subject.ranges():
         movable = part.start + np.flatnonzero(finite[part])
         found += [
-            (name, f"signed projection {k + 1}", _signs(n, movable, rng))
+            (name, f"projection {k + 1}", _signs(n, movable, rng) * rng.uniform(0.5, 1.5, n))
             for k in range(PROJECTIONS if movable.size else 0)
         ]
         sampled = rng.choice(movable, min(SAMPLES, movable.size), replace=False)
@@ -127,9 +127,18 @@ def mirrored(subject: Subject) -> Vector:
     return _turned(subject, np.negative)
 
 
-def permuted(subject: Subject) -> Vector:
-    """Return the point with the entries of each input in reverse order."""
-    return _turned(subject, np.flip)
+def permuted(subject: Subject, rng: np.random.Generator) -> Vector:
+    """Return the point with the entries of each input in another order.
+
+    That of vectors is a random one: to reverse what is sorted takes a rule that confuses an order
+    with its inverse back to where it is right. Matrices stay symmetric, if they were, in reverse.
+    """
+    shapes = iter(subject.shapes)
+
+    def turn(part: Vector) -> Vector:
+        return rng.permutation(part) if len(next(shapes)) < 2 else np.flip(part)
+
+    return _turned(subject, turn)
 
 
 def _turned(subject: Subject, turn: Callable[[Vector], Vector]) -> Vector:
@@ -137,6 +146,7 @@ def _turned(subject: Subject, turn: Callable[[Vector], Vector]) -> Vector:
     x = subject.x.copy()
     for _, part in subject.ranges():
         rises = part.stop - part.start > 2 and bool((np.diff(x[part]) > 0).all())
+        turned = turn(x[part])
         if not (rises and len(subject.names) > 1):
-            x[part] = turn(x[part])
+            x[part] = turned
     return x

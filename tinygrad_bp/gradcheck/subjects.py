@@ -59,7 +59,7 @@ def of_function(function: Callable[..., Any], inputs: tuple[Any, ...]) -> Subjec
         [name for name, _ in moving],
         [pairs_of(array_of(leaf)) for _, leaf in moving],
         evaluate,
-        sources=generators_of(function, *(leaf for _, leaf in named)),
+        sources=generators_of(function, *inputs),
         left_out=[
             line
             for (name, leaf), kind in zip(named, kinds, strict=True)

@@ -86,17 +86,19 @@ class _Tie:
     def _judged(self, u: Vector) -> Verdict:
         """The verdict on the gradient along a direction."""
         spot = Spot(self._direction(u), self._column)
-        found = self._comparison.witnesses.along(spot.place, self._comparison.x)
+        weights = self._comparison.weights
+        found = self._comparison.witnesses.along(spot.place, weights, self._comparison.x)
         a = float(along(self._comparison.analytic, spot.place)[self._column])
-        return self._comparison.judge(a, found.weighted(self._comparison.weights), spot)[1].verdict
+        return self._comparison.judge(a, found, spot)[1].verdict
 
     def _bent(self, slopes: Vector) -> bool:
         """Whether a move of several entries is not the sum of its parts."""
         u = self._comparison.rng.permutation(np.linspace(-1.0, 1.5, self._group.size))
-        found = self._comparison.witnesses.along(self._direction(u), self._comparison.x)
+        found = self._comparison.witnesses.along(
+            self._direction(u), self._comparison.weights, self._comparison.x
+        )
         if found.left is not None:
             return True
-        found = found.weighted(self._comparison.weights)
         gap = abs(float(found.value[self._column]) - float(u @ slopes))
         return gap > 8 * float(found.error[self._column]) + ALIKE * float(np.abs(slopes).max())
 

@@ -33,7 +33,7 @@ class Visit:
 def visits(subject: Subject, rng: np.random.Generator) -> Iterator[Visit]:
     """Yield other points, and the given one with its inputs elsewhere in memory."""
     yield Visit("nearby", nudged(subject, rng))
-    for name, x in (("mirrored", mirrored(subject)), ("in reverse order", permuted(subject))):
+    for name, x in (("mirrored", mirrored(subject)), ("in another order", permuted(subject, rng))):
         if not np.array_equal(x, subject.x):
             yield Visit(name, x)
     for name, layout in LAYOUTS.items():
