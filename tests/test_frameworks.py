@@ -212,6 +212,43 @@ def test_a_wrong_torch_function_fails(torch):
     assert "there is no forward mode to look at" in report.coverage
 
 
+def _doubles_its_input(ctx, x):
+    x.mul_(2)
+    ctx.doubled = x.clone()
+    return x.sin()
+
+
+def _columns_first(a):
+    return a.as_strided(a.shape, (a.shape[1], 1))
+
+
+@pytest.mark.parametrize(
+    ("forward", "backward"),
+    [
+        (lambda ctx, x: 3 * x, lambda ctx, g, x: g.mul_(3)),
+        (_doubles_its_input, lambda ctx, g, x: 2 * g * ctx.doubled.cos()),
+        (lambda ctx, x: x.sin(), lambda ctx, g, x: (g * x.cos(), x.data.mul_(0))[0]),
+        (lambda ctx, x: x.sin(), lambda ctx, g, x: _columns_first(g) * x.cos()),
+        (lambda ctx, x: x.sin(), lambda ctx, g, x: g * _columns_first(x).cos()),
+        (lambda ctx, x: x.sin(), lambda ctx, g, x: g * (x.cos() if g.is_contiguous() else 1)),
+    ],
+)  # fmt: skip
+def test_pytorch_gets_a_hostile_caller_as_well(torch, forward, backward):
+    class Function(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return forward(ctx, x)
+
+        @staticmethod
+        def backward(ctx, g):
+            return backward(ctx, g, *ctx.saved_tensors)
+
+    a = np.random.default_rng(0).normal(size=(3, 4))
+    assert not check_torch(Function.apply, a).ok
+    assert check_torch(torch.sin, a).ok
+
+
 def test_a_domain_that_is_left_on_the_way(torch):
     """Far steps make the matrix indefinite, and PyTorch raises; nearer ones do not."""
     spd = np.array([[1.0, 0.99], [0.99, 1.0]])

@@ -176,3 +176,120 @@ def test_an_output_that_is_nan_is_nan_when_it_is_recorded_too() -> None:
 @pytest.mark.parametrize("a", [np.array([[2.0, 1], [1, 3]]), np.array([[2.0, 1], [-1, 2]])])
 def test_eigenvalues_that_turn_complex_along_a_step(a: Any) -> None:
     assert check(lambda a: np.linalg.eig(a)[0], a).ok
+
+
+# --- found by an attack ---------------------------------------------------------------------
+
+
+def test_a_step_that_raises_anything_has_left_the_domain() -> None:
+    table = np.array([0.0, 1, 4, 9, 16])
+
+    def looked_up(x: Any) -> Any:
+        i = int(np.real(x))
+        return table[i] + (x - i) * (table[i + 1] - table[i])  # beyond the end: IndexError
+
+    def slope(x: Any) -> Any:
+        return table[int(x) + 1] - table[int(x)]
+
+    assert check(looked_up, np.array(3.7), gradient=slope).ok
+
+
+def test_a_gradient_that_is_wrong_for_a_negative_one_alone() -> None:
+    def vjp(g: Any, x: Any) -> Any:
+        return np.cos(x) * (np.maximum(g, 0) if np.count_nonzero(g) == 1 else g)
+
+    assert not check_vjp(np.sin, vjp, X).ok
+
+
+def test_an_order_taken_for_its_inverse() -> None:
+    def vjp(g: Any, x: Any) -> Any:
+        return (2 * np.sort(x) * g)[np.argsort(x)]
+
+    assert not check_vjp(lambda x: np.sort(x) ** 2, vjp, np.arange(1.0, 7)).ok
+
+
+@pytest.mark.parametrize(
+    ("function", "at_0"),
+    [
+        (np.linalg.norm, np.ones(3)),
+        (lambda x: np.hypot(np.hypot(x[0], x[1]), x[2]), np.ones(3)),
+        (lambda x: np.sum(np.abs(np.diff(x))), np.array([1.0, 2, -1])),
+    ],
+)
+def test_slopes_to_one_side_that_are_no_subgradient_together(function: Any, at_0: Any) -> None:
+    def gradient(x: Any) -> Any:
+        if not x.any():
+            return at_0
+        t = Tensor(x, requires_grad=True)
+        function(t).backward()
+        return t.grad.data
+
+    report = check(function, np.zeros(3), gradient=gradient)
+    assert not report.ok
+    assert any(entry.parameter == "all kinks" for entry in report.worst)
+    assert check(function, np.zeros(3)).ok
+
+
+def test_kinks_that_bend_both_ways_are_judged_one_by_one() -> None:
+    signs = np.array([3.0, -2, 1])
+    assert check_vjp(
+        lambda x: signs @ np.maximum(x, 0), lambda g, x: g * signs * (x > 0), np.zeros(3)
+    ).ok
+
+
+def test_a_cache_that_knows_an_array_by_its_identity() -> None:
+    cached: list[Any] = [None, None]
+
+    def vjp(g: Any, x: Any) -> Any:
+        if cached[0] is not x:
+            cached[:] = [x, np.cos(x)]
+        return g * cached[1]
+
+    report = check_vjp(np.sin, vjp, X)
+    assert not report.ok
+    assert report.identities["inputs may change between calls"]
+
+
+def test_what_a_function_leaves_in_an_object_its_derivative_finds() -> None:
+    class Noise:
+        def __init__(self) -> None:
+            self.scale = np.ones(3)
+            self.rng = np.random.default_rng(0)
+
+    def remembered(noise: Any) -> Any:
+        noise.drawn = noise.rng.normal(size=3)
+        return noise.drawn * noise.scale
+
+    def drawn_again(noise: Any) -> Any:
+        return noise.rng.normal(size=3) * noise.scale
+
+    assert check_vjp(remembered, lambda g, noise: g * noise.drawn, Noise()).ok
+    assert check_vjp(drawn_again, lambda g, noise: g * noise.rng.normal(size=3), Noise()).ok
+    twice = check_vjp(drawn_again, lambda g, noise: g * noise.rng.normal(size=(2, 3))[1], Noise())
+    assert not twice.ok
+
+
+def test_a_tangent_is_not_written_to_and_results_are_kept() -> None:
+    buffer, a = np.zeros(3), np.arange(6.0).reshape(2, 3)
+
+    def scaled(t: Any, x: Any) -> Any:
+        t *= np.cos(x)
+        return t
+
+    assert check_jvp(np.sin, scaled, X).identities["what arrives is left alone"]
+    reused = check_jvp(np.sin, lambda t, x: np.multiply(t, np.cos(x), out=buffer), X)
+    assert reused.identities["results are left alone"]
+    layout = check_jvp(lambda x: 2 * x.ravel(), lambda t, x: 2 * t.ravel("K"), a)
+    assert layout.identities["linear in the tangent"].startswith("in Fortran order")
+
+
+def test_sums_of_thousands_of_outputs_by_differences() -> None:
+    x = np.random.default_rng(0).normal(size=4000)
+
+    def smoothed(x: Any) -> Any:
+        return np.convolve(x.astype(float), np.full(4, 0.25))
+
+    def vjp(g: Any, x: Any) -> Any:
+        return np.correlate(g, np.full(4, 0.25), "valid")
+
+    assert check_vjp(smoothed, vjp, x, method="differences").ok

@@ -196,10 +196,11 @@ class Comparison:
         """Whether the gradient is nothing but rounding, where differences cannot tell n from 0."""
         if ruling.verdict is not Verdict.INCONCLUSIVE or abs(n) > 4 * ruling.error:
             return False
-        largest = float(np.abs(self.analytic[spot.column]).max())
-        if abs(a) <= 4 * EPS * largest:
-            return 4 * ruling.error <= SHARP * largest
-        return self._scatter(spot, lambda _spot, _x: 0.0) >= abs(a) / 4
+        if not a:  # which a rule of ours gives where there is no path
+            largest = np.abs(self.analytic[spot.column]).max()
+            return self.subject.foreign is None and 4 * ruling.error <= SHARP * float(largest)
+        # What is more than noise is steady to many digits.
+        return self._scatter(spot, lambda _spot, _x: 0.0) >= abs(a) / 64
 
     def _scatter(self, spot: Spot, slope: Callable[[Spot, Vector], float]) -> float:
         """How unsteady the difference of the gradient and a slope is next to x.

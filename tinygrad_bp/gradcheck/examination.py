@@ -11,6 +11,7 @@ from tinygrad_bp.errors import GradcheckError
 from tinygrad_bp.gradcheck.comparison import Comparison, Spot
 from tinygrad_bp.gradcheck.coverage import coverage
 from tinygrad_bp.gradcheck.foreign import NoForwardModeError
+from tinygrad_bp.gradcheck.kinks import between_the_sides
 from tinygrad_bp.gradcheck.numerical import EPS
 from tinygrad_bp.gradcheck.places import (
     BUDGET,
@@ -80,6 +81,7 @@ class Examination:
             chosen, every, entries = self._compared()
         report.method = self.witnesses.method
         report.add(self._noted(entries, chosen, prefix))
+        report.add(between_the_sides(self.comparison, chosen, entries))
         first, *others = coverage(subject, self.analytic, report)
         report.coverage += [prefix + first, *others]
         if not every:
@@ -239,7 +241,8 @@ class Examination:
         )
         same = np.array_equal(subject.pull(list(self.weights)), self.analytic, equal_nan=True)
         known["a second call equals the first"] = "" if same else "they differ"
-        known["inputs are left alone"] = "they were written to" if subject.written else ""
+        wrote = subject.written or (subject.foreign is not None and subject.foreign.framework.wrote)
+        known["inputs are left alone"] = "they were written to" if wrote else ""
         known["what arrives is left alone"] = (
             "it was written to" if subject.arrivals.overwritten else ""
         )

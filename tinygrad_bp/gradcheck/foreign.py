@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol, TypeAlias
@@ -12,6 +13,7 @@ from tinygrad_bp.errors import GradcheckError
 from tinygrad_bp.gradcheck.complex_step import Perturbed
 from tinygrad_bp.gradcheck.holders import fill, leaves
 from tinygrad_bp.gradcheck.kept import Arrivals, Kept
+from tinygrad_bp.gradcheck.randomness import Source
 from tinygrad_bp.recording import record
 from tinygrad_bp.registry import rule, rules
 from tinygrad_bp.tensor import Tensor
@@ -34,19 +36,26 @@ class Call:
         self._function = function
         self._trees = trees
         self._constant = constant
+        self._filled: tuple[Arrays, tuple[Any, ...]] | None = None  # the last arguments
 
     def __call__(self, *arrays: Any) -> Any:
         """Return what the function makes of the arrays."""
         return self._function(*self.arguments(arrays))
 
     def arguments(self, arrays: Arrays) -> tuple[Any, ...]:
-        """Put the arrays in their places among the constants."""
+        """Put the arrays in their places among the constants.
+
+        For the same arrays they are the same objects: a derivative finds what the function left.
+        """
+        if self._filled is not None and all(map(operator.is_, self._filled[0], arrays)):
+            return self._filled[1]
         fresh = iter(arrays)
         contents = [
             next(fresh) if isinstance(leaf, Tensor) else self._constant(leaf)
             for leaf in leaves(self._trees)
         ]
         filled: tuple[Any, ...] = fill(self._trees, iter(contents))
+        self._filled = arrays, filled
         return filled
 
 
@@ -55,6 +64,7 @@ class Framework(Protocol):
 
     name: str
     only_arrays: bool  # nothing but arrays of numbers can be converted
+    wrote: bool  # whether the inputs ever came back changed
     steepest: bool  # gradients by complex numbers, in and out, are directions of steepest ascent
 
     def session(self) -> AbstractContextManager[Any]:
@@ -84,6 +94,8 @@ class Foreign:
         self.function = function
         self.kept = Kept()
         self.arrivals = Arrivals()
+        self.sources: Sequence[Source] = ()  # of random numbers, the same for every call
+        self._states: list[Any] = []
         self._value_before: Any = None  # in the form that the function gives
 
         def foreign(*arrays: Any, call: Call) -> Any:
@@ -112,6 +124,7 @@ class Foreign:
         """Return the value, several outputs end to end."""
         if self.framework.only_arrays and any(isinstance(a, Perturbed) for a in arrays):
             raise TypeError(f"{self.framework.name} takes arrays of numbers only")
+        self._states = [source.state for source in self.sources]
         self._value_before = value = self.framework.value(call, arrays)
         parts = [_own(part) for part in leaves(value)]
         if not parts:
@@ -120,7 +133,8 @@ class Foreign:
 
     def _pull(self, g: Vector, y: Vector, *arrays: Any, call: Call) -> list[Any]:  # noqa: ARG002
         def pull(g: Any) -> Any:
-            return self.framework.pull(call, arrays, self._in_form(g))
+            with self._replayed():
+                return self.framework.pull(call, arrays, self._in_form(g))
 
         found = _one_each(self.arrivals.call(pull, self._turned(g)), arrays)
         self.kept.look(found)
@@ -131,6 +145,16 @@ class Foreign:
         if (shapes := [np.shape(p) for p in parts]) != (wanted := [np.shape(a) for a in arrays]):
             raise GradcheckError(f"the gradients have shapes {shapes}, the inputs have {wanted}")
         return parts
+
+    @contextmanager
+    def _replayed(self) -> Iterator[None]:
+        """Let the derivative draw what the function drew."""
+        after = [source.state for source in self.sources]
+        for source, state in zip(self.sources, self._states, strict=True):
+            source.state = state
+        yield
+        for source, state in zip(self.sources, after, strict=True):
+            source.state = state
 
     def _turned(self, gradient: Any) -> Any:
         """A complex gradient from the rules' convention to the framework's, and back."""

@@ -71,6 +71,10 @@ def check_jvp(
     turned = Transposed(jvp)
     report = check_vjp(function, turned, *inputs, method=method, seed=seed)
     report.identities["linear in the tangent"] = turned.linear(inputs, np.random.default_rng(seed))
+    if turned.arrivals.overwritten:
+        report.identities["what arrives is left alone"] = "the tangent was written to"
+    if turned.kept.spoilt:
+        report.identities["results are left alone"] = "a later call wrote to an earlier result"
     return report
 
 

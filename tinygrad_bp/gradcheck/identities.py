@@ -13,6 +13,7 @@ from tinygrad_bp.gradcheck.examination import Examination
 from tinygrad_bp.gradcheck.foreign import NoForwardModeError
 from tinygrad_bp.gradcheck.layouts import LAYOUTS, Layout
 from tinygrad_bp.gradcheck.numerical import EPS
+from tinygrad_bp.gradcheck.places import nudged
 from tinygrad_bp.gradcheck.report import Verdict
 from tinygrad_bp.gradcheck.subjects import of_gradient
 from tinygrad_bp.gradcheck.witnesses import Witnesses
@@ -53,6 +54,7 @@ def check_identities(work: Examination) -> dict[str, str]:
         or _at_other_scales(work, other, pulled[1], exact + IDENTICAL * np.abs(pulled[1])),
         "no gradient from a zero gradient": "" if not pulled[2].any() else "it is not zero",
         "what arrives may lie anywhere in memory": _elsewhere_in_memory(work, other, slack),
+        "inputs may change between calls": _changed_in_place(work, other),
     }
     u = np.where(np.isfinite(subject.x), rng.standard_normal(subject.x.size), 0.0)
     try:
@@ -82,6 +84,17 @@ def _one_by_one(work: Examination, g: Vector, pulled: Vector, slack: Vector) -> 
     *parts, opposite = work.subject.pull([alone, g - alone, -alone])
     allowed = 4 * slack + IDENTICAL * np.abs(parts).max(initial=0.0)
     return _differ(sum(parts), pulled, allowed) or _differ(-opposite, parts[0], allowed)
+
+
+def _changed_in_place(work: Examination, g: Vector) -> str:
+    """Whether arrays that are changed in place, as weights are by a step, are read anew."""
+    x = nudged(work.subject, work.rng)
+    try:
+        expected = work.subject.pull([g], flat=x)[0]
+        found = work.subject.pull_in_place(g, x)
+    except Exception:  # it may not be differentiable there, of which others tell
+        return ""
+    return _differ(found, expected, IDENTICAL * np.abs(expected).max(initial=0.0))
 
 
 def _elsewhere_in_memory(work: Examination, g: Vector, slack: Vector) -> str:

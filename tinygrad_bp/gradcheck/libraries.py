@@ -43,6 +43,7 @@ def hips_autograd() -> Framework:
 class _Plain:
     name = "NumPy"
     steepest = True
+    wrote = False
     only_arrays = False
 
     def __init__(self, vjp: Function) -> None:
@@ -70,6 +71,7 @@ class _Plain:
 class _Torch:
     name = "PyTorch"
     steepest = True
+    wrote = False
     only_arrays = True
 
     def __init__(self, seed: int) -> None:
@@ -109,19 +111,42 @@ class _Torch:
 
     def value(self, call: Call, arrays: Arrays) -> Any:
         # Tracked, because the gradient is of this, and PyTorch takes other paths without.
-        y = self._call(call, self._leaves(arrays))
+        xs = self._leaves(arrays)
+        y = self._call(call, xs)
+        self._look_at_inputs(arrays, xs)
         return fill(y, iter([part.numpy(force=True) for part in leaves(y)]))
 
     def pull(self, call: Call, arrays: Arrays, g: Any) -> Any:
-        xs = self._leaves(arrays)
-        pairs = zip(leaves(self._call(call, xs)), leaves(g), strict=True)
+        xs, arrived = self._leaves(arrays), leaves(g)
+        gs = [self._tensor(part) for part in arrived]
+        pairs = zip(leaves(self._call(call, xs)), gs, strict=True)
         # Some functions cut the graph without a word.
-        moving = [(y, self._torch.tensor(g.copy())) for y, g in pairs if y.requires_grad]
+        moving = [(y, part) for y, part in pairs if y.requires_grad]
         if not moving:
             return [None] * len(xs)
-        ys, gs = zip(*moving, strict=True)
-        found = self._torch.autograd.grad(ys, xs, gs, allow_unused=True)
+        found = self._torch.autograd.grad(
+            [y for y, _ in moving], xs, [part for _, part in moving], allow_unused=True
+        )
+        for part, now in zip(arrived, gs, strict=True):
+            _write_back(part, now.numpy(force=True))
+        self._look_at_inputs(arrays, xs)
         return [None if d is None else d.numpy(force=True) for d in found]
+
+    def _tensor(self, a: Any) -> Any:
+        """A tensor of its own memory, in which elements lie as they do in the array.
+
+        PyTorch takes neither negative strides nor memory that must not be written to.
+        """
+        if a.flags.c_contiguous:
+            return self._torch.tensor(a.copy())
+        if a.flags.f_contiguous:
+            return self._torch.tensor(a.T.copy()).permute(*reversed(range(a.ndim)))
+        with_gaps = self._torch.tensor(np.stack([a, a], axis=-1))
+        return with_gaps[..., 0]
+
+    def _look_at_inputs(self, arrays: Arrays, tensors: Sequence[Any]) -> None:
+        for a, t in zip(arrays, tensors, strict=True):
+            self.wrote |= not np.array_equal(a, t.numpy(force=True), equal_nan=True)
 
     def push(self, call: Call, arrays: Arrays, tangents: Arrays) -> Any:
         forward = self._torch.autograd.forward_ad
@@ -137,13 +162,13 @@ class _Torch:
             return [np.zeros(y.shape) if t is None else t.numpy(force=True) for y, t in pairs]
 
     def _leaves(self, arrays: Arrays) -> list[Any]:
-        # Copies, because PyTorch takes no array with negative strides.
-        return [self._torch.tensor(a.copy(), requires_grad=True) for a in arrays]
+        return [self._tensor(a).requires_grad_() for a in arrays]
 
 
 class _Jax:
     name = "JAX"
     steepest = False
+    wrote = False
     only_arrays = True
 
     def __init__(self) -> None:
@@ -194,6 +219,7 @@ class _Jax:
 class _HipsAutograd:
     name = "autograd"
     steepest = False
+    wrote = False
     only_arrays = True
 
     def __init__(self) -> None:
@@ -222,6 +248,12 @@ class _HipsAutograd:
         except NotImplementedError as error:
             raise NoForwardModeError from error
         return sum(pushed)
+
+
+def _write_back(array: Any, now: Any) -> None:
+    """Do to an array what was done to the tensor in its place."""
+    if not np.array_equal(array, now, equal_nan=True):
+        array[...] = now  # which raises if it is read-only, as the tensor could not
 
 
 def _imported(name: str, title: str) -> Any:

@@ -136,9 +136,17 @@ def permuted(subject: Subject, rng: np.random.Generator) -> Vector:
     shapes = iter(subject.shapes)
 
     def turn(part: Vector) -> Vector:
-        return rng.permutation(part) if len(next(shapes)) < 2 else np.flip(part)
+        return part[_order(part.size, rng)] if len(next(shapes)) < 2 else np.flip(part)
 
     return _turned(subject, turn)
+
+
+def _order(n: int, rng: np.random.Generator) -> Vector:
+    """A random order that is not its own inverse, if there is one."""
+    while True:
+        order = rng.permutation(n)
+        if n < 3 or (order[order] != np.arange(n)).any():
+            return order
 
 
 def _turned(subject: Subject, turn: Callable[[Vector], Vector]) -> Vector:

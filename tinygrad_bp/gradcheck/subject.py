@@ -64,6 +64,8 @@ class Subject:
         self.left_out = left_out or []  # what takes no gradient, in words
         self.lent = [] if lent is None else lent  # constants of this evaluation, and what they were
         self.foreign = foreign  # whose derivatives are not this library's
+        if foreign is not None:
+            foreign.sources = self.sources
         self.layout: Layout = as_it_is
         self.kept = Kept() if foreign is None else foreign.kept
         self.arrivals = Arrivals() if foreign is None else foreign.arrivals
@@ -104,9 +106,12 @@ class Subject:
 
     # --- its values -------------------------------------------------------------------------
 
-    def at(self, flat: Any, *, track: bool) -> _Evaluation:
-        """Evaluate at a flat vector; the output and the inputs' tensors hold inside the block."""
-        return _Evaluation(self, flat, track=track)
+    def at(self, flat: Any, *, track: bool, given: list[Vector] | None = None) -> _Evaluation:
+        """Evaluate at a flat vector; the output and the inputs' tensors hold inside the block.
+
+        The inputs are arrays of their own, or those that are given, which have these values.
+        """
+        return _Evaluation(self, flat, track=track, given=given)
 
     def value(self, flat: Any) -> Any:
         """Return the output's array at a flat vector, plain or perturbed."""
@@ -130,7 +135,7 @@ class Subject:
 
     def replay_global_generators(self) -> None:
         """Set the global generators back, too: it costs some time."""
-        self.sources = [*self.sources, NumPyGlobal(), PythonGlobal()]
+        self.sources += [NumPyGlobal(), PythonGlobal()]
 
     # --- its gradients ----------------------------------------------------------------------
 
@@ -146,18 +151,32 @@ class Subject:
 
         What arrives at the output is read-only, and laid out as `arriving` says.
         """
-        rows = []
         flat = self.x if flat is None else flat
         with self.at(flat.astype(dtype), track=True) as (output, inputs):
-            for w in weights:
-                found = self._gradients(output, inputs, arriving(w.reshape(output.shape)))
-                self._check_form(found, inputs)
-                parts = [
-                    np.zeros(x.size) if g is None else g.data.ravel()
-                    for g, x in zip(found, inputs, strict=True)
-                ]
-                rows.append(np.concatenate(parts) if parts else np.zeros(0))
+            rows = [self._row(output, inputs, arriving(w.reshape(output.shape))) for w in weights]
         return np.array(rows).reshape(len(weights), self.x.size)
+
+    def pull_in_place(self, weights: Vector, flat: Vector) -> Vector:
+        """Return a gradient at another point, at which the very arrays are that were at x before.
+
+        So it is with weights that a step has changed.
+        """
+        given = self.split(self.x.copy())
+        for point in (self.x, flat):
+            for array, values in zip(given, self.split(point), strict=True):
+                array[...] = values
+            with self.at(point, track=True, given=given) as (output, inputs):
+                row = self._row(output, inputs, weights.reshape(output.shape))
+        return row
+
+    def _row(self, output: Tensor, inputs: list[Tensor], arriving: Vector) -> Vector:
+        found = self._gradients(output, inputs, arriving)
+        self._check_form(found, inputs)
+        parts = [
+            np.zeros(x.size) if g is None else g.data.ravel()
+            for g, x in zip(found, inputs, strict=True)
+        ]
+        return np.concatenate(parts) if parts else np.zeros(0)
 
     def _gradients(
         self, output: Tensor, inputs: list[Tensor], arriving: Vector
@@ -225,11 +244,13 @@ class _Evaluation:
     user's code and ours and be taken for the place where a function was called.
     """
 
-    def __init__(self, subject: Subject, flat: Any, *, track: bool) -> None:
+    def __init__(
+        self, subject: Subject, flat: Any, *, track: bool, given: list[Any] | None
+    ) -> None:
         self._subject = subject
         self._flat = flat
         self._track = track
-        self._given: list[Any] = []
+        self._given: list[Any] = given or []
 
     def __enter__(self) -> tuple[Tensor, list[Tensor]]:
         subject = self._subject
@@ -237,7 +258,7 @@ class _Evaluation:
         self._states = [source.state for source in subject.sources]
         # A copy, because the function may write to what it is given.
         plain = isinstance(self._flat, np.ndarray)
-        self._given = subject.split(self._flat.copy() if plain else self._flat)
+        self._given = self._given or subject.split(self._flat.copy() if plain else self._flat)
         self._switch = _recording(self._track)
         self._switch.__enter__()
         subject.lent.clear()

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_bp.gradcheck.holders import leaves
+from tinygrad_bp.gradcheck.kept import Arrivals, Kept
+from tinygrad_bp.gradcheck.layouts import LAYOUTS, Layout, as_it_is
 from tinygrad_bp.gradcheck.subjects import complex_of, kind_of, pairs_of
 
 __all__ = ["Transposed"]
@@ -28,6 +30,8 @@ class Transposed:
     def __init__(self, jvp: Callable[..., Any]) -> None:
         self._jvp = jvp
         self._columns: dict[bytes, Vector] = {}  # of the last point
+        self.kept = Kept()
+        self.arrivals = Arrivals()
 
     def __call__(self, g: Any, *inputs: Any) -> list[Vector]:
         """Return what each floating-point input receives: the columns' products with `g`."""
@@ -43,6 +47,10 @@ class Transposed:
             gap = np.abs(self._along(scale * t, inputs) / scale - t @ jacobian)
             if (gap > slack).any():
                 return f"scaled by {scale:.3g}, they differ by {gap.max():.3g}"
+        for name, layout in LAYOUTS.items():
+            gap = np.abs(self._along(t, inputs, layout) - t @ jacobian)
+            if (gap > slack).any():
+                return f"{name}, they differ by {gap.max():.3g}"
         return ""
 
     def _jacobian(self, inputs: tuple[Any, ...]) -> Vector:
@@ -57,11 +65,16 @@ class Transposed:
             self._columns = {point: np.array([self._along(t, inputs) for t in np.eye(entries)])}
         return self._columns[point]
 
-    def _along(self, flat: Vector, inputs: tuple[Any, ...]) -> Vector:
+    def _along(self, flat: Vector, inputs: tuple[Any, ...], layout: Layout = as_it_is) -> Vector:
         """The derivative of all outputs along one tangent, which is laid out flat as they are."""
         tangents = _cut(flat, inputs)
-        moved = self._jvp(tangents[0] if len(tangents) == 1 else tuple(tangents), *inputs)
-        return np.concatenate([1.0 * np.ravel(part) for part in leaves(moved)])
+
+        def push(first: Vector) -> Any:
+            return self._jvp((first, *tangents[1:]) if len(tangents) > 1 else first, *inputs)
+
+        moved = leaves(self.arrivals.call(push, layout(tangents[0])))
+        self.kept.look(moved)
+        return np.concatenate([1.0 * np.ravel(part) for part in moved])
 
 
 def _moving(inputs: tuple[Any, ...]) -> list[Any]:

@@ -24,7 +24,7 @@ from tinygrad_bp.gradcheck.numerical import (
 )
 from tinygrad_bp.gradcheck.subject import Subject
 
-__all__ = ["Along", "Testimony", "Witnesses"]
+__all__ = ["FEWER", "RTOL", "Along", "Testimony", "Witnesses"]
 
 Vector = np.ndarray[Any, Any]
 Along: TypeAlias = int | Vector
