@@ -26,7 +26,7 @@ from tinygrad_bp.files import PathLike, reading, replacing
 from tinygrad_bp.nn.architecture import build, describe
 from tinygrad_bp.nn.archive import FETCH_AGAIN, HEADER, Archive, check_name, storable, write
 from tinygrad_bp.nn.fitting import fitted
-from tinygrad_bp.nn.layers import MLP
+from tinygrad_bp.nn.mlp import MLP
 from tinygrad_bp.nn.module import Module
 from tinygrad_bp.nn.nests import pack, unpack
 
