@@ -75,12 +75,13 @@ class _Backward:
         self._module = module
         self._hooks = hooks
         self._arrived: tuple[Tensor | None, ...] = ()  # at the outputs
+        self._inputs = 0
         self._entered = False
 
     def entering(self, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
         """Return the inputs, seen off by the hooks when a pass has left the module."""
         moving = [isinstance(x, Tensor) and x.requires_grad for x in inputs]
-        self._entered = any(moving)
+        self._inputs, self._entered = len(inputs), any(moving)
 
         def left(gradients: tuple[Tensor, ...]) -> tuple[Any, ...]:
             given = iter(gradients)
@@ -100,7 +101,7 @@ class _Backward:
             for hook in list(self._hooks["before backward"].values()):
                 self._arrived = _replaced(self._arrived, hook(self._module, self._arrived))
             if not self._entered:
-                self._tell(())
+                self._tell((None,) * self._inputs)
             return tuple(g for g, moves in zip(self._arrived, moving, strict=True) if moves)
 
         return fill(output, iter(_through(parts, moving, arrived)))
