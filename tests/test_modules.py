@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -116,6 +117,43 @@ def test_streams_are_found_by_name_and_once() -> None:
     shared = np.random.default_rng(0)
     model = nn.Sequential(Noisy(shared), Noisy(np.random.default_rng(1)), Noisy(shared))
     assert [n for n, _ in model.named_streams()] == ["0.rng", "1.rng"]
+
+
+class Noisy(nn.Module):
+    """Draws from a stream, like dropout."""
+
+    def __init__(self, seed: int, kind: Any = np.random.PCG64) -> None:
+        self.layer = nn.Linear(2, 2)
+        self.rng = np.random.Generator(kind(seed))
+
+    def forward(self, x: Any) -> Any:
+        return self.layer(x) * self.rng.random(2, "f4")
+
+
+@pytest.mark.parametrize("kind", [np.random.PCG64, np.random.MT19937, np.random.SFC64])
+def test_a_saved_model_draws_on_from_where_it_was(tmp_path: Path, kind: Any) -> None:
+    model = nn.Sequential(Noisy(1, kind), Noisy(2, kind))
+    x = np.ones((3, 2), "f4")
+    model(x)
+    nn.save(tmp_path / "m.npz", model)
+    again = nn.load(tmp_path / "m.npz", into=nn.Sequential(Noisy(3, kind), Noisy(4, kind)))
+    for _ in range(3):
+        np.testing.assert_array_equal(again(x).data, model(x).data)
+
+
+def test_streams_that_do_not_fit_change_nothing(tmp_path: Path) -> None:
+    nn.save(tmp_path / "m.npz", nn.Sequential(Noisy(1), Noisy(2)))
+    shared = Noisy(5)
+    other = nn.Sequential(shared, Noisy(6, np.random.SFC64))
+    lonely = nn.Sequential(shared, Noisy(6))
+    del lonely[1].rng
+    for model, message in ((other, "the stream 1.rng cannot go on"), (lonely, "has the streams")):
+        before = shared.rng.bit_generator.state, model.state_dict()
+        with pytest.raises(errors.CheckpointError, match=message):
+            nn.load(tmp_path / "m.npz", into=model)
+        assert shared.rng.bit_generator.state == before[0]
+        for name, values in model.state_dict().items():
+            np.testing.assert_array_equal(values, before[1][name])
 
 
 # --- containers -----------------------------------------------------------------------------

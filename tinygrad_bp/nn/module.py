@@ -299,9 +299,10 @@ class Module:
 
     def state_dict(self) -> dict[str, np.ndarray[Any, Any]]:
         """Return copies of all tensors' values by name, without buffers that are not persistent."""
-        return {name: np.array(t.data) for name, t in self._saved().items()}
+        return {name: np.array(t.data) for name, t in self.saved_tensors().items()}
 
-    def _saved(self) -> dict[str, Tensor]:
+    def saved_tensors(self) -> dict[str, Tensor]:
+        """Return the tensors that a `state_dict` has the values of, by name."""
         return {name: t for name, t, saved in self._named_tensors() if saved}
 
     def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> None:  # noqa: FBT001, FBT002
@@ -311,7 +312,7 @@ class Module:
         `CheckpointError` naming every entry that does not fit, before anything is changed. Unless
         `strict`, entries may be missing, or more than the model has.
         """
-        own = self._saved()
+        own = self.saved_tensors()
         if not strict:
             own = {name: t for name, t in own.items() if name in state}
             state = {name: state[name] for name in own}
