@@ -417,9 +417,13 @@ def test_empty_arrays_are_fine_elsewhere() -> None:
 def test_layers_name_themselves() -> None:
     model = nn.MLP(784, 16, 10)
     with pytest.raises(
-        errors.ShapeError, match=r"Linear 'hidden1' expects \(\.\.\., 784\), got \(5, 785\)"
+        errors.ShapeError,
+        match=r"^hidden1 = Linear\(784, 16\): expects \(\.\.\., 784\), got \(5, 785\)$",
     ):
         model(np.ones((5, 785), np.float32))
+    nested = nn.Sequential(nn.Identity(), nn.ModuleDict({"a": model})["a"])
+    with pytest.raises(errors.ShapeError, match=r"^1\.hidden1 = Linear\(784, 16\): expects"):
+        nested(np.ones((5, 785), np.float32))
 
 
 # --- modes -------------------------------------------------------------------------------------

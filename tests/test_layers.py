@@ -160,7 +160,7 @@ def test_imports_are_found_wherever_they_stand() -> None:
     source = """
 import numpy as np
 from tinygrad_bp import engine, no_grad
-from tinygrad_bp.nn.layers import Linear
+from tinygrad_bp.nn.linear import Linear
 import tinygrad_bp.rules
 def late():
     import rich.console

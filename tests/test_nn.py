@@ -39,7 +39,8 @@ def test_stacked_linear_layers_are_one_matrix(rng: np.random.Generator) -> None:
     one, two = (nn.Linear(4, 4, rng=rng, dtype=float) for _ in range(2))
     x = rng.normal(size=(5, 4))
     product = two.weight.data @ one.weight.data
-    np.testing.assert_allclose(nn.Sequential(one, two)(x).data, x @ product.T, atol=1e-12)
+    bias = one.bias.data @ two.weight.data.T + two.bias.data
+    np.testing.assert_allclose(nn.Sequential(one, two)(x).data, x @ product.T + bias, atol=1e-12)
 
 
 def test_the_same_generator_gives_the_same_bits() -> None:

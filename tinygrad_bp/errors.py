@@ -110,6 +110,9 @@ class ModuleError(TinygradError, TypeError):
 class ShapeError(TinygradError, ValueError):
     """Array shapes that do not fit a layer, a loss or a seed gradient."""
 
+    place: tuple[object, str] | None = None
+    """The outermost module that it has passed, and the way from there to the layer."""
+
 
 class LabelError(TinygradError, ValueError):
     """Class labels that are not whole numbers from 0 to the number of classes - 1."""

@@ -1,19 +1,36 @@
 """Layers, losses and initialisers, spelled as PyTorch spells them."""
 
 from tinygrad_bp.nn import init
+from tinygrad_bp.nn.activations import ReLU, Sigmoid, Tanh
+from tinygrad_bp.nn.calling import functional_call
 from tinygrad_bp.nn.checkpoint import Checkpoint, load, read_checkpoint, save
-from tinygrad_bp.nn.layers import MLP, Linear, ReLU, Sequential, Sigmoid, Tanh
+from tinygrad_bp.nn.containers import (
+    ModuleDict,
+    ModuleList,
+    ParameterDict,
+    ParameterList,
+    Sequential,
+)
+from tinygrad_bp.nn.linear import Bilinear, Identity, Linear
 from tinygrad_bp.nn.losses import CrossEntropyLoss, HalfSumSquares, MSELoss, SumSquares
-from tinygrad_bp.nn.module import Module, functional_call
+from tinygrad_bp.nn.mlp import MLP
+from tinygrad_bp.nn.module import Module, Parameter
 
 __all__ = [
     "MLP",
+    "Bilinear",
     "Checkpoint",
     "CrossEntropyLoss",
     "HalfSumSquares",
+    "Identity",
     "Linear",
     "MSELoss",
     "Module",
+    "ModuleDict",
+    "ModuleList",
+    "Parameter",
+    "ParameterDict",
+    "ParameterList",
     "ReLU",
     "Sequential",
     "Sigmoid",

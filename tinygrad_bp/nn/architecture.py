@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from tinygrad_bp.errors import CheckpointError
 from tinygrad_bp.nn import init
 from tinygrad_bp.nn.archive import FETCH_AGAIN
-from tinygrad_bp.nn.layers import ACTIVATIONS, MLP, Linear
+from tinygrad_bp.nn.linear import Linear
+from tinygrad_bp.nn.mlp import ACTIVATIONS, MLP
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,7 +65,11 @@ def build(architecture: dict[str, Any] | None, arrays: Mapping[str, NDArray[Any]
     Raises `CheckpointError` if the architecture is None, or not one of these arrays.
 
     >>> build(describe(MLP(4, 3, 2)), MLP(4, 3, 2).state_dict())
-    MLP(Linear(4, 3), Sigmoid(), Linear(3, 2))
+    MLP(
+      (hidden1): Linear(4, 3)
+      (hidden1_activation): Sigmoid()
+      (output): Linear(3, 2)
+    )
     """
     if architecture is None:
         raise CheckpointError(

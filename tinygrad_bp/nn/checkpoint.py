@@ -26,9 +26,10 @@ from tinygrad_bp.files import PathLike, reading, replacing
 from tinygrad_bp.nn.architecture import build, describe
 from tinygrad_bp.nn.archive import FETCH_AGAIN, HEADER, Archive, check_name, storable, write
 from tinygrad_bp.nn.fitting import fitted
-from tinygrad_bp.nn.layers import MLP
+from tinygrad_bp.nn.mlp import MLP
 from tinygrad_bp.nn.module import Module
 from tinygrad_bp.nn.nests import pack, unpack
+from tinygrad_bp.nn.streams import Streams
 
 if TYPE_CHECKING:
     import hashlib
@@ -46,7 +47,8 @@ MAX_BYTES = 1 << 30
 FORMAT = "tinygrad_bp model"
 VERSION = 1
 EXTRA = "extra/"  # what the names of extra arrays begin with
-STATES = ("optimizer", "schedule")  # what else has a state, and what its arrays' names begin with
+# What else has a state, and what its arrays' names begin with.
+STATES = ("optimizer", "schedule", "streams")
 SEAL = re.compile(rb',(\s*)"sha256": "([0-9a-f]{64})"(\s*)\}\Z')  # the end of a header
 SMALL_HEADER = 1 << 25  # bytes that reading a header may take, however small the file
 LEAST_MEMBER = 200  # bytes in the file, and more, that come with every array
@@ -81,6 +83,8 @@ class Checkpoint(NamedTuple):
     """The `state_dict()` of the optimiser that `save` was given, or None."""
     schedule: Any = None
     """The same of the schedule."""
+    streams: Any = None
+    """Where the model's random streams stood, or None if it has none."""
 
     def model(self) -> MLP:
         """Build the model and put the values in; raises `CheckpointError` if they do not fit."""
@@ -100,8 +104,9 @@ def save(
 ) -> None:
     """Write the model's values, and for an `MLP` its architecture, to an .npz file.
 
-    An optimiser and a schedule are saved by their `state_dict()`, as `Stateful` describes it;
-    `extra` is anything that JSON can express, with texts for keys; `extra_arrays` are real arrays.
+    The random streams that its layers draw from are saved with it. An optimiser and a schedule are
+    saved by their `state_dict()`, as `Stateful` describes it; `extra` is anything that JSON can
+    express, with texts for keys; `extra_arrays` are real arrays.
     The file appears whole or not at all: a crash at any point leaves the previous one.
 
     Raises `CheckpointError` if the file cannot be written, or holds what it could not give back.
@@ -124,7 +129,8 @@ def save(
             "arrays": {},
             "extra": dict(extra or {}),
         }
-        for name, thing in zip(STATES, (optimizer, schedule), strict=True):
+        things = optimizer, schedule, Streams(model) or None
+        for name, thing in zip(STATES, things, strict=True):
             if thing is not None:
                 header[name], packed = _packed(thing, name)
                 arrays |= packed
@@ -158,9 +164,9 @@ def load(
     """Read a model from a file that `save` wrote.
 
     An `MLP` is rebuilt. For any other model, build it and pass it as `into`: its values are
-    replaced, if names, shapes and dtypes agree one and all, and it is returned. To go on with a
-    training run, build its optimiser and schedule too and pass them as well: all of them get what
-    was saved, or none does.
+    replaced, if names, shapes and dtypes agree one and all, and it is returned; its random streams
+    go on from where they stood. To go on with a training run, build its optimiser and schedule too
+    and pass them as well: all of them get what was saved, or none does.
 
     Raises `CheckpointError` as `read_checkpoint` does, and if the values do not fit the model,
     naming every one that is missing, unexpected, or of another shape or a dtype that the model's
@@ -178,7 +184,7 @@ def load(
     """
     checkpoint = read_checkpoint(path, max_bytes=max_bytes)
     with _of_the_file(path):
-        wanted = zip(STATES, (optimizer, schedule), strict=True)
+        wanted = (("optimizer", optimizer), ("schedule", schedule))
         states = {name: thing for name, thing in wanted if thing is not None}
         if into is None:
             if states:
@@ -187,6 +193,8 @@ def load(
                     "model first, then the optimiser with its parameters, and pass it as into=."
                 )
             return checkpoint.model()
+        if checkpoint.streams is not None:
+            states["streams"] = Streams(into)
         _restore(checkpoint, into, states)
     return into
 
@@ -370,7 +378,7 @@ def _restore(checkpoint: Checkpoint, model: Module, things: Mapping[str, Statefu
         if getattr(checkpoint, name) is None:
             raise CheckpointError(f"it holds no {name}: it was saved without. Leave it out.")
     if type(model).load_state_dict is Module.load_state_dict:
-        fitted(dict(model.named_tensors()), checkpoint.arrays)
+        fitted(model.saved_tensors(), checkpoint.arrays)
     # The schedule first: it may set the learning rate, and the optimiser's own has the last word.
     order = [name for name in reversed(STATES) if name in things]
     before = {name: copy.deepcopy(things[name].state_dict()) for name in order}

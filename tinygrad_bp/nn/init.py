@@ -12,10 +12,41 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-__all__ = ["Initializer", "glorot", "he", "normal", "scaled", "zeros"]
+from tinygrad_bp.tensor import Tensor
+
+__all__ = [
+    "Initializer", "glorot", "he", "normal", "parameters", "scaled", "uniform", "zeros",
+]  # fmt: skip
 
 # The generator is named in quotes: NumPy loads its random module when it is first used.
 Initializer: TypeAlias = Callable[[tuple[int, ...], "np.random.Generator"], np.ndarray[Any, Any]]
+
+
+def uniform(bound: float) -> Initializer:
+    """Return what draws from U(-bound, bound): PyTorch's start, with bound 1 / sqrt(n_in).
+
+    >>> bool(np.abs(uniform(0.5)((16, 784), np.random.default_rng(0))).max() <= 0.5)
+    True
+    """
+
+    def draw(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray[Any, Any]:
+        return rng.uniform(-bound, bound, shape)
+
+    return draw
+
+
+def parameters(
+    bound: float, rng: np.random.Generator | None = None, dtype: Any = np.float32
+) -> Callable[..., Tensor]:
+    """Return what makes parameters of given sizes, all drawn from U(-bound, bound).
+
+    >>> make = parameters(0.5)
+    >>> make(16, 784).shape, make(16).requires_grad
+    ((16, 784), True)
+    """
+    rng = rng or np.random.default_rng()
+    draw = uniform(bound)
+    return lambda *shape: Tensor(draw(shape, rng).astype(dtype), requires_grad=True)
 
 
 def zeros(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray[Any, Any]:  # noqa: ARG001

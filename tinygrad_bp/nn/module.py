@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
 import numpy as np
 
-from tinygrad_bp.containers import fill, leaves
-from tinygrad_bp.errors import ModuleError
+from tinygrad_bp.errors import ModuleError, ShapeError
 from tinygrad_bp.nn.fitting import fitted
+from tinygrad_bp.nn.hooks import Hook, Hooks
 from tinygrad_bp.state import replace_all
-from tinygrad_bp.tensor import Tensor
+from tinygrad_bp.tensor import HookHandle, Tensor
 
-__all__ = ["Module", "functional_call"]
+__all__ = ["Module", "Parameter"]
+
+
+def Parameter(data: Any, requires_grad: bool = True, *, name: str | None = None) -> Tensor:  # noqa: FBT001, FBT002, N802  (PyTorch's)
+    """Return a tensor that a module trains: one that tracks gradients.
+
+    >>> Parameter(np.zeros(2))
+    Tensor([0., 0.], requires_grad=True)
+    """
+    return Tensor(data, requires_grad=True, name=name).requires_grad_(requires_grad)
 
 
 class Module:
     """The base of layers and models: write `forward`, assign tensors and modules as attributes.
 
     A tensor made with `requires_grad` is a parameter, and stays one while it is frozen; any other
-    is a buffer, saved but not trained. Lists, tuples and dicts are looked into.
+    is a buffer, saved but not trained. Lists, tuples and dicts are looked into. A `ShapeError` in
+    a layer says where in the model it is.
 
     >>> class Scale(Module):
     ...     def __init__(self):
@@ -37,33 +47,90 @@ class Module:
     """
 
     training: bool = True
+    _hooks: Hooks | None = None
+    _not_saved: frozenset[str] = frozenset()  # names of buffers
+
+    # --- calls ------------------------------------------------------------------------------
 
     def forward(self, *inputs: Any, **options: Any) -> Any:
         """Compute the output; every module writes its own."""
         raise NotImplementedError(f"{type(self).__name__} has no forward()")
 
-    def __init_subclass__(cls, **options: Any) -> None:
-        """Make calling a module the same as calling its `forward`, with nothing in between."""
-        super().__init_subclass__(**options)
-        if "forward" in vars(cls):
-            cls.__call__ = vars(cls)["forward"]  # type: ignore[method-assign]
-
     def __call__(self, *inputs: Any, **options: Any) -> Any:
-        """Compute the output: the same as `forward`."""
-        return self.forward(*inputs, **options)
+        """Compute the output: `forward`, and the hooks around it."""
+        try:
+            if self._hooks is None:
+                return self.forward(*inputs, **options)
+            return self._hooks.call(self, inputs, options)
+        except ShapeError as error:
+            _say_where(error, self)
+            raise
 
-    def named_children(self) -> Iterator[tuple[str, Module]]:
-        """Yield the modules assigned to this one, with their names."""
-        return ((name, m) for name, m in self._members() if isinstance(m, Module))
+    def register_forward_pre_hook(self, hook: Hook, *, with_kwargs: bool = False) -> HookHandle:
+        """Call `hook(module, inputs)` before each call; what it returns, if anything, goes in.
+
+        With `with_kwargs` it is `hook(module, inputs, options)`, and returns both.
+        """
+        return self._hooked().add("before", hook, with_kwargs=with_kwargs)
+
+    def register_forward_hook(self, hook: Hook, *, with_kwargs: bool = False) -> HookHandle:
+        """Call `hook(module, inputs, output)` after each call; what it returns replaces the output.
+
+        With `with_kwargs` it is `hook(module, inputs, options, output)`.
+
+        >>> double = _Doubling()
+        >>> with double.register_forward_hook(lambda module, inputs, output: output + 1):
+        ...     double(3.0).item()
+        7.0
+        """
+        return self._hooked().add("after", hook, with_kwargs=with_kwargs)
+
+    def register_full_backward_hook(self, hook: Hook) -> HookHandle:
+        """Call `hook(module, grad_input, grad_output)` when a backward pass has left the module.
+
+        Both are tuples, of the gradients of its positional tensors and of its outputs; None where
+        nothing arrived. What the hook returns, if anything, takes the place of `grad_input`.
+        """
+        return self._hooked().add("backward", hook)
+
+    def register_full_backward_pre_hook(self, hook: Hook) -> HookHandle:
+        """Call `hook(module, grad_output)` when a backward pass reaches the module's output.
+
+        What it returns, if anything, takes the place of `grad_output`, a tuple.
+        """
+        return self._hooked().add("before backward", hook)
+
+    def _hooked(self) -> Hooks:
+        if self._hooks is None:
+            self._hooks = Hooks()
+        return self._hooks
+
+    # --- what it is made of -----------------------------------------------------------------
 
     def _members(self) -> Iterator[tuple[str, Any]]:
         """What is assigned to this module, and what stands in its lists, tuples and dicts."""
         for name, value in vars(self).items():
             yield from _spread(name, value)
 
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """Yield the modules assigned to this one, with their names."""
+        return ((name, m) for name, m in self._members() if isinstance(m, Module))
+
+    def children(self) -> Iterator[Module]:
+        """Yield the modules assigned to this one."""
+        return (module for _, module in self.named_children())
+
+    def named_modules(self) -> Iterator[tuple[str, Module]]:
+        """Yield this module, named "", and all below it, each once, with full names."""
+        seen: set[int] = set()
+        for prefix, module in self._walk(""):
+            if id(module) not in seen:
+                seen.add(id(module))
+                yield prefix.removesuffix("."), module
+
     def modules(self) -> Iterator[Module]:
         """Yield this module and all below it, each once."""
-        yield from {id(module): module for _, module in self._walk("")}.values()
+        return (module for _, module in self.named_modules())
 
     def _walk(self, prefix: str) -> Iterator[tuple[str, Module]]:
         yield prefix, self
@@ -72,12 +139,16 @@ class Module:
 
     def named_tensors(self) -> Iterator[tuple[str, Tensor]]:
         """Yield every tensor, parameters and buffers, with its full name; shared ones once."""
+        return ((name, t) for name, t, _ in self._named_tensors())
+
+    def _named_tensors(self) -> Iterator[tuple[str, Tensor, bool]]:
+        """Every tensor with its name, and whether it is saved."""
         seen: set[int] = set()
         for prefix, module in self._walk(""):
             for name, value in module._members():  # noqa: SLF001
                 if isinstance(value, Tensor) and id(value) not in seen:
                     seen.add(id(value))
-                    yield prefix + name, value
+                    yield prefix + name, value, name not in module._not_saved  # noqa: SLF001
 
     def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
         """Yield the tensors that are trained, or were until they were frozen, with full names."""
@@ -86,6 +157,101 @@ class Module:
     def parameters(self) -> Iterator[Tensor]:
         """Yield the tensors that are trained, or were until they were frozen."""
         return (t for _, t in self.named_parameters())
+
+    def named_buffers(self) -> Iterator[tuple[str, Tensor]]:
+        """Yield the tensors that are not trained, such as running means, with full names."""
+        return ((name, t) for name, t in self.named_tensors() if not t.trainable)
+
+    def buffers(self) -> Iterator[Tensor]:
+        """Yield the tensors that are not trained."""
+        return (t for _, t in self.named_buffers())
+
+    def named_streams(self) -> Iterator[tuple[str, np.random.Generator]]:
+        """Yield the random generators that layers draw from, with full names; shared ones once.
+
+        >>> net = _Doubling()
+        >>> net.noise = np.random.default_rng(0)
+        >>> [name for name, _ in net.named_streams()]
+        ['noise']
+        """
+        if "numpy.random" not in sys.modules:  # NumPy loads it when it is first used
+            return
+        seen: set[int] = set()
+        for prefix, module in self._walk(""):
+            for name, value in module._members():  # noqa: SLF001
+                if isinstance(value, np.random.Generator) and id(value) not in seen:
+                    seen.add(id(value))
+                    yield prefix + name, value
+
+    def get_submodule(self, target: str) -> Module:
+        """Return the module of a full name, this one for ""; `ModuleError` if there is none."""
+        found: Module = _found(self._by_name(), target, "module")
+        return found
+
+    def get_parameter(self, target: str) -> Tensor:
+        """Return the parameter of a full name; `ModuleError` if there is none.
+
+        >>> _Doubling().get_parameter("factor")
+        Tensor(2., requires_grad=True)
+        """
+        found: Tensor = _found(dict(self.named_parameters()), target, "parameter")
+        return found
+
+    def get_buffer(self, target: str) -> Tensor:
+        """Return the buffer of a full name; `ModuleError` if there is none."""
+        found: Tensor = _found(dict(self.named_buffers()), target, "buffer")
+        return found
+
+    def _by_name(self) -> dict[str, Module]:
+        return {prefix.removesuffix("."): module for prefix, module in self._walk("")}
+
+    # --- what is added by name --------------------------------------------------------------
+
+    def add_module(self, name: str, module: Module | None) -> None:
+        """Assign a module, or None, to an attribute."""
+        if not (module is None or isinstance(module, Module)):
+            raise ModuleError(f"'{name}' is to be a module, not {module!r}")
+        setattr(self, name, module)
+
+    register_module = add_module
+
+    def register_parameter(self, name: str, param: Tensor | None) -> None:
+        """Assign a tensor that is trained, or None, to an attribute."""
+        if not (param is None or (isinstance(param, Tensor) and param.trainable)):
+            raise ModuleError(
+                f"'{name}' is to be a parameter: give nn.Parameter(values), not {param!r:.100}"
+            )
+        setattr(self, name, param)
+
+    def register_buffer(self, name: str, tensor: Any, persistent: bool = True) -> None:  # noqa: FBT001, FBT002
+        """Assign a tensor that is not trained, or None, to an attribute.
+
+        Unless it is `persistent`, it is in no `state_dict`.
+        """
+        if tensor is not None and not isinstance(tensor, Tensor):
+            tensor = Tensor(tensor)
+        if not persistent:
+            self._not_saved = self._not_saved | {name}
+        setattr(self, name, tensor)
+
+    # --- what is done to all ----------------------------------------------------------------
+
+    def apply(self, fn: Callable[[Module], Any]) -> Self:
+        """Call a function with every module below this one, and then with this one."""
+        for module in self.children():
+            module.apply(fn)
+        fn(self)
+        return self
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self:  # noqa: FBT001, FBT002
+        """Freeze the parameters, or let them be trained again.
+
+        >>> any(p.requires_grad for p in _Doubling().requires_grad_(False).parameters())
+        False
+        """
+        for p in self.parameters():
+            p.requires_grad_(requires_grad)
+        return self
 
     def zero_grad(self) -> None:
         """Forget the gradient of every parameter."""
@@ -102,19 +268,70 @@ class Module:
         """Set `training` to False here and below."""
         return self.train(mode=False)
 
-    def state_dict(self) -> dict[str, np.ndarray[Any, Any]]:
-        """Return copies of all tensors' values by name."""
-        return {name: np.array(t.data) for name, t in self.named_tensors()}
+    def to(self, dtype: Any) -> Self:
+        """Convert all floating-point tensors, and their gradients, to another dtype.
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        The tensors stay the same objects, so optimisers that hold them go on, once they are made
+        anew or have no moments yet. Raises `ModuleError` for a dtype of anything but floats.
+
+        >>> _Doubling().to(np.float32).factor.dtype
+        dtype('float32')
+        """
+        wanted = np.dtype(dtype)
+        if wanted.kind != "f":
+            raise ModuleError(f"a model's numbers are floats, so it cannot go to {wanted}")
+        found = [t for _, t in self.named_tensors() if t.dtype.kind == "f"]
+        gradients = [None if t.grad is None else t.grad.data.astype(wanted) for t in found]
+        values = [t.data.astype(wanted) for t in found]
+        names = ["_value"] * len(found) + ["_grad"] * len(found)
+        replace_all([], [], ([*found, *found], names, [*values, *gradients]))
+        return self
+
+    def float(self) -> Self:
+        """Convert to float32."""
+        return self.to(np.float32)
+
+    def double(self) -> Self:
+        """Convert to float64."""
+        return self.to(np.float64)
+
+    # --- its state --------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, np.ndarray[Any, Any]]:
+        """Return copies of all tensors' values by name, without buffers that are not persistent."""
+        return {name: np.array(t.data) for name, t in self.saved_tensors().items()}
+
+    def saved_tensors(self) -> dict[str, Tensor]:
+        """Return the tensors that a `state_dict` has the values of, by name."""
+        return {name: t for name, t, saved in self._named_tensors() if saved}
+
+    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> None:  # noqa: FBT001, FBT002
         """Copy values from a `state_dict` of the same names and shapes into the tensors.
 
         The values come back exactly: float32 may go into float64, but not the other way. Raises
-        `CheckpointError` naming every entry that does not fit, before anything is changed.
+        `CheckpointError` naming every entry that does not fit, before anything is changed. Unless
+        `strict`, entries may be missing, or more than the model has.
         """
-        own = dict(self.named_tensors())
+        own = self.saved_tensors()
+        if not strict:
+            own = {name: t for name, t in own.items() if name in state}
+            state = {name: state[name] for name in own}
         values = fitted(own, state)
         replace_all([t.data for t in own.values()], [values[name] for name in own])
+
+    # --- in words ---------------------------------------------------------------------------
+
+    def extra_repr(self) -> str:
+        """Return what stands in the parentheses after the class's name."""
+        return ""
+
+    def __repr__(self) -> str:
+        """The class with its options, or with the modules below, a line each."""
+        lines = [f"({name}): {module!r}" for name, module in self.named_children()]
+        if not lines:
+            return f"{type(self).__name__}({self.extra_repr()})"
+        inner = "\n".join([self.extra_repr(), *lines] if self.extra_repr() else lines)
+        return f"{type(self).__name__}(\n  " + inner.replace("\n", "\n  ") + "\n)"
 
 
 def _spread(name: str, value: Any) -> Iterator[tuple[str, Any]]:
@@ -128,46 +345,31 @@ def _spread(name: str, value: Any) -> Iterator[tuple[str, Any]]:
         yield name, value
 
 
-def functional_call(
-    module: Module, tensors: Mapping[str, Any], *inputs: Any, **options: Any
-) -> Any:
-    """Call a module with other values in the places of some of its tensors, named as it names them.
-
-    `tensors` may be arrays or tensors; gradients reach the latter. The module is left as it was.
-    Raises `ModuleError` for a name that the module does not have.
-
-    >>> layer = _Doubling()
-    >>> functional_call(layer, {"factor": 5.0}, 2.0).item(), layer(2.0).item()
-    (10.0, 4.0)
-    """
-    own = dict(module.named_tensors())
-    if unknown := [name for name in tensors if name not in own]:
-        raise ModuleError(f"the module has no tensor '{unknown[0]}'; it has {', '.join(own)}")
-    others = {
-        id(own[name]): value if isinstance(value, Tensor) else Tensor(value)
-        for name, value in tensors.items()
-    }
-    with _replaced(module, others):
-        return module(*inputs, **options)
+def _found(named: Mapping[str, Any], target: str, kind: str) -> Any:
+    if target not in named:
+        names = ", ".join(name for name in named if name)
+        raise ModuleError(f"there is no {kind} '{target}'; there is {names or 'none at all'}")
+    return named[target]
 
 
-@contextlib.contextmanager
-def _replaced(module: Module, others: Mapping[int, Tensor]) -> Iterator[None]:
-    """Put other tensors into the attributes of a module and all below it, for a while."""
-    before = [(m, dict(vars(m))) for m in module.modules()]
-    try:
-        for m, attributes in before:
-            for name, value in attributes.items():
-                contents = [others.get(id(leaf), leaf) for leaf in leaves(value)]
-                vars(m)[name] = fill(value, iter(contents))
-        yield
-    finally:
-        for m, attributes in before:
-            vars(m).update(attributes)
+def _say_where(error: ShapeError, module: Module) -> None:
+    """Put the layer into the message, under the name that the modules around it know it by."""
+    inner, path = error.place or (None, "")
+    if inner is None:
+        layer = f"{type(module).__name__}({module.extra_repr()})"
+        error.args = (f"{layer}: {error}",)
+    else:
+        name = next((name for name, child in module.named_children() if child is inner), "")
+        if not name:  # it was called by a function in between
+            return
+        known = f"{path} = " if path else ""
+        path = f"{name}.{path}" if path else name
+        error.args = (f"{path} = {str(error).removeprefix(known)}",)
+    error.place = module, path
 
 
 class _Doubling(Module):
-    """For the example above."""
+    """For the examples above."""
 
     def __init__(self) -> None:
         self.factor = Tensor(2.0, requires_grad=True)

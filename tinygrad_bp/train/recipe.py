@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinygrad_bp import functional, nn, optim
-from tinygrad_bp.nn.layers import ACTIVATIONS
+from tinygrad_bp.nn.mlp import ACTIVATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
