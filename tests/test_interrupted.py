@@ -78,12 +78,13 @@ class Training:
     """Parameters of several dtypes and shapes, and an optimiser that has taken a step."""
 
     def __init__(self, sizes: dict[str, tuple[tuple[int, ...], type]], **options: Any) -> None:
+        kind = options.pop("kind", optim.SGD)
         rng = np.random.default_rng(0)
         self.parameters = {
             name: Tensor(drawn(rng, shape, dtype), requires_grad=True)
             for name, (shape, dtype) in sizes.items()
         }
-        self.optimizer = optim.SGD(self.parameters.items(), **options)
+        self.optimizer = kind(self.parameters.items(), **options)
         self.give_gradients(1)
         self.optimizer.step()
 
@@ -118,8 +119,10 @@ LARGE = {**SMALL, "large": ((401, 503), np.float32), "empty": ((0, 2), np.float6
         (SMALL, {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.5}),
         (LARGE, {"lr": 0.1}),
         (LARGE, {"lr": 0.1, "momentum": 0.9}),
+        (SMALL, {"kind": optim.NAdam, "lr": 0.1, "eps": 0.1, "betas": (0.5, 0.5)}),
+        (LARGE, {"kind": optim.Adam, "lr": 0.1, "amsgrad": True, "eps": 0.1, "betas": (0.5, 0.5)}),
     ],
-    ids=["plain", "momentum", "everything", "large", "large, momentum"],
+    ids=["plain", "momentum", "everything", "large", "large, momentum", "NAdam", "large, Adam"],
 )
 def test_a_step_is_all_or_nothing(sizes: Any, options: Any) -> None:
     undisturbed = Training(sizes, **options)

@@ -1,6 +1,24 @@
-"""Optimisers and learning-rate schedules."""
+"""Optimisers, learning-rate schedules (`lr_scheduler`) and the clipping of gradients."""
 
+from tinygrad_bp.optim.adam import Adam, Adamax, AdamW, NAdam, RAdam
+from tinygrad_bp.optim.optimizer import Optimizer
+from tinygrad_bp.optim.scaled import Adadelta, Adagrad, RMSprop, Rprop
 from tinygrad_bp.optim.schedules import CosineAnnealingLR, Schedule, StepLR
 from tinygrad_bp.optim.sgd import SGD
 
-__all__ = ["SGD", "CosineAnnealingLR", "Schedule", "StepLR"]
+__all__ = [
+    "SGD",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "CosineAnnealingLR",
+    "NAdam",
+    "Optimizer",
+    "RAdam",
+    "RMSprop",
+    "Rprop",
+    "Schedule",
+    "StepLR",
+]

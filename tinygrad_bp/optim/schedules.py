@@ -60,8 +60,8 @@ class Schedule:
         found = {name: value for name, value in state.items() if name != "lr"}
         trial = copy.copy(self)
         vars(trial).update(found)
-        trial._check_options()  # noqa: SLF001  (a Schedule too)
-        if state["lr"] < 0 or not trial._goes_on():  # noqa: SLF001
+        trial._check_options()
+        if state["lr"] < 0 or not trial._goes_on():
             raise OptimizerError(f"a schedule cannot go on from {dict(state)}")
         if self.optimizer.lr != state["lr"]:
             self.optimizer.lr = state["lr"]
