@@ -1,6 +1,12 @@
 """Optimisers, learning-rate schedules (`lr_scheduler`) and the clipping of gradients."""
 
 from tinygrad_bp.optim.adam import Adam, Adamax, AdamW, NAdam, RAdam
+from tinygrad_bp.optim.clipping import (
+    clip_grad_norm_,
+    clip_grad_value_,
+    clip_grads_with_norm_,
+    get_total_norm,
+)
 from tinygrad_bp.optim.optimizer import Optimizer
 from tinygrad_bp.optim.scaled import Adadelta, Adagrad, RMSprop, Rprop
 from tinygrad_bp.optim.schedules import CosineAnnealingLR, Schedule, StepLR
@@ -21,4 +27,8 @@ __all__ = [
     "Rprop",
     "Schedule",
     "StepLR",
+    "clip_grad_norm_",
+    "clip_grad_value_",
+    "clip_grads_with_norm_",
+    "get_total_norm",
 ]
