@@ -194,3 +194,229 @@ def test_complex_parameters() -> None:
             ours.step()
             theirs.step()
         np.testing.assert_allclose(p.data, q.detach().numpy(), rtol=1e-10, err_msg=name)
+
+
+# --- schedules --------------------------------------------------------------------------------
+
+SCHEDULES: dict[str, list[Options]] = {
+    "StepLR": [{"step_size": 7}, {"step_size": 1, "gamma": 0.9}, {"step_size": 3, "gamma": 1.1}],
+    "MultiStepLR": [{"milestones": [3, 10, 10, 40]}, {"milestones": [0, 5], "gamma": 0.5}],
+    "ConstantLR": [{}, {"factor": 0.1, "total_iters": 20}, {"factor": 1.0, "total_iters": 1}],
+    "LinearLR": [{}, {"start_factor": 0.01, "end_factor": 0.5, "total_iters": 33},
+                 {"start_factor": 1.0, "end_factor": 0.0, "total_iters": 13}],
+    "ExponentialLR": [{"gamma": 0.9}, {"gamma": 1.05}, {"gamma": 1.0}],
+    "PolynomialLR": [{}, {"total_iters": 30, "power": 2.5}, {"total_iters": 60, "power": 0.5}],
+    "CosineAnnealingLR": [{"T_max": 50}, {"T_max": 7, "eta_min": 0.003}, {"T_max": 1}],
+    "CosineAnnealingWarmRestarts": [{"T_0": 7}, {"T_0": 3, "T_mult": 2, "eta_min": 0.001},
+                                    {"T_0": 1, "T_mult": 3}],
+    "CyclicLR": [
+        {"base_lr": 0.001, "max_lr": 0.1, "step_size_up": 5},
+        {"base_lr": 0.001, "max_lr": 0.1, "step_size_up": 3, "step_size_down": 8,
+         "mode": "triangular2", "base_momentum": 0.5, "max_momentum": 0.99},
+        {"base_lr": 0.001, "max_lr": 0.1, "step_size_up": 4, "mode": "exp_range", "gamma": 0.95},
+        {"base_lr": 0.001, "max_lr": 0.1, "step_size_up": 4, "cycle_momentum": False,
+         "scale_fn": lambda x: 0.9**x, "scale_mode": "iterations"},
+        {"base_lr": 0.001, "max_lr": 0.1, "step_size_up": 4, "scale_fn": lambda x: 1 / x},
+    ],
+    "OneCycleLR": [
+        {"max_lr": 0.1, "total_steps": 51},
+        {"max_lr": 0.1, "total_steps": 50},
+        {"max_lr": 0.3, "epochs": 6, "steps_per_epoch": 10, "anneal_strategy": "linear"},
+        {"max_lr": 0.1, "total_steps": 60, "three_phase": True, "pct_start": 0.4,
+         "div_factor": 7.0, "final_div_factor": 100.0, "base_momentum": 0.3, "max_momentum": 0.9},
+        {"max_lr": 0.1, "total_steps": 60, "pct_start": 0.0, "cycle_momentum": False},
+    ],
+    "LambdaLR": [{"lr_lambda": lambda step: 0.95**step}, {"lr_lambda": lambda step: step % 4 / 3}],
+    "MultiplicativeLR": [{"lr_lambda": lambda step: 0.9 + 0.01 * (step % 5)}],
+}  # fmt: skip
+ROWS = [(name, options) for name, rows in SCHEDULES.items() for options in rows]
+by_row = pytest.mark.parametrize(("name", "options"), ROWS, ids=lambda row: str(row)[:60])
+EACH: dict[str, Options] = {  # values for each of two groups
+    "CyclicLR": {"base_lr": [0.001, 0.01], "max_lr": [0.1, 0.2], "step_size_up": 5,
+                 "base_momentum": [0.1, 0.2], "max_momentum": [0.5, 0.7]},
+    "OneCycleLR": {"max_lr": [0.1, 0.5], "total_steps": 60, "base_momentum": [0.1, 0.2],
+                   "max_momentum": [0.5, 0.7]},
+    "LambdaLR": {"lr_lambda": [lambda step: 0.9**step, lambda step: 1 / (1 + step)]},
+    "MultiplicativeLR": {"lr_lambda": [lambda step: 0.9, lambda step: 0.8]},
+}  # fmt: skip
+
+
+def made(module: Any, kind: str = "SGD", rates: tuple[float, ...] = (0.05, 0.8)) -> Any:
+    """An optimiser with groups of these rates."""
+    options = {"momentum": 0.9} if kind == "SGD" else {}
+    groups = [{"params": [leaf(module)], "lr": lr} for lr in rates]
+    return getattr(module.optim if module is torch else module, kind)(groups, **options)
+
+
+def leaf(module: Any) -> Any:
+    return (
+        torch.zeros(1, requires_grad=True) if module is torch else Tensor([0.0], requires_grad=True)
+    )
+
+
+def schedule_of(module: Any, optimizer: Any, name: str, options: Options) -> Any:
+    found = torch.optim.lr_scheduler if module is torch else optim.lr_scheduler
+    return getattr(found, name)(optimizer, **options)
+
+
+def in_force(optimizer: Any) -> list[float]:
+    found = []
+    for group in optimizer.param_groups:
+        found += [group["lr"], *group.get("betas", ()), group.get("momentum", 0.0)]
+    return found
+
+
+def same_rates(
+    make: Any, kind: str = "SGD", steps: int = STEPS, arguments: Any = (), first: int = 0
+) -> None:
+    """The schedules that `make` returns for an optimiser of ours and theirs set the same rates."""
+    ours, theirs = made(optim, kind), made(torch, kind)
+    mine, its = make(optim, ours), make(torch, theirs)
+    theirs.step()  # or PyTorch warns
+    for step in range(steps):
+        if step >= first:
+            note, rates = f"step {step}", (mine.get_last_lr(), its.get_last_lr())
+            for found, expected in (rates, (in_force(ours), in_force(theirs))):
+                np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12, err_msg=note)
+        given = [arguments[step]] if arguments else []
+        mine.step(*given)
+        its.step(*given)
+
+
+@by_row
+@pytest.mark.parametrize("kind", ["SGD", "Adam"])
+def test_rates(name: str, options: Options, kind: str) -> None:
+    same_rates(lambda module, o: schedule_of(module, o, name, options), kind)
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_rates_of_each_group(name: str) -> None:
+    same_rates(lambda module, o: schedule_of(module, o, name, EACH[name]))
+
+
+@settings(max_examples=40)
+@given(st.data())
+def test_rates_of_any_options(data: Any) -> None:
+    factor = st.floats(0.01, 1.0)
+    steps = st.integers(1, 60)
+    choices = {
+        "StepLR": {"step_size": steps, "gamma": factor},
+        "MultiStepLR": {"milestones": st.lists(st.integers(0, 60)), "gamma": factor},
+        "ConstantLR": {"factor": factor, "total_iters": steps},
+        "LinearLR": {"start_factor": factor, "end_factor": factor, "total_iters": steps},
+        "PolynomialLR": {"total_iters": steps, "power": st.floats(0.1, 4)},
+        "CosineAnnealingLR": {"T_max": steps, "eta_min": st.floats(0, 0.04)},
+        "CosineAnnealingWarmRestarts": {"T_0": steps, "T_mult": st.integers(1, 4)},
+        "OneCycleLR": {"max_lr": factor, "total_steps": st.integers(51, 99),
+                       "pct_start": st.floats(0.1, 0.45), "three_phase": st.booleans()},
+        "CyclicLR": {"base_lr": st.just(0.001), "max_lr": factor, "step_size_up": steps,
+                     "step_size_down": steps, "mode": st.sampled_from(["triangular",
+                                                                       "triangular2"])},
+    }  # fmt: skip
+    name = data.draw(st.sampled_from(sorted(choices)))
+    options = data.draw(st.fixed_dictionaries(choices[name]))
+    same_rates(lambda module, o: schedule_of(module, o, name, options))
+
+
+def test_warm_restarts_between_epochs() -> None:
+    options = {"T_0": 4, "T_mult": 2, "eta_min": 0.001}
+
+    def make(module: Any, optimizer: Any) -> Any:
+        return schedule_of(module, optimizer, "CosineAnnealingWarmRestarts", options)
+
+    same_rates(make, steps=48, arguments=[i / 3 for i in range(48)])
+    same_rates(make, steps=20, arguments=[2.5, *[None] * 19])
+
+
+PLATEAU: list[Options] = [
+    {},
+    {"patience": 2, "factor": 0.5, "min_lr": [0.01, 0.1]},
+    {"patience": 0, "cooldown": 3, "threshold": 0.2, "threshold_mode": "abs", "min_lr": 1e-3},
+    {"mode": "max", "patience": 1, "threshold": 0.1},
+    {"mode": "max", "patience": 1, "threshold": 0.1, "threshold_mode": "abs", "eps": 0.1},
+]
+
+
+@pytest.mark.parametrize("options", PLATEAU, ids=str)
+@pytest.mark.parametrize("seed", range(4))
+def test_rates_on_plateaus(options: Options, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    metrics = list(rng.normal(size=STEPS) - rng.integers(3) * 0.1 * np.arange(STEPS))
+    metrics[7] = np.inf
+    same_rates(
+        lambda module, o: schedule_of(module, o, "ReduceLROnPlateau", options), arguments=metrics
+    )
+
+
+WARMUPS = ["ConstantLR", "LinearLR", "OneCycleLR", "LambdaLR", "CyclicLR", "StepLR",
+           "CosineAnnealingWarmRestarts", "MultiplicativeLR", "CosineAnnealingLR"]  # fmt: skip
+
+
+def parts_of(module: Any, optimizer: Any, first: str, name: str, options: Options) -> list[Any]:
+    """Two schedules, and a third."""
+    return [
+        schedule_of(module, optimizer, first, SCHEDULES[first][-1]),
+        schedule_of(module, optimizer, name, options),
+        schedule_of(module, optimizer, "ExponentialLR", {"gamma": 0.9}),
+    ]
+
+
+@by_row
+@pytest.mark.parametrize("first", WARMUPS)
+def test_rates_of_sequences(first: str, name: str, options: Options) -> None:
+    if first == name == "OneCycleLR":
+        pytest.skip("in PyTorch the second's bounds are those of the first, too")
+
+    def make(module: Any, optimizer: Any) -> Any:
+        parts = parts_of(module, optimizer, first, name, options)
+        made_of = {"schedulers": parts, "milestones": [6, 37]}
+        return schedule_of(module, optimizer, "SequentialLR", made_of)
+
+    same_rates(make)
+
+
+@by_row
+@pytest.mark.parametrize("first", WARMUPS)
+def test_rates_of_chains(first: str, name: str, options: Options) -> None:
+    options = {k: v for k, v in options.items() if k != "eta_min"}  # or rates fall below 0
+
+    def make(module: Any, optimizer: Any) -> Any:
+        parts = parts_of(module, optimizer, first, name, options)
+        found = torch.optim.lr_scheduler if module is torch else optim.lr_scheduler
+        return found.ChainedScheduler(parts)
+
+    # PyTorch's CyclicLR begins with another rate than its base_lr where there was one before.
+    same_rates(make, first=name == "CyclicLR")
+
+
+def test_a_rate_set_by_hand_is_gone_on_from() -> None:
+    def make(module: Any, optimizer: Any) -> Any:
+        schedule = schedule_of(module, optimizer, "CosineAnnealingLR", {"T_max": 60})
+        for group in optimizer.param_groups:
+            group["lr"] *= 0.3
+        return schedule
+
+    ours, theirs = made(optim), made(torch)
+    mine, its = make(optim, ours), make(torch, theirs)
+    theirs.step()
+    for step in range(STEPS):
+        mine.step()
+        its.step()
+        np.testing.assert_allclose(in_force(ours), in_force(theirs), rtol=1e-12)
+        if step == 20:
+            ours.param_groups[1]["lr"] = theirs.param_groups[1]["lr"] = 0.123
+
+
+def test_training_with_a_schedule() -> None:
+    both = Both("Adam", {"lr": 0.05})
+    options = {"max_lr": 0.1, "total_steps": 60}
+    schedules = [
+        schedule_of(module, optimizer, "OneCycleLR", options)
+        for module, optimizer in zip((optim, torch), both.optimizers, strict=True)
+    ]
+    for _ in range(STEPS):
+        both.give_gradients()
+        both.step()
+        both.assert_equal()
+        for schedule in schedules:
+            schedule.step()

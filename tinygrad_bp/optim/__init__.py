@@ -1,5 +1,6 @@
 """Optimisers, learning-rate schedules (`lr_scheduler`) and the clipping of gradients."""
 
+from tinygrad_bp.optim import lr_scheduler
 from tinygrad_bp.optim.adam import Adam, Adamax, AdamW, NAdam, RAdam
 from tinygrad_bp.optim.clipping import (
     clip_grad_norm_,
@@ -9,7 +10,6 @@ from tinygrad_bp.optim.clipping import (
 )
 from tinygrad_bp.optim.optimizer import Optimizer
 from tinygrad_bp.optim.scaled import Adadelta, Adagrad, RMSprop, Rprop
-from tinygrad_bp.optim.schedules import CosineAnnealingLR, Schedule, StepLR
 from tinygrad_bp.optim.sgd import SGD
 
 __all__ = [
@@ -19,16 +19,14 @@ __all__ = [
     "Adam",
     "AdamW",
     "Adamax",
-    "CosineAnnealingLR",
     "NAdam",
     "Optimizer",
     "RAdam",
     "RMSprop",
     "Rprop",
-    "Schedule",
-    "StepLR",
     "clip_grad_norm_",
     "clip_grad_value_",
     "clip_grads_with_norm_",
     "get_total_norm",
+    "lr_scheduler",
 ]

@@ -24,7 +24,7 @@ from tinygrad_bp.optim.groups import (
     checked_options,
     named,
 )
-from tinygrad_bp.optim.options import Check, Option, at_least_zero, positive
+from tinygrad_bp.optim.options import Checks, Option, at_least_zero, positive
 from tinygrad_bp.state import replace_all
 from tinygrad_bp.tensor import Tensor
 
@@ -49,7 +49,7 @@ class Optimizer:
     takes_arrays: ClassVar[bool] = False
     """Whether the update takes numbers as arrays without axes: it does not reckon with them."""
 
-    checks: ClassVar[Mapping[str, Check]] = {}
+    checks: ClassVar[Checks] = {}
     """The check of each option; filled by the `Option`s of a class."""
     lr = Option(at_least_zero)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Check",
+    "Checks",
     "Option",
     "at_least_zero",
     "below_one",
@@ -30,6 +31,9 @@ __all__ = [
 
 Check = Callable[[str, Any], Any]
 """Return an option, given its name and a value, or raise `OptimizerError`."""
+
+Checks = Mapping[str, Check]
+"""The check of each option."""
 
 
 def finite(name: str, value: Any) -> float:

@@ -127,7 +127,7 @@ class Training:
             "about": self.about,
             "data": self.data.fingerprint(),
             "history": [record._asdict() for record in self.history],
-            "schedule_steps": 0 if self._schedule is None else self._schedule.steps,
+            "schedule_steps": 0 if self._schedule is None else self._schedule.last_epoch,
             "rng": self._rng.bit_generator.state,
         }
         nn.save(
@@ -182,8 +182,8 @@ class Training:
         if saved:
             raise ValueError("there is momentum for more than the model's parameters")
         if self._schedule is not None:
-            self._schedule.steps = state["schedule_steps"]
-            self._optimizer.lr = self._schedule.rate(self._schedule.steps)
+            self._schedule.last_epoch = state["schedule_steps"]
+            self._optimizer.lr = self._schedule.rate(self._schedule.last_epoch)
 
 
 def _epoch(record: Mapping[str, Any]) -> Epoch:
