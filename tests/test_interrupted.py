@@ -165,6 +165,42 @@ def check_what_is_left(
     assert same_bits(training.values(), after)
 
 
+def test_a_step_of_lbfgs_is_all_or_nothing() -> None:
+    """The closure and the line search in between: weights, gradient and memory go back together."""
+
+    def made() -> tuple[Any, Tensor, Callable[[], Any]]:
+        w = Tensor([-1.0, 1.5, 0.5], requires_grad=True)
+        optimizer = optim.LBFGS([w], max_iter=3, line_search_fn="strong_wolfe")
+
+        def closure() -> Tensor:
+            optimizer.zero_grad()
+            loss = np.sum(w**4 - w)
+            loss.backward()
+            return loss
+
+        optimizer.step(closure)
+        return optimizer, w, closure
+
+    def bits(optimizer: Any, w: Tensor) -> Any:
+        memory = optimizer.state_dict()["state"][0]
+        return w.data.tobytes(), memory["n_iter"], memory["func_evals"], memory["d"].tobytes()
+
+    optimizer, w, closure = made()
+    before = bits(optimizer, w)
+    points = interruptions(lambda: optimizer.step(closure), most=150)
+    after = bits(optimizer, w)
+    optimizer.step(closure)
+    last = bits(optimizer, w)
+    for at in points:
+        optimizer, w, closure = made()
+        assert_interrupted(lambda o=optimizer, c=closure: o.step(c), at)
+        found = bits(optimizer, w)
+        assert found in (before, after)
+        for _ in range(1 + (found == before)):
+            optimizer.step(closure)
+        assert bits(optimizer, w) == last
+
+
 # --- loading ----------------------------------------------------------------------------------
 
 

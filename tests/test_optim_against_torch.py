@@ -196,6 +196,75 @@ def test_complex_parameters() -> None:
         np.testing.assert_allclose(p.data, q.detach().numpy(), rtol=1e-10, err_msg=name)
 
 
+# --- LBFGS ------------------------------------------------------------------------------------
+
+
+def rosenbrock(w: Any) -> Any:
+    return (100 * (w[1:] - w[:-1] ** 2) ** 2 + (1 - w[:-1]) ** 2).sum()
+
+
+def bumpy(w: Any) -> Any:
+    module = torch if isinstance(w, torch.Tensor) else np
+    return (module.sin(3 * w) + 0.1 * w**4).sum() + (w[0] * w[1]) ** 2
+
+
+def steep(w: Any) -> Any:
+    return (w**4).sum() + 0.01 * (w**2).sum()
+
+
+def quadratic(w: Any) -> Any:
+    return sum((10.0**i) * (w[i] - i) ** 2 for i in range(4))
+
+
+LBFGS_OPTIONS: list[Options] = [
+    {"line_search_fn": "strong_wolfe"},
+    {"line_search_fn": "strong_wolfe", "history_size": 2, "max_iter": 5},
+    {"line_search_fn": "strong_wolfe", "max_eval": 7, "lr": 0.3},
+    {"line_search_fn": "strong_wolfe", "lr": 30.0, "tolerance_change": 0.0},
+    {"lr": 1e-3},
+    {"lr": 0.01, "max_iter": 4, "history_size": 3},
+    {"lr": 1e-3, "max_eval": 3, "tolerance_grad": 0.5},
+]
+
+
+@pytest.mark.parametrize("options", LBFGS_OPTIONS, ids=str)
+@pytest.mark.parametrize("cost", [rosenbrock, bumpy, steep, quadratic])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(i, marks=pytest.mark.slow) for i in (1, 2, 3))])
+def test_trajectories_of_lbfgs(cost: Any, options: Options, seed: int) -> None:
+    """Losses, evaluations and weights of each step, for as long as rounding does not decide.
+
+    It does where PyTorch's own path from a start that is one rounding away has left the other.
+    """
+    start = np.random.default_rng(seed).normal(size=5)
+    beside = np.nextafter(start, np.inf)
+    ours, theirs, others = Tensor(start, requires_grad=True), *map(torch.tensor, (start, beside))
+    optimizers = [
+        module.LBFGS([w.requires_grad_()], **options)
+        for module, w in ((optim, ours), (torch.optim, theirs), (torch.optim, others))
+    ]
+
+    def stepped(optimizer: Any, w: Any) -> Any:
+        def closure() -> Any:
+            optimizer.zero_grad()
+            loss = cost(w)
+            loss.backward()
+            return loss
+
+        return optimizer.step(closure).item(), w.detach().numpy()
+
+    for step in range(10):
+        pairs = zip(optimizers, (ours, theirs, others), strict=True)
+        (loss, values), (its_loss, its), (_, apart) = (stepped(o, w) for o, w in pairs)
+        if np.max(np.abs(its - apart)) > 1e-12:
+            break
+        np.testing.assert_allclose(values, its, rtol=0, atol=1e-10, err_msg=f"step {step}")
+        np.testing.assert_allclose(loss, its_loss, rtol=1e-10, atol=1e-12)
+        state, kept = (o.state_dict()["state"][0] for o in optimizers[:2])
+        assert (state["func_evals"], state["n_iter"]) == (kept["func_evals"], kept["n_iter"])
+        if theirs.grad.abs().max() < 1e-6:
+            break
+
+
 # --- schedules --------------------------------------------------------------------------------
 
 SCHEDULES: dict[str, list[Options]] = {

@@ -8,11 +8,13 @@ from tinygrad_bp.optim.clipping import (
     clip_grads_with_norm_,
     get_total_norm,
 )
+from tinygrad_bp.optim.lbfgs import LBFGS
 from tinygrad_bp.optim.optimizer import Optimizer
 from tinygrad_bp.optim.scaled import Adadelta, Adagrad, RMSprop, Rprop
 from tinygrad_bp.optim.sgd import SGD
 
 __all__ = [
+    "LBFGS",
     "SGD",
     "Adadelta",
     "Adagrad",

@@ -14,7 +14,16 @@ from tinygrad_bp.tensor import Tensor
 if TYPE_CHECKING:
     from tinygrad_bp.optim.optimizer import Optimizer
 
-__all__ = ["Moments", "Options", "ParamGroup", "Params", "Slot", "checked_options", "named"]
+__all__ = [
+    "Moments",
+    "Options",
+    "ParamGroup",
+    "Params",
+    "Slot",
+    "as_real",
+    "checked_options",
+    "named",
+]
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
@@ -163,7 +172,7 @@ class Slot:
         """Return the new value and the new moments of a complex or long parameter."""
         arrays = [self.parameter._value, g, *self.moments]
         if self.is_complex:
-            found = update(*map(_as_real, arrays), **options)
+            found = update(*map(as_real, arrays), **options)
             return [self._as_complex(a) for a in found]
         return self._updated_by_blocks(update, arrays, options)
 
@@ -196,7 +205,7 @@ class Slot:
         ]
 
 
-def _as_real(array: Any) -> Any:
+def as_real(array: Any) -> Any:
     """Return complex numbers as pairs of real ones, which is how every update treats them."""
     if not isinstance(array, np.ndarray | np.generic):
         return array

@@ -28,7 +28,7 @@ from tinygrad_bp.optim.options import Checks, Option, at_least_zero, positive
 from tinygrad_bp.state import replace_all
 from tinygrad_bp.tensor import Tensor
 
-__all__ = ["Optimizer"]
+__all__ = ["Optimizer", "refuse"]
 
 Array: TypeAlias = np.ndarray[Any, Any]
 Changes: TypeAlias = tuple[list[Any], list[str], list[Any]]
@@ -180,7 +180,7 @@ class Optimizer:
                     if missing_ok and not p._passes:
                         continue
                     if not accumulated or p._used or not p._passes:
-                        _refuse(slot)
+                        refuse(slot)
                 g: Any = p._grad
                 g = g._value if isinstance(g, Tensor) else g
                 value = p._value
@@ -272,7 +272,8 @@ def _evaluated(closure: Callable[[], Any]) -> Any:
         return closure()
 
 
-def _refuse(slot: Slot) -> Never:
+def refuse(slot: Slot) -> Never:
+    """Raise `OptimizerError` for a parameter whose gradient is not one to step along."""
     name, p = slot.name, slot.parameter
     if p.backward_passes == 0:
         raise OptimizerError(
