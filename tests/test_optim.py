@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import itertools
+import pickle
 import subprocess
 import sys
 import textwrap
@@ -586,6 +587,26 @@ def test_an_optimiser_of_ones_own_is_an_update_and_its_options() -> None:
     go_on(optimizer, 2)
     np.testing.assert_array_equal(w.data, np.linspace(1.0, 2.0, 70_000) - 1.0)
     optimizer.load_state_dict(optimizer.state_dict())
+
+
+def test_a_parameter_whose_dtype_is_changed_is_moved_in_the_new_one() -> None:
+    w = leaf(np.linspace(1.0, 2.0, 70_000), np.float32)
+    optimizer = optim.Adam([w], lr=0.1)
+    go_on(optimizer, 3)
+    w._value = w._value.astype(np.float64)
+    go_on(optimizer)
+    assert np.any(w.data != w.data.astype(np.float32))
+
+
+def test_copies_go_on_apart_from_each_other() -> None:
+    optimizer = made(optim.Adam)
+    go_on(optimizer, 2)
+    for again in (copy.deepcopy(optimizer), pickle.loads(pickle.dumps(optimizer))):
+        assert bits(again) == bits(optimizer)
+        before = bits(optimizer)
+        go_on(again)
+        assert bits(optimizer) == before
+        assert bits(again) != before
 
 
 def test_an_optimiser_keeps_nothing_alive() -> None:

@@ -182,6 +182,7 @@ BAD: list[tuple[Any, str]] = [
     (lambda: lrs.StepLR(O(), 2, gamma=-1), "gamma must be 0 or more"),
     (lambda: lrs.StepLR(O(), 2, last_epoch=-2), "last_epoch must be a whole number, -1 or more"),
     (lambda: lrs.StepLR([leaf()], 2), "a schedule is of an optimiser"),
+    (lambda: lrs.CyclicLR([leaf()], 0.1, 1.0), "a schedule is of an optimiser"),
     (lambda: lrs.MultiStepLR(O(), 3), "milestones must be whole numbers"),
     (lambda: lrs.MultiStepLR(O(), [1.5]), "milestones must be a whole number"),
     (lambda: lrs.ConstantLR(O(), 2.0), "factor must be from 0 to 1"),

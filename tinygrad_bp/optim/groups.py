@@ -187,7 +187,8 @@ class Slot:
         self, update: Callable[..., Any], arrays: Sequence[Any], options: Mapping[str, Any]
     ) -> list[Any]:
         p, _, *moments = arrays
-        room = list(self.room) or [None] * (1 + len(moments))
+        fits = bool(self.room) and self.room[0].dtype == p.dtype  # or the dtype was changed
+        room: list[Any] = list(self.room) if fits else [None] * (1 + len(moments))
         flat = [a.reshape(-1) if isinstance(a, np.ndarray) else a for a in arrays]
         new: list[Any] = []
         for start in range(0, p.size, BLOCK):

@@ -39,11 +39,17 @@ def rates(name: str, value: Any) -> list[float]:
 
 def per_group(name: str, value: Any, optimizer: Optimizer) -> list[float]:
     """Return a number, or a list of them, as a list with one for each group of parameters."""
+    _require_optimizer(optimizer)
     count = len(optimizer.param_groups)
     found = value if isinstance(value, list | tuple) else [value] * count
     if len(found) != count:
         raise OptimizerError(f"{name} has {len(found)} values, for {count} groups of parameters")
     return [at_least_zero(name, number) for number in found]
+
+
+def _require_optimizer(optimizer: Any) -> None:
+    if not isinstance(optimizer, Optimizer):
+        raise OptimizerError(f"a schedule is of an optimiser, not of {optimizer!r:.100}")
 
 
 class LRScheduler:
@@ -58,8 +64,7 @@ class LRScheduler:
     _last_lr: list[float]
 
     def __init__(self, optimizer: Optimizer, **attributes: Any) -> None:
-        if not isinstance(optimizer, Optimizer):
-            raise OptimizerError(f"a schedule is of an optimiser, not of {optimizer!r:.100}")
+        _require_optimizer(optimizer)
         self.optimizer = optimizer
         for name, value in attributes.items():
             setattr(self, name, self.checks[name](name, value))
