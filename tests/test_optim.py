@@ -598,6 +598,18 @@ def test_a_parameter_whose_dtype_is_changed_is_moved_in_the_new_one() -> None:
     assert np.any(w.data != w.data.astype(np.float32))
 
 
+@every_kind
+def test_a_gradient_of_another_dtype_is_one_of_the_parameters(kind: Any) -> None:
+    w, v = leaf([1.0, -2.0], np.float32), leaf([1.0, -2.0], np.float32)
+    one, two = kind([w]), kind([v])
+    for g in ([1.0, 0.5], [0.25, -3.0]):
+        w.grad, v.grad = np.array(g), np.array(g, np.float32)
+        one.step()
+        two.step()
+    assert bits(one) == bits(two)
+    one.load_state_dict(one.state_dict())
+
+
 def test_copies_go_on_apart_from_each_other() -> None:
     optimizer = made(optim.Adam)
     go_on(optimizer, 2)

@@ -100,7 +100,9 @@ def test_gradients_that_are_not_finite(bad: float) -> None:
         (lambda p: optim.clip_grad_norm_(p, -1.0), "max_norm must be 0 or more"),
         (lambda p: optim.clip_grad_norm_(p, math.nan), "max_norm must be 0 or more"),
         (lambda p: optim.clip_grad_norm_(p, 1.0, 0), "norm_type must be a number above 0"),
-        (lambda p: optim.clip_grad_norm_(p, 1.0, -1), "norm_type must be a number above 0"),
+        (lambda p: optim.clip_grad_norm_(p, 1.0, -1), "norm_type must be 0 or more"),
+        (lambda p: optim.clip_grad_norm_(p, 1.0, "two"), "norm_type must be 0 or more"),
+        (lambda p: optim.clip_grad_norm_(p, "x"), "max_norm must be 0 or more"),
         (lambda p: optim.clip_grad_value_(p, -1.0), "clip_value must be 0 or more"),
     ],
 )

@@ -198,6 +198,7 @@ def test_gradients_that_are_none_to_step_along() -> None:
         (None, "LBFGS evaluates the loss several times"),
         (with_nan, r"the gradient of 'w' is nan at \(1,\)"),
         (never_cleared, "'w' is the sum of [23] backward passes"),
+        (lambda: None, "must return the loss"),
         (lambda: cost(w), "gradient of 'w' was used already"),
         (lambda: (optimizer.zero_grad(), cost(w))[1], "'w' has no gradient"),
     ]:

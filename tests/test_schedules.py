@@ -212,6 +212,7 @@ BAD: list[tuple[Any, str]] = [
     (lambda: lrs.ReduceLROnPlateau(O(), mode="least"), "mode must be 'min' or 'max'"),
     (lambda: lrs.ReduceLROnPlateau(O(), min_lr=[0.1, 0.2]), "min_lr has 2 values, for 1 groups"),
     (lambda: lrs.ReduceLROnPlateau(O()).step(math.nan), "metrics must be a number, got nan"),
+    (lambda: lrs.ReduceLROnPlateau(O()).step("low"), "metrics must be a number, got 'low'"),
     (lambda: lrs.ChainedScheduler([]), "needs one schedule at least"),
     (lambda: lrs.ChainedScheduler([lrs.ReduceLROnPlateau(O())]), "number 0 is a ReduceLROnPlateau"),
     (lambda: lrs.ChainedScheduler([lrs.StepLR(O(), 1), lrs.StepLR(O(), 1)]), "schedule 1 of .*oth"),

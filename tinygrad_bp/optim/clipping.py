@@ -93,8 +93,8 @@ def get_total_norm(tensors: Any, norm_type: float = 2.0, error_if_nonfinite: boo
     >>> get_total_norm([np.array([3.0, -4.0])], np.inf).item()
     4.0
     """
-    order = float(norm_type)
-    if not order > 0:
+    order = _bound("norm_type", norm_type)
+    if order == 0:
         raise OptimizerError(f"norm_type must be a number above 0, or inf, got {norm_type!r}")
     items = [tensors] if isinstance(tensors, Tensor | np.ndarray) else list(tensors)
     if not items:
@@ -141,7 +141,10 @@ def _gradient(p: Tensor) -> Array:
 
 
 def _bound(name: str, value: Any) -> float:
-    number = float(value)
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
     if not number >= 0:
         raise OptimizerError(f"{name} must be 0 or more, got {value!r}")
     return number

@@ -13,7 +13,7 @@ from tinygrad_bp.modes import enable_grad
 from tinygrad_bp.optim import states
 from tinygrad_bp.optim.groups import Params, Slot, as_real
 from tinygrad_bp.optim.line_search import Point, strong_wolfe
-from tinygrad_bp.optim.optimizer import Optimizer, refuse
+from tinygrad_bp.optim.optimizer import Optimizer, takes_part
 from tinygrad_bp.optim.options import Option, at_least_zero, finite, one_of, whole
 from tinygrad_bp.registry import Array
 from tinygrad_bp.state import replace_all
@@ -293,6 +293,8 @@ class _Objective:
         """Call the closure, and return its loss and the gradient, both finite."""
         with enable_grad():
             returned = self.closure()
+        if returned is None:
+            raise OptimizerError("the closure returned None; it must return the loss")
         loss = float(returned.item() if isinstance(returned, Tensor) else returned)
         gradient = np.concatenate([self._gradient(slot) for slot in self.slots])
         if not math.isfinite(loss):
@@ -301,15 +303,15 @@ class _Objective:
 
     def _gradient(self, slot: Slot) -> Array:
         p = slot.parameter
-        nothing = np.zeros(as_real(p._value).size, p._value.real.dtype)
-        if not p._requires_grad or (self.missing_ok and not p._passes):
-            return nothing
-        if p._used or (p._passes != 1 and not (self.accumulated and p._passes)):
-            refuse(slot)
+        is_new = p._passes == 1 and not p._used
+        if not p._requires_grad or not (
+            is_new or takes_part(slot, self.accumulated, self.missing_ok)
+        ):
+            return np.zeros_like(as_real(p._value).reshape(-1))
         gradient: Any = p.grad
         states.require_finite(gradient.data, f"step(): the gradient of '{slot.name}' is")
         p._used = True
-        return nothing + as_real(gradient.data).reshape(-1)
+        return as_real(gradient.data.astype(p._value.dtype)).reshape(-1)
 
     def _refuse_loss(self, loss: float) -> Never:
         raise OptimizerError(

@@ -28,7 +28,7 @@ from tinygrad_bp.optim.options import Checks, Option, at_least_zero, positive
 from tinygrad_bp.state import replace_all
 from tinygrad_bp.tensor import Tensor
 
-__all__ = ["Optimizer", "refuse"]
+__all__ = ["Optimizer", "takes_part"]
 
 Array: TypeAlias = np.ndarray[Any, Any]
 Changes: TypeAlias = tuple[list[Any], list[str], list[Any]]
@@ -170,23 +170,21 @@ class Optimizer:
         update, arrays = self.update, self.takes_arrays
         slots, new, places = [], [], []
         for group in self.param_groups:
-            options, dtype = group.options, None
-            given = options.values
+            options, dtype, given = group.options, None, {}
             for slot in group.slots:
                 p = slot.parameter
                 if not p._requires_grad:
                     continue
-                if p._used or p._passes != 1:
-                    if missing_ok and not p._passes:
-                        continue
-                    if not accumulated or p._used or not p._passes:
-                        refuse(slot)
+                if (p._used or p._passes != 1) and not takes_part(slot, accumulated, missing_ok):
+                    continue
                 g: Any = p._grad
                 g = g._value if isinstance(g, Tensor) else g
                 value = p._value
-                if arrays and value.dtype is not dtype:
+                if value.dtype is not dtype:
                     dtype = value.dtype
-                    given = options.as_arrays(dtype)
+                    given = options.as_arrays(dtype) if arrays else options.values
+                if g.dtype is not dtype:
+                    g = g.astype(dtype)
                 if slot.at_once:
                     new.append(update(value, g, *slot.moments, **given))
                 else:
@@ -272,8 +270,20 @@ def _evaluated(closure: Callable[[], Any]) -> Any:
         return closure()
 
 
-def refuse(slot: Slot) -> Never:
-    """Raise `OptimizerError` for a parameter whose gradient is not one to step along."""
+def takes_part(slot: Slot, accumulated: bool, missing_ok: bool) -> bool:
+    """Return whether a parameter moves whose gradient is not that of one new backward pass.
+
+    Raises `OptimizerError` if that is not what was meant.
+    """
+    p = slot.parameter
+    if missing_ok and not p._passes:
+        return False
+    if not accumulated or p._used or not p._passes:
+        _refuse(slot)
+    return True
+
+
+def _refuse(slot: Slot) -> Never:
     name, p = slot.name, slot.parameter
     if p.backward_passes == 0:
         raise OptimizerError(

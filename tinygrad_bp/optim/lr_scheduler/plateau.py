@@ -15,7 +15,10 @@ __all__ = ["ReduceLROnPlateau"]
 
 
 def _metric(name: str, value: Any) -> float:
-    number = float(value.item() if isinstance(value, Tensor) else value)
+    try:
+        number = float(value.item() if isinstance(value, Tensor) else value)
+    except (TypeError, ValueError):
+        number = math.nan
     if math.isnan(number):
         raise OptimizerError(f"{name} must be a number, got {value!r}")
     return number
