@@ -98,7 +98,9 @@ def rows() -> Iterator[Any]:
     for name, choices in TABLE.items():
         for values in itertools.product(*choices.values()):
             options = dict(zip(choices, values, strict=True))
-            yield pytest.param(name, options, id=f"{name}-{options}")
+            changed = [key for key, (first, *_) in choices.items() if options[key] != first]
+            marks = [pytest.mark.slow] if len(changed) > 1 else []
+            yield pytest.param(name, options, id=f"{name}-{options}", marks=marks)
     for decay in (0.0, 0.1):
         yield "SGD", {"momentum": 0.9, "nesterov": True, "weight_decay": decay}
 
@@ -227,7 +229,11 @@ LBFGS_OPTIONS: list[Options] = [
 ]
 
 
-@pytest.mark.parametrize("options", LBFGS_OPTIONS, ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [*LBFGS_OPTIONS[:2], *(pytest.param(o, marks=pytest.mark.slow) for o in LBFGS_OPTIONS[2:])],
+    ids=str,
+)
 @pytest.mark.parametrize("cost", [rosenbrock, bumpy, steep, quadratic])
 @pytest.mark.parametrize("seed", [0, *(pytest.param(i, marks=pytest.mark.slow) for i in (1, 2, 3))])
 def test_trajectories_of_lbfgs(cost: Any, options: Options, seed: int) -> None:
@@ -421,6 +427,16 @@ WARMUPS = ["ConstantLR", "LinearLR", "OneCycleLR", "LambdaLR", "CyclicLR", "Step
            "CosineAnnealingWarmRestarts", "MultiplicativeLR", "CosineAnnealingLR"]  # fmt: skip
 
 
+by_first = pytest.mark.parametrize(
+    "first",
+    ["LinearLR", "OneCycleLR", *(
+        pytest.param(name, marks=pytest.mark.slow)
+        for name in WARMUPS
+        if name not in ("LinearLR", "OneCycleLR")
+    )],
+)  # fmt: skip
+
+
 def parts_of(module: Any, optimizer: Any, first: str, name: str, options: Options) -> list[Any]:
     """Two schedules, and a third."""
     return [
@@ -431,7 +447,7 @@ def parts_of(module: Any, optimizer: Any, first: str, name: str, options: Option
 
 
 @by_row
-@pytest.mark.parametrize("first", WARMUPS)
+@by_first
 def test_rates_of_sequences(first: str, name: str, options: Options) -> None:
     if first == name == "OneCycleLR":
         pytest.skip("in PyTorch the second's bounds are those of the first, too")
@@ -445,7 +461,7 @@ def test_rates_of_sequences(first: str, name: str, options: Options) -> None:
 
 
 @by_row
-@pytest.mark.parametrize("first", WARMUPS)
+@by_first
 def test_rates_of_chains(first: str, name: str, options: Options) -> None:
     options = {k: v for k, v in options.items() if k != "eta_min"}  # or rates fall below 0
 
