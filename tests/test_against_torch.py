@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
-import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tinygrad_bp import Tensor, functional, gradients, optim
+from tinygrad_bp import Tensor, functional, gradients
 from tinygrad_bp import rules as own
 
 torch = pytest.importorskip("torch")
@@ -247,103 +245,3 @@ def test_cross_entropy(dtype: Any, scale: float, rng: np.random.Generator) -> No
         lambda z: F.cross_entropy(z, torch.tensor(labels)),
         [draw(rng, (-scale, scale), (5, 4), dtype)],
     )
-
-
-# --- optimisers -----------------------------------------------------------------------------
-
-START = [np.array([[0.5, -1.0, 2.0], [1.5, 0.25, -0.75]]), np.array([0.1, -0.2, 0.3])]
-CURVATURE = np.array([1.0, 10.0, 0.1])
-
-
-def cost(weight: Any, bias: Any) -> Any:
-    """A valley that is steep one way and flat another, with a bend; Tensor and torch alike."""
-    gap = weight * CURVATURE_LIKE[type(weight)] - bias
-    return (gap * gap).sum() + (weight * bias * bias).sum()
-
-
-CURVATURE_LIKE = {Tensor: CURVATURE, torch.Tensor: torch.tensor(CURVATURE)}
-
-
-def trajectories(
-    options: dict[str, Any], schedules: tuple[Function, Function] | None = None, steps: int = 50
-) -> tuple[list[Array], list[Array]]:
-    """All parameters and rates after each step, ours and theirs."""
-    ours, theirs = [], []
-    mine = [Tensor(value, requires_grad=True) for value in START]
-    its = [torch.tensor(value, requires_grad=True) for value in START]
-    for parameters, module, scheduled, path in (
-        (mine, optim, 0, ours),
-        (its, torch.optim, 1, theirs),
-    ):
-        optimizer = module.SGD(parameters, **{"lr": 0.004, **options})
-        schedule = schedules[scheduled](optimizer) if schedules else None
-        for _ in range(steps):
-            optimizer.zero_grad()
-            cost(*parameters).backward()
-            optimizer.step()
-            if schedule:
-                schedule.step()
-            rate = optimizer.lr if module is optim else optimizer.param_groups[0]["lr"]
-            values = [np.array(p.detach().numpy()).ravel() for p in parameters]
-            path.append(np.concatenate([*values, [rate]]))
-    return ours, theirs
-
-
-def assert_same_path(ours: list[Array], theirs: list[Array]) -> None:
-    for step, (mine, its) in enumerate(zip(ours, theirs, strict=True)):
-        scale = np.max(np.abs(its), initial=1.0)
-        np.testing.assert_allclose(mine, its, rtol=0, atol=1e-12 * scale, err_msg=f"step {step}")
-    assert np.max(np.abs(ours[-1] - ours[0])) > 1e-3, "nothing moved"
-
-
-COMBINATIONS = [
-    {"momentum": momentum, "weight_decay": decay, "maximize": maximize, **more}
-    for momentum, decay, maximize in itertools.product([0.0, 0.9], [0.0, 0.1], [False, True])
-    for more in ([{}, {"dampening": 0.3}, {"nesterov": True}] if momentum else [{}])
-]
-
-
-@pytest.mark.parametrize("options", COMBINATIONS, ids=str)
-def test_sgd_takes_the_same_path(options: dict[str, Any]) -> None:
-    if options["maximize"]:
-        options = {**options, "lr": 2e-4}  # uphill is far: take few and small steps
-    assert_same_path(*trajectories(options))
-
-
-@pytest.mark.parametrize(
-    "schedules",
-    [
-        (
-            lambda o: optim.StepLR(o, step_size=7, gamma=0.5),
-            lambda o: torch.optim.lr_scheduler.StepLR(o, step_size=7, gamma=0.5),
-        ),
-        (
-            lambda o: optim.CosineAnnealingLR(o, T_max=50, eta_min=1e-4),
-            lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, T_max=50, eta_min=1e-4),
-        ),
-        (
-            lambda o: optim.CosineAnnealingLR(o, T_max=20),
-            lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, T_max=20),
-        ),
-    ],
-    ids=["StepLR", "CosineAnnealingLR", "CosineAnnealingLR beyond T_max"],
-)
-def test_schedules_take_the_same_path(schedules: tuple[Function, Function]) -> None:
-    assert_same_path(*trajectories({"momentum": 0.9}, schedules))
-
-
-def test_momentum_is_kept_through_a_saved_state() -> None:
-    """Saved after 20 steps and loaded into a fresh optimiser, the path goes on as PyTorch's."""
-    _, theirs = trajectories({"momentum": 0.9, "nesterov": True})
-    parameters = [Tensor(value, requires_grad=True) for value in START]
-    optimizer = optim.SGD(parameters, lr=0.004, momentum=0.9, nesterov=True)
-    for step in range(50):
-        if step == 20:
-            state = optimizer.state_dict()
-            optimizer = optim.SGD(parameters, lr=1.0, momentum=0.9, nesterov=True)
-            optimizer.load_state_dict(state)
-        optimizer.zero_grad()
-        cost(*parameters).backward()
-        optimizer.step()
-    found = np.concatenate([p.data.ravel() for p in parameters])
-    assert math.isclose(float(np.max(np.abs(found - theirs[-1][:-1]))), 0, abs_tol=1e-12)

@@ -80,7 +80,7 @@ class Run:
     def __init__(self, seed=0, *, dtype=np.float32, momentum=0.9):
         self.model = nn.MLP(4, 5, 2, rng=np.random.default_rng(seed), dtype=dtype)
         self.optimizer = optim.SGD(self.model.named_parameters(), lr=0.5, momentum=momentum)
-        self.schedule = optim.CosineAnnealingLR(self.optimizer, T_max=20, eta_min=0.01)
+        self.schedule = optim.lr_scheduler.CosineAnnealingLR(self.optimizer, T_max=20, eta_min=0.01)
         self.dtype = dtype
 
     def learn(self, steps):
@@ -260,7 +260,7 @@ def test_a_run_of_another_kind_is_refused_and_goes_on_as_before(path):
     run = Run().learn(3)
     nn.save(path, run.model, **run.parts())
     other, same = Run(seed=1).learn(2), Run(seed=1).learn(2)
-    step = optim.StepLR(other.optimizer, step_size=2)
+    step = optim.lr_scheduler.StepLR(other.optimizer, step_size=2)
     with pytest.raises(CheckpointError, match="the schedule that it holds does not fit"):
         nn.load(path, into=other.model, optimizer=other.optimizer, schedule=step)
     assert_equal(other.learn(2).model.state_dict(), same.learn(2).model.state_dict())

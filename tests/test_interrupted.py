@@ -78,12 +78,13 @@ class Training:
     """Parameters of several dtypes and shapes, and an optimiser that has taken a step."""
 
     def __init__(self, sizes: dict[str, tuple[tuple[int, ...], type]], **options: Any) -> None:
+        kind = options.pop("kind", optim.SGD)
         rng = np.random.default_rng(0)
         self.parameters = {
             name: Tensor(drawn(rng, shape, dtype), requires_grad=True)
             for name, (shape, dtype) in sizes.items()
         }
-        self.optimizer = optim.SGD(self.parameters.items(), **options)
+        self.optimizer = kind(self.parameters.items(), **options)
         self.give_gradients(1)
         self.optimizer.step()
 
@@ -118,8 +119,10 @@ LARGE = {**SMALL, "large": ((401, 503), np.float32), "empty": ((0, 2), np.float6
         (SMALL, {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.5}),
         (LARGE, {"lr": 0.1}),
         (LARGE, {"lr": 0.1, "momentum": 0.9}),
+        (SMALL, {"kind": optim.NAdam, "lr": 0.1, "eps": 0.1, "betas": (0.5, 0.5)}),
+        (LARGE, {"kind": optim.Adam, "lr": 0.1, "amsgrad": True, "eps": 0.1, "betas": (0.5, 0.5)}),
     ],
-    ids=["plain", "momentum", "everything", "large", "large, momentum"],
+    ids=["plain", "momentum", "everything", "large", "large, momentum", "NAdam", "large, Adam"],
 )
 def test_a_step_is_all_or_nothing(sizes: Any, options: Any) -> None:
     undisturbed = Training(sizes, **options)
@@ -160,6 +163,42 @@ def check_what_is_left(
     else:
         training.optimizer.step()
     assert same_bits(training.values(), after)
+
+
+def test_a_step_of_lbfgs_is_all_or_nothing() -> None:
+    """The closure and the line search in between: weights, gradient and memory go back together."""
+
+    def made() -> tuple[Any, Tensor, Callable[[], Any]]:
+        w = Tensor([-1.0, 1.5, 0.5], requires_grad=True)
+        optimizer = optim.LBFGS([w], max_iter=3, line_search_fn="strong_wolfe")
+
+        def closure() -> Tensor:
+            optimizer.zero_grad()
+            loss = np.sum(w**4 - w)
+            loss.backward()
+            return loss
+
+        optimizer.step(closure)
+        return optimizer, w, closure
+
+    def bits(optimizer: Any, w: Tensor) -> Any:
+        memory = optimizer.state_dict()["state"][0]
+        return w.data.tobytes(), memory["n_iter"], memory["func_evals"], memory["d"].tobytes()
+
+    optimizer, w, closure = made()
+    before = bits(optimizer, w)
+    points = interruptions(lambda: optimizer.step(closure), most=150)
+    after = bits(optimizer, w)
+    optimizer.step(closure)
+    last = bits(optimizer, w)
+    for at in points:
+        optimizer, w, closure = made()
+        assert_interrupted(lambda o=optimizer, c=closure: o.step(c), at)
+        found = bits(optimizer, w)
+        assert found in (before, after)
+        for _ in range(1 + (found == before)):
+            optimizer.step(closure)
+        assert bits(optimizer, w) == last
 
 
 # --- loading ----------------------------------------------------------------------------------

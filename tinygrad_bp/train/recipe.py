@@ -11,6 +11,7 @@ import numpy as np
 
 from tinygrad_bp import functional, nn, optim
 from tinygrad_bp.nn.mlp import ACTIVATIONS
+from tinygrad_bp.optim import lr_scheduler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -121,16 +122,16 @@ class Recipe:
             weight_decay=self.weight_decay,
         )
 
-    def rates(self, optimizer: optim.SGD, batches: int) -> optim.Schedule | None:
+    def rates(self, optimizer: optim.SGD, batches: int) -> lr_scheduler.FormulaLR | None:
         """Return what changes the learning rate after every mini-batch; None if it is constant.
 
         `batches` is how many there are in an epoch.
         """
         steps = self.epochs * batches
         if self.schedule == "cosine":
-            return optim.CosineAnnealingLR(optimizer, T_max=steps)
+            return lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps)
         if self.schedule == "step":
-            return optim.StepLR(optimizer, step_size=math.ceil(steps / 3))
+            return lr_scheduler.StepLR(optimizer, step_size=math.ceil(steps / 3))
         return None
 
     def targets(self, labels: NDArray[Any], classes: int) -> NDArray[Any]:

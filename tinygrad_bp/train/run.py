@@ -121,20 +121,20 @@ class Training:
 
         Raises `CheckpointError` as `nn.save` does; the previous file is then kept.
         """
-        moments = self._optimizer.state_dict()["moments"]
+        moments = self._optimizer.state_dict()["state"]
         state = {
             "recipe": dataclasses.asdict(self.recipe),
             "about": self.about,
             "data": self.data.fingerprint(),
             "history": [record._asdict() for record in self.history],
-            "schedule_steps": 0 if self._schedule is None else self._schedule.steps,
+            "schedule_steps": 0 if self._schedule is None else self._schedule.last_epoch,
             "rng": self._rng.bit_generator.state,
         }
         nn.save(
             path,
             self.model,
             extra={"training": state},
-            extra_arrays={f"velocity.{i}": v for i, (v,) in enumerate(moments) if v is not None},
+            extra_arrays={f"velocity.{i}": kept["momentum_buffer"] for i, kept in moments.items()},
         )
 
     @classmethod
@@ -170,9 +170,11 @@ class Training:
         self.history = [_epoch(record) for record in state["history"]]
         self._rng.bit_generator.state = state["rng"]
         optimizer, saved = self._optimizer.state_dict(), dict(checkpoint.extra_arrays)
-        optimizer["moments"] = [
-            [saved.pop(f"velocity.{i}", None)] for i in range(len(optimizer["moments"]))
-        ]
+        optimizer["state"] = {
+            i: {"momentum_buffer": saved.pop(name)}
+            for i, _ in enumerate(self.model.parameters())
+            if (name := f"velocity.{i}") in saved
+        }
         try:
             self._optimizer.load_state_dict(optimizer)
         except OptimizerError as error:
@@ -180,8 +182,8 @@ class Training:
         if saved:
             raise ValueError("there is momentum for more than the model's parameters")
         if self._schedule is not None:
-            self._schedule.steps = state["schedule_steps"]
-            self._optimizer.lr = self._schedule.rate(self._schedule.steps)
+            self._schedule.last_epoch = state["schedule_steps"]
+            self._optimizer.lr = self._schedule.rate(self._schedule.last_epoch)
 
 
 def _epoch(record: Mapping[str, Any]) -> Epoch:
