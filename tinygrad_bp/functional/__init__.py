@@ -76,6 +76,14 @@ from tinygrad_bp.functional.distances import (
     triplet_margin_loss,
     triplet_margin_with_distance_loss,
 )
+from tinygrad_bp.functional.dropout import (
+    alpha_dropout,
+    dropout,
+    dropout1d,
+    dropout2d,
+    dropout3d,
+    feature_alpha_dropout,
+)
 from tinygrad_bp.functional.images import (
     channel_shuffle,
     interpolate,
@@ -144,6 +152,7 @@ __all__ = [
     "adaptive_max_pool1d",
     "adaptive_max_pool2d",
     "adaptive_max_pool3d",
+    "alpha_dropout",
     "avg_pool1d",
     "avg_pool2d",
     "avg_pool3d",
@@ -171,8 +180,13 @@ __all__ = [
     "cross_entropy",
     "cumulative_trapezoid",
     "diag_embed",
+    "dropout",
+    "dropout1d",
+    "dropout2d",
+    "dropout3d",
     "elu",
     "embedding",
+    "feature_alpha_dropout",
     "fold",
     "gaussian_nll_loss",
     "gelu",

@@ -1,4 +1,4 @@
-"""Where a function's random numbers come from, so that each evaluation can draw the same ones."""
+"""What evaluations move: random generators and buffers, so that each of them begins alike."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ from typing import Any, Protocol
 import numpy as np
 
 from tinygrad_bp.gradcheck.holders import attributes
+from tinygrad_bp.nn import Module
+from tinygrad_bp.state import replace_all
+from tinygrad_bp.tensor import Tensor
 
-__all__ = ["Held", "NumPyGlobal", "PythonGlobal", "Source", "generators_of"]
+__all__ = ["Buffer", "Held", "NumPyGlobal", "PythonGlobal", "Source", "sources_of"]
 
 
 REACH = 10_000  # objects that are looked at
 
 
 class Source(Protocol):
-    """Where random numbers come from: a state that can be read and set."""
+    """What an evaluation may move: a state that can be read and set."""
 
     state: Any
 
@@ -67,9 +70,31 @@ class PythonGlobal:
         random.setstate(value)
 
 
-def generators_of(*holders: Any) -> list[Source]:
-    """Return the generators within reach: in closures, defaults, named globals, attributes."""
-    found: dict[int, np.random.Generator] = {}
+class Buffer:
+    """What a model keeps and does not train, such as a running mean, which calls may move."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self._tensor = tensor
+
+    @property
+    def state(self) -> tuple[Any, Any]:
+        """The array that it holds, and what is in it."""
+        return self._tensor.data, np.array(self._tensor.data)
+
+    @state.setter
+    def state(self, value: tuple[Any, Any]) -> None:
+        array, content = value
+        replace_all([], [], ([self._tensor], ["_value"], [array]))
+        if array.tobytes() != content.tobytes():  # it was written to in its place
+            replace_all([array], [content])
+
+
+def sources_of(*holders: Any) -> list[Source]:
+    """Return what an evaluation may move: generators, and buffers of models, within reach.
+
+    That is in closures, defaults, named globals and attributes.
+    """
+    found: dict[int, Source] = {}
     seen: set[int] = set()
     pending = list(holders)
     while pending and len(seen) < REACH:
@@ -78,10 +103,12 @@ def generators_of(*holders: Any) -> list[Source]:
             continue
         seen.add(id(holder))
         if isinstance(holder, np.random.Generator):
-            found[id(holder)] = holder
+            found[id(holder)] = Held(holder)
         else:
             pending += _held_by(holder)
-    return [Held(generator) for generator in found.values()]
+        if isinstance(holder, Module):
+            found |= {id(t): Buffer(t) for t in holder.buffers()}
+    return list(found.values())
 
 
 def _held_by(holder: Any) -> list[Any]:
