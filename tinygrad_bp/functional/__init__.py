@@ -84,6 +84,7 @@ from tinygrad_bp.functional.dropout import (
     dropout3d,
     feature_alpha_dropout,
 )
+from tinygrad_bp.functional.embedding import embedding, embedding_bag
 from tinygrad_bp.functional.images import (
     channel_shuffle,
     interpolate,
@@ -91,7 +92,7 @@ from tinygrad_bp.functional.images import (
     pixel_shuffle,
     pixel_unshuffle,
 )
-from tinygrad_bp.functional.layers import bilinear, embedding, linear, one_hot
+from tinygrad_bp.functional.layers import bilinear, linear, one_hot
 from tinygrad_bp.functional.matrices import (
     block_diag,
     broadcast_tensors,
@@ -186,6 +187,7 @@ __all__ = [
     "dropout3d",
     "elu",
     "embedding",
+    "embedding_bag",
     "feature_alpha_dropout",
     "fold",
     "gaussian_nll_loss",

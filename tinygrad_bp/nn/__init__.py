@@ -19,6 +19,7 @@ from tinygrad_bp.nn.dropout import (
     Dropout3d,
     FeatureAlphaDropout,
 )
+from tinygrad_bp.nn.embedding import Embedding, EmbeddingBag
 from tinygrad_bp.nn.linear import Bilinear, Identity, Linear
 from tinygrad_bp.nn.losses import CrossEntropyLoss, HalfSumSquares, MSELoss, SumSquares
 from tinygrad_bp.nn.mlp import MLP
@@ -49,6 +50,8 @@ __all__ = [
     "Dropout1d",
     "Dropout2d",
     "Dropout3d",
+    "Embedding",
+    "EmbeddingBag",
     "FeatureAlphaDropout",
     "GroupNorm",
     "HalfSumSquares",
