@@ -62,7 +62,7 @@ def cross_entropy(
     if of_each_class and ignore_index >= 0:
         raise ValueError("ignore_index is for labels, and these are probabilities")
     plain = weight is None and not label_smoothing and not of_each_class
-    if plain and not np.any(array_of(labels) == ignore_index):
+    if plain and not (array_of(labels) == ignore_index).any():
         labels = _checked("cross_entropy", shape, labels)
         return reduced(record(rules.softmax_cross_entropy, (logits, labels)), reduction)
     log_shares = rules.log_softmax(tensor_of(logits))
