@@ -40,6 +40,7 @@ from tinygrad_bp.nn.containers import (
     ParameterList,
     Sequential,
 )
+from tinygrad_bp.nn.distance import CosineSimilarity, PairwiseDistance
 from tinygrad_bp.nn.dropout import (
     AlphaDropout,
     Dropout,
@@ -88,6 +89,16 @@ from tinygrad_bp.nn.normalization import (
     LocalResponseNorm,
     RMSNorm,
 )
+from tinygrad_bp.nn.shaping import (
+    ChannelShuffle,
+    Flatten,
+    PixelShuffle,
+    PixelUnshuffle,
+    Unflatten,
+    Upsample,
+    UpsamplingBilinear2d,
+    UpsamplingNearest2d,
+)
 
 __all__ = [
     "CELU",
@@ -103,8 +114,10 @@ __all__ = [
     "BatchNorm2d",
     "BatchNorm3d",
     "Bilinear",
+    "ChannelShuffle",
     "Checkpoint",
     "CosineEmbeddingLoss",
+    "CosineSimilarity",
     "CrossEntropyLoss",
     "Dropout",
     "Dropout1d",
@@ -113,6 +126,7 @@ __all__ = [
     "Embedding",
     "EmbeddingBag",
     "FeatureAlphaDropout",
+    "Flatten",
     "GaussianNLLLoss",
     "GroupNorm",
     "HalfSumSquares",
@@ -145,9 +159,12 @@ __all__ = [
     "MultiMarginLoss",
     "NLLLoss",
     "PReLU",
+    "PairwiseDistance",
     "Parameter",
     "ParameterDict",
     "ParameterList",
+    "PixelShuffle",
+    "PixelUnshuffle",
     "PoissonNLLLoss",
     "RMSNorm",
     "RReLU",
@@ -170,6 +187,10 @@ __all__ = [
     "Threshold",
     "TripletMarginLoss",
     "TripletMarginWithDistanceLoss",
+    "Unflatten",
+    "Upsample",
+    "UpsamplingBilinear2d",
+    "UpsamplingNearest2d",
     "functional_call",
     "init",
     "load",
