@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 import random
 import types
@@ -13,10 +12,9 @@ import numpy as np
 
 from tinygrad_bp.gradcheck.holders import attributes
 from tinygrad_bp.nn import Module
-from tinygrad_bp.state import replace_all
-from tinygrad_bp.tensor import Tensor
+from tinygrad_bp.nn.moving import Buffer, Stream
 
-__all__ = ["Buffer", "Held", "NumPyGlobal", "PythonGlobal", "Source", "sources_of"]
+__all__ = ["NumPyGlobal", "PythonGlobal", "Source", "sources_of"]
 
 
 REACH = 10_000  # objects that are looked at
@@ -26,22 +24,6 @@ class Source(Protocol):
     """What an evaluation may move: a state that can be read and set."""
 
     state: Any
-
-
-class Held:
-    """A generator that the function or the model holds on to."""
-
-    def __init__(self, generator: np.random.Generator) -> None:
-        self._bits = generator.bit_generator
-
-    @property
-    def state(self) -> Any:
-        """Where the generator is in its sequence."""
-        return copy.deepcopy(self._bits.state)
-
-    @state.setter
-    def state(self, value: Any) -> None:
-        self._bits.state = value
 
 
 class NumPyGlobal:
@@ -70,25 +52,6 @@ class PythonGlobal:
         random.setstate(value)
 
 
-class Buffer:
-    """What a model keeps and does not train, such as a running mean, which calls may move."""
-
-    def __init__(self, tensor: Tensor) -> None:
-        self._tensor = tensor
-
-    @property
-    def state(self) -> tuple[Any, Any]:
-        """The array that it holds, and what is in it."""
-        return self._tensor.data, np.array(self._tensor.data)
-
-    @state.setter
-    def state(self, value: tuple[Any, Any]) -> None:
-        array, content = value
-        replace_all([], [], ([self._tensor], ["_value"], [array]))
-        if array.tobytes() != content.tobytes():  # it was written to in its place
-            replace_all([array], [content])
-
-
 def sources_of(*holders: Any) -> list[Source]:
     """Return what an evaluation may move: generators, and buffers of models, within reach.
 
@@ -103,7 +66,7 @@ def sources_of(*holders: Any) -> list[Source]:
             continue
         seen.add(id(holder))
         if isinstance(holder, np.random.Generator):
-            found[id(holder)] = Held(holder)
+            found[id(holder)] = Stream(holder)
         else:
             pending += _held_by(holder)
         if isinstance(holder, Module):
