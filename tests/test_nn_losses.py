@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from twins import assert_twins
+from hypothesis import given
+from hypothesis import strategies as st
+from twins import assert_equal, assert_twins
 
 from tinygrad_bp import Tensor, errors, nn
 from tinygrad_bp import functional as F
@@ -124,6 +126,32 @@ def test_arguments_by_position_are_pytorchs() -> None:
         assert ours == its_own, name
 
 
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+@given(data=st.data())
+def test_timings_are_pytorchs(reduction: str, data: Any) -> None:
+    torch = pytest.importorskip("torch")
+    steps, examples, classes, longest = (data.draw(st.integers(1, n)) for n in (8, 3, 5, 4))
+    blank = data.draw(st.integers(0, classes - 1))
+    rng = np.random.default_rng(data.draw(st.integers(0, 1000)))
+    others = [c for c in range(classes) if c != blank]
+    sizes = rng.integers(0, longest + 1 if others else 1, examples)
+    labels = rng.choice(others or [0], (examples, longest))
+    if data.draw(st.booleans(), "in one axis"):
+        labels = np.concatenate([row[:n] for row, n in zip(labels, sizes, strict=True)])
+    options = {"blank": blank, "reduction": reduction, "zero_infinity": True}
+    long = rng.integers(1, steps + 1, examples)
+    x = rng.normal(size=(steps, examples, classes))
+    mine, its = Tensor(x, requires_grad=True), torch.tensor(x, requires_grad=True)
+    y = nn.CTCLoss(**options)(F.log_softmax(mine, -1), labels, long, sizes)
+    lengths = [torch.tensor(labels), torch.tensor(long), torch.tensor(sizes)]
+    wanted = torch.nn.CTCLoss(**options)(its.log_softmax(-1), *lengths)
+    assert_equal(y, wanted)
+    y.sum().backward()
+    wanted.sum().backward()
+    assert mine.grad is not None
+    assert_equal(mine.grad, its.grad)
+
+
 # --- without PyTorch --------------------------------------------------------------------------
 
 
@@ -221,3 +249,58 @@ def test_bad_options_are_refused_when_the_module_is_made(make: Any) -> None:
 def test_shapes_that_differ_name_the_loss() -> None:
     with pytest.raises(errors.ShapeError, match=r"^MSELoss\(reduction='sum'\): mse_loss: output"):
         nn.MSELoss(reduction="sum")(X, Y[:, 0])
+
+
+# --- labels without their times -----------------------------------------------------------------
+
+
+def spelt(timing: tuple[int, ...]) -> list[int]:
+    """Drop repeats, then blanks."""
+    return [c for c, _ in itertools.groupby(timing) if c != 0]
+
+
+@pytest.mark.parametrize("labels", [[], [1], [2, 1], [1, 1], [2, 2, 1]])
+def test_all_timings_are_added_up(labels: list[int], rng: np.random.Generator) -> None:
+    logs = F.log_softmax(rng.normal(size=(5, 3)), -1).data
+    timings = [t for t in itertools.product(range(3), repeat=5) if spelt(t) == labels]
+    share = sum(np.exp(logs[np.arange(5), list(t)].sum()) for t in timings)
+    spelling = np.array(labels, int), [5], [len(labels)]
+    loss = F.ctc_loss(logs[:, None], spelling[0][None], *spelling[1:], reduction="sum")
+    assert loss.item() == pytest.approx(-np.log(share), rel=1e-12)
+    alone = F.ctc_loss(logs, *spelling, reduction="none")
+    assert alone.shape == ()
+    assert alone.item() == pytest.approx(loss.item())
+    assert check(lambda x: F.ctc_loss(F.log_softmax(x, -1), *spelling), rng.normal(size=(5, 3))).ok
+
+
+def test_too_few_steps_cannot_spell() -> None:
+    x = Tensor(np.zeros((2, 1, 3)), requires_grad=True)
+    spelling = [[1, 1]], [2], [2]  # a blank would have to be between
+    assert F.ctc_loss(F.log_softmax(x, -1), *spelling).item() == np.inf
+    loss = F.ctc_loss(F.log_softmax(x, -1), *spelling, zero_infinity=True)
+    loss.backward()
+    assert loss.item() == 0
+    assert x.grad is not None
+    assert not np.any(x.grad.data)
+
+
+@pytest.mark.parametrize(
+    ("labels", "long", "sizes", "options", "error"),
+    [
+        ([[1, 2]], [3], [2], {"blank": 3}, errors.LabelError),
+        ([[1, 3]], [3], [2], {}, errors.LabelError),
+        ([[1, 0]], [3], [2], {}, errors.LabelError),
+        ([[1.0, 2.0]], [3], [2], {}, errors.LabelError),
+        ([[1, 2]], [4], [2], {}, errors.ShapeError),
+        ([[1, 2]], [0], [2], {}, errors.ShapeError),
+        ([[1, 2]], [3, 3], [2], {}, errors.ShapeError),
+        ([[1, 2]], [3], [3], {}, errors.ShapeError),
+        ([1, 2, 1], [3], [2], {}, errors.ShapeError),
+        ([[1, 2]], [3], [-1], {}, errors.ShapeError),
+    ],
+)
+def test_lengths_and_labels_that_do_not_fit_are_refused(
+    labels: Any, long: Any, sizes: Any, options: Any, error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        F.ctc_loss(np.zeros((3, 1, 3)), labels, long, sizes, **options)

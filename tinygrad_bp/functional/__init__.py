@@ -43,6 +43,7 @@ from tinygrad_bp.functional.adaptive import (
     adaptive_max_pool2d,
     adaptive_max_pool3d,
 )
+from tinygrad_bp.functional.alignment import ctc_loss
 from tinygrad_bp.functional.attention import scaled_dot_product_attention
 from tinygrad_bp.functional.classification import (
     binary_cross_entropy,
@@ -180,6 +181,7 @@ __all__ = [
     "cosine_embedding_loss",
     "cosine_similarity",
     "cross_entropy",
+    "ctc_loss",
     "cumulative_trapezoid",
     "diag_embed",
     "dropout",

@@ -12,6 +12,7 @@ from tinygrad_bp.nn.formula import Formula
 __all__ = [
     "BCELoss",
     "BCEWithLogitsLoss",
+    "CTCLoss",
     "CosineEmbeddingLoss",
     "CrossEntropyLoss",
     "GaussianNLLLoss",
@@ -228,6 +229,21 @@ class MultiMarginLoss(_Loss, function=F.multi_margin_loss):
     p: int = 1
     margin: float = 1.0
     weight: Any = None
+
+
+class CTCLoss(_Loss, function=F.ctc_loss):
+    """Minus the log-probability that outputs spell labels in any timing: `functional.ctc_loss`.
+
+    Called with logarithms (steps, examples, classes), labels, and the lengths of both.
+
+    >>> import numpy as np
+    >>> CTCLoss()(np.log(np.full((1, 1, 2), 0.5)), [[1]], [1], [1])
+    Tensor(0.69314718)
+    """
+
+    blank: int = 0
+    reduction: str = "mean"
+    zero_infinity: bool = False
 
 
 class KLDivLoss(_Loss, function=F.kl_div):
