@@ -125,6 +125,13 @@ LEARNING = [
         reference=lambda a, axis=-1: np.exp(a) / np.sum(np.exp(a), axis=axis, keepdims=True),
     ),
     Spec(
+        own.standardize,
+        call(x(3)), call(x(2, 3)), call(x(2, 3), 0), call(x(2, 3, 2), axis=(0, 2), eps=0.1),
+        call(x(0, 3)), call(x(2, 1)), call(strided(2, 3), axis=(0, 1)), call(transposed(2, 3)),
+        reference=lambda a, axis=-1, eps=1e-5: (a - a.mean(axis, keepdims=True))
+        / np.sqrt(a.var(axis, keepdims=True) + eps),
+    ),
+    Spec(
         own.softmax_cross_entropy,
         call(x(2, 3), labels), call(x(3), np.array(1)), call(x(2, 2, 4), np.array([[0, 3]] * 2)),
         call(x(0, 3), labels[:0]), call(transposed(2, 3), labels), call(x(2, 1), labels * 0),

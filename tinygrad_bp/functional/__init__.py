@@ -22,6 +22,7 @@ from tinygrad_bp.functional.activations import (
     prelu,
     relu,
     relu6,
+    rrelu,
     selu,
     sigmoid,
     silu,
@@ -42,6 +43,7 @@ from tinygrad_bp.functional.adaptive import (
     adaptive_max_pool2d,
     adaptive_max_pool3d,
 )
+from tinygrad_bp.functional.alignment import ctc_loss
 from tinygrad_bp.functional.attention import scaled_dot_product_attention
 from tinygrad_bp.functional.classification import (
     binary_cross_entropy,
@@ -76,6 +78,15 @@ from tinygrad_bp.functional.distances import (
     triplet_margin_loss,
     triplet_margin_with_distance_loss,
 )
+from tinygrad_bp.functional.dropout import (
+    alpha_dropout,
+    dropout,
+    dropout1d,
+    dropout2d,
+    dropout3d,
+    feature_alpha_dropout,
+)
+from tinygrad_bp.functional.embedding import embedding, embedding_bag
 from tinygrad_bp.functional.images import (
     channel_shuffle,
     interpolate,
@@ -83,7 +94,7 @@ from tinygrad_bp.functional.images import (
     pixel_shuffle,
     pixel_unshuffle,
 )
-from tinygrad_bp.functional.layers import bilinear, embedding, linear, one_hot
+from tinygrad_bp.functional.layers import bilinear, linear, one_hot
 from tinygrad_bp.functional.matrices import (
     block_diag,
     broadcast_tensors,
@@ -144,6 +155,7 @@ __all__ = [
     "adaptive_max_pool1d",
     "adaptive_max_pool2d",
     "adaptive_max_pool3d",
+    "alpha_dropout",
     "avg_pool1d",
     "avg_pool2d",
     "avg_pool3d",
@@ -169,10 +181,17 @@ __all__ = [
     "cosine_embedding_loss",
     "cosine_similarity",
     "cross_entropy",
+    "ctc_loss",
     "cumulative_trapezoid",
     "diag_embed",
+    "dropout",
+    "dropout1d",
+    "dropout2d",
+    "dropout3d",
     "elu",
     "embedding",
+    "embedding_bag",
+    "feature_alpha_dropout",
     "fold",
     "gaussian_nll_loss",
     "gelu",
@@ -225,6 +244,7 @@ __all__ = [
     "relu",
     "relu6",
     "rms_norm",
+    "rrelu",
     "scaled_dot_product_attention",
     "selu",
     "sigmoid",

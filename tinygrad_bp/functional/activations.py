@@ -1,4 +1,8 @@
-"""Activations as functions, on tensors and arrays. Their formulas are in `rules`."""
+"""Activations as functions, on tensors and arrays. Their formulas are in `rules`.
+
+Those that PyTorch has with `inplace` take it here, and nothing is done in place: the result is the
+same.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +35,7 @@ __all__ = [
     "prelu",
     "relu",
     "relu6",
+    "rrelu",
     "selu",
     "sigmoid",
     "silu",
@@ -54,7 +59,7 @@ def sigmoid(x: Array) -> Tensor:
     return record(rules.sigmoid, (x,))
 
 
-def relu(x: Array) -> Tensor:
+def relu(x: Array, inplace: bool = False) -> Tensor:  # noqa: ARG001
     """Return max(x, 0) of each element, with slope 0 at 0.
 
     >>> relu(np.array([-1.0, 2.0]))
@@ -75,7 +80,7 @@ def tanh(x: Array) -> Tensor:
 # --- rectifiers and their kin ---------------------------------------------------------------
 
 
-def relu6(x: Array) -> Tensor:
+def relu6(x: Array, inplace: bool = False) -> Tensor:  # noqa: ARG001
     """Return min(max(x, 0), 6) of each element, flat at both ends.
 
     >>> relu6(np.array([-1.0, 2.0, 8.0]))
@@ -84,7 +89,11 @@ def relu6(x: Array) -> Tensor:
     return tensor_of(x).relu6()
 
 
-def leaky_relu(x: Array, negative_slope: Any = 0.01) -> Tensor:
+def leaky_relu(
+    x: Array,
+    negative_slope: Any = 0.01,
+    inplace: bool = False,  # noqa: ARG001
+) -> Tensor:
     """Return x above 0 and negative_slope * x elsewhere.
 
     >>> leaky_relu(np.array([-1.0, 2.0]))
@@ -93,7 +102,34 @@ def leaky_relu(x: Array, negative_slope: Any = 0.01) -> Tensor:
     return tensor_of(x).leaky_relu(negative_slope)
 
 
-def elu(x: Array, alpha: Any = 1.0) -> Tensor:
+def rrelu(
+    x: Array,
+    lower: float = 1 / 8,
+    upper: float = 1 / 3,
+    training: bool = False,
+    inplace: bool = False,  # noqa: ARG001
+    *,
+    rng: np.random.Generator | None = None,
+) -> Tensor:
+    """Return x above 0, and a random slope between lower and upper times x elsewhere.
+
+    Each element has a slope of its own in training, drawn from `rng`; otherwise it is the mean of
+    the two. Source: Xu et al., Empirical Evaluation of Rectified Activations, 2015.
+
+    >>> rrelu(np.array([-1.0, 2.0]), 0.25, 0.75)
+    Tensor([-0.5,  2. ])
+    """
+    if not lower <= upper:
+        raise ValueError(f"rrelu: lower, {lower}, is above upper, {upper}")
+    x = tensor_of(x)
+    slope: Any = (lower + upper) / 2
+    if training:
+        shares = (rng or np.random.default_rng()).random(x.shape, np.float32)
+        slope = (lower + (upper - lower) * shares.astype(float)).astype(x.dtype)
+    return x.leaky_relu(slope)
+
+
+def elu(x: Array, alpha: Any = 1.0, inplace: bool = False) -> Tensor:  # noqa: ARG001
     """Return x above 0 and alpha (exp(x) - 1) elsewhere.
 
     >>> elu(np.array([-1000.0, 2.0]))
@@ -102,7 +138,7 @@ def elu(x: Array, alpha: Any = 1.0) -> Tensor:
     return tensor_of(x).elu(alpha)
 
 
-def celu(x: Array, alpha: Any = 1.0) -> Tensor:
+def celu(x: Array, alpha: Any = 1.0, inplace: bool = False) -> Tensor:  # noqa: ARG001
     """Return x above 0 and alpha (exp(x / alpha) - 1) elsewhere: smooth for every alpha.
 
     >>> celu(np.array([-1000.0, 2.0]), alpha=2.0)
@@ -111,7 +147,7 @@ def celu(x: Array, alpha: Any = 1.0) -> Tensor:
     return tensor_of(x).celu(alpha)
 
 
-def selu(x: Array) -> Tensor:
+def selu(x: Array, inplace: bool = False) -> Tensor:  # noqa: ARG001
     """Return the scaled elu that keeps mean 0 and variance 1 (Klambauer et al., 2017).
 
     >>> selu(np.array([-1000.0, 1.0]))
@@ -129,7 +165,7 @@ def gelu(x: Array, approximate: str = "none") -> Tensor:
     return tensor_of(x).gelu(approximate)
 
 
-def silu(x: Array) -> Tensor:
+def silu(x: Array, inplace: bool = False) -> Tensor:  # noqa: ARG001
     """Return x sigmoid(x), also called swish.
 
     >>> silu(np.array([0.0, 1000.0]))
@@ -138,7 +174,7 @@ def silu(x: Array) -> Tensor:
     return tensor_of(x).silu()
 
 
-def mish(x: Array) -> Tensor:
+def mish(x: Array, inplace: bool = False) -> Tensor:  # noqa: ARG001
     """Return x tanh(softplus(x)).
 
     >>> mish(np.array([0.0, 1000.0]))
@@ -174,7 +210,12 @@ def tanhshrink(x: Array) -> Tensor:
     return tensor_of(x).tanhshrink()
 
 
-def hardtanh(x: Array, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
+def hardtanh(
+    x: Array,
+    min_val: float = -1.0,
+    max_val: float = 1.0,
+    inplace: bool = False,  # noqa: ARG001
+) -> Tensor:
     """Return x limited to an interval, flat at both ends.
 
     >>> hardtanh(np.array([-3.0, 0.5, 2.0]))
@@ -183,7 +224,7 @@ def hardtanh(x: Array, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
     return tensor_of(x).hardtanh(min_val, max_val)
 
 
-def hardsigmoid(x: Array) -> Tensor:
+def hardsigmoid(x: Array, inplace: bool = False) -> Tensor:  # noqa: ARG001
     """Return x / 6 + 1 / 2, limited to (0, 1).
 
     >>> hardsigmoid(np.array([-4.0, 0.0, 4.0]))
@@ -192,7 +233,7 @@ def hardsigmoid(x: Array) -> Tensor:
     return tensor_of(x).hardsigmoid()
 
 
-def hardswish(x: Array) -> Tensor:
+def hardswish(x: Array, inplace: bool = False) -> Tensor:  # noqa: ARG001
     """Return x hardsigmoid(x).
 
     >>> hardswish(np.array([1.0, 4.0]))
@@ -210,7 +251,12 @@ def softplus(x: Array, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     return rules.softplus(tensor_of(x), beta, threshold)
 
 
-def threshold(x: Array, threshold: float, value: Any) -> Tensor:
+def threshold(
+    x: Array,
+    threshold: float,
+    value: Any,
+    inplace: bool = False,  # noqa: ARG001
+) -> Tensor:
     """Return x above the threshold and `value` elsewhere.
 
     >>> threshold(np.array([0.5, 2.0]), 1.0, -3.0)

@@ -34,7 +34,7 @@ def cross_entropy(
     labels: Any,
     weight: Array | None = None,
     *,
-    ignore_index: int | None = None,
+    ignore_index: int = -100,
     label_smoothing: float = 0.0,
     reduction: str = "mean",
 ) -> Tensor:
@@ -45,8 +45,8 @@ def cross_entropy(
     and sequences, (examples, classes, ...), each place has a label: (examples, ...).
 
     `weight` has a number for each class, and the mean is the weighted one. Labels equal to
-    `ignore_index` do not count. `label_smoothing` is the part of each label that is spread over all
-    classes. `reduction` is "mean", "sum" or "none".
+    `ignore_index` do not count; as in PyTorch, that is -100 by default. `label_smoothing` is the
+    part of each label that is spread over all classes. `reduction` is "mean", "sum" or "none".
 
     Raises `LabelError` for any other label and `ShapeError` for shapes that do not fit or an empty
     batch.
@@ -59,10 +59,10 @@ def cross_entropy(
     of_each_class = labels.shape == shape and labels.dtype.kind == "f"
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"label_smoothing must be between 0 and 1, not {label_smoothing}")
-    if of_each_class and ignore_index is not None:
+    if of_each_class and ignore_index >= 0:
         raise ValueError("ignore_index is for labels, and these are probabilities")
-    weighted = weight is not None or ignore_index is not None
-    if not of_each_class and not (weighted or label_smoothing):
+    plain = weight is None and not label_smoothing and not of_each_class
+    if plain and not (array_of(labels) == ignore_index).any():
         labels = _checked("cross_entropy", shape, labels)
         return reduced(record(rules.softmax_cross_entropy, (logits, labels)), reduction)
     log_shares = rules.log_softmax(tensor_of(logits))
@@ -84,7 +84,7 @@ def nll_loss(
     labels: Any,
     weight: Array | None = None,
     *,
-    ignore_index: int | None = None,
+    ignore_index: int = -100,
     reduction: str = "mean",
 ) -> Tensor:
     """Return the mean of minus the log-probability of the true class: cross-entropy's second half.
@@ -121,14 +121,14 @@ def _cross_entropy(
     labels: Any,
     *,
     weight: Any,
-    ignored: int | None,
+    ignored: int,
     reduction: str,
     smoothing: float = 0.0,
 ) -> Any:
     """Minus the logarithm at each label, in the weight of its class."""
     classes = log_shares.shape[-1]
     labels = _checked(loss, log_shares.shape, labels, ignored)
-    counts = np.ones(labels.shape, bool) if ignored is None else labels != ignored
+    counts = labels != ignored
     if reduction == "mean" and not np.any(counts):
         raise LabelError(f"{loss}: every label is {ignored}, which is ignored: no mean")
     labels = np.where(counts, labels, 0)

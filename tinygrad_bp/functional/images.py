@@ -137,7 +137,7 @@ def pixel_shuffle(x: Array, upscale_factor: int) -> Tensor:
     Tensor([[[0., 1.],
              [2., 3.]]])
     """
-    x, r = tensor_of(x), upscale_factor
+    x, r = _with_axes("pixel_shuffle", x, 3), upscale_factor
     *front, channels, height, width = x.shape
     if channels % (r * r):
         raise ShapeError(f"pixel_shuffle: {channels} channels are no multiple of {r}²")
@@ -152,7 +152,7 @@ def pixel_unshuffle(x: Array, downscale_factor: int) -> Tensor:
     >>> pixel_unshuffle(np.arange(4.0).reshape(1, 2, 2), 2).shape
     (4, 1, 1)
     """
-    x, r = tensor_of(x), downscale_factor
+    x, r = _with_axes("pixel_unshuffle", x, 3), downscale_factor
     *front, channels, height, width = x.shape
     if height % r or width % r:
         raise ShapeError(f"pixel_unshuffle: {height} by {width} is no multiple of {r}")
@@ -167,9 +167,16 @@ def channel_shuffle(x: Array, groups: int) -> Tensor:
     >>> channel_shuffle(np.arange(4.0).reshape(1, 4), 2)
     Tensor([[0., 2., 1., 3.]])
     """
-    x = tensor_of(x)
+    x = _with_axes("channel_shuffle", x, 2)
     batch, channels, *rest = x.shape
     if channels % groups:
         raise ShapeError(f"channel_shuffle: {channels} channels in {groups} groups")
     y = x.reshape(batch, groups, channels // groups, *rest)
     return np.swapaxes(y, 1, 2).reshape(x.shape)
+
+
+def _with_axes(name: str, x: Array, least: int) -> Any:
+    x = tensor_of(x)
+    if x.ndim < least:
+        raise ShapeError(f"{name}: an input of shape {x.shape} has fewer than {least} axes")
+    return x

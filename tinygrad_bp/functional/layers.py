@@ -1,4 +1,4 @@
-"""What layers compute: weighted sums, rows that are looked up."""
+"""What layers compute: weighted sums; and labels as rows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from tinygrad_bp.tensor import Tensor, array_of
 
 __all__ = [
     "bilinear",
-    "embedding",
     "linear",
     "one_hot",
 ]
@@ -40,26 +39,6 @@ def bilinear(x1: Array, x2: Array, weight: Array, bias: Array | None = None) -> 
     a, b, weight = tensor_of(x1), tensor_of(x2), tensor_of(weight)
     y = np.einsum("...i,oij,...j->...o", a, weight, b, optimize=True)
     return y if bias is None else y + tensor_of(bias)
-
-
-def embedding(indices: Any, weight: Array, *, padding_idx: int | None = None) -> Tensor:
-    """Return rows of a table: (...) integers and (rows, features) to (..., features).
-
-    The row `padding_idx` receives no gradient. Raises `LabelError` for integers that are no rows.
-
-    >>> embedding([1, 1, 0], np.array([[1.0, 2.0], [3.0, 4.0]]))
-    Tensor([[3., 4.],
-            [3., 4.],
-            [1., 2.]])
-    """
-    weight, indices = tensor_of(weight), array_of(indices)
-    if indices.size:
-        check_labels(indices, weight.shape[0])
-    found = weight[indices.astype("intp", copy=False)]
-    if padding_idx is None:
-        return found
-    padding = np.expand_dims(indices == padding_idx % weight.shape[0], -1)
-    return np.where(padding, found.detach(), found)
 
 
 def one_hot(labels: Any, num_classes: int | None = None, *, dtype: Any = float) -> Tensor:

@@ -13,7 +13,7 @@ from tinygrad_bp.errors import GradcheckError
 from tinygrad_bp.gradcheck.complex_step import Perturbed
 from tinygrad_bp.gradcheck.holders import fill, leaves
 from tinygrad_bp.gradcheck.kept import Arrivals, Kept
-from tinygrad_bp.gradcheck.randomness import Source
+from tinygrad_bp.gradcheck.sources import Source
 from tinygrad_bp.recording import record
 from tinygrad_bp.registry import rule, rules
 from tinygrad_bp.tensor import Tensor

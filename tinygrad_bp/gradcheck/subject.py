@@ -18,8 +18,8 @@ from tinygrad_bp.gradcheck.complex_step import Perturbed, Run
 from tinygrad_bp.gradcheck.foreign import Foreign
 from tinygrad_bp.gradcheck.kept import Arrivals, Kept
 from tinygrad_bp.gradcheck.layouts import Layout, as_it_is
-from tinygrad_bp.gradcheck.randomness import NumPyGlobal, PythonGlobal, Source
 from tinygrad_bp.gradcheck.shaking import Shaker, sweep_shaken
+from tinygrad_bp.gradcheck.sources import NumPyGlobal, PythonGlobal, Source
 from tinygrad_bp.modes import enable_grad, mode, no_grad, watched_by
 from tinygrad_bp.tensor import Tensor, array_of
 
@@ -37,8 +37,9 @@ class Subject:
 
     `evaluate(arrays, track)` computes with the inputs at the given values, and gives the output
     and the tensors that gradients are taken by; `leave()` undoes what it did to get there. Random
-    generators that the computation uses are set back before each evaluation, so that a dropout
-    mask is the same every time, and afterwards, so that a check changes nothing.
+    generators that the computation uses are set back after each evaluation, so that a dropout mask
+    is the same every time; so are the buffers of models, such as running means. A check changes
+    nothing.
     """
 
     def __init__(

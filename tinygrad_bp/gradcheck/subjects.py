@@ -11,7 +11,7 @@ from tinygrad_bp.backward import gradients
 from tinygrad_bp.errors import GradcheckError
 from tinygrad_bp.gradcheck.foreign import Foreign
 from tinygrad_bp.gradcheck.holders import fill, leaves, named_leaves, unseen
-from tinygrad_bp.gradcheck.randomness import generators_of
+from tinygrad_bp.gradcheck.sources import sources_of
 from tinygrad_bp.gradcheck.subject import Subject
 from tinygrad_bp.modes import enable_grad
 from tinygrad_bp.nn import Module
@@ -59,7 +59,7 @@ def of_function(function: Callable[..., Any], inputs: tuple[Any, ...]) -> Subjec
         [name for name, _ in moving],
         [pairs_of(array_of(leaf)) for _, leaf in moving],
         evaluate,
-        sources=generators_of(function, *inputs),
+        sources=sources_of(function, *inputs),
         left_out=[
             line
             for (name, leaf), kind in zip(named, kinds, strict=True)
@@ -126,7 +126,7 @@ def of_model(model: Module, loss: Callable[..., Any], batch: tuple[Any, Any]) ->
         [p.data for _, p in named],
         evaluate,
         leave=leave,
-        sources=generators_of(model, loss),
+        sources=sources_of(model, loss),
         left_out=[
             f"'{name}' is not trained, so it was not checked"
             for name, t in model.named_tensors()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from tinygrad_bp.nn.fitting import fitted
 from tinygrad_bp.nn.hooks import Hook, Hooks
 from tinygrad_bp.state import replace_all
 from tinygrad_bp.tensor import HookHandle, Tensor
+
+if TYPE_CHECKING:
+    from tinygrad_bp.nn.summary import Summary
 
 __all__ = ["Module", "Parameter"]
 
@@ -320,6 +323,27 @@ class Module:
         replace_all([t.data for t in own.values()], [values[name] for name in own])
 
     # --- in words ---------------------------------------------------------------------------
+
+    def summary(self, *inputs: Any, **options: Any) -> Summary:
+        """Call the module once, and return a table of all modules below it: `nn.summary.Summary`.
+
+        It has the shapes of outputs, the numbers of parameters and of multiplications by weights,
+        and totals. Nothing is recorded, the module is in evaluation mode, and left as it was.
+
+        >>> from tinygrad_bp.nn import MLP
+        >>> print(MLP(784, 16, 10).summary(np.zeros((5, 784), np.float32)))
+        module                         output   parameters  multiplications
+        MLP                            (5, 10)
+          hidden1: Linear              (5, 16)      12,560           62,720
+          hidden1_activation: Sigmoid  (5, 16)
+          output: Linear               (5, 10)         170              800
+        <BLANKLINE>
+        parameters: 12,730, in 49.7 KiB
+        multiplications by weights: 63,520
+        """
+        from tinygrad_bp.nn.summary import summarized
+
+        return summarized(self, inputs, options)
 
     def extra_repr(self) -> str:
         """Return what stands in the parentheses after the class's name."""

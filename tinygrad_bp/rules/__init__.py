@@ -84,6 +84,7 @@ from tinygrad_bp.rules.padding import overlap_add
 from tinygrad_bp.rules.products import products_of_others
 from tinygrad_bp.rules.running import recurrence
 from tinygrad_bp.rules.solving import cofactors, cofactors_along
+from tinygrad_bp.rules.standardizing import standardize
 
 tables["scipy.special"] = "tinygrad_bp.rules.special"
 
@@ -141,6 +142,7 @@ __all__ = [
     "softplus",
     "softshrink",
     "softsign",
+    "standardize",
     "step",
     "sum_squares",
     "tanhshrink",

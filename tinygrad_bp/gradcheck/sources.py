@@ -1,8 +1,7 @@
-"""Where a function's random numbers come from, so that each evaluation can draw the same ones."""
+"""What evaluations move: random generators and buffers, so that each of them begins alike."""
 
 from __future__ import annotations
 
-import copy
 import functools
 import random
 import types
@@ -12,33 +11,19 @@ from typing import Any, Protocol
 import numpy as np
 
 from tinygrad_bp.gradcheck.holders import attributes
+from tinygrad_bp.nn import Module
+from tinygrad_bp.nn.moving import Buffer, Stream
 
-__all__ = ["Held", "NumPyGlobal", "PythonGlobal", "Source", "generators_of"]
+__all__ = ["NumPyGlobal", "PythonGlobal", "Source", "sources_of"]
 
 
 REACH = 10_000  # objects that are looked at
 
 
 class Source(Protocol):
-    """Where random numbers come from: a state that can be read and set."""
+    """What an evaluation may move: a state that can be read and set."""
 
     state: Any
-
-
-class Held:
-    """A generator that the function or the model holds on to."""
-
-    def __init__(self, generator: np.random.Generator) -> None:
-        self._bits = generator.bit_generator
-
-    @property
-    def state(self) -> Any:
-        """Where the generator is in its sequence."""
-        return copy.deepcopy(self._bits.state)
-
-    @state.setter
-    def state(self, value: Any) -> None:
-        self._bits.state = value
 
 
 class NumPyGlobal:
@@ -67,9 +52,12 @@ class PythonGlobal:
         random.setstate(value)
 
 
-def generators_of(*holders: Any) -> list[Source]:
-    """Return the generators within reach: in closures, defaults, named globals, attributes."""
-    found: dict[int, np.random.Generator] = {}
+def sources_of(*holders: Any) -> list[Source]:
+    """Return what an evaluation may move: generators, and buffers of models, within reach.
+
+    That is in closures, defaults, named globals and attributes.
+    """
+    found: dict[int, Source] = {}
     seen: set[int] = set()
     pending = list(holders)
     while pending and len(seen) < REACH:
@@ -78,10 +66,12 @@ def generators_of(*holders: Any) -> list[Source]:
             continue
         seen.add(id(holder))
         if isinstance(holder, np.random.Generator):
-            found[id(holder)] = holder
+            found[id(holder)] = Stream(holder)
         else:
             pending += _held_by(holder)
-    return [Held(generator) for generator in found.values()]
+        if isinstance(holder, Module):
+            found |= {id(t): Buffer(t) for t in holder.buffers()}
+    return list(found.values())
 
 
 def _held_by(holder: Any) -> list[Any]:

@@ -1,0 +1,175 @@
+"""Rows of a table that are looked up, alone or in bags."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_bp import rules
+from tinygrad_bp.errors import LabelError, ShapeError
+from tinygrad_bp.functional.inputs import floats, tensor_of
+from tinygrad_bp.registry import Array
+from tinygrad_bp.tensor import Tensor, array_of
+
+__all__ = ["embedding", "embedding_bag"]
+
+Integers = np.ndarray[Any, np.dtype[np.intp]]
+
+
+def embedding(indices: Any, weight: Array, padding_idx: int | None = None) -> Tensor:
+    """Return rows of a table: (...) integers and (rows, features) to (..., features).
+
+    The row `padding_idx` receives no gradient, which a gradient check does not take for right where
+    that row is looked up. Raises `LabelError` for integers that are no rows.
+
+    >>> embedding([1, 1, 0], np.array([[1.0, 2.0], [3.0, 4.0]]))
+    Tensor([[3., 4.],
+            [3., 4.],
+            [1., 2.]])
+    """
+    weight = tensor_of(weight)
+    rows = _rows(indices, weight)
+    found = weight[rows]
+    padding = rows == _padding(padding_idx, weight)
+    if not np.any(padding):
+        return found
+    return np.where(np.expand_dims(padding, -1), found.detach(), found)
+
+
+def embedding_bag(
+    indices: Any,
+    weight: Array,
+    offsets: Any = None,
+    *,
+    mode: str = "mean",
+    per_sample_weights: Array | None = None,
+    include_last_offset: bool = False,
+    padding_idx: int | None = None,
+) -> Tensor:
+    """Return the sum, mean or maximum of bags of rows: (bags, features).
+
+    Indices (bags, size); or all of them in one axis, with `offsets`, where each bag starts; with
+    `include_last_offset` the last one is where the last bag ends. Of an empty bag it is 0. Entries
+    equal to `padding_idx` do not count. `per_sample_weights`, in the shape of the indices, multiply
+    the rows of a sum. Raises `ShapeError` or `ValueError` for bags that make no sense, `LabelError`
+    for integers that are no rows.
+
+    >>> table = np.array([[1.0], [10.0], [100.0]])
+    >>> embedding_bag([0, 1, 2], table, [0, 2], mode="sum")
+    Tensor([[ 11.],
+            [100.]])
+    """
+    weight = tensor_of(weight)
+    given = _rows(indices, weight)
+    rows, bags, count = _bags(given, offsets, include_last_offset=include_last_offset)
+    scale = _sample_weights(per_sample_weights, given.shape, mode, weight)
+    if padding_idx is not None:
+        counts = rows != _padding(padding_idx, weight)
+        rows, bags = rows[counts], bags[counts]
+        scale = scale if scale is None else scale[counts]
+    found = weight[rows]
+    if mode == "max":
+        return _largest(found, bags, count)
+    if scale is not None:
+        found = found * np.expand_dims(scale, -1)
+    total = rules.scatter_add(found, bags, (count, weight.shape[1]))
+    if mode == "sum":
+        return total
+    if mode == "mean":
+        sizes = np.bincount(bags, minlength=count)
+        return total / np.maximum(sizes, 1).reshape(-1, 1).astype(weight.dtype)
+    raise ValueError(f"embedding_bag: mode must be 'sum', 'mean' or 'max', not {mode!r}")
+
+
+# --- what is looked up ----------------------------------------------------------------------
+
+
+def _rows(indices: Any, weight: Any) -> Integers:
+    """Indices as an array of positions, all of them rows of the table."""
+    if weight.ndim != 2:
+        raise ShapeError(f"embedding: a table is (rows, features), not of shape {weight.shape}")
+    found = array_of(indices)
+    if not found.size:
+        return np.zeros(found.shape, np.intp)
+    if found.dtype.kind not in "iu":
+        raise LabelError(f"embedding: indices must be whole numbers, not {found.dtype}")
+    rows: int = weight.shape[0]
+    if found.min() < 0 or found.max() >= rows:
+        wrong = tuple(map(int, np.argwhere((found < 0) | (found >= rows))[0]))
+        position = wrong[0] if len(wrong) == 1 else wrong
+        raise LabelError(
+            f"embedding: index {found[wrong]} at position {position} is not one of the {rows} rows "
+            f"0 to {rows - 1}"
+        )
+    return found.astype(np.intp, copy=False)
+
+
+def _padding(padding_idx: int | None, weight: Any) -> int:
+    """The row that is padding, -1 for none."""
+    if padding_idx is None:
+        return -1
+    rows: int = weight.shape[0]
+    if not -rows <= padding_idx < rows:
+        raise ValueError(f"embedding: padding_idx {padding_idx} is not one of {rows} rows")
+    return padding_idx % rows
+
+
+# --- bags -----------------------------------------------------------------------------------
+
+
+def _bags(
+    indices: Integers, offsets: Any, *, include_last_offset: bool
+) -> tuple[Integers, Integers, int]:
+    """Every index in one axis, the bag that it belongs to, and the number of bags."""
+    if indices.ndim == 2:
+        if offsets is not None:
+            raise ValueError("embedding_bag: offsets are for indices in one axis")
+        count, size = indices.shape
+        return indices.ravel(), np.repeat(np.arange(count), size), count
+    if indices.ndim != 1 or offsets is None:
+        raise ShapeError(
+            "embedding_bag: give indices (bags, size), or in one axis with offsets, not "
+            f"{indices.shape}"
+        )
+    ends = array_of(offsets)
+    if ends.ndim != 1 or ends.dtype.kind not in "iu" or (include_last_offset and not ends.size):
+        raise ShapeError("embedding_bag: offsets are whole numbers in one axis, one for each bag")
+    if not include_last_offset:
+        ends = np.append(ends, len(indices))
+    sizes = np.diff(ends)
+    if ends[0] != 0 or ends[-1] != len(indices) or np.any(sizes < 0):
+        raise ValueError(
+            f"embedding_bag: offsets must go up from 0 to at most {len(indices)}, the number of "
+            "indices" + (", and end with it" if include_last_offset else "")
+        )
+    return indices, np.repeat(np.arange(len(sizes)), sizes), len(sizes)
+
+
+def _sample_weights(given: Any, shape: tuple[int, ...], mode: str, weight: Any) -> Any:
+    """The weights of single rows in one axis, None if there are none."""
+    if given is None:
+        return None
+    if mode != "sum":
+        raise ValueError(f"embedding_bag: per_sample_weights are for mode 'sum', not {mode!r}")
+    scale = floats(given, weight)
+    if scale.shape != shape:
+        raise ShapeError(
+            f"embedding_bag: per_sample_weights of shape {scale.shape} for indices of {shape}"
+        )
+    return np.reshape(scale, -1)
+
+
+def _largest(found: Any, bags: Integers, count: int) -> Any:
+    """The largest number of each bag and feature: bags of one size at a time, without padding."""
+    sizes = np.bincount(bags, minlength=count)
+    starts = np.cumsum(sizes) - sizes
+    parts, places = [], []
+    for size in np.unique(sizes):
+        (of_size,) = np.nonzero(sizes == size)
+        places.append(of_size)
+        members = found[np.expand_dims(starts[of_size], -1) + np.arange(size)]
+        parts.append((np.max if size else np.sum)(members, axis=1))  # which is 0 of nothing
+    if not parts:
+        return found
+    return np.concatenate(parts, axis=0)[np.argsort(np.concatenate(places))]
