@@ -22,6 +22,7 @@ __all__ = [
     "first_largest",
     "lp_pool1d",
     "lp_pool2d",
+    "lp_pool3d",
     "max_pool1d",
     "max_pool2d",
     "max_pool3d",
@@ -153,7 +154,7 @@ def lp_pool1d(
     >>> lp_pool1d(np.array([[[3.0, 4.0]]]), 2, 2)
     Tensor([[[5.]]])
     """
-    return _lp_pool("lp_pool1d", 1, x, norm_type, kernel_size, stride, ceil_mode)
+    return _lp_pool(avg_pool1d, 1, x, norm_type, kernel_size, stride, ceil_mode)
 
 
 def lp_pool2d(
@@ -168,14 +169,31 @@ def lp_pool2d(
     >>> lp_pool2d(np.array([[[[3.0], [4.0]]]]), 2, (2, 1))
     Tensor([[[[5.]]]])
     """
-    return _lp_pool("lp_pool2d", 2, x, norm_type, kernel_size, stride, ceil_mode)
+    return _lp_pool(avg_pool2d, 2, x, norm_type, kernel_size, stride, ceil_mode)
+
+
+def lp_pool3d(
+    x: Array,
+    norm_type: float,
+    kernel_size: Sizes,
+    stride: Sizes | None = None,
+    ceil_mode: bool = False,
+) -> Tensor:
+    """Return the p-th root of the sum of p-th powers in each window along the last three axes.
+
+    >>> lp_pool3d(np.ones((1, 1, 2, 2, 2)), 1, 2)
+    Tensor([[[[[8.]]]]])
+    """
+    return _lp_pool(avg_pool3d, 3, x, norm_type, kernel_size, stride, ceil_mode)
 
 
 def _lp_pool(
-    name: str, axes: int, x: Any, p: float, kernel_size: Any, stride: Any, ceil_mode: bool
+    mean: Pooling, axes: int, x: Any, p: float, kernel_size: Any, stride: Any, ceil_mode: bool
 ) -> Any:
-    cut, _ = _windows(name, x, axes, kernel_size, stride, 0, ceil_mode, 0.0)
-    return np.power(np.sum(np.power(cut, p), axis=tuple(range(-axes, 0))), 1 / p)
+    """By the mean, so that a window that reaches beyond is scaled up, as in PyTorch."""
+    powers = np.power(tensor_of(x), p)
+    elements = math.prod(for_each_axis(kernel_size, axes))
+    return np.power(mean(powers, kernel_size, stride, 0, ceil_mode) * elements, 1 / p)
 
 
 # --- maxima ---------------------------------------------------------------------------------
