@@ -193,7 +193,11 @@ def faults_in(node: Function, module: ast.Module) -> list[str]:
 
 # Bodies that write, into an array of their own making, or read bits; every other one is an
 # expression.
-OPAQUE = {"only_where", "overlap_add", "scatter_add"}
+OPAQUE = {
+    "only_where", "overlap_add", "scatter_add",
+    "convolve_windows", "convolve_transposed", "correlate_windows", "_columns",
+    "first_of_largest", "put_into_windows",
+}  # fmt: skip
 
 
 def rules_of(module: ast.Module) -> Iterator[Function]:

@@ -20,12 +20,14 @@ from specs.polynomials import POLYNOMIALS
 from specs.reductions import REDUCTIONS
 from specs.shaping import SHAPING
 from specs.special import SPECIAL
+from specs.windows import WINDOWS
 
 __all__ = ["CALLS", "SPECS", "Array", "Call", "Draw", "Spec", "differences"]
 
 FAMILIES = (
     ELEMENTWISE, REDUCTIONS, CALCULUS, SHAPING, JOINING, INDEXING, CHOOSING, PADDING, CREATING,
     LINALG, MATRICES, FOURIER, POLYNOMIALS, LEARNING, SPECIAL,
+    WINDOWS,
 )  # fmt: skip
 SPECS = [spec for family in FAMILIES for spec in family if spec.calls]
 CALLS = [call for spec in SPECS for call in spec.calls]

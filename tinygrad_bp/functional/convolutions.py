@@ -26,9 +26,7 @@ __all__ = [
     "conv_transpose2d",
     "conv_transpose3d",
     "fold",
-    "placed",
     "unfold",
-    "windows",
 ]
 
 Sizes = int | Sequence[int]
@@ -99,25 +97,23 @@ def _conv(
     whole, alone = batched(name, x, axes)
     strides, dilations = for_each_axis(stride, axes), for_each_axis(dilation, axes)
     kernel = weight.shape[2:]
-    outputs, channels = _channels(name, whole.shape[1], weight, axes, groups)
+    _check_channels(name, whole.shape[1], weight, axes, groups)
     if isinstance(padding, str):
         pads = _same(padding, kernel, strides, dilations)
     else:
         pads = both_ends(padding, axes)
-    cut = windows(name, widened(whole, pads), kernel, strides, dilations)
-    batch, places = cut.shape[0], cut.shape[2 : 2 + axes]
-    # The places come last, where neighbours are neighbours in memory.
-    columns = np.moveaxis(cut, range(2, 2 + axes), range(-axes, 0))
-    rows = channels * math.prod(kernel)
-    columns = columns.reshape(batch, groups, rows, math.prod(places))
-    y = weight.reshape(groups, outputs, rows) @ columns
-    return _finished(y.reshape(batch, groups * outputs, *places), bias, axes, alone)
+    if any(n < 0 for pair in pads for n in pair):
+        raise ValueError(f"{name}: padding={padding} is below 0; slices cut an input")
+    lengths = [n + sum(pair) for n, pair in zip(whole.shape[2:], pads, strict=True)]
+    _check_reach(name, lengths, kernel, dilations)
+    y = rules.convolve_windows(whole, weight, strides, pads, dilations, groups)
+    return _finished(y, bias, axes, alone)
 
 
-def _channels(
+def _check_channels(
     name: str, channels: int, weight: Any, axes: int, groups: int, *, transposed: bool = False
-) -> tuple[int, int]:
-    """The outputs and the inputs of one group; `ShapeError` if they do not fit."""
+) -> None:
+    """Raise `ShapeError` unless a weight fits so many channels."""
     if weight.ndim != axes + 2:
         raise ShapeError(f"{name}: a weight has {axes + 2} axes, and this has shape {weight.shape}")
     first, second = weight.shape[:2]
@@ -127,7 +123,6 @@ def _channels(
             f"{name}: a weight of shape {weight.shape} in {groups} groups does not fit "
             f"{channels} channels"
         )
-    return (second, first // groups) if transposed else (first // groups, second)
 
 
 def _same(
@@ -144,18 +139,26 @@ def _same(
 
 def _finished(y: Any, bias: Any, axes: int, alone: bool) -> Any:
     if bias is not None:
-        y = y + tensor_of(bias).reshape(-1, *(1,) * axes)
+        y = y + tensor_of(bias).reshape(1, -1, *(1,) * axes)
     return y[0] if alone else y
 
 
-def windows(
+def _check_reach(
+    name: str, lengths: Sequence[int], kernel: Sequence[int], dilations: Sequence[int]
+) -> list[int]:
+    """Return what windows cover from end to end; `ShapeError` if that is more than there is."""
+    reach = [d * (k - 1) + 1 for k, d in zip(kernel, dilations, strict=True)]
+    if any(n < r for n, r in zip(lengths, reach, strict=True)):
+        raise ShapeError(f"{name}: windows of {tuple(reach)} do not fit into {tuple(lengths)}")
+    return reach
+
+
+def _windows(
     name: str, x: Any, kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int]
 ) -> Any:
     """Return the windows of the last axes: first the axes of the places, then those of a window."""
     axes = len(kernel)
-    reach = [d * (k - 1) + 1 for k, d in zip(kernel, dilations, strict=True)]
-    if any(n < r for n, r in zip(x.shape[-axes:], reach, strict=True)):
-        raise ShapeError(f"{name}: windows of {tuple(reach)} do not fit into {x.shape[-axes:]}")
+    reach = _check_reach(name, x.shape[-axes:], kernel, dilations)
     cut: Any = np.lib.stride_tricks.sliding_window_view(
         x, tuple(reach), axis=tuple(range(-axes, 0))
     )
@@ -163,10 +166,10 @@ def windows(
     return cut if set(steps) == {1} else cut[(..., *[slice(None, None, step) for step in steps])]
 
 
-def placed(
+def _placed(
     cut: Any, length: Sequence[int], strides: Sequence[int], dilations: Sequence[int]
 ) -> Any:
-    """Return what `windows` cuts up, put together again: where windows overlap, a sum.
+    """Return what `_windows` cuts up, put together again: where windows overlap, a sum.
 
     `length` is what the windows cover, from the first element to the last.
     """
@@ -260,20 +263,14 @@ def _transposed(
     x, weight = tensor_of(x), tensor_of(weight)
     whole, alone = batched(name, x, axes)
     strides, dilations = for_each_axis(stride, axes), for_each_axis(dilation, axes)
-    kernel, places = weight.shape[2:], whole.shape[2:]
-    outputs, channels = _channels(name, whole.shape[1], weight, axes, groups, transposed=True)
-    batch = whole.shape[0]
-    given = whole.reshape(batch, groups, channels, math.prod(places))
-    kernels = weight.reshape(groups, channels, outputs * math.prod(kernel))
-    columns = (kernels.mT @ given).reshape(batch, groups * outputs, *kernel, *places)
-    columns = np.moveaxis(columns, range(-axes, 0), range(2, 2 + axes))
-    covered = [
-        (n - 1) * s + d * (k - 1) + 1
-        for n, k, s, d in zip(places, kernel, strides, dilations, strict=True)
-    ]
-    y = placed(columns, covered, strides, dilations)
+    _check_channels(name, whole.shape[1], weight, axes, groups, transposed=True)
     pads, extra = for_each_axis(padding, axes), for_each_axis(output_padding, axes)
-    y = widened(y, [(-p, more - p) for p, more in zip(pads, extra, strict=True)])
+    sizes = zip(whole.shape[2:], weight.shape[2:], strides, dilations, pads, extra, strict=True)
+    lengths = [(n - 1) * s + d * (k - 1) + 1 - 2 * p + more for n, k, s, d, p, more in sizes]
+    if min(lengths) < 0 or min(pads) < 0:
+        raise ShapeError(f"{name}: padding={padding} cuts off more than there is")
+    both = [(p, p) for p in pads]
+    y = rules.convolve_transposed(whole, weight, lengths, strides, both, dilations, groups)
     return _finished(y, bias, axes, alone)
 
 
@@ -292,7 +289,7 @@ def unfold(
     whole, alone = batched("unfold", tensor_of(x), 2)
     kernel, pads = for_each_axis(kernel_size, 2), for_each_axis(padding, 2)
     strides, dilations = for_each_axis(stride, 2), for_each_axis(dilation, 2)
-    cut = windows("unfold", widened(whole, [(p, p) for p in pads]), kernel, strides, dilations)
+    cut = _windows("unfold", widened(whole, [(p, p) for p in pads]), kernel, strides, dilations)
     columns: Any = np.transpose(cut, (0, 1, 4, 5, 2, 3))
     batch, channels, places = whole.shape[0], whole.shape[1], math.prod(cut.shape[2:4])
     y = columns.reshape(batch, channels * math.prod(kernel), places)
@@ -329,7 +326,7 @@ def fold(
     cut = whole.reshape(batch, rows // math.prod(kernel), *kernel, *places)
     cut = np.transpose(cut, (0, 1, 4, 5, 2, 3))
     covered = [(n - 1) * s + r for n, s, r in zip(places, strides, reach, strict=True)]
-    y = placed(cut, covered, strides, dilations)
+    y = _placed(cut, covered, strides, dilations)
     ends = [n + p - c for n, p, c in zip(size, pads, covered, strict=True)]
     y = widened(y, [(-p, end) for p, end in zip(pads, ends, strict=True)])
     return y[0] if alone else y

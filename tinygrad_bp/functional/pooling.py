@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_bp import rules
 from tinygrad_bp.errors import ShapeError
-from tinygrad_bp.functional.convolutions import Sizes, windows
-from tinygrad_bp.functional.inputs import batched, both_ends, for_each_axis, tensor_of, widened
+from tinygrad_bp.functional.convolutions import Sizes
+from tinygrad_bp.functional.inputs import batched, both_ends, for_each_axis, tensor_of
 from tinygrad_bp.registry import Array
 from tinygrad_bp.tensor import Tensor
 
@@ -22,6 +23,7 @@ __all__ = [
     "first_largest",
     "lp_pool1d",
     "lp_pool2d",
+    "lp_pool3d",
     "max_pool1d",
     "max_pool2d",
     "max_pool3d",
@@ -52,18 +54,18 @@ def _avg_pool(axes: int, example: str) -> Pooling:
         divisor_override: int | None = None,
     ) -> Tensor:
         name = f"avg_pool{axes}d"
-        cut, steps = _windows(name, x, axes, kernel_size, stride, padding, ceil_mode, 0.0)
-        total = np.sum(cut, axis=tuple(range(-axes, 0)))
+        whole, alone = batched(name, tensor_of(x), axes)
+        windows = _windows(name, whole, axes, kernel_size, stride, padding, ceil_mode)
+        channels = whole.shape[1]
+        equal = np.ones((channels, 1, *windows.kernel), whole.dtype)
+        total = rules.convolve_windows(whole, equal, *windows[1:], channels)
         if divisor_override is not None:
-            return total / divisor_override
-        counts = np.ones(())
-        for places, (n, kernel, step, pads) in zip(total.shape[-axes:], steps, strict=True):
-            starts = np.arange(places) * step - pads[0]
-            ends = np.minimum(starts + kernel, n + pads[1])
-            if not count_include_pad:
-                starts, ends = np.maximum(starts, 0), np.minimum(ends, n)
-            counts = np.multiply.outer(counts, ends - starts)
-        return total / counts.astype(total.dtype)
+            mean = total / divisor_override
+        else:
+            pads = both_ends(padding, axes)
+            counts = _counts(windows, whole.shape[2:], total.shape[2:], pads, count_include_pad)
+            mean = total / counts.astype(total.dtype)
+        return mean[0] if alone else mean
 
     return named(
         pool,
@@ -80,6 +82,25 @@ def _avg_pool(axes: int, example: str) -> Pooling:
     )
 
 
+def _counts(
+    windows: _Windows,
+    lengths: Sequence[int],
+    places: Sequence[int],
+    padding: Sequence[tuple[int, int]],
+    count_include_pad: bool,
+) -> Any:
+    """How many elements there are in each window: none of what is beyond the padding."""
+    counts = np.ones(())
+    sizes = zip(lengths, places, windows.kernel, windows.stride, padding, strict=True)
+    for n, many, kernel, step, (before, after) in sizes:
+        starts = np.arange(many) * step - before
+        ends = np.minimum(starts + kernel, n + after)
+        if not count_include_pad:
+            starts, ends = np.maximum(starts, 0), np.minimum(ends, n)
+        counts = np.multiply.outer(counts, ends - starts)
+    return counts
+
+
 def ways(axes: int) -> str:
     """Return which axes are pooled, in words."""
     return "the last axis" if axes == 1 else f"the last {axes} axes"
@@ -92,6 +113,15 @@ def named(function: Pooling, name: str, text: str) -> Pooling:
     return function
 
 
+class _Windows(NamedTuple):
+    """Windows that slide over examples: for each axis a number, of the padding two."""
+
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: tuple[tuple[int, int], ...]
+    dilation: tuple[int, ...]
+
+
 def _windows(
     name: str,
     x: Any,
@@ -100,20 +130,18 @@ def _windows(
     stride: Any,
     padding: Any,
     ceil_mode: bool,
-    outside: float,
     dilation: Any = 1,
-) -> tuple[Any, list[tuple[int, int, int, tuple[int, int]]]]:
-    """The windows; and for each axis its length, the window's, the step and the paddings."""
-    x = tensor_of(x)
-    batched(name, x, axes)
+) -> _Windows:
+    """What is asked for, with as much padding at the end as the last windows need."""
     kernel, pads = for_each_axis(kernel_size, axes), both_ends(padding, axes)
     strides = kernel if stride is None or stride == () else for_each_axis(stride, axes)
     dilations = for_each_axis(dilation, axes)
     if any(2 * max(p) > k for p, k in zip(pads, kernel, strict=True)):
         raise ValueError(f"{name}: padding {padding} is more than half of the windows {kernel}")
-    steps = list(zip(x.shape[-axes:], kernel, strides, pads, strict=True))
     widths = []
-    for (n, k, s, (before, after)), d in zip(steps, dilations, strict=True):
+    for n, k, s, d, (before, after) in zip(
+        x.shape[-axes:], kernel, strides, dilations, pads, strict=True
+    ):
         room = before + n + after - d * (k - 1) - 1
         if room < 0:
             raise ShapeError(f"{name}: windows of {kernel} do not fit into {x.shape}")
@@ -121,7 +149,7 @@ def _windows(
         if ceil_mode and places * s >= before + n:  # the last would start beyond the input
             places -= 1
         widths.append((before, max(after + places * s - room, 0)))
-    return windows(name, widened(x, widths, outside), kernel, strides, dilations), steps
+    return _Windows(tuple(kernel), tuple(strides), tuple(widths), tuple(dilations))
 
 
 avg_pool1d = _avg_pool(
@@ -153,7 +181,7 @@ def lp_pool1d(
     >>> lp_pool1d(np.array([[[3.0, 4.0]]]), 2, 2)
     Tensor([[[5.]]])
     """
-    return _lp_pool("lp_pool1d", 1, x, norm_type, kernel_size, stride, ceil_mode)
+    return _lp_pool(avg_pool1d, 1, x, norm_type, kernel_size, stride, ceil_mode)
 
 
 def lp_pool2d(
@@ -168,14 +196,31 @@ def lp_pool2d(
     >>> lp_pool2d(np.array([[[[3.0], [4.0]]]]), 2, (2, 1))
     Tensor([[[[5.]]]])
     """
-    return _lp_pool("lp_pool2d", 2, x, norm_type, kernel_size, stride, ceil_mode)
+    return _lp_pool(avg_pool2d, 2, x, norm_type, kernel_size, stride, ceil_mode)
+
+
+def lp_pool3d(
+    x: Array,
+    norm_type: float,
+    kernel_size: Sizes,
+    stride: Sizes | None = None,
+    ceil_mode: bool = False,
+) -> Tensor:
+    """Return the p-th root of the sum of p-th powers in each window along the last three axes.
+
+    >>> lp_pool3d(np.ones((1, 1, 2, 2, 2)), 1, 2)
+    Tensor([[[[[8.]]]]])
+    """
+    return _lp_pool(avg_pool3d, 3, x, norm_type, kernel_size, stride, ceil_mode)
 
 
 def _lp_pool(
-    name: str, axes: int, x: Any, p: float, kernel_size: Any, stride: Any, ceil_mode: bool
+    mean: Pooling, axes: int, x: Any, p: float, kernel_size: Any, stride: Any, ceil_mode: bool
 ) -> Any:
-    cut, _ = _windows(name, x, axes, kernel_size, stride, 0, ceil_mode, 0.0)
-    return np.power(np.sum(np.power(cut, p), axis=tuple(range(-axes, 0))), 1 / p)
+    """By the mean, so that a window that reaches beyond is scaled up, as in PyTorch."""
+    powers = np.power(tensor_of(x), p)
+    elements = math.prod(for_each_axis(kernel_size, axes))
+    return np.power(mean(powers, kernel_size, stride, 0, ceil_mode) * elements, 1 / p)
 
 
 # --- maxima ---------------------------------------------------------------------------------
@@ -194,18 +239,14 @@ def _max_pool(axes: int, example: str) -> Pooling:
         return_indices: bool = False,
     ) -> Any:
         name = f"max_pool{axes}d"
-        x = tensor_of(x)
-
-        def cut(a: Any, outside: float) -> Any:
-            found, _ = _windows(
-                name, a, axes, kernel_size, stride, padding, ceil_mode, outside, dilation
-            )
-            return found.reshape(*found.shape[:-axes], math.prod(found.shape[-axes:]))
-
+        whole, alone = batched(name, tensor_of(x), axes)
+        windows = _windows(name, whole, axes, kernel_size, stride, padding, ceil_mode, dilation)
+        y = rules.max_of_windows(whole, *windows)
+        largest = y[0] if alone else y
         if not return_indices:
-            return first_largest(cut(x, -math.inf))[0]
-        places = np.arange(math.prod(x.shape[-axes:])).reshape(1, *x.shape[-axes:])
-        return first_largest(cut(x, -math.inf), cut(places, 0.0))
+            return largest
+        places = _places(windows, rules.first_of_largest(whole, y, *windows), whole.shape[2:])
+        return largest, places[0] if alone else places
 
     return named(
         pool,
@@ -220,6 +261,15 @@ def _max_pool(axes: int, example: str) -> Pooling:
     {example}
     """,
     )
+
+
+def _places(windows: _Windows, chosen: Any, lengths: Sequence[int]) -> Any:
+    """Where the chosen elements of windows are in an input laid flat."""
+    starts = np.indices(chosen.shape[2:], sparse=True)
+    elements = np.unravel_index(chosen, windows.kernel)
+    steps = zip(starts, elements, windows.stride, windows.padding, windows.dilation, strict=True)
+    where = [p * s - before + i * d for p, i, s, (before, _), d in steps]
+    return np.ravel_multi_index(where, tuple(lengths))
 
 
 def first_largest(x: Any, places: Any = None) -> tuple[Any, Any]:

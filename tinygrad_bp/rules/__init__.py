@@ -85,6 +85,15 @@ from tinygrad_bp.rules.products import products_of_others
 from tinygrad_bp.rules.running import recurrence
 from tinygrad_bp.rules.solving import cofactors, cofactors_along
 from tinygrad_bp.rules.standardizing import standardize
+from tinygrad_bp.rules.windows import (
+    convolve_transposed,
+    convolve_windows,
+    correlate_windows,
+    first_of_largest,
+    max_of_windows,
+    put_into_windows,
+    take_from_windows,
+)
 
 tables["scipy.special"] = "tinygrad_bp.rules.special"
 
@@ -97,11 +106,15 @@ __all__ = [
     "clamp_min",
     "cofactors",
     "cofactors_along",
+    "convolve_transposed",
+    "convolve_windows",
+    "correlate_windows",
     "direction",
     "eigensystem",
     "eigenvectors",
     "elu",
     "erf",
+    "first_of_largest",
     "gelu",
     "general_eigensystem",
     "general_eigenvectors",
@@ -118,12 +131,14 @@ __all__ = [
     "log_softmax",
     "logsigmoid",
     "logsumexp",
+    "max_of_windows",
     "mish",
     "one_hot",
     "only_where",
     "overlap_add",
     "product",
     "products_of_others",
+    "put_into_windows",
     "quick_gelu",
     "quotient",
     "recurrence",
@@ -145,6 +160,7 @@ __all__ = [
     "standardize",
     "step",
     "sum_squares",
+    "take_from_windows",
     "tanhshrink",
     "threshold",
     "truncated_pinv",

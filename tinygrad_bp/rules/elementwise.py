@@ -52,7 +52,7 @@ def only_where(g: Array, condition: Array) -> Array:
     if whole is None or g.size < _FEW:
         return np.where(condition, g, 0)
     holds = np.asarray(condition, bool)
-    out = np.empty(np.broadcast(g, holds).shape, g.dtype)
+    out = np.empty_like(g, shape=np.broadcast(g, holds).shape)  # in the order of g in memory
     bits = out.view(whole)
     bits[...] = holds
     bits *= g.view(whole)

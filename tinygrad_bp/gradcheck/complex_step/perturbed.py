@@ -205,7 +205,8 @@ _ANALYTIC: set[Function] = {
     np.pad, np.lib.stride_tricks.sliding_window_view,
     np.linalg.inv, np.linalg.det, np.linalg.solve, np.linalg.matrix_power, np.linalg.multi_dot,
     np.linalg.tensorinv, np.linalg.tensorsolve, own.getitem, own.overlap_add, own.scatter_add,
-    own.recurrence,
+    own.recurrence, own.convolve_windows, own.convolve_transposed, own.correlate_windows,
+    own.take_from_windows, own.put_into_windows,
 }  # fmt: skip
 
 _OWN: dict[Function, Function] = {
