@@ -76,6 +76,7 @@ from tinygrad_bp.functional.distances import (
     triplet_margin_loss,
     triplet_margin_with_distance_loss,
 )
+from tinygrad_bp.functional.dropout import dropout
 from tinygrad_bp.functional.images import (
     channel_shuffle,
     interpolate,
@@ -171,6 +172,7 @@ __all__ = [
     "cross_entropy",
     "cumulative_trapezoid",
     "diag_embed",
+    "dropout",
     "elu",
     "embedding",
     "fold",

@@ -11,18 +11,28 @@ from tinygrad_bp.nn.containers import (
     ParameterList,
     Sequential,
 )
+from tinygrad_bp.nn.dropout import Dropout
 from tinygrad_bp.nn.linear import Bilinear, Identity, Linear
 from tinygrad_bp.nn.losses import CrossEntropyLoss, HalfSumSquares, MSELoss, SumSquares
 from tinygrad_bp.nn.mlp import MLP
 from tinygrad_bp.nn.module import Module, Parameter
+from tinygrad_bp.nn.normalization import LayerNorm
+from tinygrad_bp.nn.recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 
 __all__ = [
+    "GRU",
+    "LSTM",
     "MLP",
+    "RNN",
     "Bilinear",
     "Checkpoint",
     "CrossEntropyLoss",
+    "Dropout",
+    "GRUCell",
     "HalfSumSquares",
     "Identity",
+    "LSTMCell",
+    "LayerNorm",
     "Linear",
     "MSELoss",
     "Module",
@@ -31,6 +41,7 @@ __all__ = [
     "Parameter",
     "ParameterDict",
     "ParameterList",
+    "RNNCell",
     "ReLU",
     "Sequential",
     "Sigmoid",

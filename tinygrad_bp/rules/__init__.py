@@ -82,6 +82,14 @@ from tinygrad_bp.rules.nonlinear import (
 )
 from tinygrad_bp.rules.padding import overlap_add
 from tinygrad_bp.rules.products import products_of_others
+from tinygrad_bp.rules.recurrences import (
+    gru,
+    gru_backward,
+    lstm,
+    lstm_backward,
+    rnn,
+    rnn_backward,
+)
 from tinygrad_bp.rules.running import recurrence
 from tinygrad_bp.rules.solving import cofactors, cofactors_along
 
@@ -106,6 +114,8 @@ __all__ = [
     "general_eigenvectors",
     "getitem",
     "glu",
+    "gru",
+    "gru_backward",
     "hardshrink",
     "hardsigmoid",
     "hardswish",
@@ -117,6 +127,8 @@ __all__ = [
     "log_softmax",
     "logsigmoid",
     "logsumexp",
+    "lstm",
+    "lstm_backward",
     "mish",
     "one_hot",
     "only_where",
@@ -128,6 +140,8 @@ __all__ = [
     "recurrence",
     "relu",
     "relu6",
+    "rnn",
+    "rnn_backward",
     "scatter_add",
     "selu",
     "share",
