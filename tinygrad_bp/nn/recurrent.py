@@ -29,7 +29,7 @@ States: TypeAlias = Sequence[Any]
 """h, and for an LSTM c: a column for each example."""
 
 
-class Weights(NamedTuple):
+class _Weights(NamedTuple):
     """The parameters of one direction of one layer, without the numbers in their names."""
 
     weight_ih: Any
@@ -39,7 +39,7 @@ class Weights(NamedTuple):
     weight_hr: Any = None
 
 
-class Kind(NamedTuple):
+class _Kind(NamedTuple):
     """What makes an RNN, an LSTM or a GRU."""
 
     gates: int
@@ -51,20 +51,20 @@ class Kind(NamedTuple):
 # --- one direction of one layer -------------------------------------------------------------
 
 
-def _run_rnn(z: Any, w: Weights, h: Any, *, nonlinearity: str) -> tuple[Any, ...]:
+def _run_rnn(z: Any, w: _Weights, h: Any, *, nonlinearity: str) -> tuple[Any, ...]:
     given = z, w.weight_hh, _both_biases(w), h
     hs = record(rules.rnn, given, {"nonlinearity": nonlinearity})
     return hs, hs[-1]
 
 
-def _run_lstm(z: Any, w: Weights, h: Any, c: Any) -> tuple[Any, ...]:
+def _run_lstm(z: Any, w: _Weights, h: Any, c: Any) -> tuple[Any, ...]:
     if w.weight_hr is not None:
         return _run_projected(z, w, h, c)
     hs, c, *_ = record(rules.lstm, (z, w.weight_hh, _both_biases(w), h, c))
     return hs, hs[-1], c
 
 
-def _run_projected(z: Any, w: Weights, h: Any, c: Any) -> tuple[Any, ...]:
+def _run_projected(z: Any, w: _Weights, h: Any, c: Any) -> tuple[Any, ...]:
     """A step at a time: what meets the weights in the next one is W_hr h."""
     bias, found = _both_biases(w), []
     for t in range(len(z)):
@@ -74,43 +74,45 @@ def _run_projected(z: Any, w: Weights, h: Any, c: Any) -> tuple[Any, ...]:
     return np.stack(found), h, c
 
 
-def _run_gru(z: Any, w: Weights, h: Any) -> tuple[Any, ...]:
+def _run_gru(z: Any, w: _Weights, h: Any) -> tuple[Any, ...]:
     z = z if w.bias_ih is None else z + w.bias_ih.reshape(-1, 1)
     hs, _ = record(rules.gru, (z, w.weight_hh, _bias(w.bias_hh, w), h))
     return hs, hs[-1]
 
 
-def _both_biases(w: Weights) -> Any:
+def _both_biases(w: _Weights) -> Any:
     return _bias(w.bias_ih if w.bias_ih is None else w.bias_ih + w.bias_hh, w)
 
 
-def _bias(bias: Any, w: Weights) -> Any:
+def _bias(bias: Any, w: _Weights) -> Any:
     return np.zeros(len(w.weight_hh), w.weight_hh.dtype) if bias is None else bias
 
 
-def _sums_of_inputs(x: Any, w: Weights, steps: int) -> Any:
+def _sums_of_inputs(x: Any, w: _Weights, steps: int) -> Any:
     """W_ih x of all steps, as one product: (steps, gates, examples)."""
     sums = w.weight_ih @ x
     return sums.reshape(sums.shape[0], steps, sums.shape[1] // steps).transpose(1, 0, 2)
 
 
-def _forwards(kind: Kind, x: Any, w: Weights, steps: int, states: States) -> tuple[Any, ...]:
+def _forwards(kind: _Kind, x: Any, w: _Weights, steps: int, states: States) -> tuple[Any, ...]:
     return kind.run(_sums_of_inputs(x, w, steps), w, *states)
 
 
-def _backwards(kind: Kind, x: Any, w: Weights, steps: int, states: States) -> tuple[Any, ...]:
+def _backwards(kind: _Kind, x: Any, w: _Weights, steps: int, states: States) -> tuple[Any, ...]:
     """The same from the last step to the first."""
     hs, *last = kind.run(np.flip(_sums_of_inputs(x, w, steps), 0), w, *states)
     return np.flip(hs, 0), *last
 
 
 _DIRECTIONS = {"": _forwards, "_reverse": _backwards}
-_RNN = {which: Kind(1, ("h",), partial(_run_rnn, nonlinearity=which)) for which in ("tanh", "relu")}
-_LSTM = Kind(4, ("h", "c"), _run_lstm)
-_GRU = Kind(3, ("h",), _run_gru)
+_RNN = {
+    which: _Kind(1, ("h",), partial(_run_rnn, nonlinearity=which)) for which in ("tanh", "relu")
+}
+_LSTM = _Kind(4, ("h", "c"), _run_lstm)
+_GRU = _Kind(3, ("h",), _run_gru)
 
 
-def _chosen_rnn(nonlinearity: str) -> Kind:
+def _chosen_rnn(nonlinearity: str) -> _Kind:
     if nonlinearity not in _RNN:
         raise ModuleError(f"nonlinearity must be 'tanh' or 'relu', not {nonlinearity!r}")
     return _RNN[nonlinearity]
@@ -128,7 +130,7 @@ def _check_sizes(**sizes: int) -> None:
 class _WithStates(Module):
     """What is told a kind, and asked for states."""
 
-    _kind: Kind
+    _kind: _Kind
 
     def _states(self, given: Any, wanted: Sequence[tuple[int, ...]], dtype: Any) -> list[Any]:
         """The states that are given, once their shapes are seen to fit, or zeros."""
@@ -156,7 +158,7 @@ class _Recurrent(_WithStates):
 
     def __init__(
         self,
-        kind: Kind,
+        kind: _Kind,
         input_size: int,
         hidden_size: int,
         num_layers: int,
@@ -281,8 +283,8 @@ class _Recurrent(_WithStates):
             x = hs.transpose(1, 0, 2)
         return x, [np.stack(each).mT for each in zip(*last, strict=True)]
 
-    def _weights(self, suffix: str) -> Weights:
-        return Weights(*[getattr(self, f"{name}_{suffix}", None) for name in Weights._fields])
+    def _weights(self, suffix: str) -> _Weights:
+        return _Weights(*[getattr(self, f"{name}_{suffix}", None) for name in _Weights._fields])
 
     def extra_repr(self) -> str:
         """Return the sizes, and the options that are not at their defaults."""
@@ -402,7 +404,7 @@ class _Cell(_WithStates):
 
     def __init__(
         self,
-        kind: Kind,
+        kind: _Kind,
         input_size: int,
         hidden_size: int,
         bias: bool,
@@ -434,7 +436,7 @@ class _Cell(_WithStates):
         shape = (*x.shape[:-1], self.hidden_size)
         given = self._states(hx, [shape] * len(self._kind.states), self.weight_hh.dtype)
         columns = [state.reshape(-1, self.hidden_size).T for state in given]
-        weights = Weights(self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
+        weights = _Weights(self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
         x = x.reshape(-1, self.input_size).T
         _, *after = _forwards(self._kind, x, weights, 1, columns)
         return self._result([state.T.reshape(*shape) for state in after])

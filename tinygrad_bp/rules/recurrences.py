@@ -225,7 +225,7 @@ def rnn(z: Array, weight: Array, bias: Array, h: Array, nonlinearity: str = "tan
 
     >>> h = rnn(np.array([[[0.5]], [[0.0]]]), np.eye(1), np.zeros(1), np.zeros((1, 1)))
     >>> h.ravel(), np.tanh([0.5, np.tanh(0.5)])
-    (array([0.46211716, 0.43180914]), array([0.46211716, 0.43180914]))
+    (array([0.46211716, 0.43180818]), array([0.46211716, 0.43180818]))
     """
     found, _ = _steps(_RNN[nonlinearity], z, weight, bias, h)
     return _every(0, found)
