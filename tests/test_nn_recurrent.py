@@ -222,7 +222,7 @@ def test_third_derivatives(name: str) -> None:
     function = getattr(own, name)
     gates, states = {"rnn": (1, 1), "lstm": (4, 2), "gru": (3, 1)}[name]
     rng = np.random.default_rng(11)
-    z, bias = rng.normal(size=(3, gates, 1)), rng.normal(size=gates)
+    z, bias = rng.normal(size=(3, gates, 1, 1)), rng.normal(size=gates)
     start = [rng.normal(size=(1, 1)) for _ in range(states)]
     direction = rng.normal(size=(gates, 1))
 

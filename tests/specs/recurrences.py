@@ -16,10 +16,15 @@ def _sigmoid(a: Array) -> Array:
     return 1 / (1 + np.exp(-a))
 
 
+def _rows(z: Array) -> Array:
+    """The gates of each example in a row."""
+    return np.moveaxis(z, 1, 2).reshape(z.shape[0], z.shape[2], z.shape[1] * z.shape[3])
+
+
 def _rnn(z: Array, w: Array, b: Array, h: Array, nonlinearity: str = "tanh") -> Array:
     found = []
-    for now in z:
-        a = now + w @ h + b[:, None]
+    for now in _rows(z):
+        a = now + h @ w.T + b
         h = np.tanh(a) if nonlinearity == "tanh" else np.where(a > 0, a, 0)
         found.append(h)
     return np.stack(found)
@@ -27,8 +32,8 @@ def _rnn(z: Array, w: Array, b: Array, h: Array, nonlinearity: str = "tanh") -> 
 
 def _lstm(z: Array, w: Array, b: Array, h: Array, c: Array) -> tuple[Array, ...]:
     found = []
-    for now in z:
-        i, f, g, o = np.split(now + w @ h + b[:, None], 4)
+    for now in _rows(z):
+        i, f, g, o = np.split(now + h @ w.T + b, 4, axis=1)
         c = _sigmoid(f) * c + _sigmoid(i) * np.tanh(g)
         h = _sigmoid(o) * np.tanh(c)
         found.append(h)
@@ -37,9 +42,9 @@ def _lstm(z: Array, w: Array, b: Array, h: Array, c: Array) -> tuple[Array, ...]
 
 def _gru(z: Array, w: Array, b: Array, h: Array) -> tuple[Array, ...]:
     found = []
-    for now in z:
-        ir, iz, inew = np.split(now, 3)
-        hr, hz, hnew = np.split(w @ h + b[:, None], 3)
+    for now in _rows(z):
+        ir, iz, inew = np.split(now, 3, axis=1)
+        hr, hz, hnew = np.split(h @ w.T + b, 3, axis=1)
         r, update = _sigmoid(ir + hr), _sigmoid(iz + hz)
         h = (1 - update) * np.tanh(inew + r * hnew) + update * h
         found.append(h)
@@ -47,13 +52,13 @@ def _gru(z: Array, w: Array, b: Array, h: Array) -> tuple[Array, ...]:
 
 
 def arguments(
-    steps: int, n: int, examples: int, cell: tuple[int, int], make: Callable[..., Draw] = x
+    steps: int, examples: int, n: int, cell: tuple[int, int], make: Callable[..., Draw] = x
 ) -> tuple[Draw, ...]:
     """What arrives from the input, the weights, the biases, the states before the first step."""
     gates, states = cell
     return (
-        make(steps, gates * n, examples), make(gates * n, n), x(gates * n),
-        *[make(n, examples)] * states,
+        make(steps, gates, examples, n), make(gates * n, n), x(gates * n),
+        *[make(examples, n)] * states,
     )  # fmt: skip
 
 
@@ -63,19 +68,19 @@ def calls_of(gates: int, states: int, **options: Any) -> list[Any]:
     return [
         call(*arguments(3, 2, 2, cell), **options),
         call(*arguments(1, 1, 1, cell), **options),
-        call(*arguments(2, 1, 0, cell), **options),
-        call(*arguments(2, 1, 2, cell, transposed), **options),
-        call(*arguments(2, 2, 1, cell, strided), **options),
-        call(np.ones((2, gates, 2), np.int8), *arguments(2, 1, 2, cell)[1:], **options),
+        call(*arguments(2, 0, 1, cell), **options),
+        call(*arguments(2, 2, 1, cell, transposed), **options),
+        call(*arguments(2, 1, 2, cell, strided), **options),
+        call(np.ones((2, gates, 2, 1), np.int8), *arguments(2, 2, 1, cell)[1:], **options),
     ]
 
 
 def backward_calls_of(gates: int, states: int) -> list[Any]:
     """What arrives at every h, and at other states after the last step; then as in `calls_of`."""
     return [
-        call(x(steps, n, examples), *[x(n, examples)] * (states - 1),
-             *arguments(steps, n, examples, (gates, states), make))
-        for steps, n, examples, make in ((2, 1, 2, x), (1, 1, 1, transposed))
+        call(x(steps, examples, n), *[x(examples, n)] * (states - 1),
+             *arguments(steps, examples, n, (gates, states), make))
+        for steps, examples, n, make in ((2, 2, 1, x), (1, 1, 1, transposed))
     ]  # fmt: skip
 
 
@@ -93,7 +98,7 @@ def kept_by_gru(g: Array, *given: Array) -> tuple[Array, ...]:
 
 
 # A relu that is open in every step: what is drawn is positive.
-OPEN = [replace(draw, values=positive) for draw in arguments(2, 1, 2, (1, 1))]
+OPEN = [replace(draw, values=positive) for draw in arguments(2, 2, 1, (1, 1))]
 
 RECURRENCES = [
     Spec(own.rnn, *calls_of(1, 1), call(*OPEN, nonlinearity="relu"), reference=_rnn),

@@ -1,7 +1,7 @@
 """Recurrent layers: RNN, LSTM and GRU, over whole sequences and a step at a time.
 
-Each direction of a layer is one node of the graph (`rules.recurrences`). Between them, examples
-are columns: (features, steps times examples).
+Each direction of a layer is one node of the graph, after the product of its weights with the
+inputs of all steps (`rules.recurrences`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tinygrad_bp.tensor import Tensor
 __all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell"]
 
 States: TypeAlias = Sequence[Any]
-"""h, and for an LSTM c: a column for each example."""
+"""h, and for an LSTM c: (examples, features)."""
 
 
 class _Weights(NamedTuple):
@@ -69,13 +69,13 @@ def _run_projected(z: Any, w: _Weights, h: Any, c: Any) -> tuple[Any, ...]:
     bias, found = _both_biases(w), []
     for t in range(len(z)):
         hs, c, *_ = record(rules.lstm, (z[t : t + 1], w.weight_hh, bias, h, c))
-        h = w.weight_hr @ hs[0]
+        h = hs[0] @ w.weight_hr.T
         found.append(h)
     return np.stack(found), h, c
 
 
 def _run_gru(z: Any, w: _Weights, h: Any) -> tuple[Any, ...]:
-    z = z if w.bias_ih is None else z + w.bias_ih.reshape(-1, 1)
+    z = z if w.bias_ih is None else z + w.bias_ih.reshape(3, 1, z.shape[3])
     hs, _ = record(rules.gru, (z, w.weight_hh, _bias(w.bias_hh, w), h))
     return hs, hs[-1]
 
@@ -88,19 +88,21 @@ def _bias(bias: Any, w: _Weights) -> Any:
     return np.zeros(len(w.weight_hh), w.weight_hh.dtype) if bias is None else bias
 
 
-def _sums_of_inputs(x: Any, w: _Weights, steps: int) -> Any:
-    """W_ih x of all steps, as one product: (steps, gates, examples)."""
-    sums = w.weight_ih @ x
-    return sums.reshape(sums.shape[0], steps, sums.shape[1] // steps).transpose(1, 0, 2)
+def _met(x: Any, w: _Weights, gates: int) -> Any:
+    """W_ih x of all steps, as one product: (steps, gates, examples, features)."""
+    steps, examples, inputs = x.shape
+    weight = w.weight_ih.reshape(gates, len(w.weight_ih) // gates, inputs)
+    sums = x.reshape(steps * examples, inputs) @ weight.mT
+    return sums.reshape(gates, steps, examples, weight.shape[1]).transpose(1, 0, 2, 3)
 
 
-def _forwards(kind: _Kind, x: Any, w: _Weights, steps: int, states: States) -> tuple[Any, ...]:
-    return kind.run(_sums_of_inputs(x, w, steps), w, *states)
+def _forwards(kind: _Kind, x: Any, w: _Weights, states: States) -> tuple[Any, ...]:
+    return kind.run(_met(x, w, kind.gates), w, *states)
 
 
-def _backwards(kind: _Kind, x: Any, w: _Weights, steps: int, states: States) -> tuple[Any, ...]:
+def _backwards(kind: _Kind, x: Any, w: _Weights, states: States) -> tuple[Any, ...]:
     """The same from the last step to the first."""
-    hs, *last = kind.run(np.flip(_sums_of_inputs(x, w, steps), 0), w, *states)
+    hs, *last = kind.run(np.flip(_met(x, w, kind.gates), 0), w, *states)
     return np.flip(hs, 0), *last
 
 
@@ -222,17 +224,16 @@ class _Recurrent(_WithStates):
         (steps, examples, features), or (examples, steps, features) with `batch_first`, or (steps,
         features) of one example alone. States are (layers times directions, examples, features).
         """
-        x = self._columns(input)
+        x = self._steps(input)
         alone = np.ndim(input) == 2
-        states = self._states_before(hx, x, alone=alone)
-        hs, last = self._through_layers(x, states)
-        output = hs.transpose(2, 1, 0) if self.batch_first and not alone else hs.transpose(1, 2, 0)
+        states = self._states_before(hx, x.shape[1], alone=alone)
+        output, last = self._through_layers(x, states)
         if alone:
             return output[:, 0], self._result([state[:, 0] for state in last])
-        return output, self._result(last)
+        return (output.transpose(1, 0, 2) if self.batch_first else output), self._result(last)
 
-    def _columns(self, x: Any) -> Any:
-        """The input as (features, steps, examples)."""
+    def _steps(self, x: Any) -> Any:
+        """The input as (steps, examples, features)."""
         if hasattr(x, "batch_sizes"):
             raise ModuleError(
                 f"{type(self).__name__} takes no packed sequences: give the padded array, and "
@@ -244,44 +245,37 @@ class _Recurrent(_WithStates):
             wanted = f"({axes}, {self.input_size}) or (steps, {self.input_size})"
             raise ShapeError(f"expects {wanted}, got {x.shape}")
         if x.ndim == 2:
-            x = x.reshape(len(x), 1, self.input_size)
-            columns = x.transpose(2, 0, 1)
-        else:
-            columns = x.transpose(2, 1, 0) if self.batch_first else x.transpose(2, 0, 1)
-        if columns.shape[1] == 0:
+            x = x[:, None]
+        elif self.batch_first:
+            x = x.transpose(1, 0, 2)
+        if len(x) == 0:
             raise ShapeError("expects one step or more, got none")
-        return columns
+        return x
 
-    def _states_before(self, hx: Any, x: Any, *, alone: bool) -> list[list[Any]]:
-        """Of each state one for each direction of each layer, with a column for each example."""
+    def _states_before(self, hx: Any, examples: int, *, alone: bool) -> list[Any]:
+        """Of each state one for each direction of each layer: (layers, examples, features)."""
         count = self.num_layers * len(self._suffixes)
         widths = (self._width, self.hidden_size)[: len(self._kind.states)]
-        examples = () if alone else (x.shape[2],)
-        wanted = [(count, *examples, width) for width in widths]
         dtype = getattr(self, "weight_hh_l0").dtype  # noqa: B009  (it is assigned by name)
+        wanted = [(count, *([] if alone else [examples]), width) for width in widths]
         given = self._states(hx, wanted, dtype)
-        if alone:
-            given = [state[:, None] for state in given]
-        return [[state[i].T for i in range(count)] for state in given]
+        return [state[:, None] for state in given] if alone else given
 
-    def _through_layers(self, x: Any, states: list[list[Any]]) -> tuple[Any, list[Any]]:
-        """H of the last layer, (features, steps, examples), and of each state the last ones."""
-        steps = x.shape[1]
+    def _through_layers(self, x: Any, states: list[Any]) -> tuple[Any, list[Any]]:
+        """H of the last layer after every step, and the states of all layers after the last."""
         last: list[tuple[Any, ...]] = []
         for layer in range(self.num_layers):
             if layer:
                 x = F.dropout(x, self.dropout, self.training, rng=self.rng)
-            x = x.reshape(x.shape[0], steps * x.shape[2])
             found = []
             for suffix in self._suffixes:
                 w = self._weights(f"l{layer}{suffix}")
-                before = [each[len(last)] for each in states]
-                hs, *after = _DIRECTIONS[suffix](self._kind, x, w, steps, before)
+                before = [state[len(last)] for state in states]
+                hs, *after = _DIRECTIONS[suffix](self._kind, x, w, before)
                 found.append(hs)
                 last.append(tuple(after))
-            hs = found[0] if len(found) == 1 else np.concatenate(found, axis=1)
-            x = hs.transpose(1, 0, 2)
-        return x, [np.stack(each).mT for each in zip(*last, strict=True)]
+            x = found[0] if len(found) == 1 else np.concatenate(found, axis=2)
+        return x, [np.stack(each) for each in zip(*last, strict=True)]
 
     def _weights(self, suffix: str) -> _Weights:
         return _Weights(*[getattr(self, f"{name}_{suffix}", None) for name in _Weights._fields])
@@ -435,11 +429,10 @@ class _Cell(_WithStates):
             raise ShapeError(f"expects {wanted}, got {x.shape}")
         shape = (*x.shape[:-1], self.hidden_size)
         given = self._states(hx, [shape] * len(self._kind.states), self.weight_hh.dtype)
-        columns = [state.reshape(-1, self.hidden_size).T for state in given]
+        before = [state.reshape(-1, self.hidden_size) for state in given]
         weights = _Weights(self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
-        x = x.reshape(-1, self.input_size).T
-        _, *after = _forwards(self._kind, x, weights, 1, columns)
-        return self._result([state.T.reshape(*shape) for state in after])
+        _, *after = _forwards(self._kind, x.reshape(1, -1, self.input_size), weights, before)
+        return self._result([state.reshape(*shape) for state in after])
 
     def extra_repr(self) -> str:
         """Return the sizes."""

@@ -1,12 +1,12 @@
 """Recurrent layers over whole sequences, each as one node of the graph: RNN, LSTM and GRU.
 
 A step is written once, with how gradients go back through it and how tangents go forward; a loop
-takes all steps one after the other. Examples are columns, so that each gate is a block of rows:
+takes all steps one after the other. Every gate is a block of its own:
 
-    z        (steps, gates, examples), W_ih x of every step
-    weight   (gates, features), W_hh, which meets the state h of the step before
-    bias     (gates,)
-    h, c     (features, examples), the states before the first step
+    z        (steps, gates, examples, n), W_ih x of every step
+    weight   (gates times n, features), W_hh, which meets the state h of the step before
+    bias     (gates times n,)
+    h, c     (examples, n), the states before the first step
 
 Numbers go back through what the forward pass kept. Gradients of gradients see all steps once
 more, in registered functions, and keep nothing that might hide a dependence.
@@ -14,9 +14,8 @@ more, in registered functions, and keep nothing that might hide a dependence.
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -29,183 +28,250 @@ States: TypeAlias = tuple[Array, ...]
 """h, which the weight meets, and any others."""
 
 
-class _Cell(NamedTuple):
-    """One step of a recurrence, and its two derivatives."""
-
-    step: Callable[..., tuple[Array, States]]
-    """From z, q = W h + b and the states to what it keeps and the states after it."""
-    back: Callable[..., tuple[Array, Array, States]]
-    """From gradients of the states after it, what it kept, and the states before and after it, to
-    gradients of z, of q, and of the states before it, except by way of q."""
-    push: Callable[..., States]
-    """From tangents of z, of q, and of the states before it, what it kept, and the states before
-    and after it, to tangents of the states after it."""
-    sums: bool = True
-    """Whether z and q only ever occur as z + q, and have one gradient."""
-
-
 # --- the steps ------------------------------------------------------------------------------
 
 
-def _sigmoid(x: Array) -> Array:
-    """σ by way of tanh, which takes NumPy less time than exp, and cannot overflow."""
-    return 0.5 * np.tanh(0.5 * x) + 0.5
+class _Cell:
+    """One step of a recurrence and its two derivatives, for gates of some shape and dtype.
+
+    `q` is W h + b, and `y` what the step keeps: (blocks, examples, n), as z.
+    """
+
+    sums = True
+    """Whether z and q only ever occur as z + q, and have one gradient."""
+
+    def __init__(self, shape: tuple[int, ...], dtype: Any) -> None:
+        pass
+
+    def step(self, z: Array, q: Array, before: States) -> tuple[Array, States]:
+        """From the states before the step to what it keeps, and the states after it."""
+        raise NotImplementedError
+
+    def back(
+        self, g: States, y: Array, before: States, after: States
+    ) -> tuple[Array, Array, States]:
+        """From gradients of the states after the step to those of z, q and the states before it.
+
+        For the latter without what goes by way of q, and None where that is all.
+        """
+        raise NotImplementedError
+
+    def push(
+        self, tz: Array, tq: Array, t: States, y: Array, before: States, after: States
+    ) -> States:
+        """From tangents of z, of q, and of the states before the step to those after it."""
+        raise NotImplementedError
 
 
-def _rnn_cell(activation: Callable[[Array], Array], slope: Callable[[Array], Array]) -> _Cell:
-    """H' = activation(z + q), whose slope is a function of h'."""
+class _Tanh(_Cell):
+    """h' = tanh(z + q)."""
 
-    def step(z: Array, q: Array, h: Array) -> tuple[Array, States]:
-        after = activation(z + q)
-        return after, (after,)
+    def step(self, z: Array, q: Array, before: States) -> tuple[Array, States]:
+        y = self._activation(z + q)
+        return y, (y[0],)
 
-    def back(g: States, y: Array, before: States, after: States) -> tuple[Array, Array, States]:
-        dz = g[0] * slope(y)
-        return dz, dz, (0,)
+    def back(
+        self, g: States, y: Array, before: States, after: States
+    ) -> tuple[Array, Array, States]:
+        dz = g[0] * self._slope(y)
+        return dz, dz, (None,)
 
-    def push(tz: Array, tq: Array, t: States, y: Array, before: States, after: States) -> States:
-        return ((tz + tq) * slope(y),)
+    def push(
+        self, tz: Array, tq: Array, t: States, y: Array, before: States, after: States
+    ) -> States:
+        return (((tz + tq) * self._slope(y))[0],)
 
-    return _Cell(step, back, push)
+    def _activation(self, a: Array) -> Array:
+        return np.tanh(a)
 
-
-@functools.cache
-def _lstm_scale(dtype: Any) -> Array:
-    """Three gates are sigmoids, σ(a) = (1 + tanh(a / 2)) / 2; the third, of four, is a tanh."""
-    return np.reshape(np.array([0.5, 0.5, 1, 0.5], dtype), (4, 1, 1))
-
-
-def _lstm_step(z: Array, q: Array, h: Array, c: Array) -> tuple[Array, States]:
-    """Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000."""
-    a = np.reshape(z + q, (4, *c.shape))
-    scale = _lstm_scale(a.dtype)
-    y = scale * np.tanh(scale * a) + (1 - scale)
-    i, f, g, o = y
-    after = f * c + i * g
-    return y, (o * np.tanh(after), after)
+    def _slope(self, y: Array) -> Array:
+        return 1 - y * y
 
 
-def _lstm_slope(y: Array) -> Array:
-    """Y (1 - y) for the sigmoids, (1 + y) (1 - y) for the tanh."""
-    return (y + (2 * _lstm_scale(y.dtype) - 1)) * (1 - y)
+class _Relu(_Tanh):
+    """h' = max(z + q, 0), with slope 0 at 0."""
+
+    def _activation(self, a: Array) -> Array:
+        return np.maximum(a, 0)
+
+    def _slope(self, y: Array) -> Array:
+        return np.astype(y > 0, y.dtype)
 
 
-def _lstm_back(g: States, y: Array, before: States, after: States) -> tuple[Array, Array, States]:
-    (dh, dc), (_, c), (i, f, new, o) = g, before, y
-    m = np.tanh(after[1])
-    dc = dc + dh * o * (1 - m * m)
-    dz = np.stack([dc * new, dc * c, dc * i, dh * m]) * _lstm_slope(y)
-    dz = np.reshape(dz, (4 * c.shape[0], c.shape[1]))
-    return dz, dz, (0, dc * f)
+class _LSTM(_Cell):
+    """i, f, g, o = σ, σ, tanh, σ of z + q; c' = f c + i g; h' = o tanh(c').
+
+    Sources: Hochreiter and Schmidhuber 1997; Gers et al. 2000 for the forget gate.
+    """
+
+    def __init__(self, shape: tuple[int, ...], dtype: Any) -> None:
+        # σ(a) = 1/2 tanh(a / 2) + 1/2, which takes NumPy less time than exp, and cannot overflow.
+        scale = np.reshape(np.array([0.5, 0.5, 1, 0.5], dtype), (4, 1, 1))
+        self.scale = np.broadcast_to(scale, shape).copy()  # in full, which is read in less time
+        self.shift = 1 - self.scale
+        self.least = 1 - 2 * self.shift  # what the slopes count from: minus the lowest values
+
+    def step(self, z: Array, q: Array, before: States) -> tuple[Array, States]:
+        y = self.scale * np.tanh(self.scale * (z + q)) + self.shift
+        i, f, g, o = y
+        c = f * before[1] + i * g
+        return y, (o * np.tanh(c), c)
+
+    def _slope(self, y: Array) -> Array:
+        """That of a sigmoid is y (1 - y), that of a tanh (y + 1) (1 - y)."""
+        return (y + self.least) * (1 - y)
+
+    def back(
+        self, g: States, y: Array, before: States, after: States
+    ) -> tuple[Array, Array, States]:
+        (dh, dc), (i, f, new, o) = g, y
+        m = np.tanh(after[1])
+        dc = dc + dh * (o - after[0] * m)  # o (1 - m²)
+        dy = np.concatenate([dc * new, dc * before[1], dc * i, dh * m])
+        dz = np.reshape(dy, y.shape) * self._slope(y)
+        return dz, dz, (None, dc * f)
+
+    def push(
+        self, tz: Array, tq: Array, t: States, y: Array, before: States, after: States
+    ) -> States:
+        i, f, g, o = y
+        m = np.tanh(after[1])
+        ti, tf, tg, to = (tz + tq) * self._slope(y)
+        tc = tf * before[1] + f * t[1] + ti * g + i * tg
+        return to * m + (o - after[0] * m) * tc, tc
 
 
-def _lstm_push(tz: Array, tq: Array, t: States, y: Array, before: States, after: States) -> States:
-    (_, c), (i, f, g, o) = before, y
-    m = np.tanh(after[1])
-    ti, tf, tg, to = np.reshape(tz + tq, y.shape) * _lstm_slope(y)
-    tc = tf * c + f * t[1] + ti * g + i * tg
-    return to * m + o * (1 - m * m) * tc, tc
+class _GRU(_Cell):
+    """r, u = σ of z + q; n = tanh(z + r q); h' = (1 - u) n + u h.
+
+    Source: Cho et al. 2014; that r meets the product, and not h, is PyTorch's.
+    """
+
+    sums = False
+
+    def step(self, z: Array, q: Array, before: States) -> tuple[Array, States]:
+        gates = 0.5 * np.tanh(0.5 * (z[:2] + q[:2])) + 0.5  # σ, as in the LSTM
+        r, u = gates
+        n = np.tanh(z[2] + r * q[2])
+        return np.stack([r, u, n, q[2]]), (n + u * (before[0] - n),)
+
+    def back(
+        self, g: States, y: Array, before: States, after: States
+    ) -> tuple[Array, Array, States]:
+        (dh,), (r, u, n, q) = g, y
+        dn = dh * (1 - u) * (1 - n * n)
+        dr = dn * q * (r * (1 - r))
+        du = dh * (before[0] - n) * (u * (1 - u))
+        return np.stack([dr, du, dn]), np.stack([dr, du, dn * r]), (dh * u,)
+
+    def push(
+        self, tz: Array, tq: Array, t: States, y: Array, before: States, after: States
+    ) -> States:
+        r, u, n, q = y
+        tr = (tz[0] + tq[0]) * (r * (1 - r))
+        tu = (tz[1] + tq[1]) * (u * (1 - u))
+        tn = (tz[2] + tr * q + r * tq[2]) * (1 - n * n)
+        return (tn * (1 - u) + tu * (before[0] - n) + u * t[0],)
 
 
-def _gru_step(z: Array, q: Array, h: Array) -> tuple[Array, States]:
-    """Cho et al. 2014, with the reset after the product, as PyTorch has it."""
-    n = h.shape[0]
-    r, u = np.reshape(_sigmoid(z[: 2 * n] + q[: 2 * n]), (2, *h.shape))
-    new = np.tanh(z[2 * n :] + r * q[2 * n :])
-    return np.stack([r, u, new, q[2 * n :]]), (new + u * (h - new),)
-
-
-def _gru_back(g: States, y: Array, before: States, after: States) -> tuple[Array, Array, States]:
-    (dh,), (h,), (r, u, new, q) = g, before, y
-    dnew = dh * (1 - u) * (1 - new * new)
-    dr = dnew * q * (r * (1 - r))
-    du = dh * (h - new) * (u * (1 - u))
-    return np.concatenate([dr, du, dnew]), np.concatenate([dr, du, dnew * r]), (dh * u,)
-
-
-def _gru_push(tz: Array, tq: Array, t: States, y: Array, before: States, after: States) -> States:
-    (th,), (h,), (r, u, new, q) = t, before, y
-    n = h.shape[0]
-    tr = (tz[:n] + tq[:n]) * (r * (1 - r))
-    tu = (tz[n : 2 * n] + tq[n : 2 * n]) * (u * (1 - u))
-    tnew = (tz[2 * n :] + tr * q + r * tq[2 * n :]) * (1 - new * new)
-    return (tnew * (1 - u) + tu * (h - new) + u * th,)
-
-
-_RNN = {
-    "tanh": _rnn_cell(np.tanh, lambda y: 1 - y * y),
-    "relu": _rnn_cell(lambda a: np.maximum(a, 0), lambda y: np.astype(y > 0, y.dtype)),
-}
-_LSTM = _Cell(_lstm_step, _lstm_back, _lstm_push)
-_GRU = _Cell(_gru_step, _gru_back, _gru_push, sums=False)
+_RNN = {"tanh": _Tanh, "relu": _Relu}
 
 
 # --- all steps ------------------------------------------------------------------------------
 
 
+def _made(kind: type[_Cell], z: Array, weight: Array) -> _Cell:
+    return kind(z.shape[1:], np.result_type(z.dtype, weight.dtype))
+
+
+def _by_gate(weight: Array, z: Array) -> Array:
+    """The weight from features to each gate, (gates, features, n), in the order it is read in."""
+    blocks = np.reshape(weight, (z.shape[1], z.shape[3], weight.shape[1]))
+    flat = np.ravel(mT(blocks))
+    return np.reshape(flat, (z.shape[1], weight.shape[1], z.shape[3]))
+
+
+def _for_examples(bias: Array, z: Array) -> Array:
+    """The bias for each example, in full: (gates, examples, n)."""
+    return np.repeat(np.reshape(bias, (z.shape[1], 1, z.shape[3])), z.shape[2], axis=1)
+
+
 def _steps(
-    cell: _Cell, z: Array, weight: Array, bias: Array, *states: Array
+    kind: type[_Cell], z: Array, weight: Array, bias: Array, *states: Array
 ) -> tuple[list[States], list[Array]]:
     """The states after each step, and what each step kept."""
-    bias = np.repeat(np.expand_dims(bias, 1), z.shape[2], axis=1)
+    cell = _made(kind, z, weight)
+    across, bias = _by_gate(weight, z), _for_examples(bias, z)
     found: list[States] = []
     kept: list[Array] = []
     for z_t in z:
-        y, states = cell.step(z_t, weight @ states[0] + bias, *states)
+        y, states = cell.step(z_t, states[0] @ across + bias, states)
         found.append(states)
         kept.append(y)
     return found, kept
 
 
 def _back(
-    cell: _Cell,
+    kind: type[_Cell],
     g: Sequence[Array],
-    weight: Array,
-    start: States,
+    arrays: Sequence[Array],
     found: Iterable[States],
     kept: Iterable[Array],
 ) -> tuple[Array, ...]:
-    """Gradients of z, weight, bias and the states before the first step.
+    """Gradients of all arrays: z, weight, bias and the states before the first step.
 
     `g` is what arrives at h after every step, and at any other states after the last one.
     """
-    places = [start, *found]
+    z, weight, _, *start = arrays
+    cell = _made(kind, z, weight)
+    places: list[States] = [tuple(start), *found]
     steps = zip(g[0], kept, places, places[1:], strict=False)
-    across = mT(weight)
-    arriving: States = (0, *g[1:])
+    arriving: States = (None, *g[1:])
     dzs: list[Array] = []
     dqs: list[Array] = []
     for g_t, y, before, after in reversed(list(steps)):
-        dz, dq, direct = cell.back((g_t + arriving[0], *arriving[1:]), y, before, after)
-        arriving = (across @ dq + direct[0], *direct[1:])
+        dz, dq, direct = cell.back((_sum(g_t, arriving[0]), *arriving[1:]), y, before, after)
+        arriving = (_sum(_side_by_side(dq) @ weight, direct[0]), *direct[1:])
         dzs.append(dz)
         dqs.append(dq)
-    dz = _beside(dzs[::-1])
-    dq = dz if cell.sums else _beside(dqs[::-1])
-    dq = _matrix(dq)
-    h = _matrix(_beside([states[0] for states in places[:-1]]))
-    return np.moveaxis(dz, 1, 0), dq @ mT(h), np.sum(dq, axis=1), *arriving
+    dz = np.stack(dzs[::-1], axis=1)
+    dq = dz if cell.sums else np.stack(dqs[::-1], axis=1)
+    return np.moveaxis(dz, 1, 0), *_of_parameters(dq, weight, places), *arriving
 
 
-def _beside(parts: list[Array]) -> Array:
-    """The same row of all steps in one row: (rows, steps, examples)."""
-    return np.stack(parts, axis=1)
+def _sum(a: Array, b: Array | None) -> Array:
+    """The sum of what there is."""
+    return a if b is None else a + b
 
 
-def _matrix(a: Array) -> Array:
-    return np.reshape(a, (a.shape[0], a.shape[1] * a.shape[2]))
+def _side_by_side(gates: Array) -> Array:
+    """Gates in one row for each example."""
+    count, examples, n = gates.shape
+    return np.reshape(np.transpose(gates, (1, 0, 2)), (examples, count * n))
+
+
+def _of_parameters(dq: Array, weight: Array, places: list[States]) -> tuple[Array, Array]:
+    """Gradients of weight and bias: over all steps and examples, as one product."""
+    count, steps, examples, n = dq.shape
+    rows = np.reshape(dq, (count, steps * examples, n))
+    h = np.stack([states[0] for states in places[:-1]])
+    dweight = mT(rows) @ np.reshape(h, (steps * examples, h.shape[2]))
+    dbias = np.sum(np.sum(dq, axis=1), axis=1)  # one after the other takes less time than both
+    return np.reshape(dweight, weight.shape), np.reshape(dbias, (count * n,))
 
 
 def _push(
-    cell: _Cell, t: Sequence[Array], z: Array, weight: Array, bias: Array, *states: Array
+    kind: type[_Cell], t: Sequence[Array], z: Array, weight: Array, bias: Array, *states: Array
 ) -> list[States]:
-    """Tangents of the states after each step, as all arguments move."""
-    tz, tweight, tbias, *ts = t
-    found, kept = _steps(cell, z, weight, bias, *states)
+    """Tangents of the states after each step, as all arrays move."""
+    cell = _made(kind, z, weight)
+    found, kept = _steps(kind, z, weight, bias, *states)
+    tz, tweight, tbias, *first = t
+    across, tacross, tbias = _by_gate(weight, z), _by_gate(tweight, z), _for_examples(tbias, z)
+    tangents: States = tuple(first)
     moved: list[States] = []
-    tangents = tuple(ts)
     for tz_t, y, before, after in zip(tz, kept, [states, *found], found, strict=False):
-        tq = tweight @ before[0] + weight @ tangents[0] + np.expand_dims(tbias, 1)
+        tq = before[0] @ tacross + tangents[0] @ across + tbias
         tangents = cell.push(tz_t, tq, tangents, y, before, after)
         moved.append(tangents)
     return moved
@@ -221,9 +287,10 @@ def _every(i: int, found: list[States]) -> Array:
 
 @primitive
 def rnn(z: Array, weight: Array, bias: Array, h: Array, nonlinearity: str = "tanh") -> Array:
-    """Return h after every step, h' = tanh(z + weight h + bias), or relu: (steps, n, examples).
+    """Return h after every step, h' = tanh(z + weight h + bias), or relu: (steps, examples, n).
 
-    >>> h = rnn(np.array([[[0.5]], [[0.0]]]), np.eye(1), np.zeros(1), np.zeros((1, 1)))
+    >>> z = np.array([0.5, 0.0]).reshape(2, 1, 1, 1)
+    >>> h = rnn(z, np.eye(1), np.zeros(1), np.zeros((1, 1)))
     >>> h.ravel(), np.tanh([0.5, np.tanh(0.5)])
     (array([0.46211716, 0.43180818]), array([0.46211716, 0.43180818]))
     """
@@ -235,10 +302,10 @@ def rnn(z: Array, weight: Array, bias: Array, h: Array, nonlinearity: str = "tan
 def lstm(z: Array, weight: Array, bias: Array, h: Array, c: Array) -> tuple[Array, ...]:
     """Return h after every step, c after the last one, c after every step, and the gates.
 
-    The gates are in the order i, f, g, o: (steps, 4, n, examples). The last two outputs are what
+    The gates are in the order i, f, g, o: (steps, 4, examples, n). The last two outputs are what
     the backward pass reads, and take no gradient.
 
-    >>> h, *_ = lstm(np.ones((1, 4, 1)), np.zeros((4, 1)), np.zeros(4), *np.zeros((2, 1, 1)))
+    >>> h, *_ = lstm(np.ones((1, 4, 1, 1)), np.zeros((4, 1)), np.zeros(4), *np.zeros((2, 1, 1)))
     >>> h.round(4)
     array([[[0.3696]]])
     """
@@ -252,7 +319,7 @@ def gru(z: Array, weight: Array, bias: Array, h: Array) -> tuple[Array, ...]:
 
     The last output is what the backward pass reads, and takes no gradient.
 
-    >>> h, _ = gru(np.ones((1, 3, 1)), np.zeros((3, 1)), np.zeros(3), np.zeros((1, 1)))
+    >>> h, _ = gru(np.ones((1, 3, 1, 1)), np.zeros((3, 1)), np.zeros(3), np.zeros((1, 1)))
     >>> h.round(4)
     array([[[0.2048]]])
     """
@@ -267,11 +334,11 @@ def rnn_backward(
     """Return the gradients of z, weight, bias and h, if g arrives at the states hs that followed.
 
     >>> one = np.ones((1, 1))
-    >>> dz, *_ = rnn_backward(one[None], one[None], one, np.zeros(1), one, one[None] / 2)
+    >>> dz, *_ = rnn_backward(one[None], one[None, None], one, np.zeros(1), one, one[None] / 2)
     >>> dz
-    array([[[0.75]]])
+    array([[[[0.75]]]])
     """
-    return _back(_RNN[nonlinearity], [g], weight, (h,), zip(hs), hs)
+    return _back(_RNN[nonlinearity], [g], (z, weight, bias, h), zip(hs), np.expand_dims(hs, 1))
 
 
 @primitive
@@ -292,12 +359,13 @@ def lstm_backward(
     The last three arguments are outputs of `lstm`.
 
     >>> one = np.ones((1, 1))
-    >>> given = np.ones((1, 4, 1)), np.zeros((4, 1)), np.zeros(4), one, one
+    >>> given = np.ones((1, 4, 1, 1)), np.zeros((4, 1)), np.zeros(4), one, one
     >>> hs, _, cs, gates = lstm(*given)
     >>> [g.shape for g in lstm_backward(one[None], one, *given, hs, cs, gates)]
-    [(1, 4, 1), (4, 1), (4,), (1, 1), (1, 1)]
+    [(1, 4, 1, 1), (4, 1), (4,), (1, 1), (1, 1)]
     """
-    return _back(_LSTM, [gh, gc], weight, (h, c), zip(hs, cs, strict=True), gates)
+    arrays = z, weight, bias, h, c
+    return _back(_LSTM, [gh, gc], arrays, zip(hs, cs, strict=True), gates)
 
 
 @primitive
@@ -309,22 +377,22 @@ def gru_backward(
     The last two arguments are outputs of `gru`.
 
     >>> one = np.ones((1, 1))
-    >>> given = np.ones((1, 3, 1)), np.zeros((3, 1)), np.zeros(3), one
+    >>> given = np.ones((1, 3, 1, 1)), np.zeros((3, 1)), np.zeros(3), one
     >>> [g.shape for g in gru_backward(one[None], *given, *gru(*given))]
-    [(1, 3, 1), (3, 1), (3,), (1, 1)]
+    [(1, 3, 1, 1), (3, 1), (3,), (1, 1)]
     """
-    return _back(_GRU, [g], weight, (h,), zip(hs), kept)
+    return _back(_GRU, [g], (z, weight, bias, h), zip(hs), kept)
 
 
 # fmt: off
 
 # What was kept follows from the other arguments: a derivative sees it made of them.
 composite(rnn_backward, lambda g, z, weight, bias, h, hs, *, nonlinearity: _back(
-    _RNN[nonlinearity], [g], weight, (h,), *_steps(_RNN[nonlinearity], z, weight, bias, h)))
+    _RNN[nonlinearity], [g], (z, weight, bias, h), *_steps(_RNN[nonlinearity], z, weight, bias, h)))
 composite(lstm_backward, lambda gh, gc, z, weight, bias, h, c, hs, cs, gates: _back(
-    _LSTM, [gh, gc], weight, (h, c), *_steps(_LSTM, z, weight, bias, h, c)))
+    _LSTM, [gh, gc], (z, weight, bias, h, c), *_steps(_LSTM, z, weight, bias, h, c)))
 composite(gru_backward, lambda g, z, weight, bias, h, hs, kept: _back(
-    _GRU, [g], weight, (h,), *_steps(_GRU, z, weight, bias, h)))
+    _GRU, [g], (z, weight, bias, h), *_steps(_GRU, z, weight, bias, h)))
 
 
 def _lstm_tangents(t: Sequence[Array], *arrays: Array) -> tuple[Any, ...]:
