@@ -2,6 +2,7 @@
 
 from tinygrad_bp.nn import init
 from tinygrad_bp.nn.activations import ReLU, Sigmoid, Tanh
+from tinygrad_bp.nn.attention import MultiheadAttention
 from tinygrad_bp.nn.calling import functional_call
 from tinygrad_bp.nn.checkpoint import Checkpoint, load, read_checkpoint, save
 from tinygrad_bp.nn.containers import (
@@ -18,6 +19,13 @@ from tinygrad_bp.nn.mlp import MLP
 from tinygrad_bp.nn.module import Module, Parameter
 from tinygrad_bp.nn.normalization import LayerNorm
 from tinygrad_bp.nn.recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
+from tinygrad_bp.nn.transformer import (
+    Transformer,
+    TransformerDecoder,
+    TransformerDecoderLayer,
+    TransformerEncoder,
+    TransformerEncoderLayer,
+)
 
 __all__ = [
     "GRU",
@@ -38,6 +46,7 @@ __all__ = [
     "Module",
     "ModuleDict",
     "ModuleList",
+    "MultiheadAttention",
     "Parameter",
     "ParameterDict",
     "ParameterList",
@@ -47,6 +56,11 @@ __all__ = [
     "Sigmoid",
     "SumSquares",
     "Tanh",
+    "Transformer",
+    "TransformerDecoder",
+    "TransformerDecoderLayer",
+    "TransformerEncoder",
+    "TransformerEncoderLayer",
     "functional_call",
     "init",
     "load",
