@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import tinygrad_bp as bp
 from tinygrad_bp import Tensor, errors, gradients, nn
@@ -35,7 +37,7 @@ def assert_alike(ours: Any, theirs: Any) -> None:
 # --- against PyTorch --------------------------------------------------------------------------
 
 
-def compare(name: str, options: dict[str, Any], x: Any, given: list[Any], seed: int = 0) -> None:
+def compare(name: str, options: dict[str, Any], x: Any, states: list[Any], seed: int = 0) -> None:
     """Values, and gradients of everything, of a layer or a cell of both libraries."""
     torch = pytest.importorskip("torch")
     torch.manual_seed(seed)
@@ -46,12 +48,12 @@ def compare(name: str, options: dict[str, Any], x: Any, given: list[Any], seed: 
     ours.load_state_dict(state)
     assert repr(ours) == repr(theirs)
 
-    inputs = [x, *given]
+    inputs = [x, *states]
     ts = [torch.tensor(a, requires_grad=True) for a in inputs]
     us = [Tensor(a, requires_grad=True) for a in inputs]
     found = []
-    for model, (first, *states) in ((theirs, ts), (ours, us)):
-        hx = (states[0] if len(states) == 1 else tuple(states)) if states else None
+    for model, (first, *before) in ((theirs, ts), (ours, us)):
+        hx = (before[0] if len(before) == 1 else tuple(before)) if before else None
         result = model(first, hx)
         output = list(result) if name in LAYERS else [result]
         found.append([part for each in output for part in listed(each)])
@@ -68,11 +70,11 @@ def compare(name: str, options: dict[str, Any], x: Any, given: list[Any], seed: 
         assert_alike(own_parameters[key].grad, p.grad)
 
 
-def arguments(name: str, options: dict[str, Any], shape: tuple[int, ...], given: bool) -> Any:
+def arguments(name: str, options: dict[str, Any], shape: tuple[int, ...], told: bool) -> Any:
     """An input, and states if they are to be given."""
     rng = np.random.default_rng(len(repr(options)))
     x = rng.normal(size=(*shape, 3))
-    if not given:
+    if not told:
         return x, []
     count = options.get("num_layers", 1) * (1 + options.get("bidirectional", False))
     examples = () if len(shape) == 1 else (shape[0 if options.get("batch_first") else 1],)
@@ -94,7 +96,7 @@ PROJECTED: list[dict[str, Any]] = [
 RELU: list[dict[str, Any]] = [{"nonlinearity": "relu", "num_layers": 2, "bidirectional": True}]
 
 
-@pytest.mark.parametrize("given", [False, True])
+@pytest.mark.parametrize("told", [False, True])
 @pytest.mark.parametrize("shape", [(5, 2), (1, 3), (4,)], ids=str)
 @pytest.mark.parametrize(
     ("name", "options"),
@@ -106,12 +108,37 @@ RELU: list[dict[str, Any]] = [{"nonlinearity": "relu", "num_layers": 2, "bidirec
     ids=str,
 )
 def test_a_layer_is_pytorchs(
-    name: str, options: dict[str, Any], shape: tuple[int, ...], given: bool
+    name: str, options: dict[str, Any], shape: tuple[int, ...], told: bool
 ) -> None:
-    compare(name, options, *arguments(name, options, shape, given))
+    compare(name, options, *arguments(name, options, shape, told))
 
 
-@pytest.mark.parametrize("given", [False, True])
+@st.composite
+def drawn_layers(draw: st.DrawFn) -> tuple[str, dict[str, Any], tuple[int, ...], bool]:
+    """A layer with any of its options, a shape of its input, whether it is given states."""
+    name = draw(st.sampled_from(sorted(LAYERS)))
+    options: dict[str, Any] = {
+        "num_layers": draw(st.integers(1, 3)),
+        "bias": draw(st.booleans()),
+        "batch_first": draw(st.booleans()),
+        "bidirectional": draw(st.booleans()),
+    }
+    if name == "RNN":
+        options["nonlinearity"] = draw(st.sampled_from(["tanh", "relu"]))
+    if name == "LSTM":
+        options["proj_size"] = draw(st.integers(0, 3))
+    shape = draw(st.tuples(*[st.integers(1, 7)] * draw(st.integers(1, 2))))
+    return name, options, shape, draw(st.booleans())
+
+
+@given(drawn_layers())
+@settings(max_examples=25)
+def test_layers_with_any_options_are_pytorchs(drawn: Any) -> None:
+    name, options, shape, states_are_given = drawn
+    compare(name, options, *arguments(name, options, shape, states_are_given))
+
+
+@pytest.mark.parametrize("told", [False, True])
 @pytest.mark.parametrize("shape", [(2,), ()], ids=str)
 @pytest.mark.parametrize(
     ("name", "options"),
@@ -119,11 +146,11 @@ def test_a_layer_is_pytorchs(
     ids=str,
 )
 def test_a_cell_is_pytorchs(
-    name: str, options: dict[str, Any], shape: tuple[int, ...], given: bool
+    name: str, options: dict[str, Any], shape: tuple[int, ...], told: bool
 ) -> None:
     rng = np.random.default_rng(1)
     states = [rng.normal(size=(*shape, 4)) for _ in range(STATES.get(name, 1))]
-    compare(name, options, rng.normal(size=(*shape, 3)), states if given else [])
+    compare(name, options, rng.normal(size=(*shape, 3)), states if told else [])
 
 
 # --- without PyTorch --------------------------------------------------------------------------
@@ -173,9 +200,10 @@ def test_a_cell_taken_step_by_step_is_the_layer(name: str, cell: str) -> None:
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_the_checker_agrees(name: str) -> None:
+@pytest.mark.parametrize("n", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_the_checker_agrees(name: str, n: int) -> None:
     rng = np.random.default_rng(5)
-    layer = LAYERS[name](1, 1, 2, bidirectional=True, rng=rng, dtype=float)
+    layer = LAYERS[name](1, n, n, bidirectional=n > 1, rng=rng, dtype=float)
     assert check(layer, rng.normal(size=(2, 1, 1)))
 
 
