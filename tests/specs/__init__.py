@@ -17,6 +17,7 @@ from specs.linalg import LINALG
 from specs.matrices import MATRICES
 from specs.padding import PADDING
 from specs.polynomials import POLYNOMIALS
+from specs.recurrences import RECURRENCES
 from specs.reductions import REDUCTIONS
 from specs.shaping import SHAPING
 from specs.special import SPECIAL
@@ -26,8 +27,7 @@ __all__ = ["CALLS", "SPECS", "Array", "Call", "Draw", "Spec", "differences"]
 
 FAMILIES = (
     ELEMENTWISE, REDUCTIONS, CALCULUS, SHAPING, JOINING, INDEXING, CHOOSING, PADDING, CREATING,
-    LINALG, MATRICES, FOURIER, POLYNOMIALS, LEARNING, SPECIAL,
-    WINDOWS,
+    LINALG, MATRICES, FOURIER, POLYNOMIALS, LEARNING, SPECIAL, WINDOWS, RECURRENCES,
 )  # fmt: skip
 SPECS = [spec for family in FAMILIES for spec in family if spec.calls]
 CALLS = [call for spec in SPECS for call in spec.calls]

@@ -31,6 +31,7 @@ from tinygrad_bp.nn.activations import (
     Tanhshrink,
     Threshold,
 )
+from tinygrad_bp.nn.attention import MultiheadAttention
 from tinygrad_bp.nn.calling import functional_call
 from tinygrad_bp.nn.checkpoint import Checkpoint, load, read_checkpoint, save
 from tinygrad_bp.nn.containers import (
@@ -137,6 +138,7 @@ from tinygrad_bp.nn.pooling import (
     MaxUnpool2d,
     MaxUnpool3d,
 )
+from tinygrad_bp.nn.recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 from tinygrad_bp.nn.shaping import (
     ChannelShuffle,
     Flatten,
@@ -147,13 +149,23 @@ from tinygrad_bp.nn.shaping import (
     UpsamplingBilinear2d,
     UpsamplingNearest2d,
 )
+from tinygrad_bp.nn.transformer import (
+    Transformer,
+    TransformerDecoder,
+    TransformerDecoderLayer,
+    TransformerEncoder,
+    TransformerEncoderLayer,
+)
 
 __all__ = [
     "CELU",
     "ELU",
     "GELU",
     "GLU",
+    "GRU",
+    "LSTM",
     "MLP",
+    "RNN",
     "SELU",
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
@@ -198,6 +210,7 @@ __all__ = [
     "FeatureAlphaDropout",
     "Flatten",
     "Fold",
+    "GRUCell",
     "GaussianNLLLoss",
     "GroupNorm",
     "HalfSumSquares",
@@ -216,6 +229,7 @@ __all__ = [
     "LPPool1d",
     "LPPool2d",
     "LPPool3d",
+    "LSTMCell",
     "LayerNorm",
     "LeakyReLU",
     "Linear",
@@ -237,6 +251,7 @@ __all__ = [
     "MultiLabelMarginLoss",
     "MultiLabelSoftMarginLoss",
     "MultiMarginLoss",
+    "MultiheadAttention",
     "NLLLoss",
     "PReLU",
     "PairwiseDistance",
@@ -247,6 +262,7 @@ __all__ = [
     "PixelUnshuffle",
     "PoissonNLLLoss",
     "RMSNorm",
+    "RNNCell",
     "RReLU",
     "ReLU",
     "ReLU6",
@@ -271,6 +287,11 @@ __all__ = [
     "Tanh",
     "Tanhshrink",
     "Threshold",
+    "Transformer",
+    "TransformerDecoder",
+    "TransformerDecoderLayer",
+    "TransformerEncoder",
+    "TransformerEncoderLayer",
     "TripletMarginLoss",
     "TripletMarginWithDistanceLoss",
     "Unflatten",

@@ -82,6 +82,14 @@ from tinygrad_bp.rules.nonlinear import (
 )
 from tinygrad_bp.rules.padding import overlap_add
 from tinygrad_bp.rules.products import products_of_others
+from tinygrad_bp.rules.recurrences import (
+    gru,
+    gru_backward,
+    lstm,
+    lstm_backward,
+    rnn,
+    rnn_backward,
+)
 from tinygrad_bp.rules.running import recurrence
 from tinygrad_bp.rules.solving import cofactors, cofactors_along
 from tinygrad_bp.rules.standardizing import standardize
@@ -120,6 +128,8 @@ __all__ = [
     "general_eigenvectors",
     "getitem",
     "glu",
+    "gru",
+    "gru_backward",
     "hardshrink",
     "hardsigmoid",
     "hardswish",
@@ -131,6 +141,8 @@ __all__ = [
     "log_softmax",
     "logsigmoid",
     "logsumexp",
+    "lstm",
+    "lstm_backward",
     "max_of_windows",
     "mish",
     "one_hot",
@@ -144,6 +156,8 @@ __all__ = [
     "recurrence",
     "relu",
     "relu6",
+    "rnn",
+    "rnn_backward",
     "scatter_add",
     "selu",
     "share",
