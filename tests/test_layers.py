@@ -51,6 +51,7 @@ OPTIONAL = {
     "pytest": "gradcheck",
     "rich": "cli",
     "scipy": "rules",
+    "sklearn": "interop",
 }
 
 
@@ -145,6 +146,8 @@ def test_imports_point_down(path: Path) -> None:
         ("train", "matplotlib"),
         ("nn", "hypothesis"),
         ("cli", "torch"),
+        ("interop", "train"),
+        ("nn", "sklearn"),
     ],
 )
 def test_wrong_imports_are_caught(importer: str, imported: str) -> None:
