@@ -50,6 +50,9 @@ def assert_equal(found, wanted):
     [
         ("safetensors", lambda: interop.save_safetensors("x", {}), "tinygrad_bp[safetensors]"),
         ("safetensors", lambda: interop.load_safetensors("x"), "tinygrad_bp[safetensors]"),
+        ("sklearn", interop.Classifier, "tinygrad_bp[sklearn]"),
+        ("sklearn", lambda: interop.Regressor(hidden=3), "tinygrad_bp[sklearn]"),
+        ("scipy", lambda: interop.minimize(None, []), "tinygrad_bp[scipy]"),
         ("torch", lambda: interop.from_torch({}), "pip install torch"),
         ("torch", lambda: interop.to_torch({}), "pip install torch"),
     ],

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tinygrad_bp.interop.minimization import minimize
 from tinygrad_bp.interop.pytorch import from_torch, load_torch, to_torch
 from tinygrad_bp.interop.safe_files import load_safetensors, save_safetensors
 
@@ -21,6 +22,7 @@ __all__ = [
     "from_torch",
     "load_safetensors",
     "load_torch",
+    "minimize",
     "save_safetensors",
     "to_torch",
 ]

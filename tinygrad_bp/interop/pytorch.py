@@ -60,6 +60,7 @@ def load_torch(model: Module, source: Any, *, strict: bool = True) -> Unmatched:
     Raises `CheckpointError`, with the model untouched, naming every entry that does not fit; and as
     `from_torch` does.
 
+    >>> import torch  # doctest: +SKIP
     >>> from tinygrad_bp import nn
     >>> load_torch(nn.Linear(2, 3), torch.nn.Linear(2, 3))  # doctest: +SKIP
     Unmatched(missing_keys=[], unexpected_keys=[])
@@ -77,6 +78,8 @@ def to_torch(source: Module | State) -> dict[str, Any]:
     Raises `ImportError` if PyTorch is missing, and `CheckpointError` naming an array of a dtype
     that PyTorch does not have.
 
+    >>> import torch  # doctest: +SKIP
+    >>> from tinygrad_bp import nn
     >>> theirs = torch.nn.Linear(2, 3)  # doctest: +SKIP
     >>> theirs.load_state_dict(to_torch(nn.Linear(2, 3)))  # doctest: +SKIP
     <All keys matched successfully>

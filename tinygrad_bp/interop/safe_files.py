@@ -51,7 +51,7 @@ def save_safetensors(
     cannot be written, or for what the format has no place for.
 
     >>> from tinygrad_bp import nn
-    >>> save_safetensors("net.safetensors", nn.Linear(2, 3))  # doctest: +SKIP
+    >>> save_safetensors("linear.safetensors", nn.Linear(2, 3))  # doctest: +SKIP
     """
     package = extra("safetensors.numpy")
     named = model.saved_tensors() if isinstance(model, Module) else model
@@ -84,7 +84,8 @@ def load_safetensors(
     model untouched, if the file cannot be read, is truncated or damaged, has more than `max_bytes`,
     or does not fit the model.
 
-    >>> load_safetensors("net.safetensors", into=nn.Linear(2, 3))  # doctest: +SKIP
+    >>> from tinygrad_bp import nn
+    >>> load_safetensors("linear.safetensors", into=nn.Linear(2, 3))  # doctest: +SKIP
     Linear(2, 3)
     """
     package = extra("safetensors")
