@@ -42,7 +42,7 @@ def test_every_method_finds_the_valley(optimize, method):
     w = leaf(-1.2, 1.0)
     result = interop.minimize(lambda: rosenbrock(w), [w], method)
     assert isinstance(result, optimize.OptimizeResult)
-    assert result.fun < 0.05  # COBYLA's; it was 24.2
+    assert result.fun < (0.5 if method == "cobyla" else 1e-6)  # of 24.2; COBYLA is in no hurry
     assert np.array_equal(w.data, result.x)
     assert w.grad is None
 
