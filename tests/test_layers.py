@@ -29,7 +29,7 @@ LAYERS = [
     {"autodiff", "functional"},
     {"explain", "nn", "optim", "program"},
     {"gradcheck"},  # checks models, too
-    {"train"},
+    {"interop", "train"},
     {"lesson"},  # trains what it shows
     {"cli"},
     {"__init__", "__main__"},
@@ -51,6 +51,7 @@ OPTIONAL = {
     "pytest": "gradcheck",
     "rich": "cli",
     "scipy": "rules",
+    "sklearn": "interop",
 }
 
 
@@ -145,6 +146,8 @@ def test_imports_point_down(path: Path) -> None:
         ("train", "matplotlib"),
         ("nn", "hypothesis"),
         ("cli", "torch"),
+        ("interop", "train"),
+        ("nn", "sklearn"),
     ],
 )
 def test_wrong_imports_are_caught(importer: str, imported: str) -> None:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from tinygrad_bp.errors import ShapeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
 __all__ = ["Minibatches", "minibatches"]
 
 _BY_POSITION: Any = object()
+
+Transform: TypeAlias = "Callable[[Any, np.random.Generator | None], Any]"
 
 
 class Minibatches:
@@ -28,11 +30,13 @@ class Minibatches:
         rng: np.random.Generator | None,
         *,
         drop_last: bool,
+        transform: Transform | None,
     ) -> None:
         self.arrays = tuple(a if hasattr(a, "shape") else np.asarray(a) for a in arrays)
         self.batch_size = _checked_size(batch_size)
         self.rng = rng
         self.drop_last = drop_last
+        self.transform = transform
         self.examples = _checked_length([a.shape for a in self.arrays])
 
     def __len__(self) -> int:
@@ -43,12 +47,23 @@ class Minibatches:
         # Drawn here, not in the generator below, whose body would wait for the first batch: so
         # the state of `rng` is settled once the loop has begun.
         rng, n = self.rng, self.examples
-        return self._batches(np.arange(n) if rng is None else rng.permutation(n))
+        order = np.arange(n) if rng is None else rng.permutation(n)
+        seed = None
+        if rng is not None and self.transform is not None:
+            seed = int(rng.integers(1 << 63))
+        return self._batches(order, seed)
 
-    def _batches(self, order: NDArray[np.intp]) -> Iterator[tuple[Any, ...]]:
-        for start in range(0, len(self) * self.batch_size, self.batch_size):
-            rows = order[start : start + self.batch_size]
-            yield tuple([a[rows] for a in self.arrays])
+    def _batches(self, order: NDArray[np.intp], seed: int | None) -> Iterator[tuple[Any, ...]]:
+        for number in range(len(self)):
+            rows = order[number * self.batch_size :][: self.batch_size]
+            first, *others = [a[rows] for a in self.arrays]
+            yield (self._transformed(first, number, seed), *others)
+
+    def _transformed(self, rows: Any, number: int, seed: int | None) -> Any:
+        if self.transform is None:
+            return rows
+        # One for each batch, which can so be made again without those before it.
+        return self.transform(rows, None if seed is None else np.random.default_rng((seed, number)))
 
 
 def minibatches(
@@ -56,6 +71,7 @@ def minibatches(
     batch_size: int = _BY_POSITION,
     rng: np.random.Generator | None = _BY_POSITION,
     drop_last: bool = False,
+    transform: Transform | None = None,
 ) -> Minibatches:
     """Split arrays with an example in each row, any number of them, into shuffled mini-batches.
 
@@ -65,6 +81,11 @@ def minibatches(
     every example comes exactly once. The last batch is short if `batch_size` does not divide the
     number of examples, unless `drop_last` leaves it out. With `rng=None` the examples come in
     their own order.
+
+    `transform(rows, rng)` takes the rows of the first array before they are given out, such as
+    `data.Elastic()` for images. Its generator is a new one for each batch, from a seed that is
+    drawn with the permutation: so the loop itself leaves `rng` alone, and the same state of `rng`
+    gives the same epoch. It is None where `rng` is.
 
     Raises `ShapeError` if there is no array, or if they differ in length or are empty, `TypeError`
     if `batch_size` is not a whole number and `ValueError` if it is below 1.
@@ -83,7 +104,7 @@ def minibatches(
         rng = given.pop() if given else None
     if batch_size is _BY_POSITION:
         batch_size = given.pop() if given else 0
-    return Minibatches(given, batch_size, rng, drop_last=drop_last)
+    return Minibatches(given, batch_size, rng, drop_last=drop_last, transform=transform)
 
 
 def _checked_size(batch_size: int) -> int:
