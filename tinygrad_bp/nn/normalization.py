@@ -78,7 +78,7 @@ class _Running(_Scaled):
         start = {
             "running_mean": np.zeros(num_features, dtype),
             "running_var": np.ones(num_features, dtype),
-            "num_batches_tracked": np.array(0),
+            "num_batches_tracked": np.array(0, np.int64),
         }
         for name, values in start.items():
             self.register_buffer(name, values if track_running_stats else None)
@@ -118,7 +118,7 @@ class _Running(_Scaled):
         """Forget what was seen in training."""
         mean, variance, batches = self.running_mean, self.running_var, self.num_batches_tracked
         if mean is not None and variance is not None and batches is not None:
-            start = [np.zeros_like(mean.data), np.ones_like(variance.data), np.array(0)]
+            start = [np.zeros_like(mean.data), np.ones_like(variance.data), np.array(0, np.int64)]
             replace_all([], [], ([mean, variance, batches], ["_value"] * 3, start))
 
     def extra_repr(self) -> str:
