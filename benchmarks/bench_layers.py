@@ -54,13 +54,18 @@ class Entry(NamedTuple):
 # --- models ---------------------------------------------------------------------------------
 
 
-def lenet(nn: Any) -> Any:
-    """Return LeNet-5 after LeCun and others (1998), with tanh and maxima for its squashing."""
-    return nn.Sequential(
-        nn.Conv2d(1, 6, 5, padding=2), nn.Tanh(), nn.MaxPool2d(2),
-        nn.Conv2d(6, 16, 5), nn.Tanh(), nn.MaxPool2d(2), _flatten(nn),
-        nn.Linear(400, 120), nn.Tanh(), nn.Linear(120, 84), nn.Tanh(), nn.Linear(84, 10),
-    )  # fmt: skip
+def lenet(squashing: str) -> Callable[[Any], Any]:
+    """Return what makes LeNet-5 after LeCun and others (1998), with maxima for its subsampling."""
+
+    def make(nn: Any) -> Any:
+        squash = getattr(nn, squashing)
+        return nn.Sequential(
+            nn.Conv2d(1, 6, 5, padding=2), squash(), nn.MaxPool2d(2),
+            nn.Conv2d(6, 16, 5), squash(), nn.MaxPool2d(2), _flatten(nn),
+            nn.Linear(400, 120), squash(), nn.Linear(120, 84), squash(), nn.Linear(84, 10),
+        )  # fmt: skip
+
+    return make
 
 
 def _flatten(nn: Any) -> Any:
@@ -78,7 +83,8 @@ def digits(rng: np.random.Generator) -> tuple[Array, Array]:
 
 
 MODELS = {
-    "LeNet-5, batch 100": Entry(lenet, digits, 0.85),
+    "LeNet-5, batch 100": Entry(lenet("Tanh"), digits, 0.85),
+    "LeNet-5 with ReLU, batch 100": Entry(lenet("ReLU"), digits, 0.85),
 }
 
 

@@ -15,9 +15,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tinygrad_bp import Tensor, nn, optim
+from tinygrad_bp import Tensor, gradients, nn, optim
 from tinygrad_bp.errors import ModuleError, ShapeError
 from tinygrad_bp.gradcheck import check
+from tinygrad_bp.rules import windows
 
 Array = Any
 
@@ -177,6 +178,23 @@ def test_weights_start_as_pytorchs_do(text: str) -> None:
             assert abs(ours).max() > 0.99 * bound
 
 
+@pytest.mark.parametrize("text", [text for text in LAYERS if text.startswith("Conv")][::2])
+def test_gradients_of_gradients_are_pytorchs(text: str) -> None:
+    torch = pytest.importorskip("torch")
+    peer = eval(text, vars(torch.nn)).double()  # noqa: S307
+    layer = made(text, dtype=float)
+    layer.load_state_dict({name: p.numpy() for name, p in peer.state_dict().items()})
+    x = values(LAYERS[text])
+    given, wanted = Tensor(x, requires_grad=True), torch.tensor(x, requires_grad=True)
+    [first] = gradients((layer(given) ** 3).sum(), [given], create_graph=True)
+    (first**2).sum().backward()
+    [first] = torch.autograd.grad((peer(wanted) ** 3).sum(), [wanted], create_graph=True)
+    (first**2).sum().backward()
+    for ours, theirs in [(given, wanted), (layer.weight, peer.weight)]:
+        size = max(1.0, abs(theirs.grad).max().item()) if theirs.grad.numel() else 1.0
+        np.testing.assert_allclose(ours.grad.data / size, theirs.grad.numpy() / size, atol=1e-10)
+
+
 # --- without PyTorch ----------------------------------------------------------------------------
 
 
@@ -204,6 +222,53 @@ def test_a_convolution_is_a_sum_of_products(stride: Any, padding: Any, dilation:
     options = {"stride": stride, "padding": padding, "dilation": dilation}
     wanted = by_hand(x, layer.weight.data, layer.bias.data, **options)
     np.testing.assert_allclose(layer(x).data, wanted, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("text", [text for text in LAYERS if text.startswith("Conv")])
+@pytest.mark.parametrize("room", [1, 200, 1000])
+def test_blocks_of_columns_change_nothing(
+    text: str, room: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is too large for one block is worked out in several, the last of them a shorter one."""
+    layer = made(text, dtype=float, rng=np.random.default_rng(0))
+    found = []
+    for size in (windows._BLOCK, room):
+        monkeypatch.setattr(windows, "_BLOCK", size)
+        monkeypatch.setattr(windows, "_ROOM", size)
+        x = Tensor(values(LAYERS[text]), requires_grad=True)
+        layer.zero_grad()
+        y = layer(x)
+        y.backward(values(y.shape, 1))
+        found.append([y.data, *(t.grad.data for t in (x, *layer.parameters()))])  # type: ignore[union-attr]
+    for one, several in zip(*found, strict=True):
+        np.testing.assert_allclose(several, one, rtol=0, atol=1e-12)
+
+
+def test_any_order_in_memory_gives_the_same() -> None:
+    layer = nn.Conv2d(2, 3, 3, padding=1, stride=2, dtype=float, rng=np.random.default_rng(0))
+    x = values((4, 2, 5, 6))
+    channels_last = np.moveaxis(np.moveaxis(x, 1, -1).copy(), -1, 1)
+    for other in (np.asarray(x, order="F"), x[::-1][::-1], channels_last):
+        np.testing.assert_allclose(layer(other).data, layer(x).data, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("shape", [(0, 2, 4), (3, 0, 4)])
+def test_of_nothing_come_sums_of_nothing(shape: tuple[int, ...]) -> None:
+    x = Tensor(np.zeros(shape), requires_grad=True)
+    for layer in (nn.Conv1d(shape[1], 5, 2), nn.ConvTranspose1d(shape[1], 5, 2), nn.AvgPool1d(2)):
+        y = layer(x)
+        y.sum().backward()
+        assert y.shape[0] == shape[0]
+        assert x.grad is not None
+        assert x.grad.shape == shape
+
+
+def test_whole_numbers_and_other_floats_are_promoted() -> None:
+    layer = nn.Conv2d(1, 1, 2)
+    pixels = np.arange(9, dtype=np.uint8).reshape(1, 1, 3, 3)
+    assert layer(pixels).dtype == np.float32
+    np.testing.assert_array_equal(layer(pixels).data, layer(pixels.astype(np.float32)).data)
+    assert layer(pixels.astype(float)).dtype == np.float64
 
 
 @pytest.mark.parametrize("text", [*LAYERS][::3], ids=str)

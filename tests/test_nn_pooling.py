@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tinygrad_bp import Tensor, nn
+from tinygrad_bp import Tensor, gradients, nn
 from tinygrad_bp.errors import ModuleError, ShapeError
 from tinygrad_bp.gradcheck import check
 
@@ -160,6 +160,36 @@ def test_reprs_are_pytorchs(text: str) -> None:
     assert repr(made(text)) == repr(peer_of(text))
 
 
+@pytest.mark.parametrize("text", [text for text in LAYERS if text.startswith(("Max", "Avg"))][::2])
+def test_gradients_of_gradients_are_pytorchs(text: str) -> None:
+    torch = pytest.importorskip("torch")
+    given, wanted = both(values(LAYERS[text]))
+    [first] = gradients((made(text)(given) ** 3).sum(), [given], create_graph=True)
+    (first**2).sum().backward()
+    [first] = torch.autograd.grad((peer_of(text)(wanted) ** 3).sum(), [wanted], create_graph=True)
+    (first**2).sum().backward()
+    np.testing.assert_allclose(given.grad.data, wanted.grad.numpy(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("axes", [1, 2])
+@pytest.mark.parametrize("first", [np.nan, -np.inf])
+def test_nan_and_infinity_are_pooled_as_in_pytorch(axes: int, first: float) -> None:
+    torch = pytest.importorskip("torch")
+    x = np.array([first, -np.inf, 1.0, -np.inf, -np.inf, -np.inf, np.inf, np.inf, 3.0, np.nan])
+    x = x.reshape(1, 1, *(1,) * (axes - 1), 10)
+    for kernel, padding in ((2, 0), (3, 1)):
+        size, pads = (1,) * (axes - 1) + (kernel,), (0,) * (axes - 1) + (padding,)
+        text = f"MaxPool{axes}d({size}, padding={pads}, return_indices=True)"
+        given, wanted = both(x)
+        (y, places), (z, theirs) = made(text)(given), peer_of(text)(wanted)
+        np.testing.assert_array_equal(y.data, z.detach().numpy())
+        g = np.arange(1.0, y.size + 1).reshape(y.shape)
+        y.backward(g)
+        z.backward(torch.tensor(g))
+        np.testing.assert_array_equal(given.grad.data, wanted.grad.numpy())
+        np.testing.assert_array_equal(places, theirs.numpy())
+
+
 # --- without PyTorch ----------------------------------------------------------------------------
 
 
@@ -199,6 +229,25 @@ def test_nan_is_the_largest() -> None:
     x = np.array([[[np.nan, 1.0, 2.0, np.nan, 3.0, 4.0]]])
     y = nn.MaxPool1d(2)(x).data
     np.testing.assert_array_equal(y, [[[np.nan, np.nan, 4.0]]])
+
+
+def test_windows_of_many_elements_have_their_places() -> None:
+    x = Tensor(values((2, 1, 20, 30)), requires_grad=True)
+    y, places = nn.MaxPool2d(20, 10, return_indices=True)(x)
+    y.sum().backward()
+    assert x.grad is not None
+    for n, place in np.ndindex(2, 2):
+        window = x.data[n, 0, :, 10 * place : 10 * place + 20]
+        assert y.data[n, 0, 0, place] == window.max()
+        assert x.data[n, 0].ravel()[places[n, 0, 0, place]] == window.max()
+    assert x.grad.data.sum() == 4
+
+
+def test_an_infinite_gradient_goes_to_one_element_alone() -> None:
+    x = Tensor(values((1, 1, 4)), requires_grad=True)
+    nn.MaxPool1d(2)(x).backward(np.array([[[np.inf, 1.0]]]))
+    assert x.grad is not None
+    assert sorted(x.grad.data[0, 0].tolist()) == [0.0, 0.0, 1.0, np.inf]
 
 
 @pytest.mark.parametrize("text", ["MaxPool2d(2)", "AvgPool2d(2)", "LPPool2d(2, 2)",

@@ -195,7 +195,7 @@ def faults_in(node: Function, module: ast.Module) -> list[str]:
 # expression.
 OPAQUE = {
     "only_where", "overlap_add", "scatter_add",
-    "convolve_windows", "convolve_transposed", "correlate_windows", "_columns",
+    "convolve_windows", "convolve_transposed", "correlate_windows", "_columns", "_examples_last",
     "first_of_largest", "put_into_windows",
 }  # fmt: skip
 

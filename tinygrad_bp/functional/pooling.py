@@ -57,8 +57,8 @@ def _avg_pool(axes: int, example: str) -> Pooling:
         whole, alone = batched(name, tensor_of(x), axes)
         windows = _windows(name, whole, axes, kernel_size, stride, padding, ceil_mode)
         channels = whole.shape[1]
-        equal = np.ones((channels, 1, *windows.kernel), whole.dtype)
-        total = rules.convolve_windows(whole, equal, *windows[1:], channels)
+        equal = np.ones((channels, min(channels, 1), *windows.kernel), whole.dtype)
+        total = rules.convolve_windows(whole, equal, *windows[1:], max(channels, 1))
         if divisor_override is not None:
             mean = total / divisor_override
         else:
@@ -269,7 +269,8 @@ def _places(windows: _Windows, chosen: Any, lengths: Sequence[int]) -> Any:
     elements = np.unravel_index(chosen, windows.kernel)
     steps = zip(starts, elements, windows.stride, windows.padding, windows.dilation, strict=True)
     where = [p * s - before + i * d for p, i, s, (before, _), d in steps]
-    return np.ravel_multi_index(where, tuple(lengths))
+    # Windows whose elements are far apart can be beside the input, and have no place in it.
+    return np.ravel_multi_index(where, tuple(lengths), mode="clip")
 
 
 def first_largest(x: Any, places: Any = None) -> tuple[Any, Any]:

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tinygrad_bp.registry import Array, bilinear, constant, linear, primitive, rule, why
+from tinygrad_bp.registry import Array, bilinear, constant, kink, linear, primitive, rule, why
 from tinygrad_bp.rules.elementwise import only_where
 from tinygrad_bp.rules.indexing import getitem
 
@@ -60,24 +60,36 @@ def _shifts(
     return list(itertools.product(*axes))
 
 
+def _whole(lengths: Numbers, padding: Pairs) -> list[int]:
+    """The lengths with the padding."""
+    return [n + before + after for n, (before, after) in zip(lengths, padding, strict=True)]
+
+
+def _inside(lengths: Numbers, padding: Pairs) -> list[slice]:
+    """Where an array is within its padding."""
+    return [slice(before, before + n) for n, (before, _) in zip(lengths, padding, strict=True)]
+
+
 # --- convolutions ---------------------------------------------------------------------------
 
 
-def _examples_last(x: Array, padding: Pairs | None = None) -> Array:
+def _examples_last(x: Array, padding: Pairs) -> Array:
     """The axes as channels, more axes, examples, and in this order in memory; zeros around them."""
     last = np.moveaxis(x, 0, -1)
-    if padding is None or not any(map(any, padding)):
+    if not any(map(any, padding)):
         return np.ascontiguousarray(last)
-    return np.pad(last, [(0, 0), *padding, (0, 0)])
+    out = np.zeros((last.shape[0], *_whole(last.shape[1:-1], padding), last.shape[-1]), x.dtype)
+    out[:, *_inside(last.shape[1:-1], padding)] = last
+    return out
 
 
 def _blocks(
     a: Array, kernel: Numbers, places: Numbers, stride: Numbers, dilation: Numbers, dtype: Any
-) -> Iterator[tuple[slice, Array, list[Array]]]:
+) -> Iterator[tuple[slice, Array, list[tuple[Array, Array]]]]:
     """Go through the windows of an array, of which the examples are last, a block at a time.
 
     Yields which places of the first axis they have; room for them as columns, the same each time;
-    and for each of their elements where it is in the array, as a view.
+    and for each of their elements where it is among the columns and in the array, as views.
     """
     # The C library (glibc) gives memory back to the system, to fetch it again page by page, once
     # twice as much is free as the largest piece that was ever freed: so let that be a large one.
@@ -88,25 +100,31 @@ def _blocks(
     room = np.empty(max(size * step, _ROOM // dtype.itemsize), dtype)
     for start in range(0, first, step):
         n = min(step, first - start)
-        columns = np.reshape(room[: size * n], (channels, *kernel, n, *rest, examples))
+        columns: Array = np.reshape(room[: size * n], (channels, *kernel, n, *rest, examples))
         later = a[:, start * stride[0] :]
+        elements = itertools.product(*map(range, kernel))
         shifts = _shifts(kernel, (n, *rest), stride, dilation)
-        yield slice(start, start + n), columns, [later[:, *where] for where in shifts]
+        views = [
+            (columns[:, *element], later[:, *where])
+            for element, where in zip(elements, shifts, strict=True)
+        ]
+        yield slice(start, start + n), columns, views
 
 
 def _columns(
     a: Array, kernel: Numbers, places: Numbers, stride: Numbers, dilation: Numbers
 ) -> Iterator[tuple[slice, Array]]:
     """The windows of an array whose examples are last, and which places of the first axis."""
-    for block, columns, elements in _blocks(a, kernel, places, stride, dilation, a.dtype):
-        for where, element in zip(np.ndindex(*kernel), elements, strict=True):
-            columns[:, *where] = element
+    for block, columns, views in _blocks(a, kernel, places, stride, dilation, a.dtype):
+        for column, element in views:
+            column[...] = element
         yield block, columns
 
 
-def _by_groups(a: Array, groups: int, *, rows: int) -> Array:
-    """A matrix for each group of channels, with all that comes later in its rows."""
-    return np.reshape(a, (groups, rows, a.size // max(groups * rows, 1)))
+def _by_groups(a: Array, groups: int, first: int = 1) -> Array:
+    """A matrix for each group of channels, with all axes from the first on in its rows."""
+    shape = (groups, math.prod(a.shape[:first]) // groups, math.prod(a.shape[first:]))
+    return np.reshape(a, shape)
 
 
 @primitive
@@ -124,11 +142,11 @@ def convolve_windows(
     """
     kernel, examples, outputs = weight.shape[2:], x.shape[0], weight.shape[0]
     places = _places(x.shape[2:], kernel, stride, padding, dilation)
-    kernels = _by_groups(weight, groups, rows=outputs // groups)
+    kernels = _by_groups(weight, groups)
     y = np.empty((outputs, *places, examples), np.result_type(x, weight))
     for block, columns in _columns(_examples_last(x, padding), kernel, places, stride, dilation):
-        windows = _by_groups(columns, groups, rows=math.prod(weight.shape[1:]))
-        np.matmul(kernels, windows, out=_by_groups(y[:, block], groups, rows=outputs // groups))
+        windows = _by_groups(columns, groups, 1 + len(kernel))
+        np.matmul(kernels, windows, out=_by_groups(y[:, block], groups))
     return np.moveaxis(y, -1, 0)
 
 
@@ -153,18 +171,15 @@ def convolve_transposed(
     """
     kernel, places, examples = weight.shape[2:], g.shape[2:], g.shape[0]
     channels, dtype = weight.shape[1] * groups, np.result_type(g, weight)
-    kernels = np.matrix_transpose(_by_groups(weight, groups, rows=weight.shape[0] // groups))
-    whole = [n + before + after for n, (before, after) in zip(lengths, padding, strict=True)]
-    out = np.zeros((channels, *whole, examples), dtype)
-    arriving = _examples_last(g)
-    for block, columns, elements in _blocks(out, kernel, places, stride, dilation, dtype):
-        given = _by_groups(arriving[:, block], groups, rows=g.shape[1] // groups)
-        windows = _by_groups(columns, groups, rows=math.prod(weight.shape[1:]))
-        np.matmul(kernels, given, out=windows)
-        for where, element in zip(np.ndindex(*kernel), elements, strict=True):
-            np.add(element, columns[:, *where], out=element)
-    inside = [slice(before, before + n) for n, (before, _) in zip(lengths, padding, strict=True)]
-    return np.moveaxis(out[:, *inside], -1, 0)
+    kernels = np.matrix_transpose(_by_groups(weight, groups))
+    out = np.zeros((channels, *_whole(lengths, padding), examples), dtype)
+    arriving = np.ascontiguousarray(np.moveaxis(g, 0, -1))
+    for block, columns, views in _blocks(out, kernel, places, stride, dilation, dtype):
+        windows = _by_groups(columns, groups, 1 + len(kernel))
+        np.matmul(kernels, _by_groups(arriving[:, block], groups), out=windows)
+        for column, element in views:
+            np.add(element, column, out=element)
+    return np.moveaxis(out[:, *_inside(lengths, padding)], -1, 0)
 
 
 @primitive
@@ -187,13 +202,13 @@ def correlate_windows(
     array([[[3., 6.]]])
     """
     outputs, channels = g.shape[1] // groups, x.shape[1] // groups
-    total = np.zeros((groups, outputs, channels * math.prod(kernel)), np.result_type(x, g))
-    arriving, a = _examples_last(g), _examples_last(x, padding)
+    elements = channels * math.prod(kernel)
+    total = np.zeros((groups, elements, outputs), np.result_type(x, g))
+    arriving, a = np.ascontiguousarray(np.moveaxis(g, 0, -1)), _examples_last(x, padding)
     for block, columns in _columns(a, kernel, g.shape[2:], stride, dilation):
-        windows = _by_groups(columns, groups, rows=channels * math.prod(kernel))
-        given = _by_groups(arriving[:, block], groups, rows=outputs)
-        total += given @ np.matrix_transpose(windows)
-    return np.reshape(total, (groups * outputs, channels, *kernel))
+        windows = _by_groups(columns, groups, 1 + len(kernel))
+        total += windows @ np.matrix_transpose(_by_groups(arriving[:, block], groups))
+    return np.reshape(np.matrix_transpose(total), (groups * outputs, channels, *kernel))
 
 
 def _convolve_for(like: Array, x: Array, weight: Array, **options: Any) -> Array:
@@ -247,8 +262,8 @@ def max_of_windows(
     >>> max_of_windows(np.array([[[1.0, 3.0, 5.0, 4.0]]]), (2,), (2,), ((0, 0),), (1,))
     array([[[3., 5.]]])
     """
-    first, *others = _elements(x, kernel, stride, padding, dilation, around=-math.inf)
-    return functools.reduce(np.maximum, others, np.copy(first, order="K"))
+    elements = _elements(x, kernel, stride, padding, dilation, around=-math.inf)
+    return functools.reduce(np.maximum, elements) if len(elements) > 1 else np.copy(elements[0])
 
 
 def _elements(
@@ -271,14 +286,15 @@ def first_of_largest(
     ...                  (2,), (2,), ((0, 0),), (1,))
     array([[[1, 0]]], dtype=uint8)
     """
-    *elements, _ = _elements(x, kernel, stride, padding, dilation, around=-math.inf)
+    how = (kernel, stride, padding, dilation)
+    *elements, _ = _elements(x, *how, around=math.nan)  # which equals nothing, not even -inf
+    lost = _elements(np.isnan(x), *how, around=0) if np.isnan(y).any() else []
     chosen = np.zeros_like(y, dtype=np.min_scalar_type(len(elements)))
     missing = np.ones_like(y, dtype=bool)
-    unknown = np.isnan(y).any()
-    for element in elements:
+    for i, element in enumerate(elements):
         missing &= element != y
-        if unknown:
-            missing &= ~np.isnan(element)
+        if lost:
+            missing &= ~lost[i]
         chosen += missing
     return chosen
 
@@ -313,12 +329,27 @@ def put_into_windows(
     >>> put_into_windows(g, chosen, (4,), (2,), (2,), ((0, 0),), (1,))
     array([[[0., 3., 5., 0.]]])
     """
-    whole = [n + before + after for n, (before, after) in zip(lengths, padding, strict=True)]
-    out: Array = np.zeros_like(chosen, dtype=g.dtype, shape=(*g.shape[:2], *whole))
+    out: Array = np.zeros_like(
+        chosen, dtype=g.dtype, shape=(*g.shape[:2], *_whole(lengths, padding))
+    )
+    reach = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
+    apart = all(r <= s for r, s in zip(reach, stride, strict=True))
     for i, where in enumerate(_shifts(kernel, g.shape[2:], stride, dilation)):
-        out[..., *where] += only_where(g, chosen == i)
-    inside = [slice(before, before + n) for n, (before, _) in zip(lengths, padding, strict=True)]
-    return out[..., *inside]
+        part = only_where(g, chosen == i)
+        if apart:
+            out[..., *where] = part
+        else:
+            out[..., *where] += part
+    return out[..., *_inside(lengths, padding)]
+
+
+def _tied(
+    x: Array, *, kernel: Numbers, stride: Numbers, padding: Pairs, dilation: Numbers
+) -> Array:
+    """Where a window has its largest element more than once."""
+    elements = _elements(x, kernel, stride, padding, dilation, around=math.nan)
+    y = functools.reduce(np.fmax, elements)
+    return sum([np.equal(element, y) for element in elements]) > 1
 
 
 constant(first_of_largest)
@@ -343,5 +374,6 @@ linear(
 )  # fmt: skip
 
 why("The largest element of a window receives its gradient, all others nothing.", max_of_windows)
+kink("a tie, of which the first receives the gradient", _tied, max_of_windows)
 why("The gradient goes to the elements that were taken.", take_from_windows)
 why("Each summand receives the gradient of the place it was put to.", put_into_windows)
