@@ -219,10 +219,12 @@ def test_the_tree_in_words() -> None:
 def test_a_shape_error_names_the_layer_and_the_way_to_it() -> None:
     class Model(nn.Module):
         def __init__(self) -> None:
-            self.encoder = nn.Sequential(nn.Linear(2, 3), nn.Linear(4, 4))
+            self.encoder = nn.ModuleList([nn.Linear(2, 3), nn.Linear(4, 4)])
 
         def forward(self, x: Any) -> Any:
-            return self.encoder(x)
+            for layer in self.encoder:
+                x = layer(x)
+            return x
 
     with pytest.raises(errors.ShapeError) as caught:
         Model()(np.ones((5, 2), "f4"))

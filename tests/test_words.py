@@ -45,7 +45,8 @@ def _module(rule: Any) -> str:
 
 def test_every_rule_is_in_the_table_of_specs() -> None:
     """So that nothing is left out of the tests here; tests may register functions of their own."""
-    ours = {rule for rule in rules.values() if _module(rule).startswith("tinygrad_bp")}
+    # Hooks of modules pass everything on, by a rule of their own.
+    ours = {rule for rule in rules.values() if _module(rule).startswith("tinygrad_bp.rules")}
     numpys = {rule for rule in rules.values() if _module(rule).startswith("numpy")}
     assert {rule for rule in ours | numpys if rule.differentiable} <= set(DIFFERENTIABLE)
 

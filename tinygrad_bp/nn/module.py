@@ -383,7 +383,7 @@ def _say_where(error: ShapeError, module: Module) -> None:
         layer = f"{type(module).__name__}({module.extra_repr()})"
         error.args = (f"{layer}: {error}",)
     else:
-        name = next((name for name, child in module.named_children() if child is inner), "")
+        name = next((name for name, child in module.named_modules() if child is inner), "")
         if not name:  # it was called by a function in between
             return
         known = f"{path} = " if path else ""
