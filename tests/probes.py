@@ -20,6 +20,7 @@ MATRICES = {own.general_eigensystem, own.general_eigenvectors}
 # Not for complex numbers: a cast drops a part of them, some vectors have arbitrary phases, and
 # sum_squares is of real numbers, which the losses that are made of it make sure of.
 REAL = {own.cast, own.sum_squares, own.eigenvectors, own.singular_vectors}
+REAL |= {own.rnn, own.lstm, own.gru}  # layers of real numbers
 
 
 def arrays_for_lists(argument: Any) -> Any:

@@ -99,6 +99,10 @@ KINKS: dict[Function, tuple[tuple[Any, ...], Any]] = {
     np.min: ((np.array([[2.0, 1.0], [1.0, 2.0]]),), True),
     np.sort: ((np.array([2.0, 1.0, 2.0]),), [False, True]),
     np.partition: ((np.array([2.0, 1.0, 2.0]), 1), [False, True]),
+    own.max_of_windows: (
+        (np.array([[[2.0, 2.0, 5.0, 4.0]]]), (2,), (2,), ((0, 0),), (1,)),
+        [[[True, False]]],
+    ),
     np.linalg.norm: ((np.zeros(2),), True),
     np.linalg.vector_norm: ((np.zeros(2),), True),
 }

@@ -98,14 +98,14 @@ class TransformerEncoderLayer(_Layer):
         dtype: Any = np.float32,
     ) -> None:
         rng = rng or np.random.default_rng()
-        linear = partial(Linear, bias=bias, rng=rng, dtype=dtype)
+        dense = partial(Linear, bias=bias, rng=rng, dtype=dtype)
         norm = partial(LayerNorm, d_model, layer_norm_eps, bias=bias, dtype=dtype)
         self.self_attn = MultiheadAttention(
             d_model, nhead, dropout, bias, batch_first=batch_first, rng=rng, dtype=dtype
         )
-        self.linear1 = linear(d_model, dim_feedforward)
+        self.linear1 = dense(d_model, dim_feedforward)
         self.dropout = Dropout(dropout, rng=rng)
-        self.linear2 = linear(dim_feedforward, d_model)
+        self.linear2 = dense(dim_feedforward, d_model)
         self.norm_first = norm_first
         self.norm1 = norm()
         self.norm2 = norm()
@@ -154,7 +154,7 @@ class TransformerDecoderLayer(_Layer):
         dtype: Any = np.float32,
     ) -> None:
         rng = rng or np.random.default_rng()
-        linear = partial(Linear, bias=bias, rng=rng, dtype=dtype)
+        dense = partial(Linear, bias=bias, rng=rng, dtype=dtype)
         norm = partial(LayerNorm, d_model, layer_norm_eps, bias=bias, dtype=dtype)
         attention = partial(
             MultiheadAttention, d_model, nhead, dropout, bias, batch_first=batch_first, rng=rng,
@@ -162,9 +162,9 @@ class TransformerDecoderLayer(_Layer):
         )  # fmt: skip
         self.self_attn = attention()
         self.multihead_attn = attention()
-        self.linear1 = linear(d_model, dim_feedforward)
+        self.linear1 = dense(d_model, dim_feedforward)
         self.dropout = Dropout(dropout, rng=rng)
-        self.linear2 = linear(dim_feedforward, d_model)
+        self.linear2 = dense(dim_feedforward, d_model)
         self.norm_first = norm_first
         self.norm1 = norm()
         self.norm2 = norm()
