@@ -85,7 +85,6 @@ def test_multiplications_of_a_layer(layer: nn.Module, inputs: Any, wanted: int) 
     assert summary.unknown == []
 
 
-@pytest.mark.skipif(not hasattr(nn, "Conv2d"), reason="there are no convolutions yet")
 def test_multiplications_of_convolutions() -> None:
     x = np.zeros((2, 4, 9, 9))
     conv = nn.Conv2d(4, 6, 3, stride=2, groups=2)
@@ -94,7 +93,6 @@ def test_multiplications_of_convolutions() -> None:
     assert back.summary(x).multiplications == 2 * 4 * 9 * 9 * (6 * 3 * 3)
 
 
-@pytest.mark.skipif(not hasattr(nn, "LSTM"), reason="there are no recurrent layers yet")
 def test_multiplications_of_recurrent_layers() -> None:
     lstm = nn.LSTM(3, 5, num_layers=2, bidirectional=True)
     per_step = 2 * (20 * 3 + 20 * 5) + 2 * (20 * 10 + 20 * 5)
@@ -104,7 +102,6 @@ def test_multiplications_of_recurrent_layers() -> None:
     assert nn.GRUCell(3, 5).summary(np.zeros((2, 3), np.float32)).multiplications == 2 * 15 * 8
 
 
-@pytest.mark.skipif(not hasattr(nn, "MultiheadAttention"), reason="there is no attention yet")
 def test_multiplications_of_attention() -> None:
     q, k = np.zeros((5, 2, 8), np.float32), np.zeros((3, 2, 8), np.float32)
     found = nn.MultiheadAttention(8, 2).summary(q, k, k)

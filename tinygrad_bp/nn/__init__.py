@@ -1,5 +1,6 @@
 """Layers, losses and initialisers, spelled as PyTorch spells them."""
 
+from tinygrad_bp import functional
 from tinygrad_bp.nn import init
 from tinygrad_bp.nn.activations import (
     CELU,
@@ -302,6 +303,7 @@ __all__ = [
     "ZeroPad1d",
     "ZeroPad2d",
     "ZeroPad3d",
+    "functional",
     "functional_call",
     "init",
     "load",
