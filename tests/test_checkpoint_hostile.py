@@ -133,6 +133,7 @@ def test_a_small_header_is_read_whatever_it_holds(path, unit):
     assert len(nn.read_checkpoint(path).extra["a"]) == 10_001
 
 
+@pytest.mark.slow
 def test_thirty_thousand_arrays_take_less_than_three_times_their_file(path):
     many = {f"a{i}": np.full(1, i, np.float32) for i in range(30_000)}
     nn.save(path, small(), extra_arrays=many)

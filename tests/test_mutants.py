@@ -86,21 +86,22 @@ def test_a_sample_of_rules_kills_every_fault() -> None:
 
 
 def test_samples_are_drawn_from_the_seed() -> None:
-    several = [np.exp, np.sin, np.cos, np.log, np.sqrt, np.tanh, np.square, np.negative]
+    several = [np.exp, np.sin, np.cos, np.log, np.sqrt]
 
     def drawn(sample: int | None, seed: int = 0) -> list[str]:
         report = mutants(several, sample=sample, seed=seed, faults=["wrong sign"])
         return [mutant.function for mutant in report.mutants]
 
-    assert drawn(3) == drawn(3) != drawn(3, seed=1)
-    assert len(drawn(3)) == 3
+    assert drawn(2) == drawn(2) != drawn(2, seed=1)
+    assert len(drawn(2)) == 2
     assert drawn(1000) == drawn(None) == list(map(name_of, several))
 
 
 def test_progress_is_told() -> None:
     told: list[tuple[int, int]] = []
-    mutants([np.exp, np.add], progress=lambda *now: told.append(now))
-    assert told == [(done, 32) for done in range(1, 33)]
+    faults = ["wrong sign", "stale output"]
+    mutants([np.exp, np.add], faults=faults, progress=lambda *now: told.append(now))
+    assert told == [(done, 6) for done in range(1, 7)]
 
 
 def test_a_sample_of_the_built_in_calls_leaves_no_mutant_unexplained() -> None:
@@ -256,7 +257,7 @@ def test_a_false_alarm_is_reported_and_kills_nothing(monkeypatch: pytest.MonkeyP
 
 def test_rules_are_restored() -> None:
     before = snapshot()
-    mutants([np.multiply, np.einsum])
+    mutants([np.multiply, np.einsum], faults=["wrong sign", "stale inputs", "conjugated"])
     assert snapshot() == before
 
 
@@ -310,11 +311,12 @@ def test_what_cannot_be_planted() -> None:
 
 
 def test_report_is_a_table_and_json() -> None:
-    report = mutants([np.exp, np.where])
+    faults = ["wrong sign", "stale output"]
+    report = mutants([np.exp, np.where], faults=faults)
     text = str(report)
     assert text.isascii()
     assert max(map(len, text.splitlines())) <= 80
     found = json.loads(json.dumps(report.to_dict()))
     assert found["killed"] + found["survived"] + found["equivalent"] == len(found["mutants"])
     assert found["mutants"][0].keys() == set(Mutant.__slots__)
-    assert report.to_dict() == mutants([np.exp, np.where]).to_dict()
+    assert report.to_dict() == mutants([np.exp, np.where], faults=faults).to_dict()

@@ -31,7 +31,7 @@ def double(x):
 
 elementwise(double, lambda g, y, x: np.where(x > 0.5, 3 * g, 2 * g))  # wrong above 1/2
 few = settings(
-    max_examples=30, derandomize=True, database=None, deadline=None,
+    max_examples=10, derandomize=True, database=None, deadline=None,
     phases=(Phase.generate, Phase.shrink),
 )
 
