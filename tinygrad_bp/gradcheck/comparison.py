@@ -21,7 +21,6 @@ from tinygrad_bp.gradcheck.verdicts import (
 )
 from tinygrad_bp.gradcheck.waiting import Progress
 from tinygrad_bp.gradcheck.witnesses import RTOL, Along, Witnesses
-from tinygrad_bp.modes import no_grad
 
 __all__ = ["Comparison", "Spot"]
 
@@ -96,11 +95,10 @@ class Comparison:
     def _slopes(self, chosen: list[Place]) -> list[Derivative]:
         """The derivatives of the weighted sums: of all outputs, they would take much memory."""
         found = []
-        with no_grad():  # for all evaluations at once
-            for done, (_, _, place) in enumerate(chosen, start=1):
-                found.append(self.witnesses.along(place, self.weights, self.x))
-                if self.progress is not None:
-                    self.progress(done, len(chosen))
+        for done, (_, _, place) in enumerate(chosen, start=1):
+            found.append(self.witnesses.along(place, self.weights, self.x))
+            if self.progress is not None:
+                self.progress(done, len(chosen))
         return found
 
     def judge(self, a: float, slope: Derivative, spot: Spot) -> tuple[float, Ruling]:

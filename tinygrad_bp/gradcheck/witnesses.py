@@ -23,6 +23,7 @@ from tinygrad_bp.gradcheck.numerical import (
     goes_through,
 )
 from tinygrad_bp.gradcheck.subject import Subject
+from tinygrad_bp.modes import no_grad
 
 __all__ = ["FEWER", "RTOL", "Along", "Testimony", "Witnesses"]
 
@@ -70,7 +71,8 @@ class Witnesses:
         x = self.subject.x if x is None else x
         if self.method == "differences":
             return self.by_differences(along, weights, x)
-        found = by_complex_step(self._value, x, along, self._step(along, x))
+        with no_grad():  # for all evaluations at once
+            found = by_complex_step(self._value, x, along, self._step(along, x))
         return self._finite(found).weighted(weights)
 
     def _step(self, along: Along, x: Vector) -> float:
@@ -96,11 +98,13 @@ class Witnesses:
         terms, added up, would be far too wide.
         """
         x = self.subject.x if x is None else x
-        if len(weights) < self.finite.size and self.finite.all():
-            found = by_differences(lambda flat: weights @ self._flat(flat), x, along, levels)
-        else:
-            whole = by_differences(self._value, x, along, levels)
-            found = self._finite(whole).weighted(weights)
+        sums = len(weights) < self.finite.size and bool(self.finite.all())
+        with no_grad():
+            if sums:
+                found = by_differences(lambda flat: weights @ self._flat(flat), x, along, levels)
+            else:
+                whole = by_differences(self._value, x, along, levels)
+                found = self._finite(whole).weighted(weights)
         found.error = found.error + RTOL["differences"] / 4 * np.abs(found.value)
         return found
 
