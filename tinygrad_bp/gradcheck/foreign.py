@@ -152,9 +152,11 @@ class Foreign:
         after = [source.state for source in self.sources]
         for source, state in zip(self.sources, self._states, strict=True):
             source.state = state
-        yield
-        for source, state in zip(self.sources, after, strict=True):
-            source.state = state
+        try:
+            yield
+        finally:
+            for source, state in zip(self.sources, after, strict=True):
+                source.state = state
 
     def _turned(self, gradient: Any) -> Any:
         """A complex gradient from the rules' convention to the framework's, and back."""

@@ -79,7 +79,7 @@ class _Backward:
         self._entered = False
 
     def entering(self, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-        """Return the inputs, seen off by the hooks when a pass has left the module."""
+        """Return the inputs; the hooks are called when a backward pass has left the module."""
         moving = [isinstance(x, Tensor) and x.requires_grad for x in inputs]
         self._inputs, self._entered = len(inputs), any(moving)
 
@@ -91,7 +91,7 @@ class _Backward:
         return tuple(_through(list(inputs), moving, left))
 
     def leaving(self, output: Any) -> Any:
-        """Return the output, at which the hooks receive a pass."""
+        """Return the output; the hooks are called when a backward pass arrives at it."""
         parts = leaves(output)
         moving = [isinstance(y, Tensor) and y.requires_grad for y in parts]
 

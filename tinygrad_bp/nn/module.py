@@ -274,8 +274,8 @@ class Module:
     def to(self, dtype: Any) -> Self:
         """Convert all floating-point tensors, and their gradients, to another dtype.
 
-        The tensors stay the same objects, so optimisers that hold them go on, once they are made
-        anew or have no moments yet. Raises `ModuleError` for a dtype of anything but floats.
+        The tensors stay the same objects, so optimisers go on with them; those that have moments
+        should be made anew. Raises `ModuleError` for a dtype of anything but floats.
 
         >>> _Doubling().to(np.float32).factor.dtype
         dtype('float32')

@@ -71,7 +71,7 @@ def _attended(
 
 
 class TransformerEncoderLayer(_Layer):
-    """Attention of a sequence to itself, then a small network for each place; ways around both.
+    """Self-attention, then a small network for each place, with residual connections around both.
 
     Both results are added to their inputs and normalised, or the inputs are normalised instead
     with `norm_first`. `activation` is "relu", "gelu" or a function. Masks as in
@@ -120,7 +120,7 @@ class TransformerEncoderLayer(_Layer):
         src_key_padding_mask: Any = None,
         is_causal: bool = False,
     ) -> Tensor:
-        """Return the sequence in its own light; without a mask, `is_causal` hides later places."""
+        """Return the transformed sequence; without a mask, `is_causal` hides later places."""
 
         def attended(x: Any) -> Any:
             return _attended(self.self_attn, x, x, src_key_padding_mask, src_mask, is_causal)
@@ -185,7 +185,7 @@ class TransformerDecoderLayer(_Layer):
         tgt_is_causal: bool = False,
         memory_is_causal: bool = False,
     ) -> Tensor:
-        """Return the target sequence in its own light and in that of the memory."""
+        """Return the target sequence after attention to itself and to the memory."""
 
         def attended(x: Any) -> Any:
             return _attended(self.self_attn, x, x, tgt_key_padding_mask, tgt_mask, tgt_is_causal)
