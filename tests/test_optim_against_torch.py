@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -305,7 +306,10 @@ SCHEDULES: dict[str, list[Options]] = {
     "MultiplicativeLR": [{"lr_lambda": lambda step: 0.9 + 0.01 * (step % 5)}],
 }  # fmt: skip
 ROWS = [(name, options) for name, rows in SCHEDULES.items() for options in rows]
-by_row = pytest.mark.parametrize(("name", "options"), ROWS, ids=lambda row: str(row)[:60])
+# Functions print their address, which differs between the processes that share the tests.
+by_row = pytest.mark.parametrize(
+    ("name", "options"), ROWS, ids=lambda row: re.sub(" at 0x[0-9a-f]+", "", str(row))[:60]
+)
 EACH: dict[str, Options] = {  # values for each of two groups
     "CyclicLR": {"base_lr": [0.001, 0.01], "max_lr": [0.1, 0.2], "step_size_up": 5,
                  "base_momentum": [0.1, 0.2], "max_momentum": [0.5, 0.7]},
