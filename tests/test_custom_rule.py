@@ -38,6 +38,25 @@ def test_three_lines_make_an_op_with_its_derivative() -> None:
     assert "g * 3 * square(x)" in str(bp.trace(cube(x)[0]).steps[-1].formula.text)
 
 
+def test_one_buffer_for_every_gradient() -> None:
+    buffer = np.empty(2)
+
+    def through_buffer(g: Any, y: Any, x: Any) -> Any:
+        return np.multiply(g, 2 * x, out=buffer)
+
+    square = bp.custom_rule(through_buffer, jvp=through_buffer)(lambda x: x * x)
+    a, b = Tensor([1.0, 2.0], requires_grad=True), Tensor([3.0, 4.0], requires_grad=True)
+    (square(a) + square(b)).sum().backward()
+    assert a.grad is not None
+    assert b.grad is not None
+    assert (a.grad.tolist(), b.grad.tolist()) == ([2.0, 4.0], [6.0, 8.0])
+    buffer[:] = 0  # by the user, for the next call
+    assert a.grad.tolist() == [2.0, 4.0]
+    parts = (np.array([1.0, 2.0]), np.array([3.0, 4.0]))
+    moved = bp.jvp(lambda a, b: square(a) + 2 * square(b), parts, (np.ones(2), np.ones(2)))[1]
+    assert moved.tolist() == [2 + 12, 4 + 16]
+
+
 def test_options_and_several_arrays() -> None:
     @bp.custom_rule(
         lambda g, y, a, b, *, scale: g * scale * b,

@@ -371,6 +371,24 @@ def test_attributes_are_the_options_of_all_groups() -> None:
     assert optimizer.lr == 0.3
 
 
+@pytest.mark.parametrize(
+    ("kind", "name", "meant"),
+    [
+        (optim.SGD, "momentun", "momentum"),
+        (optim.SGD, "learning_rate", "lr"),
+        (optim.Adam, "beta_1", "betas"),
+        (optim.Adam, "weigth_decay", "weight_decay"),
+    ],
+)
+def test_a_misspelt_option_is_not_set(kind: Any, name: str, meant: str) -> None:
+    optimizer = kind([leaf([1.0])], lr=0.1)
+    with pytest.raises(OptimizerError, match=rf"has no option '{name}'; .* mean '{meant}'\?"):
+        setattr(optimizer, name, 0.5)
+    with pytest.raises(OptimizerError, match="SGD has no option 'epsilon'; it takes lr, "):
+        optim.SGD([leaf([1.0])]).epsilon = 1e-8
+    optimizer.note = "attributes of one's own are no options"
+
+
 def test_groups_are_added_or_refused() -> None:
     w, other = leaf([1.0]), leaf([2.0])
     optimizer = optim.Adam([("w", w)], lr=0.1)

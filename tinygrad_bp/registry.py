@@ -437,13 +437,28 @@ def custom_rule(
     8.0
     """
     pushes = jvp if jvp is not None else [_without_jvp] * len(vjp)
+    if callable(pushes):
+        pushes = [pushes]
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         made = primitive(function)
-        rule(made, vjp=vjp, jvp=pushes)
+        rule(made, vjp=[*map(_kept, vjp)], jvp=[*map(_kept, pushes)])
         return made
 
     return decorate
+
+
+def _kept(derivative: Function | None) -> Function | None:
+    """Copy what a derivative returns: it may give one buffer of its own at every call."""
+    if derivative is None:
+        return None
+
+    @functools.wraps(derivative)
+    def keeping(g: Any, *args: Any, **options: Any) -> Any:
+        result = derivative(g, *args, **options)
+        return result.copy() if type(result) is np.ndarray and result is not g else result
+
+    return keeping
 
 
 def _without_jvp(*_: Any, **__: Any) -> Any:

@@ -30,6 +30,9 @@ from tinygrad_bp.tensor import Tensor
 
 __all__ = ["Optimizer", "takes_part"]
 
+# Options by the names that other libraries have for them.
+ELSEWHERE = {"learning_rate": "lr", "beta_1": "betas", "beta_2": "betas", "epsilon": "eps"}
+
 Array: TypeAlias = np.ndarray[Any, Any]
 Changes: TypeAlias = tuple[list[Any], list[str], list[Any]]
 
@@ -61,6 +64,12 @@ class Optimizer:
         self.param_groups = []
         for group in _groups(params):
             self.add_param_group(group)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute; raises `OptimizerError` for an option that is misspelt."""
+        if name not in self.__dict__ and not hasattr(type(self), name):
+            _check_spelling(name, type(self))
+        super().__setattr__(name, value)
 
     @property
     def defaults(self) -> dict[str, Any]:
@@ -246,6 +255,18 @@ class Optimizer:
             states.fitting_moments(saved[i], slot, self.moments) if i in saved else fresh
             for i, slot in enumerate(slots)
         ]
+
+
+def _check_spelling(name: str, kind: type[Optimizer]) -> None:
+    """Refuse an attribute that would be set without any effect on a step."""
+    import difflib
+
+    meant = difflib.get_close_matches(ELSEWHERE.get(name, name), kind.checks, n=1, cutoff=0.8)
+    if meant or name in ELSEWHERE:
+        hint = f". Did you mean {meant[0]!r}?" if meant else ""
+        raise OptimizerError(
+            f"{kind.__name__} has no option {name!r}; it takes {', '.join(kind.checks)}{hint}"
+        )
 
 
 def _groups(params: Any) -> list[Mapping[str, Any]]:
