@@ -15,8 +15,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from tinygrad_bp import nn
-from tinygrad_bp.errors import CheckpointError
+from tinygrad_bp import nn, optim
+from tinygrad_bp.errors import CheckpointError, OptimizerError
 
 SLACK = 1 << 19  # bytes that reading takes whatever the file: buffers, imports, messages
 
@@ -454,6 +454,79 @@ def test_headers_that_make_no_sense_but_are_sealed(path):
             assert str(optimizer.state_dict()) == before[1]
             assert all((into.state_dict()[name] == v).all() for name, v in before[0].items())
     assert outcomes == {True, False}
+
+
+class Everything(nn.Module):
+    """A layer of each kind that has a state of its own: buffers, a stream, many names."""
+
+    def __init__(self, seed):
+        rng = np.random.default_rng(seed)
+        self.norm = nn.BatchNorm1d(3)
+        self.recurrent = nn.LSTM(3, 2, rng=rng)
+        self.dropout = nn.Dropout(0.5, rng=rng)
+        self.last = nn.Linear(2, 2, rng=rng)
+
+    def forward(self, x):
+        hidden, _ = self.recurrent(self.norm(x)[:, None])
+        return self.last(self.dropout(hidden[:, 0]))
+
+
+def a_run(seed):
+    """Return a model with its optimiser and schedule, a few steps into training."""
+    model = Everything(seed)
+    groups = [{"params": model.recurrent.parameters()}, {"params": model.last.parameters()}]
+    optimizer = optim.Adam([*groups, {"params": model.norm.parameters()}], lr=0.1 + seed)
+    schedule = optim.lr_scheduler.SequentialLR(
+        optimizer,
+        [optim.lr_scheduler.LinearLR(optimizer), optim.lr_scheduler.StepLR(optimizer, 3)],
+        milestones=[2],
+    )
+    x = np.random.default_rng(seed).random((5, 3), np.float32)
+    for _ in range(4):
+        go_on(model, optimizer, schedule, x)
+    return model, optimizer, schedule
+
+
+def go_on(model, optimizer, schedule, x):
+    optimizer.zero_grad()
+    with np.errstate(under="ignore"):
+        model(x).sum().backward()
+        optimizer.step()
+    schedule.step()
+
+
+def state_of(model, optimizer, schedule):
+    """Everything that a file could have changed, in one text."""
+    arrays = [(name, a.dtype.str, a.tobytes()) for name, a in model.state_dict().items()]
+    streams = [g.bit_generator.state for g in dict(model.named_streams()).values()]
+    return repr((arrays, streams, optimizer.state_dict(), schedule.state_dict()))
+
+
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 10))]
+)
+def test_a_training_run_takes_all_of_a_file_or_nothing(path, seed):
+    model, optimizer, schedule = a_run(0)
+    nn.save(path, model, optimizer=optimizer, schedule=schedule)
+    whole, content, arrays = path.read_bytes(), members(path), bytes_of(path)
+    rng = random.Random(seed)  # noqa: S311
+    run = a_run(1)
+    taken = 0
+    for _ in range(500):
+        if rng.random() < 0.5:
+            path.write_bytes(mutated(whole, rng))
+        else:
+            header = scrambled(json.loads(content["header.json"]), rng)
+            written(path, content | {"header.json": sealed(header, arrays)})
+        before = state_of(*run)
+        if tried(nn.load, path, into=run[0], optimizer=run[1], schedule=run[2]) is None:
+            assert state_of(*run) == before
+            continue
+        taken += 1
+        with contextlib.suppress(OptimizerError):  # a rate of 10**30 is one, and goes too far
+            go_on(*run, np.ones((2, 3), np.float32))
+        run = a_run(1)
+    assert 0 < taken < 400
 
 
 def test_text_from_a_file_cannot_speak_to_the_terminal(path):

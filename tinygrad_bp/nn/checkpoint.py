@@ -395,8 +395,11 @@ def _restore(checkpoint: Checkpoint, model: Module, things: Mapping[str, Statefu
 def _hand_over(name: str, thing: Stateful, state: Any) -> None:
     try:
         thing.load_state_dict(state)
-    except Exception as error:  # whatever a class of the user's raises
+    except Exception as error:  # whatever a class of the user's raises, with whatever is in a file
+        import textwrap
+
+        reason = textwrap.shorten(str(error), 300, placeholder=" ...")
         raise CheckpointError(
-            f"the {name} that it holds does not fit the one given: {error}. Build it as it was "
+            f"the {name} that it holds does not fit the one given: {reason}. Build it as it was "
             "when it was saved, or leave it out."
         ) from error
