@@ -489,7 +489,7 @@ def a_run(seed):
 
 def go_on(model, optimizer, schedule, x):
     optimizer.zero_grad()
-    with np.errstate(under="ignore"):
+    with np.errstate(all="ignore"):
         model(x).sum().backward()
         optimizer.step()
     schedule.step()
