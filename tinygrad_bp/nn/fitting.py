@@ -48,14 +48,15 @@ def fitted(tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> dict[str,
 
 
 def listed(problems: Iterable[str]) -> str:
-    """Return problems as one text, of a long list the beginning.
+    r"""Return problems as one line, of a long list the beginning.
 
-    >>> listed(["missing: a", "missing: b"])
-    'missing: a; missing: b'
+    >>> print(listed(["missing: a", "missing: b\nc"]))
+    missing: a; missing: b\nc
     """
     problems = list(problems)
     more = len(problems) - SHOWN
-    return "; ".join(problems[:SHOWN]) + (f"; and {more:,} more" if more > 0 else "")
+    told = "; ".join(problems[:SHOWN]) + (f"; and {more:,} more" if more > 0 else "")
+    return told.replace("\n", r"\n")
 
 
 def holds(wide: np.dtype[Any], narrow: np.dtype[Any]) -> bool:
