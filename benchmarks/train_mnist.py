@@ -183,7 +183,7 @@ ROWS = (
         published="0.7 (Simard and others 2003)",
         model=mlp(800),
         loss=F.cross_entropy,
-        optimizer=STEADY,
+        optimizer=sgd(0.1, momentum=0.9, weight_decay=1e-5),
         epochs=150,
         transform=DISTORTED,
     ),
