@@ -135,9 +135,11 @@ LEARNING = [
         own.softmax_cross_entropy,
         call(x(2, 3), labels), call(x(3), np.array(1)), call(x(2, 2, 4), np.array([[0, 3]] * 2)),
         call(x(0, 3), labels[:0]), call(transposed(2, 3), labels), call(x(2, 1), labels * 0),
-        reference=lambda z, at: -np.log(
+        call(x(2, 3), labels, mean=True), call(x(3), np.array(1), mean=True),
+        call(x(2, 2, 4), np.array([[0, 3]] * 2), mean=True),
+        reference=lambda z, at, mean=False: (np.mean if mean else np.asarray)(-np.log(
             np.take_along_axis(np.exp(z) / np.exp(z).sum(-1, keepdims=True), at[..., None], -1)
-        )[..., 0],
+        )[..., 0]),
     ),
     Spec(
         own.sum_squares,
