@@ -128,8 +128,11 @@ LEARNING = [
         own.standardize,
         call(x(3)), call(x(2, 3)), call(x(2, 3), 0), call(x(2, 3, 2), axis=(0, 2), eps=0.1),
         call(x(0, 3)), call(x(2, 1)), call(strided(2, 3), axis=(0, 1)), call(transposed(2, 3)),
-        reference=lambda a, axis=-1, eps=1e-5: (a - a.mean(axis, keepdims=True))
-        / np.sqrt(a.var(axis, keepdims=True) + eps),
+        reference=lambda a, axis=-1, eps=1e-5: (
+            (a - a.mean(axis, keepdims=True)) / np.sqrt(a.var(axis, keepdims=True) + eps),
+            a.mean(axis, keepdims=True),
+            a.var(axis, keepdims=True),
+        ),
     ),
     Spec(
         own.softmax_cross_entropy,

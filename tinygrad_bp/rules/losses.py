@@ -23,7 +23,7 @@ def one_hot(labels: Array, classes: int, dtype: Any = np.float64) -> Array:
 
 
 @primitive
-def softmax_cross_entropy(logits: Array, labels: Array, mean: bool = False) -> Array:
+def softmax_cross_entropy(logits: Array, labels: Array, mean: bool = False) -> Array:  # noqa: FBT002  (as NumPy has its own)
     """Return -log softmax(logits) at each label: shape (..., classes) and (...) to (...).
 
     With `mean`, return the mean of them all.
