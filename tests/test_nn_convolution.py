@@ -234,7 +234,6 @@ def test_blocks_of_columns_change_nothing(
     found = []
     for size in (windows._BLOCK, room):
         monkeypatch.setattr(windows, "_BLOCK", size)
-        monkeypatch.setattr(windows, "_ROOM", size)
         x = Tensor(values(LAYERS[text]), requires_grad=True)
         layer.zero_grad()
         y = layer(x)

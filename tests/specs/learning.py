@@ -128,16 +128,21 @@ LEARNING = [
         own.standardize,
         call(x(3)), call(x(2, 3)), call(x(2, 3), 0), call(x(2, 3, 2), axis=(0, 2), eps=0.1),
         call(x(0, 3)), call(x(2, 1)), call(strided(2, 3), axis=(0, 1)), call(transposed(2, 3)),
-        reference=lambda a, axis=-1, eps=1e-5: (a - a.mean(axis, keepdims=True))
-        / np.sqrt(a.var(axis, keepdims=True) + eps),
+        reference=lambda a, axis=-1, eps=1e-5: (
+            (a - a.mean(axis, keepdims=True)) / np.sqrt(a.var(axis, keepdims=True) + eps),
+            a.mean(axis, keepdims=True),
+            a.var(axis, keepdims=True),
+        ),
     ),
     Spec(
         own.softmax_cross_entropy,
         call(x(2, 3), labels), call(x(3), np.array(1)), call(x(2, 2, 4), np.array([[0, 3]] * 2)),
         call(x(0, 3), labels[:0]), call(transposed(2, 3), labels), call(x(2, 1), labels * 0),
-        reference=lambda z, at: -np.log(
+        call(x(2, 3), labels, mean=True), call(x(3), np.array(1), mean=True),
+        call(x(2, 2, 4), np.array([[0, 3]] * 2), mean=True),
+        reference=lambda z, at, mean=False: (np.mean if mean else np.asarray)(-np.log(
             np.take_along_axis(np.exp(z) / np.exp(z).sum(-1, keepdims=True), at[..., None], -1)
-        )[..., 0],
+        )[..., 0]),
     ),
     Spec(
         own.sum_squares,

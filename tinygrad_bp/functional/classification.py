@@ -61,10 +61,10 @@ def cross_entropy(
         raise ValueError(f"label_smoothing must be between 0 and 1, not {label_smoothing}")
     if of_each_class and ignore_index >= 0:
         raise ValueError("ignore_index is for labels, and these are probabilities")
-    plain = weight is None and not label_smoothing and not of_each_class
-    if plain and not (array_of(labels) == ignore_index).any():
-        labels = _checked("cross_entropy", shape, labels)
-        return reduced(record(rules.softmax_cross_entropy, (logits, labels)), reduction)
+    if weight is None and not label_smoothing and not of_each_class:
+        labels, ignores = _checked("cross_entropy", shape, labels, ignore_index)
+        if not ignores:
+            return _plain_cross_entropy(logits, labels, reduction)
     log_shares = rules.log_softmax(tensor_of(logits))
     if of_each_class:
         return _soft_cross_entropy(log_shares, labels, weight, label_smoothing, reduction)
@@ -77,6 +77,13 @@ def cross_entropy(
         smoothing=label_smoothing,
         reduction=reduction,
     )
+
+
+def _plain_cross_entropy(logits: Any, labels: Any, reduction: str) -> Any:
+    """For labels that all count alike."""
+    mean = reduction == "mean"
+    losses = record(rules.softmax_cross_entropy, (logits, labels), {"mean": mean})
+    return losses if mean else reduced(losses, reduction)
 
 
 def nll_loss(
@@ -127,7 +134,7 @@ def _cross_entropy(
 ) -> Any:
     """Minus the logarithm at each label, in the weight of its class."""
     classes = log_shares.shape[-1]
-    labels = _checked(loss, log_shares.shape, labels, ignored)
+    labels, _ = _checked(loss, log_shares.shape, labels, ignored)
     counts = labels != ignored
     if reduction == "mean" and not np.any(counts):
         raise LabelError(f"{loss}: every label is {ignored}, which is ignored: no mean")
@@ -165,8 +172,8 @@ def _class_weights(loss: str, log_shares: Any, weight: Any) -> Any:
 
 def _checked(
     loss: str, shape: tuple[int, ...], labels: Any, ignored: int | None = None
-) -> np.ndarray[Any, Any]:
-    """Labels as an array that fits logits of a shape."""
+) -> tuple[np.ndarray[Any, Any], bool]:
+    """Labels as an array that fits logits of a shape, and whether any of them is ignored."""
     labels = array_of(labels)
     if not shape:
         raise ShapeError(f"{loss}: one number is no logits; they have an axis of classes")
@@ -177,11 +184,7 @@ def _checked(
         )
     if 0 in shape:
         raise ShapeError(f"{loss}: empty batch, logits of shape {shape}")
-    if ignored is None:
-        check_labels(labels, shape[-1])
-    else:
-        check_labels(np.where(labels == ignored, 0, labels), shape[-1])
-    return labels
+    return labels, check_labels(labels, shape[-1], ignored)
 
 
 def _as_given(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -304,7 +307,7 @@ def multi_margin_loss(
     Tensor(0.25)
     """
     x = tensor_of(output)
-    labels = _checked("multi_margin_loss", x.shape, labels)
+    labels, _ = _checked("multi_margin_loss", x.shape, labels)
     right = np.take_along_axis(x, np.expand_dims(labels, -1), axis=-1)
     losses = np.power((margin - right + x).relu(), p)
     if weight is not None:

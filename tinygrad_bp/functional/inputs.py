@@ -74,16 +74,26 @@ def check_real(loss: str, *arrays: Array) -> None:
         )
 
 
-def check_labels(labels: np.ndarray[Any, Any], classes: int) -> None:
-    """Raise `LabelError` unless labels are whole numbers from 0 to classes - 1."""
+def check_labels(labels: np.ndarray[Any, Any], classes: int, ignored: int | None = None) -> bool:
+    """Return whether any label is the one that is ignored.
+
+    Raises `LabelError` unless all others are whole numbers from 0 to classes - 1.
+    """
     if labels.dtype.kind not in "iu":
         raise LabelError(
             f"labels must be whole numbers, one a row, not {labels.dtype}; one-hot rows become "
             "labels with .argmax(axis=-1), and whole floats with .astype(int)"
         )
-    if labels.min() >= 0 and labels.max() < classes:
-        return
-    wrong = np.argwhere((labels < 0) | (labels >= classes))[0]
+    lowest, highest = labels.min(), labels.max()
+    ignores = (
+        ignored is not None and lowest <= ignored <= highest and bool(np.any(labels == ignored))
+    )
+    if lowest >= 0 and highest < classes:
+        return ignores
+    outside = np.argwhere(((labels < 0) | (labels >= classes)) & (labels != ignored))
+    if not len(outside):
+        return ignores
+    wrong = outside[0]
     position = tuple(map(int, wrong)) if len(wrong) != 1 else int(wrong[0])
     raise LabelError(
         f"label {labels[tuple(wrong)]} at position {position} is not one of the {classes} classes "

@@ -8,13 +8,17 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_bp import rules
 from tinygrad_bp.errors import ShapeError
 from tinygrad_bp.functional.inputs import tensor_of
+from tinygrad_bp.recording import record
 from tinygrad_bp.registry import Array
 from tinygrad_bp.tensor import Tensor
 
 __all__ = [
     "batch_norm",
+    "by_batch",
+    "by_example",
     "group_norm",
     "instance_norm",
     "layer_norm",
@@ -47,14 +51,26 @@ def batch_norm(
     if x.ndim < 2:
         raise ShapeError(f"batch_norm: an input of shape {x.shape} has no axis of channels")
     if training:
-        if x.size == x.shape[1]:
-            raise ShapeError(f"batch_norm: one value a channel in training, shape {x.shape}")
-        y = x.layernorm((0, *range(2, x.ndim)), eps)
-        return _by_channel(y, weight, bias)
+        return by_batch(x, weight, bias, eps)[0]
     if running_mean is None or running_var is None:
         raise ValueError("batch_norm: give running_mean and running_var, or training=True")
     mean, var = _channels(running_mean, x), _channels(running_var, x)
     return _by_channel((x - mean) / np.sqrt(var + eps), weight, bias)
+
+
+def by_batch(
+    x: Any, weight: Array | None, bias: Array | None, eps: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return what `batch_norm` returns in training, and means and variances of the channels."""
+    if x.size == x.shape[1]:
+        raise ShapeError(f"batch_norm: one value a channel in training, shape {x.shape}")
+    y, mean, variance = _standardized(x, (0, *range(2, x.ndim)), eps)
+    return _by_channel(y, weight, bias), mean, variance
+
+
+def _standardized(x: Any, axis: int | tuple[int, ...], eps: float) -> tuple[Any, Any, Any]:
+    found: tuple[Any, Any, Any] = record(rules.standardize, (x,), {"axis": axis, "eps": eps})
+    return found
 
 
 def _channels(value: Array, x: Any) -> Any:
@@ -85,7 +101,7 @@ def group_norm(
     if channels % num_groups:
         raise ShapeError(f"group_norm: {channels} channels in {num_groups} groups")
     size = channels // num_groups * math.prod(rest)
-    y = x.reshape(batch, num_groups, size).layernorm(-1, eps).reshape(x.shape)
+    y = _standardized(x.reshape(batch, num_groups, size), -1, eps)[0].reshape(x.shape)
     return _by_channel(y, weight, bias)
 
 
@@ -109,9 +125,17 @@ def instance_norm(
     x = tensor_of(x)
     if not use_input_stats:
         return batch_norm(x, running_mean, running_var, weight, bias, eps=eps)
+    return by_example(x, weight, bias, eps)[0]
+
+
+def by_example(
+    x: Any, weight: Array | None, bias: Array | None, eps: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return what `instance_norm` returns in training, and means and variances of the channels."""
     if math.prod(x.shape[2:]) == 1:
         raise ShapeError(f"instance_norm: one value a channel, shape {x.shape}")
-    return _by_channel(x.layernorm(tuple(range(2, x.ndim)), eps), weight, bias)
+    y, mean, variance = _standardized(x, tuple(range(2, x.ndim)), eps)
+    return _by_channel(y, weight, bias), mean, variance
 
 
 def local_response_norm(
@@ -151,7 +175,7 @@ def layer_norm(
     """
     x = tensor_of(x)
     axes = _last_axes("layer_norm", x, normalized_shape)
-    return _scaled(x.layernorm(axes, eps), weight, bias)
+    return _scaled(_standardized(x, axes, eps)[0], weight, bias)
 
 
 def rms_norm(

@@ -113,4 +113,4 @@ class ActivationMethods(Calls):
 
         Weights and bias are in `functional.layer_norm`.
         """
-        return self._call(rules.standardize, (self,), {"axis": axis, "eps": eps})
+        return self._call(rules.standardize, (self,), {"axis": axis, "eps": eps})[0]

@@ -6,6 +6,7 @@ Over a batch, over an example, over groups of its channels, or over neighbouring
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -14,6 +15,8 @@ import numpy as np
 from tinygrad_bp import functional as F
 from tinygrad_bp.duck import DuckArray
 from tinygrad_bp.errors import ModuleError, ShapeError
+from tinygrad_bp.functional.inputs import tensor_of
+from tinygrad_bp.functional.normalization import by_batch, by_example
 from tinygrad_bp.nn.formula import Formula
 from tinygrad_bp.nn.module import Module, Parameter
 from tinygrad_bp.state import replace_all
@@ -92,21 +95,23 @@ class _Running(_Scaled):
         wanted = " or ".join(f"({', '.join(form)})" for form in self._forms)
         raise ShapeError(f"expects {wanted.replace('C', str(self.num_features))}, got {shape}")
 
-    def _follow(self, x: Any, axes: tuple[int, ...], momentum: float | None, *, count: int) -> None:
-        """Move the running numbers towards the means over axes, and the variances by n - 1.
+    def _follow(
+        self, found: Sequence[Tensor], values: int, momentum: float | None, *, count: int
+    ) -> None:
+        """Move the running numbers towards means and variances that so many values have.
 
-        They become new arrays, so a graph that has read the old ones stays right. Where arrays do
-        not hold plain numbers, as in a gradient check, nothing moves.
+        These are averages over examples, (N, C, ...); the variances count n - 1 values. What moves
+        becomes a new array, so a graph that has read the old one stays right. Where arrays do not
+        hold plain numbers, as in a gradient check, nothing moves.
         """
         mean, variance, batches = self.running_mean, self.running_var, self.num_batches_tracked
-        values = array_of(x)
-        if mean is None or variance is None or batches is None or isinstance(values, DuckArray):
+        arrays = [array_of(a) for a in found]
+        if mean is None or variance is None or batches is None or isinstance(arrays[0], DuckArray):
             return
         counted = np.asarray(batches.data + count)
         share = 1 / float(counted) if momentum is None else momentum
-        now = np.mean(values, axis=axes), np.var(values, axis=axes, ddof=1)
-        if now[0].ndim == 2:  # of each example
-            now = np.mean(now[0], axis=0), np.mean(now[1], axis=0)
+        now = [np.mean(a.reshape(-1, self.num_features), axis=0) for a in arrays]
+        now[1] = now[1] * (values / (values - 1))
         kept = [mean, variance]
         moved = [
             np.asarray((1 - share) * before.data + share * new, before.dtype)
@@ -153,17 +158,14 @@ class _BatchNorm(_Running):
         """Return each channel normalised, over the batch or as was seen in training."""
         self._form_of(x)
         of_batch = self.training or self.running_mean is None or self.running_var is None
-        y = F.batch_norm(
-            x,
-            None if of_batch else self.running_mean,
-            None if of_batch else self.running_var,
-            self.weight,
-            self.bias,
-            training=of_batch,
-            eps=self.eps,
-        )
+        if not of_batch:
+            return F.batch_norm(
+                x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
+            )
+        x = tensor_of(x)
+        y, *found = by_batch(x, self.weight, self.bias, self.eps)
         if self.training and self.track_running_stats:
-            self._follow(x, (0, *range(2, np.ndim(x))), self.momentum, count=1)
+            self._follow(found, x.size // self.num_features, self.momentum, count=1)
         return y
 
 
@@ -229,19 +231,15 @@ class _InstanceNorm(_Running):
         """Return each channel normalised, over its example or as was seen in training."""
         if self._form_of(x)[0] == "C":  # one example alone
             return self.forward(np.expand_dims(x, 0))[0]
-        of_example = self.training or not self.track_running_stats
-        y = F.instance_norm(
-            x,
-            self.running_mean,
-            self.running_var,
-            self.weight,
-            self.bias,
-            use_input_stats=of_example,
-            eps=self.eps,
-        )
+        if self.track_running_stats and not self.training:
+            return F.batch_norm(
+                x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
+            )
+        x = tensor_of(x)
+        y, *found = by_example(x, self.weight, self.bias, self.eps)
         if self.training:
             # As in PyTorch: no batch is counted, and without a momentum nothing moves.
-            self._follow(x, tuple(range(2, np.ndim(x))), self.momentum or 0.0, count=0)
+            self._follow(found, math.prod(x.shape[2:]), self.momentum or 0.0, count=0)
         return y
 
 

@@ -275,7 +275,9 @@ class _Recurrent(_WithStates):
                 found.append(hs)
                 last.append(tuple(after))
             x = found[0] if len(found) == 1 else np.concatenate(found, axis=2)
-        return x, [np.stack(each) for each in zip(*last, strict=True)]
+        return x, [
+            each[0][None] if len(each) == 1 else np.stack(each) for each in zip(*last, strict=True)
+        ]
 
     def _weights(self, suffix: str) -> _Weights:
         return _Weights(*[getattr(self, f"{name}_{suffix}", None) for name in _Weights._fields])

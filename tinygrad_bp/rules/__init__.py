@@ -53,6 +53,7 @@ from tinygrad_bp.rules.elementwise import (
     step,
     unvarying,
 )
+from tinygrad_bp.rules.heap import keep_freed_memory
 from tinygrad_bp.rules.indexing import getitem, scatter_add
 from tinygrad_bp.rules.integrals import bessel_i, sinc_slope
 from tinygrad_bp.rules.least_squares import least_squares, truncated_pinv
@@ -180,3 +181,5 @@ __all__ = [
     "truncated_pinv",
     "unvarying",
 ]
+
+keep_freed_memory()

@@ -19,18 +19,36 @@ def one_hot(labels: Array, classes: int, dtype: Any = np.float64) -> Array:
     array([[0., 1., 0.],
            [1., 0., 0.]])
     """
-    return np.astype(np.equal(np.expand_dims(labels, -1), np.arange(classes)), dtype)
+    return np.astype(np.equal(labels[..., None], np.arange(classes)), dtype)
 
 
 @primitive
-def softmax_cross_entropy(logits: Array, labels: Array) -> Array:
+def softmax_cross_entropy(logits: Array, labels: Array, mean: bool = False) -> Array:  # noqa: FBT002  (as NumPy has its own)
     """Return -log softmax(logits) at each label: shape (..., classes) and (...) to (...).
+
+    With `mean`, return the mean of them all.
 
     >>> softmax_cross_entropy(np.array([[0.0, 0.0]]), np.array([1]))
     array([0.69314718])
     """
-    chosen = np.take_along_axis(logits, np.expand_dims(labels, -1), axis=-1)
-    return logsumexp(logits) - np.squeeze(chosen, axis=-1)
+    chosen = np.take_along_axis(logits, labels[..., None], axis=-1)
+    losses = logsumexp(logits) - chosen[..., 0]
+    return np.mean(losses) if mean else losses
+
+
+def _slopes(z: Array, labels: Array) -> Array:
+    """Of each loss by its logits."""
+    return softmax(z) - one_hot(labels, z.shape[-1], z.dtype)
+
+
+def _at_each(g: Array, labels: Array, mean: bool) -> Array:
+    """What arrives at each loss, before the axis of its logits."""
+    return g / labels.size if mean else g[..., None]
+
+
+def _pushed(t: Array, z: Array, labels: Array, mean: bool) -> Array:
+    moves = np.sum(t * _slopes(z, labels), axis=-1)
+    return np.mean(moves) if mean else moves
 
 
 @primitive
@@ -60,10 +78,8 @@ def _examples(a: Array) -> int:
 constant(one_hot)
 rule(
     softmax_cross_entropy,
-    vjp=(lambda g, y, z, labels: (
-             np.expand_dims(g, -1) * (softmax(z) - one_hot(labels, z.shape[-1], z.dtype))), None),
-    jvp=(lambda t, y, z, labels: np.sum(
-             t * (softmax(z) - one_hot(labels, z.shape[-1], z.dtype)), axis=-1), None),
+    vjp=(lambda g, y, z, labels, *, mean: _at_each(g, labels, mean) * _slopes(z, labels), None),
+    jvp=(lambda t, y, z, labels, *, mean: _pushed(t, z, labels, mean), None),
 )
 rule(
     sum_squares,

@@ -14,7 +14,7 @@ more, in registered functions, and keep nothing that might hide a dependence.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -34,7 +34,9 @@ States: TypeAlias = tuple[Array, ...]
 class _Cell:
     """One step of a recurrence and its two derivatives, for gates of some shape and dtype.
 
-    `q` is W h + b, and `y` what the step keeps: (blocks, examples, n), as z.
+    `q` is W h + b, and `y` what the step keeps: (blocks, examples, n), as z. What both derivatives
+    multiply by is worked out for all steps at once: the slopes. Those of gates are side by side,
+    (steps, examples, gates times n), as the gradients of z and q are.
     """
 
     sums = True
@@ -47,19 +49,19 @@ class _Cell:
         """From the states before the step to what it keeps, and the states after it."""
         raise NotImplementedError
 
-    def back(
-        self, g: States, y: Array, before: States, after: States
-    ) -> tuple[Array, Array, States]:
-        """From gradients of the states after the step to those of z, q and the states before it.
+    def slopes(self, y: Array, before: States, after: States) -> tuple[Array, ...]:
+        """From what all steps kept, and the states before and after each, to their slopes."""
+        raise NotImplementedError
+
+    def back(self, g: States, slopes: tuple[Array, ...]) -> tuple[Array, Array, States]:
+        """From gradients of the states after a step to those of z, q and the states before it.
 
         For the latter without what goes by way of q, and None where that is all.
         """
         raise NotImplementedError
 
-    def push(
-        self, tz: Array, tq: Array, t: States, y: Array, before: States, after: States
-    ) -> States:
-        """From tangents of z, of q, and of the states before the step to those after it."""
+    def push(self, tz: Array, tq: Array, t: States, slopes: tuple[Array, ...]) -> States:
+        """From tangents of z, of q, and of the states before a step to those after it."""
         raise NotImplementedError
 
 
@@ -70,16 +72,15 @@ class _Tanh(_Cell):
         y = self._activation(z + q)
         return y, (y[0],)
 
-    def back(
-        self, g: States, y: Array, before: States, after: States
-    ) -> tuple[Array, Array, States]:
-        dz = g[0] * self._slope(y)
+    def slopes(self, y: Array, before: States, after: States) -> tuple[Array, ...]:
+        return (self._slope(after[0]),)
+
+    def back(self, g: States, slopes: tuple[Array, ...]) -> tuple[Array, Array, States]:
+        dz = g[0] * slopes[0]
         return dz, dz, (None,)
 
-    def push(
-        self, tz: Array, tq: Array, t: States, y: Array, before: States, after: States
-    ) -> States:
-        return (((tz + tq) * self._slope(y))[0],)
+    def push(self, tz: Array, tq: Array, t: States, slopes: tuple[Array, ...]) -> States:
+        return ((tz[0] + tq[0]) * slopes[0],)
 
     def _activation(self, a: Array) -> Array:
         return np.tanh(a)
@@ -109,7 +110,6 @@ class _LSTM(_Cell):
         scale = np.reshape(np.array([0.5, 0.5, 1, 0.5], dtype), (4, 1, 1))
         self.scale = np.broadcast_to(scale, shape).copy()  # in full, which is read in less time
         self.shift = 1 - self.scale
-        self.least = 1 - 2 * self.shift  # what the slopes count from: minus the lowest values
 
     def step(self, z: Array, q: Array, before: States) -> tuple[Array, States]:
         y = self.scale * np.tanh(self.scale * (z + q)) + self.shift
@@ -117,28 +117,24 @@ class _LSTM(_Cell):
         c = f * before[1] + i * g
         return y, (o * np.tanh(c), c)
 
-    def _slope(self, y: Array) -> Array:
-        """That of a sigmoid is y (1 - y), that of a tanh (y + 1) (1 - y)."""
-        return (y + self.least) * (1 - y)
-
-    def back(
-        self, g: States, y: Array, before: States, after: States
-    ) -> tuple[Array, Array, States]:
-        (dh, dc), (i, f, new, o) = g, y
+    def slopes(self, y: Array, before: States, after: States) -> tuple[Array, ...]:
+        """Of c' by i, f and g and of h' by o; of c' by c; and of h' by c'."""
+        i, f, g, o = np.moveaxis(y, 1, 0)
         m = np.tanh(after[1])
-        dc = dc + dh * (o - after[0] * m)  # o (1 - m²)
-        dy = np.concatenate([dc * new, dc * before[1], dc * i, dh * m])
-        dz = np.reshape(dy, y.shape) * self._slope(y)
+        gates = g * _of_sigmoid(i), before[1] * _of_sigmoid(f), i * (1 - g * g), m * _of_sigmoid(o)
+        return np.concatenate(gates, axis=2), f, o - after[0] * m  # o (1 - m²)
+
+    def back(self, g: States, slopes: tuple[Array, ...]) -> tuple[Array, Array, States]:
+        (dh, dc), (gates, f, through) = g, slopes
+        dc = dc + dh * through
+        dz = np.concatenate([dc, dc, dc, dh], axis=1) * gates
         return dz, dz, (None, dc * f)
 
-    def push(
-        self, tz: Array, tq: Array, t: States, y: Array, before: States, after: States
-    ) -> States:
-        i, f, g, o = y
-        m = np.tanh(after[1])
-        ti, tf, tg, to = (tz + tq) * self._slope(y)
-        tc = tf * before[1] + f * t[1] + ti * g + i * tg
-        return to * m + (o - after[0] * m) * tc, tc
+    def push(self, tz: Array, tq: Array, t: States, slopes: tuple[Array, ...]) -> States:
+        gates, f, through = slopes
+        ti, tf, tg, to = (tz + tq) * _in_blocks(gates, tz)
+        tc = ti + tf + tg + f * t[1]
+        return to + through * tc, tc
 
 
 class _GRU(_Cell):
@@ -155,26 +151,37 @@ class _GRU(_Cell):
         n = np.tanh(z[2] + r * q[2])
         return np.stack([r, u, n, q[2]]), (n + u * (before[0] - n),)
 
-    def back(
-        self, g: States, y: Array, before: States, after: States
-    ) -> tuple[Array, Array, States]:
-        (dh,), (r, u, n, q) = g, y
-        dn = dh * (1 - u) * (1 - n * n)
-        dr = dn * q * (r * (1 - r))
-        du = dh * (before[0] - n) * (u * (1 - u))
-        return np.stack([dr, du, dn]), np.stack([dr, du, dn * r]), (dh * u,)
+    def slopes(self, y: Array, before: States, after: States) -> tuple[Array, ...]:
+        """Of h' by each z, by each q, and by h."""
+        r, u, n, q = np.moveaxis(y, 1, 0)
+        by_n = (1 - u) * (1 - n * n)
+        by_r, by_u = by_n * q * _of_sigmoid(r), (before[0] - n) * _of_sigmoid(u)
+        by_z, by_q = ([by_r, by_u, last] for last in (by_n, by_n * r))
+        return np.concatenate(by_z, axis=2), np.concatenate(by_q, axis=2), u
 
-    def push(
-        self, tz: Array, tq: Array, t: States, y: Array, before: States, after: States
-    ) -> States:
-        r, u, n, q = y
-        tr = (tz[0] + tq[0]) * (r * (1 - r))
-        tu = (tz[1] + tq[1]) * (u * (1 - u))
-        tn = (tz[2] + tr * q + r * tq[2]) * (1 - n * n)
-        return (tn * (1 - u) + tu * (before[0] - n) + u * t[0],)
+    def back(self, g: States, slopes: tuple[Array, ...]) -> tuple[Array, Array, States]:
+        (dh,), (by_z, by_q, u) = g, slopes
+        each = np.concatenate([dh, dh, dh], axis=1)
+        return each * by_z, each * by_q, (dh * u,)
+
+    def push(self, tz: Array, tq: Array, t: States, slopes: tuple[Array, ...]) -> States:
+        by_z, by_q, u = slopes
+        gates = tz * _in_blocks(by_z, tz) + tq * _in_blocks(by_q, tq)
+        return (np.sum(gates, axis=0) + u * t[0],)
 
 
 _RNN = {"tanh": _Tanh, "relu": _Relu}
+
+
+def _of_sigmoid(y: Array) -> Array:
+    """The slope of a sigmoid where its value is y."""
+    return y * (1 - y)
+
+
+def _in_blocks(gates: Array, like: Array) -> Array:
+    """What is side by side, as blocks of the gates: (gates, examples, n)."""
+    count, examples, n = like.shape
+    return np.transpose(np.reshape(gates, (examples, count, n)), (1, 0, 2))
 
 
 # --- all steps ------------------------------------------------------------------------------
@@ -198,8 +205,8 @@ def _for_examples(bias: Array, z: Array) -> Array:
 
 def _steps(
     kind: type[_Cell], z: Array, weight: Array, bias: Array, *states: Array
-) -> tuple[list[States], list[Array]]:
-    """The states after each step, and what each step kept."""
+) -> tuple[States, Array]:
+    """The states after each step, and what each step kept: (steps, ...), all of them."""
     cell = _made(kind, z, weight)
     across, bias = _by_gate(weight, z), _for_examples(bias, z)
     found: list[States] = []
@@ -208,35 +215,48 @@ def _steps(
         y, states = cell.step(z_t, states[0] @ across + bias, states)
         found.append(states)
         kept.append(y)
-    return found, kept
+    return _stacked(found), np.stack(kept)
+
+
+def _stacked(found: list[States]) -> States:
+    """Each of the states, after all steps."""
+    return tuple([np.stack(each) for each in zip(*found, strict=True)])
+
+
+def _before(after: States, start: Sequence[Array]) -> States:
+    """The states before each step, from those after each and those before the first.
+
+    Where h is projected between steps, there is only one, and h is shorter before it.
+    """
+    if len(after[0]) == 1:
+        return tuple([first[None] for first in start])
+    pairs = zip(start, after, strict=True)
+    return tuple([np.concatenate([first[None], later[:-1]]) for first, later in pairs])
 
 
 def _back(
-    kind: type[_Cell],
-    g: Sequence[Array],
-    arrays: Sequence[Array],
-    found: Iterable[States],
-    kept: Iterable[Array],
+    kind: type[_Cell], g: Sequence[Array], arrays: Sequence[Array], after: States, kept: Array
 ) -> tuple[Array, ...]:
     """Gradients of all arrays: z, weight, bias and the states before the first step.
 
     `g` is what arrives at h after every step, and at any other states after the last one.
     """
     z, weight, _, *start = arrays
-    cell = _made(kind, z, weight)
-    places: list[States] = [tuple(start), *found]
-    steps = zip(g[0], kept, places, places[1:], strict=False)
+    cell, before = _made(kind, z, weight), _before(after, start)
+    slopes = zip(*cell.slopes(kept, before, after), strict=True)
     arriving: States = (None, *g[1:])
     dzs: list[Array] = []
     dqs: list[Array] = []
-    for g_t, y, before, after in reversed(list(steps)):
-        dz, dq, direct = cell.back((_sum(g_t, arriving[0]), *arriving[1:]), y, before, after)
-        arriving = (_sum(_side_by_side(dq) @ weight, direct[0]), *direct[1:])
+    for g_t, slope in reversed(list(zip(g[0], slopes, strict=True))):
+        dz, dq, direct = cell.back((_sum(g_t, arriving[0]), *arriving[1:]), slope)
+        arriving = (_sum(dq @ weight, direct[0]), *direct[1:])
         dzs.append(dz)
         dqs.append(dq)
-    dz = np.stack(dzs[::-1], axis=1)
-    dq = dz if cell.sums else np.stack(dqs[::-1], axis=1)
-    return np.moveaxis(dz, 1, 0), *_of_parameters(dq, weight, places), *arriving
+    steps, count, examples, n = z.shape
+    dz = np.stack(dzs[::-1])
+    dq = dz if cell.sums else np.stack(dqs[::-1])
+    by_gate = np.transpose(np.reshape(dz, (steps, examples, count, n)), (0, 2, 1, 3))
+    return by_gate, *_of_parameters(dq, before[0]), *arriving
 
 
 def _sum(a: Array, b: Array | None) -> Array:
@@ -244,42 +264,29 @@ def _sum(a: Array, b: Array | None) -> Array:
     return a if b is None else a + b
 
 
-def _side_by_side(gates: Array) -> Array:
-    """Gates in one row for each example."""
-    count, examples, n = gates.shape
-    return np.reshape(np.transpose(gates, (1, 0, 2)), (examples, count * n))
-
-
-def _of_parameters(dq: Array, weight: Array, places: list[States]) -> tuple[Array, Array]:
+def _of_parameters(dq: Array, h: Array) -> tuple[Array, Array]:
     """Gradients of weight and bias: over all steps and examples, as one product."""
-    count, steps, examples, n = dq.shape
-    rows = np.reshape(dq, (count, steps * examples, n))
-    h = np.stack([states[0] for states in places[:-1]])
-    dweight = mT(rows) @ np.reshape(h, (steps * examples, h.shape[2]))
-    dbias = np.sum(np.sum(dq, axis=1), axis=1)  # one after the other takes less time than both
-    return np.reshape(dweight, weight.shape), np.reshape(dbias, (count * n,))
+    rows = np.reshape(dq, (-1, dq.shape[2]))
+    return rows.T @ np.reshape(h, (-1, h.shape[2])), np.sum(rows, axis=0)
 
 
 def _push(
-    kind: type[_Cell], t: Sequence[Array], z: Array, weight: Array, bias: Array, *states: Array
-) -> list[States]:
+    kind: type[_Cell], t: Sequence[Array], z: Array, weight: Array, bias: Array, *start: Array
+) -> States:
     """Tangents of the states after each step, as all arrays move."""
     cell = _made(kind, z, weight)
-    found, kept = _steps(kind, z, weight, bias, *states)
+    after, kept = _steps(kind, z, weight, bias, *start)
+    before = _before(after, start)
     tz, tweight, tbias, *first = t
     across, tacross, tbias = _by_gate(weight, z), _by_gate(tweight, z), _for_examples(tbias, z)
     tangents: States = tuple(first)
     moved: list[States] = []
-    for tz_t, y, before, after in zip(tz, kept, [states, *found], found, strict=False):
-        tq = before[0] @ tacross + tangents[0] @ across + tbias
-        tangents = cell.push(tz_t, tq, tangents, y, before, after)
+    slopes = zip(*cell.slopes(kept, before, after), strict=True)
+    for tz_t, h, slope in zip(tz, before[0], slopes, strict=True):
+        tq = h @ tacross + tangents[0] @ across + tbias
+        tangents = cell.push(tz_t, tq, tangents, slope)
         moved.append(tangents)
-    return moved
-
-
-def _every(i: int, found: list[States]) -> Array:
-    """One of the states, after each step."""
-    return np.stack([states[i] for states in found])
+    return _stacked(moved)
 
 
 # --- three layers ---------------------------------------------------------------------------
@@ -294,8 +301,8 @@ def rnn(z: Array, weight: Array, bias: Array, h: Array, nonlinearity: str = "tan
     >>> h.ravel(), np.tanh([0.5, np.tanh(0.5)])
     (array([0.46211716, 0.43180818]), array([0.46211716, 0.43180818]))
     """
-    found, _ = _steps(_RNN[nonlinearity], z, weight, bias, h)
-    return _every(0, found)
+    (hs,), _ = _steps(_RNN[nonlinearity], z, weight, bias, h)
+    return hs
 
 
 @primitive
@@ -309,8 +316,8 @@ def lstm(z: Array, weight: Array, bias: Array, h: Array, c: Array) -> tuple[Arra
     >>> h.round(4)
     array([[[0.3696]]])
     """
-    found, kept = _steps(_LSTM, z, weight, bias, h, c)
-    return _every(0, found), found[-1][1], _every(1, found), np.stack(kept)
+    (hs, cs), gates = _steps(_LSTM, z, weight, bias, h, c)
+    return hs, np.copy(cs[-1]), cs, gates
 
 
 @primitive
@@ -323,8 +330,8 @@ def gru(z: Array, weight: Array, bias: Array, h: Array) -> tuple[Array, ...]:
     >>> h.round(4)
     array([[[0.2048]]])
     """
-    found, kept = _steps(_GRU, z, weight, bias, h)
-    return _every(0, found), np.stack(kept)
+    (hs,), kept = _steps(_GRU, z, weight, bias, h)
+    return hs, kept
 
 
 @primitive
@@ -338,7 +345,7 @@ def rnn_backward(
     >>> dz
     array([[[[0.75]]]])
     """
-    return _back(_RNN[nonlinearity], [g], (z, weight, bias, h), zip(hs), np.expand_dims(hs, 1))
+    return _back(_RNN[nonlinearity], [g], (z, weight, bias, h), (hs,), np.expand_dims(hs, 1))
 
 
 @primitive
@@ -364,8 +371,7 @@ def lstm_backward(
     >>> [g.shape for g in lstm_backward(one[None], one, *given, hs, cs, gates)]
     [(1, 4, 1, 1), (4, 1), (4,), (1, 1), (1, 1)]
     """
-    arrays = z, weight, bias, h, c
-    return _back(_LSTM, [gh, gc], arrays, zip(hs, cs, strict=True), gates)
+    return _back(_LSTM, [gh, gc], (z, weight, bias, h, c), (hs, cs), gates)
 
 
 @primitive
@@ -381,7 +387,7 @@ def gru_backward(
     >>> [g.shape for g in gru_backward(one[None], *given, *gru(*given))]
     [(1, 3, 1, 1), (3, 1), (3,), (1, 1)]
     """
-    return _back(_GRU, [g], (z, weight, bias, h), zip(hs), kept)
+    return _back(_GRU, [g], (z, weight, bias, h), (hs,), kept)
 
 
 # fmt: off
@@ -396,8 +402,8 @@ composite(gru_backward, lambda g, z, weight, bias, h, hs, kept: _back(
 
 
 def _lstm_tangents(t: Sequence[Array], *arrays: Array) -> tuple[Any, ...]:
-    moved = _push(_LSTM, t, *arrays)
-    return _every(0, moved), moved[-1][1], None, None
+    th, tc = _push(_LSTM, t, *arrays)
+    return th, tc[-1], None, None
 
 
 rule(
@@ -405,7 +411,7 @@ rule(
     vjp=lambda g, y, z, weight, bias, h, *, nonlinearity: (
         rnn_backward(g, z, weight, bias, h, y, nonlinearity)),
     jvp=lambda t, y, z, weight, bias, h, *, nonlinearity: (
-        _every(0, _push(_RNN[nonlinearity], t, z, weight, bias, h))),
+        _push(_RNN[nonlinearity], t, z, weight, bias, h)[0]),
     together=True,
 )
 rule(
@@ -419,7 +425,7 @@ rule(
 rule(
     gru,
     vjp=lambda g, y, z, weight, bias, h: gru_backward(g[0], z, weight, bias, h, y[0], y[1]),
-    jvp=lambda t, y, z, weight, bias, h: (_every(0, _push(_GRU, t, z, weight, bias, h)), None),
+    jvp=lambda t, y, z, weight, bias, h: (*_push(_GRU, t, z, weight, bias, h), None),
     together=True,
     flat=(1,),
 )

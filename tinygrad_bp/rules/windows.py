@@ -34,7 +34,6 @@ Numbers: TypeAlias = Sequence[int]
 Pairs: TypeAlias = Sequence[tuple[int, int]]
 
 _BLOCK = 1 << 23  # bytes of columns at a time: more would not stay in the caches
-_ROOM = 2 * _BLOCK  # bytes that are asked for, whatever is used: see `_blocks`
 
 
 def _places(
@@ -91,13 +90,11 @@ def _blocks(
     Yields which places of the first axis they have; room for them as columns, the same each time;
     and for each of their elements where it is among the columns and in the array, as views.
     """
-    # The C library (glibc) gives memory back to the system, to fetch it again page by page, once
-    # twice as much is free as the largest piece that was ever freed: so let that be a large one.
     first, *rest = places
     channels, examples = a.shape[0], a.shape[-1]
     size = channels * math.prod(kernel) * math.prod(rest) * examples
     step = max(min(first, _BLOCK // max(size * dtype.itemsize, 1)), 1)
-    room = np.empty(max(size * step, _ROOM // dtype.itemsize), dtype)
+    room = np.empty(size * step, dtype)
     for start in range(0, first, step):
         n = min(step, first - start)
         columns: Array = np.reshape(room[: size * n], (channels, *kernel, n, *rest, examples))

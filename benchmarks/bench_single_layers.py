@@ -1,11 +1,12 @@
-"""Recurrent layers and a transformer's, forward and backward: this library and PyTorch eager.
+"""Single layers, forward and backward: this library and PyTorch eager.
 
-    python benchmarks/bench_recurrent.py [--rounds N] [--only TEXT ...] [--threads N] [--core N]
+    python benchmarks/bench_single_layers.py [--rounds N] [--only TEXT ...] [--threads N] [--core N]
                                          [--json]
 
 Both libraries have the same weights and inputs in float32, and run the same lines: the gradients
 are forgotten, the layer is called, and a weighed sum of its output goes backward to the weights.
-Inputs are data, and take no gradient. All gradients are compared before anything is timed.
+Inputs are data, and take no gradient; but those of normalisations do, which stand between other
+layers. All gradients are compared before anything is timed.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ if __name__ == "__main__":
 
 import numpy as np
 
-from tinygrad_bp import nn
+from tinygrad_bp import Tensor, nn
 
 Array: TypeAlias = np.ndarray[Any, Any]
 Step: TypeAlias = Callable[[], Any]
@@ -44,6 +45,8 @@ class Entry(NamedTuple):
     args: tuple[Any, ...]
     options: dict[str, Any]
     shape: tuple[int, ...]
+    tracks: bool = False
+    """Whether the input takes a gradient."""
 
     def made_by(self, library: Any) -> Any:
         """Return the layer of one library."""
@@ -63,15 +66,28 @@ ENTRIES = [
         {"batch_first": True},
         (16, 32, 64),
     ),
-]
+    *[
+        Entry(f"{layer}, {shape}", layer, args, {}, shape, tracks=True)
+        for shape, norms in {
+            (32, 64): {"LayerNorm": (64,), "RMSNorm": (64,), "BatchNorm1d": (64,),
+                       "GroupNorm": (8, 64)},
+            (100, 16, 12, 12): {"LayerNorm": ((16, 12, 12),), "RMSNorm": ((16, 12, 12),),
+                                "BatchNorm2d": (16,), "GroupNorm": (4, 16)},
+        }.items()
+        for layer, args in norms.items()
+    ],
+]  # fmt: skip
 
 
 def step(layer: Any, x: Any, w: Any) -> Step:
     """Return what goes forward and backward once, and returns all gradients."""
     parameters = list(layer.parameters())
+    if getattr(x, "requires_grad", False):
+        parameters.append(x)
 
     def go() -> list[Any]:
-        layer.zero_grad()
+        for p in parameters:
+            p.grad = None
         output = layer(x)
         y = output[0] if isinstance(output, tuple) else output
         (y * w).sum().backward()
@@ -88,10 +104,14 @@ def contestants(entry: Entry) -> dict[str, Step]:
     theirs, ours = entry.made_by(torch.nn), entry.made_by(nn)
     ours.load_state_dict({name: value.numpy() for name, value in theirs.state_dict().items()})
     x = RNG.standard_normal(entry.shape, np.float32)
-    w = RNG.standard_normal((*entry.shape[:-1], entry.args[0]), np.float32)
+    given = Tensor(x, requires_grad=True) if entry.tracks else x
+    peer = torch.tensor(x, requires_grad=entry.tracks)
+    found = theirs(peer)
+    shape = (found[0] if isinstance(found, tuple) else found).shape
+    w = RNG.standard_normal(tuple(shape), np.float32)
     steps = {
-        "tinygrad_bp": step(ours, x, w),
-        "PyTorch": step(theirs, torch.tensor(x), torch.tensor(w)),
+        "tinygrad_bp": step(ours, given, w),
+        "PyTorch": step(theirs, peer, torch.tensor(w)),
     }
     for g, expected in zip(*(go() for go in steps.values()), strict=True):
         scale = float(np.abs(expected.numpy()).max())
@@ -133,7 +153,7 @@ def main() -> None:
     chosen = [entry for entry in ENTRIES if wanted(entry, OPTIONS.only)]
     results = {entry.name: measured(entry, OPTIONS.rounds) for entry in chosen}
     header = ["forward and backward, µs", "tinygrad_bp", "PyTorch", "ratio", "page faults"]
-    rows = [row(name, found) for name, found in results.items()]
+    rows = [row(name, figures) for name, figures in results.items()]
     measure.report({"A layer once": (header, rows)}, {"layers": results}, as_json=OPTIONS.json)
 
 
