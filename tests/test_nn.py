@@ -310,6 +310,15 @@ def test_functional_call_puts_other_tensors_in_place_and_leaves_the_model(
     assert dict(model.named_tensors()) == own
 
 
+def test_functional_call_takes_its_arguments_as_pytorch_does() -> None:
+    layer, x1, x2 = nn.Bilinear(2, 3, 1), np.ones((4, 2)), np.ones((4, 3))
+    weight, bias = {"weight": np.ones((1, 2, 3))}, {"bias": np.array([5.0])}
+    for tensors in ((weight, bias), weight | bias):
+        assert nn.functional_call(layer, tensors, (x1, x2)).tolist() == [[11.0]] * 4
+    assert nn.functional_call(layer, bias | weight, (x1,), {"x2": x2}).tolist() == [[11.0]] * 4
+    assert nn.functional_call(nn.Linear(2, 3), {}, (x1,)).shape == (4, 3)
+
+
 class Unlucky:
     """Something that fails in the middle of a model."""
 
