@@ -618,3 +618,17 @@ def test_a_target_or_a_weight_that_tracks_receives_its_gradient() -> None:
         assert check(lambda a, text=text: run(text, {**VALUES, "a": a}), VALUES["shares"]).ok
     weighted = "F.cross_entropy(x, labels, weight=a, label_smoothing=0.1)"
     assert check(lambda a: run(weighted, {**VALUES, "a": a}), VALUES["w"]).ok
+
+
+@pytest.mark.parametrize(("dtype", "digits"), [("f2", 1), ("f4", 5), ("f8", 5)])
+def test_the_error_function_is_right_to_its_last_digits(dtype: str, digits: int) -> None:
+    exact = np.array([0.0, -0.0, 1e-300, 0.46875, -0.46876, 4.0, 6.0, 7.0, np.inf, -np.inf])
+    with np.errstate(under="ignore"):
+        x = np.concatenate([exact, np.linspace(-6.5, 6.5, 20_001)]).astype(dtype)
+    expected = np.array([math.erf(v) for v in x.astype(float)])
+    y = Tensor(x).erf().data
+    assert y.dtype == x.dtype
+    one = np.spacing(np.abs(expected).astype(dtype)).astype(float)
+    assert np.max(np.abs(y.astype(float) - expected) / one) < digits
+    assert np.all(np.signbit(y) == np.signbit(x))
+    assert np.isnan(Tensor(np.array(np.nan, dtype)).erf().data)
