@@ -381,3 +381,5 @@ def test_members_of_dicts_and_lists_are_attributes_too() -> None:
     chain.note = "not a link"  # type: ignore[assignment]
     assert len(chain) == 1
     assert hasattr(chain, "0")
+    chain += [nn.Linear(2, 2), nn.Tanh()]
+    assert [name for name, _ in chain.named_parameters()] == ["1.weight", "1.bias"]

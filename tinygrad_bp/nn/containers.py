@@ -95,6 +95,9 @@ class _Listed(_Holder[M]):
         del members[i]
         self._hold(_numbered(members))
 
+    def __iadd__(self, members: Iterable[M]) -> Self:
+        return self.extend(members)
+
     def append(self, member: M) -> Self:
         """Add a member at the end."""
         return self.extend([member])
