@@ -175,6 +175,16 @@ def test_gradients_of_results_and_leaves_at_once() -> None:
     assert by_x is not None
     assert (by_h.item(), by_x.item()) == (3.0, 13.0)
     assert bp.gradients(y, [Tensor(1.0, requires_grad=True)]) == [None]
+
+
+def test_gradients_takes_one_tensor_and_any_iterable() -> None:
+    x = Tensor([1.0, 2.0], requires_grad=True)
+    (by_x,) = bp.gradients((x * x).sum(), x)
+    assert by_x.tolist() == [2.0, 4.0]
+    layer = bp.nn.Linear(2, 1)
+    of_weight, of_bias = bp.gradients(layer(np.ones((3, 2))).sum(), layer.parameters())
+    assert of_weight.tolist() == [[3.0, 3.0]]
+    assert of_bias.tolist() == [3.0]
     assert x.grad is None
 
 

@@ -204,7 +204,8 @@ MORE = [
     "F.gaussian_nll_loss(x, y, 0.5)", "F.cross_entropy(x, labels, weight=[0.5, 2, 1])",
     "F.gaussian_nll_loss(x, y, p[:, :1])", "F.gaussian_nll_loss(x, y, p[:, 0])",
     "F.gaussian_nll_loss(x, y, p, reduction='none')", "F.linear(x, W, c)", "F.linear(i[0].T, W)",
-    "F.layer_norm(x, (3,))", "F.layer_norm(i, (3, 4))", "F.layer_norm(x, (3,), w, w - 1)",
+    "F.layer_norm(x, (3,))", "F.layer_norm(x, (3,), w, w, 0.5)", "F.rms_norm(x, (3,), w, 0.5)",
+    "F.layer_norm(i, (3, 4))", "F.layer_norm(x, (3,), w, w - 1)",
     "F.rms_norm(x, (3,))", "F.rms_norm(i, (3, 4))", "F.embedding(rows, x, padding_idx=3)",
     "F.embedding(rows, x, padding_idx=-1)", "F.logsumexp(x)",
     "F.batch_norm(image, None, None, four, four + 1, training=True)",
@@ -617,3 +618,17 @@ def test_a_target_or_a_weight_that_tracks_receives_its_gradient() -> None:
         assert check(lambda a, text=text: run(text, {**VALUES, "a": a}), VALUES["shares"]).ok
     weighted = "F.cross_entropy(x, labels, weight=a, label_smoothing=0.1)"
     assert check(lambda a: run(weighted, {**VALUES, "a": a}), VALUES["w"]).ok
+
+
+@pytest.mark.parametrize(("dtype", "digits"), [("f2", 1), ("f4", 5), ("f8", 5)])
+def test_the_error_function_is_right_to_its_last_digits(dtype: str, digits: int) -> None:
+    exact = np.array([0.0, -0.0, 1e-300, 0.46875, -0.46876, 4.0, 6.0, 7.0, np.inf, -np.inf])
+    with np.errstate(under="ignore"):
+        x = np.concatenate([exact, np.linspace(-6.5, 6.5, 20_001)]).astype(dtype)
+    expected = np.array([math.erf(v) for v in x.astype(float)])
+    y = Tensor(x).erf().data
+    assert y.dtype == x.dtype
+    one = np.spacing(np.abs(expected).astype(dtype)).astype(float)
+    assert np.max(np.abs(y.astype(float) - expected) / one) < digits
+    assert np.all(np.signbit(y) == np.signbit(x))
+    assert np.isnan(Tensor(np.array(np.nan, dtype)).erf().data)

@@ -26,6 +26,16 @@ class Block(nn.Module):
         return self.layer(x - self.mean) * self.scale
 
 
+def test_zero_grad_takes_what_the_optimiser_takes() -> None:
+    layer = nn.Linear(2, 1)
+    layer(np.ones((1, 2))).sum().backward()
+    with pytest.raises(errors.ModuleError, match="leave set_to_none out"):
+        layer.zero_grad(set_to_none=False)
+    assert layer.weight.grad is not None
+    layer.zero_grad(set_to_none=True)
+    assert layer.weight.grad is None
+
+
 # --- members --------------------------------------------------------------------------------
 
 
@@ -296,6 +306,38 @@ def test_a_backward_hook_where_the_input_needs_no_gradient() -> None:
     assert gone == (None,)
     assert arrived[0].tolist() == [[1.0]] * 3
     assert layer.weight.grad is not None
+
+
+def test_a_backward_hook_is_not_called_where_nothing_arrives_at_the_output() -> None:
+    layer, told, kept = nn.Linear(2, 2, dtype=float), [], []
+    layer.register_forward_hook(lambda m, inputs, y: kept.append(y))
+    layer.register_full_backward_hook(lambda m, gone, arrived: told.append(arrived[0].tolist()))
+    x = Tensor(np.ones((1, 2)), requires_grad=True)
+    layer(x)
+    kept[0].sum().backward()  # from inside, past the output
+    assert told == []
+    np.testing.assert_allclose(x.grad.data, layer.weight.data.sum(0, keepdims=True))
+    layer(x).sum().backward()
+    assert told == [[[1.0, 1.0]]]
+
+
+def test_what_a_call_computed_and_kept_is_no_part_of_the_model() -> None:
+    class Attention(nn.Module):
+        def __init__(self) -> None:
+            self.lin = nn.Linear(2, 2)
+            self.features: dict[str, Tensor] = {}
+
+        def forward(self, x: Any) -> Tensor:
+            self.weights = self.features["lin"] = F.softmax(self.lin(x), dim=-1)
+            return self.weights
+
+    model = Attention()
+    before = model.state_dict()
+    model(np.ones((3, 2), np.float32))
+    assert list(model.state_dict()) == list(before) == ["lin.weight", "lin.bias"]
+    assert list(model.named_buffers()) == []
+    model.load_state_dict(before)
+    Attention().load_state_dict(model.state_dict())
 
 
 def test_hooks_work_on_gradients_of_gradients() -> None:

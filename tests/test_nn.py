@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -309,6 +310,15 @@ def test_functional_call_puts_other_tensors_in_place_and_leaves_the_model(
     assert dict(model.named_tensors()) == own
 
 
+def test_functional_call_takes_its_arguments_as_pytorch_does() -> None:
+    layer, x1, x2 = nn.Bilinear(2, 3, 1), np.ones((4, 2)), np.ones((4, 3))
+    weight, bias = {"weight": np.ones((1, 2, 3))}, {"bias": np.array([5.0])}
+    for tensors in ((weight, bias), weight | bias):
+        assert nn.functional_call(layer, tensors, (x1, x2)).tolist() == [[11.0]] * 4
+    assert nn.functional_call(layer, bias | weight, (x1,), {"x2": x2}).tolist() == [[11.0]] * 4
+    assert nn.functional_call(nn.Linear(2, 3), {}, (x1,)).shape == (4, 3)
+
+
 class Unlucky:
     """Something that fails in the middle of a model."""
 
@@ -328,3 +338,48 @@ def test_what_is_no_activation_is_refused_when_the_model_is_made(activation: Any
         nn.MLP(2, 3, 1, activation=activation)
     with pytest.raises(errors.ModuleError, match="made of modules"):
         nn.Sequential(nn.Linear(2, 3), activation)
+
+
+class Stacked(nn.Sequential):
+    """A chain whose links are assigned, as in a class of PyTorch's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(2, 3)
+        self.act = nn.ReLU()
+        self.add_module("last", nn.Linear(3, 1))
+
+
+def test_a_module_assigned_to_a_chain_is_a_link_of_it() -> None:
+    model = Stacked()
+    assert [name for name, _ in model.named_children()] == ["first", "act", "last"]
+    assert model(np.ones((5, 2))).shape == (5, 1)
+    assert model.first is model[0]
+    model.last = nn.Linear(3, 4)
+    assert len(model) == 3
+    assert model(np.ones((5, 2))).shape == (5, 4)
+    assert len(list(model.parameters())) == 4
+    del model.last
+    assert model(np.ones((5, 2))).shape == (5, 3)
+    again = copy.deepcopy(model)
+    assert again.first is again[0] is not model.first
+
+
+def test_members_of_dicts_and_lists_are_attributes_too() -> None:
+    layers = nn.ModuleDict({"wte": nn.Embedding(3, 2)})
+    layers.add_module("head", nn.Linear(2, 3))
+    assert layers.wte is layers["wte"]
+    assert list(layers) == ["wte", "head"]
+    layers.head.weight = Tensor(np.zeros((3, 2)), requires_grad=True)
+    assert layers["head"].weight is layers.head.weight
+    scales = nn.ParameterDict({"a": 1.0})
+    scales.b = Tensor(2.0, requires_grad=True)
+    assert [name for name, _ in scales.named_parameters()] == ["a", "b"]
+    with pytest.raises(AttributeError, match="'ModuleDict' object has no attribute 'wpe'"):
+        _ = layers.wpe
+    chain = nn.Sequential(nn.Tanh())
+    chain.note = "not a link"  # type: ignore[assignment]
+    assert len(chain) == 1
+    assert hasattr(chain, "0")
+    chain += [nn.Linear(2, 2), nn.Tanh()]
+    assert [name for name, _ in chain.named_parameters()] == ["1.weight", "1.bias"]

@@ -167,20 +167,21 @@ def read_tensors(op: Op) -> tuple[Any, Sequence[Any]]:
 
 def gradients(
     output: Tensor,
-    inputs: Sequence[Tensor],
+    inputs: Iterable[Tensor] | Tensor,
     seed: Any = None,
     *,
     create_graph: bool = False,
 ) -> list[Tensor | None]:
     """Return the gradients of one output with respect to some inputs, leaving every `grad` alone.
 
-    Inputs may be leaves or results; None stands for an input the output does not depend on. The
-    graph is kept.
+    Inputs may be leaves or results; None stands for an input the output does not depend on. One
+    tensor is taken as a list of one. The graph is kept.
 
     >>> x = Tensor(2.0, requires_grad=True)
     >>> gradients(x**3, [x])
     [Tensor(12.)]
     """
+    inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     keys = [key_of(x) for x in inputs]
     found: dict[Key, Array] = {}
     if tracks(output):  # or it is a plain number, of which nothing is known

@@ -162,7 +162,6 @@ def layer_norm(
     normalized_shape: int | Sequence[int],
     weight: Array | None = None,
     bias: Array | None = None,
-    *,
     eps: float = 1e-5,
 ) -> Tensor:
     """Return x with mean 0 and variance 1 over its last axes, times the weight, plus the bias.
@@ -182,7 +181,6 @@ def rms_norm(
     x: Array,
     normalized_shape: int | Sequence[int],
     weight: Array | None = None,
-    *,
     eps: float | None = None,
 ) -> Tensor:
     """Return x over its root mean square along the last axes, times the weight.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tinygrad_bp.containers import fill, leaves
@@ -15,11 +15,15 @@ __all__ = ["functional_call"]
 
 
 def functional_call(
-    module: Module, tensors: Mapping[str, Any], *inputs: Any, **options: Any
+    module: Module,
+    tensors: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+    args: Any = (),
+    kwargs: Mapping[str, Any] | None = None,
 ) -> Any:
     """Call a module with other values in the places of some of its tensors, named as it names them.
 
-    `tensors` may be arrays or tensors; gradients reach the latter. The module is left as it was.
+    `tensors` is a dict of arrays or tensors, or several of them; gradients reach the latter. `args`
+    is a tuple of what the module is called with, or the one input. The module is left as it was.
     Raises `ModuleError` for a name that the module does not have.
 
     >>> from tinygrad_bp.nn import Linear
@@ -27,6 +31,8 @@ def functional_call(
     >>> functional_call(layer, {"weight": [[5.0]]}, [2.0]).item()
     10.0
     """
+    if not isinstance(tensors, Mapping):
+        tensors = {name: value for some in tensors for name, value in some.items()}
     own = dict(module.named_tensors())
     if unknown := [name for name in tensors if name not in own]:
         raise ModuleError(f"the module has no tensor '{unknown[0]}'; it has {', '.join(own)}")
@@ -35,7 +41,7 @@ def functional_call(
         for name, value in tensors.items()
     }
     with _replaced(module, others):
-        return module(*inputs, **options)
+        return module(*(args if isinstance(args, tuple) else (args,)), **(kwargs or {}))
 
 
 @contextlib.contextmanager

@@ -35,6 +35,28 @@ class _Holder(Module, Generic[M]):
         yield from self._held.items()
         yield from ((name, x) for name, x in super()._members() if not name.startswith("_held."))
 
+    def __getattr__(self, name: str) -> M:
+        """Return a member as an attribute: `heads.digit` is `heads["digit"]`."""
+        if name in (held := vars(self).get("_held", {})):
+            return held[name]  # type: ignore[no-any-return]
+        raise AttributeError(
+            f"'{type(self).__name__}' object has no attribute {name!r}", name=name, obj=self
+        )
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Hold a member under its name; keep anything else as an attribute."""
+        held = vars(self).get("_held")
+        if held is None or not isinstance(value, self._kind):
+            super().__setattr__(name, value)
+        else:
+            self._hold({**held, name: value}.items())
+
+    def __delattr__(self, name: str) -> None:
+        if name in self._held:
+            self._hold((n, m) for n, m in self._held.items() if n != name)
+        else:
+            super().__delattr__(name)
+
     def __len__(self) -> int:
         return len(self._held)
 
@@ -72,6 +94,9 @@ class _Listed(_Holder[M]):
         members = list(self._held.values())
         del members[i]
         self._hold(_numbered(members))
+
+    def __iadd__(self, members: Iterable[M]) -> Self:
+        return self.extend(members)
 
     def append(self, member: M) -> Self:
         """Add a member at the end."""
@@ -142,6 +167,9 @@ class _Named(_Holder[M]):
 
 class Sequential(_Listed[Module]):
     """Modules one after another, named by their position, or by the keys of a dict.
+
+    One assigned to an attribute, or given to `add_module`, comes after those that are there,
+    or takes the place of the one of its name.
 
     Raises `ModuleError` for anything that is no module.
 

@@ -74,7 +74,7 @@ class _Backward:
     def __init__(self, module: Module, hooks: dict[str, dict[object, Hook]]) -> None:
         self._module = module
         self._hooks = hooks
-        self._arrived: tuple[Tensor | None, ...] = ()  # at the outputs
+        self._arrived: tuple[Tensor | None, ...] | None = None  # at the outputs, in this pass
         self._inputs = 0
         self._entered = False
 
@@ -84,6 +84,8 @@ class _Backward:
         self._inputs, self._entered = len(inputs), any(moving)
 
         def left(gradients: tuple[Tensor, ...]) -> tuple[Any, ...]:
+            if self._arrived is None:  # they come from inside, past the outputs
+                return gradients
             given = iter(gradients)
             found = self._tell(tuple(next(given) if moves else None for moves in moving))
             return tuple(g for g, moves in zip(found, moving, strict=True) if moves)
@@ -97,18 +99,20 @@ class _Backward:
 
         def arrived(gradients: tuple[Tensor, ...]) -> tuple[Any, ...]:
             given = iter(gradients)
-            self._arrived = tuple(next(given) if moves else None for moves in moving)
+            found = tuple(next(given) if moves else None for moves in moving)
             for hook in list(self._hooks["before backward"].values()):
-                self._arrived = _replaced(self._arrived, hook(self._module, self._arrived))
+                found = _replaced(found, hook(self._module, found))
+            self._arrived = found
             if not self._entered:
                 self._tell((None,) * self._inputs)
-            return tuple(g for g, moves in zip(self._arrived, moving, strict=True) if moves)
+            return tuple(g for g, moves in zip(found, moving, strict=True) if moves)
 
         return fill(output, iter(_through(parts, moving, arrived)))
 
     def _tell(self, left: tuple[Tensor | None, ...]) -> tuple[Any, ...]:
+        arrived, self._arrived = self._arrived, None
         for hook in list(self._hooks["backward"].values()):
-            left = _replaced(left, hook(self._module, left, self._arrived))
+            left = _replaced(left, hook(self._module, left, arrived))
         return left
 
 

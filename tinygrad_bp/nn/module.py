@@ -145,13 +145,14 @@ class Module:
         return ((name, t) for name, t, _ in self._named_tensors())
 
     def _named_tensors(self) -> Iterator[tuple[str, Tensor, bool]]:
-        """Every tensor with its name, and whether it is saved."""
+        """Every tensor with its name, and whether it is saved: results of a call are not."""
         seen: set[int] = set()
         for prefix, module in self._walk(""):
             for name, value in module._members():  # noqa: SLF001
                 if isinstance(value, Tensor) and id(value) not in seen:
                     seen.add(id(value))
-                    yield prefix + name, value, name not in module._not_saved  # noqa: SLF001
+                    saved = value.is_leaf and name not in module._not_saved  # noqa: SLF001
+                    yield prefix + name, value, saved
 
     def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
         """Yield the tensors that are trained, or were until they were frozen, with full names."""
@@ -162,8 +163,11 @@ class Module:
         return (t for _, t in self.named_parameters())
 
     def named_buffers(self) -> Iterator[tuple[str, Tensor]]:
-        """Yield the tensors that are not trained, such as running means, with full names."""
-        return ((name, t) for name, t in self.named_tensors() if not t.trainable)
+        """Yield the tensors that are not trained, such as running means, with full names.
+
+        What a call computed and kept in an attribute, such as weights of attention, is none.
+        """
+        return ((name, t) for name, t in self.named_tensors() if t.is_leaf and not t.trainable)
 
     def buffers(self) -> Iterator[Tensor]:
         """Yield the tensors that are not trained."""
@@ -256,8 +260,16 @@ class Module:
             p.requires_grad_(requires_grad)
         return self
 
-    def zero_grad(self) -> None:
-        """Forget the gradient of every parameter."""
+    def zero_grad(self, set_to_none: bool = True) -> None:  # noqa: FBT001, FBT002
+        """Forget the gradient of every parameter.
+
+        Raises `ModuleError` for `set_to_none=False`: a gradient of zeros could not be told from one
+        that a loss gave.
+        """
+        if not set_to_none:
+            raise ModuleError(
+                "zero_grad() forgets gradients and sets none to zeros: leave set_to_none out"
+            )
         for t in self.parameters():
             t.zero_grad()
 
