@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinygrad_bp import Tensor, nn
-from tinygrad_bp.errors import CheckpointError
+from tinygrad_bp.errors import CheckpointError, ModuleError
 from tinygrad_bp.nn.fitting import holds
 
 DTYPES = [np.dtype(code) for code in "?bhilqBHILQefdg"]
@@ -133,11 +133,21 @@ def test_one_bad_entry_leaves_all_as_they_were(bad):
     refused(small(), good | {bad + "s": 0}, f"missing: {bad}; unexpected: {bad}s")
 
 
-def test_a_tensor_that_is_a_result_cannot_be_loaded_into():
+def test_a_tensor_that_is_a_result_is_neither_saved_nor_loaded_into():
     model = small()
+    state = model.state_dict()
     model.last = model(np.ones((1, 4), np.float32))
-    state = {name: value + 1 for name, value in model.state_dict().items()}
-    refused(model, state, r"last is the result of an op in the model; assign t.detach\(\)")
+    assert list(model.state_dict()) == list(state)
+    refused(model, state | {"last": model.last.data}, "unexpected: last")
+    model.load_state_dict(state)
+
+
+def test_a_result_cannot_take_the_place_of_a_parameter():
+    layer = small().output
+    with pytest.raises(ModuleError, match=r"'bias' is a parameter, .* assign nn\.Parameter"):
+        layer.bias = layer.bias * 2
+    layer.bias = nn.Parameter(layer.bias.data * 2)
+    assert "bias" in layer.state_dict()
 
 
 def test_of_thousands_of_problems_the_first_are_told():

@@ -74,8 +74,6 @@ def holds(wide: np.dtype[Any], narrow: np.dtype[Any]) -> bool:
 
 def _as_it_is(value: Any, t: Tensor) -> NDArray[Any]:
     """Return the value in the tensor's dtype; a ValueError says why it does not fit."""
-    if not t.is_leaf:
-        raise ValueError("is the result of an op in the model; assign t.detach() there instead")
     found = np.asarray(value.data if isinstance(value, Tensor) else value)
     if found.shape != t.shape:
         raise ValueError(f"has shape {found.shape}, the model {t.shape}")

@@ -110,6 +110,17 @@ class Module:
 
     # --- what it is made of -----------------------------------------------------------------
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Assign an attribute; `ModuleError` where a result would take a parameter's place."""
+        if isinstance(value, Tensor) and not value.is_leaf:
+            there = vars(self).get(name)
+            if isinstance(there, Tensor) and there.trainable:
+                raise ModuleError(
+                    f"'{name}' is a parameter, and a result would no longer be trained or saved: "
+                    "assign nn.Parameter(values), or new values to its .data"
+                )
+        super().__setattr__(name, value)
+
     def _members(self) -> Iterator[tuple[str, Any]]:
         """What is assigned to this module, and what stands in its lists, tuples and dicts."""
         for name, value in vars(self).items():
