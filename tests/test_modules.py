@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import tinygrad_bp as bp
 from tinygrad_bp import Tensor, errors, nn
 from tinygrad_bp import functional as F
 
@@ -359,3 +360,71 @@ def test_a_model_with_hooks_is_saved_like_any_other() -> None:
     y = nn.functional_call(model, {"0.bias": np.zeros(2, "f4")}, np.ones((1, 2), "f4"))
     expected = F.tanh(np.ones((1, 2), "f4") @ model[0].weight.data.T)
     np.testing.assert_allclose(y.data, expected.data, rtol=1e-6)
+
+
+# --- as PyTorch's users write it ------------------------------------------------------------------
+
+
+def test_every_tensor_that_is_trained_is_a_parameter() -> None:
+    layer = nn.Linear(2, 3)
+    assert isinstance(layer.weight, nn.Parameter)
+    assert type(nn.Parameter([1.0])) is Tensor
+    assert isinstance(nn.Parameter([1.0], requires_grad=False), nn.Parameter)
+    for other in (Tensor([1.0]), layer.weight * 2, np.ones(2), layer):
+        assert not isinstance(other, nn.Parameter)
+
+
+def test_parameters_of_the_module_itself_and_names_with_a_prefix() -> None:
+    model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+    model.scale = nn.Parameter([1.0])
+    assert [*model.named_parameters(recurse=False)] == [("scale", model.scale)]
+    assert [*model.parameters(recurse=False)] == [model.scale]
+    assert [name for name, _ in model[1].named_buffers("norm")][:1] == ["norm.running_mean"]
+    assert [*model.buffers(recurse=False)] == []
+    assert "body.0.weight" in dict(model.named_parameters("body"))
+
+
+def test_a_state_cannot_be_written_to() -> None:
+    model = nn.Linear(2, 2)
+    state = model.state_dict()
+    with pytest.raises(ValueError, match="read-only"):
+        state["weight"] *= 0.99
+    model.load_state_dict({name: value * 0.5 for name, value in state.items()})
+    assert np.array_equal(model.weight.data, state["weight"] * 0.5)
+
+
+def test_a_load_that_is_not_strict_says_what_it_left_out() -> None:
+    model = nn.Linear(2, 2)
+    missing, unexpected = model.load_state_dict(
+        {"weight": np.eye(2, dtype="f"), "w": 1}, strict=False
+    )
+    assert (missing, unexpected) == (["bias"], ["w"])
+    assert model.load_state_dict(model.state_dict()) == ([], [])
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:0", "cpu", "mps"])
+def test_there_are_no_devices(device: str) -> None:
+    with pytest.raises(errors.ModuleError, match="there are no devices"):
+        nn.Linear(2, 2).to(device)
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "instead"),
+    [
+        (bp, "cat", "Write np.concatenate."),
+        (bp, "zeros", "Write np.zeros."),
+        (bp, "manual_seed", "Write rng=np.random.default_rng(seed)"),
+        (bp, "set_grad_enabled", "no_grad()"),
+        (nn, "utils", "optim.clip_grad_norm_"),
+        (Tensor([1.0]), "zero_", "optimizer.zero_grad()"),
+        (Tensor([1.0]), "new_zeros", "np.zeros(shape, t.dtype)"),
+        (Tensor([1.0]), "copy_", "t.data = new_values"),
+    ],
+)
+def test_names_of_pytorchs_are_told_what_they_are_called_here(
+    where: Any, name: str, instead: str
+) -> None:
+    with pytest.raises(AttributeError, match=f"no attribute '{name}'") as caught:
+        getattr(where, name)
+    assert instead in str(caught.value)
+    assert not hasattr(where, "nothing_like_it")

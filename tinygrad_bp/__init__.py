@@ -78,6 +78,17 @@ __all__ = [
 _PACKAGES = ("data", "explain", "gradcheck", "interop", "lesson", "nn", "optim")
 _EXPLAIN = ("debug", "paths", "to_dot", "to_mermaid", "to_svg", "trace", "trace_nans")
 
+_CALLED_HERE = {  # names of PyTorch's, and what to write instead
+    "autograd": "tinygrad_bp.grad, tinygrad_bp.gradients and tinygrad_bp.custom_rule",
+    "cat": "np.concatenate",
+    "inference_mode": "tinygrad_bp.no_grad",
+    "load": "nn.load",
+    "manual_seed": "rng=np.random.default_rng(seed) wherever something is drawn",
+    "save": "nn.save",
+    "set_grad_enabled": "enable_grad() if wanted else no_grad()",
+    "utils": "tinygrad_bp.data for mini-batches, optim.clip_grad_norm_ for clipping",
+}
+
 
 def __getattr__(name: str) -> Any:
     if name in _PACKAGES:
@@ -86,7 +97,9 @@ def __getattr__(name: str) -> Any:
         return getattr(import_module("tinygrad_bp.explain"), name)
     if name == "__version__":
         return import_module("tinygrad_bp.version").version()
-    raise AttributeError(f"module 'tinygrad_bp' has no attribute {name!r}")
+    from tinygrad_bp.errors import no_such_name
+
+    raise no_such_name(__name__, name, _CALLED_HERE)
 
 
 def __dir__() -> list[str]:

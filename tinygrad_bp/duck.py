@@ -28,6 +28,7 @@ _IN_PLACE = "t.data = new_values (outside the graph)"
 
 _CALLED_HERE = {  # names that NumPy or PyTorch has, and what to write instead
     "bool": "t != 0",
+    "copy_": _IN_PLACE,
     "cuda": "nothing: everything is on the CPU",
     "device": "nothing: everything is on the CPU",
     "fill": f"np.full_like(t, value), or {_IN_PLACE}",
@@ -40,6 +41,11 @@ _CALLED_HERE = {  # names that NumPy or PyTorch has, and what to write instead
     "short": "t.data.astype(np.int16): integers carry no gradient",
     "to_device": "nothing: everything is on the CPU",
     "type": "t.astype(dtype)",
+    "zero_": f"optimizer.zero_grad() for gradients, nn.init.zeros_(t), or {_IN_PLACE}",
+    **dict.fromkeys(
+        ("fill_", "normal_", "uniform_"), f"nn.init's constant_, normal_, uniform_, or {_IN_PLACE}"
+    ),
+    **{f"new_{what}": f"np.{what}(shape, t.dtype)" for what in ("zeros", "ones", "empty")},
 }
 
 

@@ -24,6 +24,11 @@ Each class also derives from the builtin that NumPy or PyTorch would raise, so t
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 __all__ = [
     "CheckpointError",
     "ConversionError",
@@ -41,6 +46,7 @@ __all__ = [
     "ShapeError",
     "StaleGraphError",
     "TinygradError",
+    "no_such_name",
     "printable",
 ]
 
@@ -58,6 +64,19 @@ def printable(text: object) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+
+
+def no_such_name(module: str, name: str, called_here: Mapping[str, str]) -> AttributeError:
+    """Return the error for a name that a module does not have, with what to write instead.
+
+    >>> no_such_name("tinygrad_bp", "cat", {"cat": "np.concatenate"})
+    AttributeError("module 'tinygrad_bp' has no attribute 'cat'. Write np.concatenate.")
+    """
+    import numpy as np
+
+    instead = called_here.get(name) or (f"np.{name}" if callable(getattr(np, name, None)) else None)
+    hint = f". Write {instead}." if instead else ""
+    return AttributeError(f"module {module!r} has no attribute {name!r}{hint}")
 
 
 class TinygradError(Exception):

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from tinygrad_bp.errors import CheckpointError
 from tinygrad_bp.interop.extras import extra
-from tinygrad_bp.interop.states import State, Unmatched, load, values_of
+from tinygrad_bp.interop.states import State, load, values_of
+from tinygrad_bp.nn.fitting import Unmatched
 from tinygrad_bp.nn.module import Module
 from tinygrad_bp.tensor import Tensor
 

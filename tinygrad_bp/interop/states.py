@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_bp.errors import CheckpointError
-from tinygrad_bp.nn.fitting import listed
+from tinygrad_bp.nn.fitting import Unmatched, listed
 from tinygrad_bp.nn.module import Module
 from tinygrad_bp.tensor import Tensor
 
-__all__ = ["State", "Unmatched", "load", "other_names", "values_of"]
+__all__ = ["State", "load", "other_names", "values_of"]
 
 State: TypeAlias = Mapping[str, Any]
-
-
-class Unmatched(NamedTuple):
-    """What a load that is not strict has left out."""
-
-    missing_keys: list[str]
-    """Names in the model for which there was no value: these tensors are as they were."""
-    unexpected_keys: list[str]
-    """Names for which the model has no tensor: these values were ignored."""
 
 
 def values_of(source: Module | State) -> dict[str, Any]:
@@ -73,11 +64,7 @@ def load(model: Module, state: Mapping[str, NDArray[Any]], *, strict: bool) -> U
             apart.append(f"{name} and {first} are one tensor in the model, and differ here")
     if apart:
         raise CheckpointError(f"the state does not fit the model: {listed(apart)}")
-    own = model.saved_tensors()
-    model.load_state_dict(named, strict=strict)
-    return Unmatched(
-        [name for name in own if name not in named], [name for name in named if name not in own]
-    )
+    return model.load_state_dict(named, strict=strict)
 
 
 def _same(a: NDArray[Any], b: NDArray[Any]) -> bool:

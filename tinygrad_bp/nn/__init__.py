@@ -1,6 +1,9 @@
 """Layers, losses and initialisers, spelled as PyTorch spells them."""
 
+from typing import Never
+
 from tinygrad_bp import functional
+from tinygrad_bp.errors import no_such_name
 from tinygrad_bp.nn import init
 from tinygrad_bp.nn.activations import (
     CELU,
@@ -310,3 +313,12 @@ __all__ = [
     "read_checkpoint",
     "save",
 ]
+
+_CALLED_HERE = {  # names of PyTorch's, and what to write instead
+    "Buffer": "self.register_buffer(name, values)",
+    "utils": "optim.clip_grad_norm_ and optim.clip_grad_value_ for clipping; the rest is not here",
+}
+
+
+def __getattr__(name: str) -> Never:
+    raise no_such_name(__name__, name, _CALLED_HERE)

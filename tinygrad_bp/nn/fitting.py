@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +11,18 @@ from numpy.typing import NDArray
 from tinygrad_bp.errors import CheckpointError
 from tinygrad_bp.tensor import Tensor
 
-__all__ = ["fitted", "holds", "listed"]
+__all__ = ["Unmatched", "fitted", "holds", "listed"]
 
 SHOWN = 50  # of a long list of problems
+
+
+class Unmatched(NamedTuple):
+    """What a load that is not strict has left out."""
+
+    missing_keys: list[str]
+    """Names in the model for which there was no value: these tensors are as they were."""
+    unexpected_keys: list[str]
+    """Names for which the model has no tensor: these values were ignored."""
 
 
 def fitted(tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> dict[str, NDArray[Any]]:

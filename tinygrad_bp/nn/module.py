@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from tinygrad_bp.errors import ModuleError, ShapeError
-from tinygrad_bp.nn.fitting import fitted
+from tinygrad_bp.nn.fitting import Unmatched, fitted
 from tinygrad_bp.nn.hooks import Hook, Hooks
 from tinygrad_bp.state import replace_all
 from tinygrad_bp.tensor import HookHandle, Tensor
@@ -20,13 +20,33 @@ if TYPE_CHECKING:
 __all__ = ["Module", "Parameter"]
 
 
-def Parameter(data: Any, requires_grad: bool = True, *, name: str | None = None) -> Tensor:  # noqa: FBT001, FBT002, N802  (PyTorch's)
-    """Return a tensor that a module trains: one that tracks gradients.
+class _Trainable(type):
+    """What makes `isinstance(t, Parameter)` a question about the tensor, not about its class."""
 
-    >>> Parameter(np.zeros(2))
-    Tensor([0., 0.], requires_grad=True)
+    def __instancecheck__(cls, value: Any) -> bool:
+        return isinstance(value, Tensor) and value.trainable
+
+
+class Parameter(Tensor, metaclass=_Trainable):
+    """A tensor that a module trains: one that tracks gradients, or did until it was frozen.
+
+    `Parameter(data)` gives a plain `Tensor`; every tensor that is trained is an instance.
+
+    >>> weight = Parameter(np.zeros(2))
+    >>> weight, isinstance(weight, Parameter)
+    (Tensor([0., 0.], requires_grad=True), True)
     """
-    return Tensor(data, requires_grad=True, name=name).requires_grad_(requires_grad)
+
+    __slots__ = ()
+
+    def __new__(  # type: ignore[misc]  # noqa: D102
+        cls,
+        data: Any,
+        requires_grad: bool = True,  # noqa: FBT001, FBT002  (PyTorch's)
+        *,
+        name: str | None = None,
+    ) -> Tensor:
+        return Tensor(data, requires_grad=True, name=name).requires_grad_(requires_grad)
 
 
 class Module:
@@ -165,24 +185,41 @@ class Module:
                     saved = value.is_leaf and name not in module._not_saved  # noqa: SLF001
                     yield prefix + name, value, saved
 
-    def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
-        """Yield the tensors that are trained, or were until they were frozen, with full names."""
-        return ((name, t) for name, t in self.named_tensors() if t.trainable)
+    def named_parameters(
+        self,
+        prefix: str = "",
+        recurse: bool = True,  # noqa: FBT001, FBT002
+    ) -> Iterator[tuple[str, Tensor]]:
+        """Yield the tensors that are trained, or were until they were frozen, with full names.
 
-    def parameters(self) -> Iterator[Tensor]:
+        Names begin with the `prefix` and a dot, if there is one. Unless it is to `recurse`, only
+        the module's own tensors come.
+        """
+        return _chosen(self._own_or_all(recurse), prefix, lambda t: t.trainable)
+
+    def parameters(self, recurse: bool = True) -> Iterator[Tensor]:  # noqa: FBT001, FBT002
         """Yield the tensors that are trained, or were until they were frozen."""
-        return (t for _, t in self.named_parameters())
+        return (t for _, t in self.named_parameters(recurse=recurse))
 
-    def named_buffers(self) -> Iterator[tuple[str, Tensor]]:
+    def named_buffers(
+        self,
+        prefix: str = "",
+        recurse: bool = True,  # noqa: FBT001, FBT002
+    ) -> Iterator[tuple[str, Tensor]]:
         """Yield the tensors that are not trained, such as running means, with full names.
 
         What a call computed and kept in an attribute, such as weights of attention, is none.
         """
-        return ((name, t) for name, t in self.named_tensors() if t.is_leaf and not t.trainable)
+        return _chosen(self._own_or_all(recurse), prefix, lambda t: t.is_leaf and not t.trainable)
 
-    def buffers(self) -> Iterator[Tensor]:
+    def buffers(self, recurse: bool = True) -> Iterator[Tensor]:  # noqa: FBT001, FBT002
         """Yield the tensors that are not trained."""
-        return (t for _, t in self.named_buffers())
+        return (t for _, t in self.named_buffers(recurse=recurse))
+
+    def _own_or_all(self, recurse: bool) -> Iterator[tuple[str, Tensor]]:  # noqa: FBT001
+        if recurse:
+            return self.named_tensors()
+        return ((name, value) for name, value in self._members() if isinstance(value, Tensor))
 
     def named_streams(self) -> Iterator[tuple[str, np.random.Generator]]:
         """Yield the random generators that layers draw from, with full names; shared ones once.
@@ -303,6 +340,10 @@ class Module:
         >>> _Doubling().to(np.float32).factor.dtype
         dtype('float32')
         """
+        if isinstance(dtype, str) and dtype.partition(":")[0] in ("cpu", "cuda", "mps"):
+            raise ModuleError(
+                f"there are no devices, so leave .to({dtype!r}) out: all is on the CPU"
+            )
         wanted = np.dtype(dtype)
         if wanted.kind != "f":
             raise ModuleError(f"a model's numbers are floats, so it cannot go to {wanted}")
@@ -324,26 +365,36 @@ class Module:
     # --- its state --------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, np.ndarray[Any, Any]]:
-        """Return copies of all tensors' values by name, without buffers that are not persistent."""
-        return {name: np.array(t.data) for name, t in self.saved_tensors().items()}
+        """Return copies of all tensors' values by name, without buffers that are not persistent.
+
+        They cannot be written to, which would change nothing in the model.
+        """
+        values = {name: np.array(t.data) for name, t in self.saved_tensors().items()}
+        for value in values.values():
+            value.flags.writeable = False
+        return values
 
     def saved_tensors(self) -> dict[str, Tensor]:
         """Return the tensors that a `state_dict` has the values of, by name."""
         return {name: t for name, t, saved in self._named_tensors() if saved}
 
-    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> None:  # noqa: FBT001, FBT002
+    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> Unmatched:  # noqa: FBT001, FBT002
         """Copy values from a `state_dict` of the same names and shapes into the tensors.
 
         The values come back exactly: float32 may go into float64, but not the other way. Raises
         `CheckpointError` naming every entry that does not fit, before anything is changed. Unless
-        `strict`, entries may be missing, or more than the model has.
+        `strict`, entries may be missing, or more than the model has; their names are returned.
         """
         own = self.saved_tensors()
+        left_out = Unmatched(
+            [name for name in own if name not in state], [name for name in state if name not in own]
+        )
         if not strict:
             own = {name: t for name, t in own.items() if name in state}
             state = {name: state[name] for name in own}
         values = fitted(own, state)
         replace_all([t.data for t in own.values()], [values[name] for name in own])
+        return left_out
 
     # --- in words ---------------------------------------------------------------------------
 
@@ -390,6 +441,13 @@ def _spread(name: str, value: Any) -> Iterator[tuple[str, Any]]:
             yield from _spread(f"{name}.{key}", member)
     else:
         yield name, value
+
+
+def _chosen(
+    named: Iterator[tuple[str, Tensor]], prefix: str, wanted: Callable[[Tensor], bool]
+) -> Iterator[tuple[str, Tensor]]:
+    start = f"{prefix}." if prefix else ""
+    return ((start + name, t) for name, t in named if wanted(t))
 
 
 def _found(named: Mapping[str, Any], target: str, kind: str) -> Any:
