@@ -22,7 +22,7 @@ from tinygrad_bp.cli.screen import Reading, Screen
 from tinygrad_bp.data import drawn_digits, write_idx
 from tinygrad_bp.data.sets import drawn
 from tinygrad_bp.errors import DataError
-from tinygrad_bp.train import Training
+from tinygrad_bp.train import Trainer
 
 ROOT = Path(__file__).parent.parent
 TRAIN = importlib.import_module("tinygrad_bp.cli.train")
@@ -207,14 +207,14 @@ def interrupted_in(monkeypatch):
     """Make Ctrl-C arrive in an epoch."""
 
     def interrupt_in(epoch):
-        learn = Training._learn
+        learn = Trainer._learn
 
-        def interrupted(self, progress):
-            if len(self.history) + 1 == epoch:
+        def interrupted(self):
+            if self.epoch + 1 == epoch:
                 raise KeyboardInterrupt
-            learn(self, progress)
+            learn(self)
 
-        monkeypatch.setattr(Training, "_learn", interrupted)
+        monkeypatch.setattr(Trainer, "_learn", interrupted)
 
     return interrupt_in
 
@@ -326,7 +326,7 @@ def test_a_diverging_run_stops_and_keeps_the_file(run, folder, tmp_path):
     options = ("--activation", "relu", "--cost", "cross_entropy", "--lr", 1e30)
     code, _, err = run("train", "--data", folder, *options, "--out", out)
     assert (code, err.count("\n")) == (1, 1)
-    assert "The run diverged in epoch 1" in err
+    assert "The run stopped in epoch 1, batch" in err
     assert out.read_bytes() == b"previous"
 
 

@@ -93,7 +93,7 @@ def test_a_run_that_could_not_be_saved_where_it_is(
     name = LONG[:-5]
     assert cli("train", "--drawn", "--epochs", "1", "--out", "m.npz")[0] == 0
     shutil.copy("m.npz", name)
-    monkeypatch.setattr(Training, "run_epoch", lambda *_: sys.exit("the work has begun"))
+    monkeypatch.setattr(Training, "epochs", lambda *_: sys.exit("the work has begun"))
     code, out, err = cli("train", "--resume", name, "--epochs", "2")
     assert (code, out) == (2, "")
     assert "argument --resume: " in err

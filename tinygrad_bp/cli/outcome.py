@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tinygrad_bp.cli.screen import Reading, Screen, runner_up
 from tinygrad_bp.data.sets import CLASSES
+from tinygrad_bp.train import Callback, Epoch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tinygrad_bp.train import Epoch, Recipe, Training
+    from tinygrad_bp.cli.screen import Show
+    from tinygrad_bp.train import Recipe, Trainer, Training
 
-__all__ = ["confusion", "cost_in_words", "introduce", "row", "show_outcome"]
+__all__ = ["Table", "confusion", "cost_in_words", "introduce", "show_outcome"]
 
 SHOWN = 6  # mistakes that are drawn
 
@@ -60,9 +64,44 @@ def cost_in_words(cost: str) -> str:
     return squares.get(cost, cost.replace("_", " "))
 
 
-def row(record: Epoch, run: Training) -> str:
-    """Return the line of an epoch in the table."""
-    number = f"{record.number}/{run.recipe.epochs}"
+class Table(Callback):
+    """A line for each epoch of a run, and below them a bar while it goes on."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+        self._bar = contextlib.ExitStack()
+        self._show: Show | None = None
+        self._began = 0.0
+
+    def on_begin(self, trainer: Trainer) -> None:
+        """Write the heading, and the epochs that are done."""
+        total = trainer.epochs * (trainer.batches or 0)
+        self._show = self._bar.enter_context(self._screen.progress(total))
+        self._screen.line("epoch       cost   training       test   seconds", style="dim")
+        for record in map(Epoch.of, trainer.history):
+            self._screen.line(_row(record, trainer.epochs), style="dim")
+        self._began = time.perf_counter()
+
+    def on_batch(self, trainer: Trainer) -> None:
+        """Move the bar; it spans the whole run."""
+        if self._show is not None:
+            done = trainer.epoch * (trainer.batches or 0) + trainer.batch
+            self._show(done, f"epoch {trainer.epoch + 1}")
+
+    def on_epoch(self, trainer: Trainer) -> None:
+        """Write the epoch's line."""
+        seconds = time.perf_counter() - self._began
+        row = _row(Epoch.of(trainer.history[-1]), trainer.epochs)
+        self._screen.line(f"{row} {seconds:>9.1f}")
+        self._began = time.perf_counter()
+
+    def close(self) -> None:
+        """Take the bar away."""
+        self._bar.close()
+
+
+def _row(record: Epoch, epochs: int) -> str:
+    number = f"{record.number}/{epochs}"
     shares = f"{100 * record.train_accuracy:>8.2f} % {100 * record.test_accuracy:>8.2f} %"
     return f"{number:>5} {record.cost:>10.4f} {shares}"
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_bp.cli.arguments import UsageError, not_negative, positive, share, whole
 from tinygrad_bp.cli.kept import Kept
-from tinygrad_bp.cli.outcome import introduce, row, show_outcome
+from tinygrad_bp.cli.outcome import Table, introduce, show_outcome
 from tinygrad_bp.cli.screen import Screen
 from tinygrad_bp.cli.targets import check_target
 from tinygrad_bp.data import Mnist, mnist
@@ -30,9 +29,9 @@ from tinygrad_bp.train import (
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping, Sequence
 
-    from tinygrad_bp.cli.screen import Show
+    from tinygrad_bp.train import Callback
 
 __all__ = ["add_options", "train"]
 
@@ -146,24 +145,25 @@ def train(options: argparse.Namespace) -> int:
     """Carry the command out and return its exit code."""
     _check_targets(options)
     screen = Screen()
-    run = _resumed(options, screen) if options.resume else _begun(options, screen)
     kept = Kept(options.out or options.resume)
-    if options.resume:
-        kept.keep(run)
+    callbacks = [Table(screen), kept]
+    run = (_resumed if options.resume else _begun)(options, screen, callbacks)
     introduce(run, screen)
     try:
-        _train(run, kept, screen)
+        for _ in run.epochs():
+            pass
     except KeyboardInterrupt as stop:
         raise KeyboardInterrupt(f"interrupted; {kept}") from stop
     except OptimizerError as error:
         raise OptimizerError(f"{error} For now, {kept}") from error
+    screen.line()
     if options.plot:
         from tinygrad_bp.cli.plot import draw_curves
 
         draw_curves(run, options.plot)
     images = run.data.test_inputs.astype(run.recipe.dtype, copy=False)
     show_outcome(run, outputs(run.model, images), screen)
-    for what, path in (("The model is", kept.path), ("The curves are", options.plot)):
+    for what, path in (("The model is", kept.file), ("The curves are", options.plot)):
         if path:
             screen.line(f"{what} in {path}.")
     return 0
@@ -182,7 +182,7 @@ def _check_targets(options: argparse.Namespace) -> None:
 # --- the run --------------------------------------------------------------------------------------
 
 
-def _begun(options: argparse.Namespace, screen: Screen) -> Training:
+def _begun(options: argparse.Namespace, screen: Screen, callbacks: Sequence[Callback]) -> Training:
     name = options.recipe or "lesson"
     given = {s: getattr(options, s) for s in SETTINGS if getattr(options, s) is not None}
     recipe = dataclasses.replace(RECIPES[name], **given)
@@ -192,10 +192,13 @@ def _begun(options: argparse.Namespace, screen: Screen) -> Training:
         "drawn": is_drawn,
         "hold_out": options.hold_out,
     }
-    return Training(recipe, _held_out(data, about), classes=CLASSES, about=about)
+    data = _held_out(data, about)
+    return Training(recipe, data, classes=CLASSES, about=about, callbacks=callbacks)
 
 
-def _resumed(options: argparse.Namespace, screen: Screen) -> Training:
+def _resumed(
+    options: argparse.Namespace, screen: Screen, callbacks: Sequence[Callback]
+) -> Training:
     """Return the saved run; everything that decides its numbers comes from its file."""
     given = [s for s in (*SETTINGS, "recipe", "hold_out") if getattr(options, s) is not None]
     if foreign := [s for s in given if s != "epochs"]:
@@ -209,7 +212,8 @@ def _resumed(options: argparse.Namespace, screen: Screen) -> Training:
         check_target("--resume", options.resume)
     was_drawn = options.data is None and bool(about.get("drawn"))
     data, _ = _load(options.data, options.drawn or was_drawn, recipe.seed, screen)
-    return Training.resume(options.resume, _held_out(data, about), epochs=options.epochs)
+    data = _held_out(data, about)
+    return Training.resume(options.resume, data, epochs=options.epochs, callbacks=callbacks)
 
 
 def _held_out(data: Mnist, about: Mapping[str, Any]) -> Mnist:
@@ -241,27 +245,3 @@ def _cached_mnist(screen: Screen) -> Mnist:
         screen.line(f"Downloading {name}", style="dim")
 
     return mnist(download=True, timeout=TIMEOUT, progress=lambda name, *_: announce(name))
-
-
-def _train(run: Training, kept: Kept, screen: Screen) -> None:
-    """Run the epochs that are left, writing a line and the model after each."""
-    batches = -(-len(run.data.train_labels) // run.recipe.batch_size)
-    with screen.progress(run.recipe.epochs * batches) as show:
-        screen.line("epoch       cost   training       test   seconds", style="dim")
-        for record in run.history:
-            screen.line(row(record, run), style="dim")
-        while len(run.history) < run.recipe.epochs:
-            started = time.perf_counter()
-            record = run.run_epoch(_progress(run, show))
-            seconds = time.perf_counter() - started
-            kept.keep(run)
-            screen.line(f"{row(record, run)} {seconds:>9.1f}")
-    screen.line()
-
-
-def _progress(run: Training, show: Show | None) -> Callable[[int, int], None] | None:
-    """Return what moves the progress bar as an epoch goes on; it spans the whole run."""
-    before = len(run.history)
-    if show is None:
-        return None
-    return lambda done, batches: show(before * batches + done, f"epoch {before + 1}")
