@@ -115,9 +115,7 @@ def test_callbacks_are_told_of_every_batch(digits):
 
 def test_a_diverging_run_stops(digits):
     run = Training(Recipe(activation="relu", cost="cross_entropy", lr=1e30), digits)
-    with pytest.raises(
-        OptimizerError, match=r"in epoch 1, batch \d: .*learning rate"
-    ):
+    with pytest.raises(OptimizerError, match=r"in epoch 1, batch \d: .*learning rate"):
         list(run.epochs())
     assert run.history == []
 

@@ -81,8 +81,8 @@ class Checkpoint(Callback):
         self._saved_at = time.monotonic()
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the best value so far."""
-        return {"best": self.best.value}
+        """Return the best value so far, if that is kept."""
+        return {} if self.best_path is None else {"best": self.best.value}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on with the best value so far."""

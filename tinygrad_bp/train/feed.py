@@ -150,7 +150,7 @@ class Feed:
             raise CheckpointError(
                 f"batch {done} of the epoch is not the one that it was when the run stopped: a run "
                 "goes on with batches that come again in the same order. If they are drawn by a "
-                "generator, give it as rng."
+                "generator, give it as rng; it must be one that no layer draws from."
             )
         return batches
 
@@ -170,11 +170,13 @@ class Feed:
     def check(self, state: Mapping[str, Any]) -> None:
         """Raise `CheckpointError` if a state is of other examples, batches or generators."""
         own = self.state_dict()
+        if not isinstance(state, Mapping) or state.keys() != own.keys():
+            raise CheckpointError(f"the state of its batches makes no sense: {state!r:.100}")
         if state["examples"] != own["examples"]:
             raise CheckpointError(
                 "the run learned from other data. Give it the same again, or begin a new run"
             )
-        for name in ("batches", "batch_size"):
+        for name in ("batch_size", "batches"):
             if state[name] != own[name]:
                 raise CheckpointError(
                     f"the run had {name} = {state[name]}, and now has {own[name]}: it would go on "
@@ -227,10 +229,10 @@ def _batch_digest(batch: Any) -> str | None:
 
 
 def _check_generators(generators: list[np.random.Generator], states: Any) -> None:
-    if len(states) != len(generators):
+    if not isinstance(states, list) or len(states) != len(generators):
         raise CheckpointError(
-            f"the run had {len(states)} random generators for its batches, and now has "
-            f"{len(generators)}. Give rng as it was given then"
+            f"the run has {len(generators)} random generators for its batches, and had "
+            f"{len(states) if isinstance(states, list) else states}. Give rng as it was given then"
         )
     for generator, state in zip(generators, states, strict=True):
         try:

@@ -127,8 +127,7 @@ def recall(callbacks: Sequence[Callback], states: Mapping[str, Any]) -> None:
     own = remembered(callbacks)
     if missing := states.keys() - own.keys():
         raise CheckpointError(
-            f"the run had a callback that remembers something, {', '.join(sorted(missing))}. "
-            "Give the same callbacks"
+            f"the run had a callback that remembers something, {', '.join(sorted(missing))}"
         )
     before = {name: copy.deepcopy(own[name][1]) for name in states}
     try:

@@ -468,8 +468,7 @@ class Trainer:
         """
         if state["kinds"] != self._kinds():
             raise CheckpointError(
-                f"the run had {_told(state['kinds'])}, and this trainer has "
-                f"{_told(self._kinds())}. Build it as it was"
+                f"the run had {_told(state['kinds'])}, and this trainer has {_told(self._kinds())}"
             )
         position, sets = Position.of_state(state), dict(state["sets"])
         recall(self.callbacks, state["callbacks"])
