@@ -40,7 +40,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         raise AssertionError("the work has begun")
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("tinygrad_bp.cli.train.drawn", begin)
+    monkeypatch.setattr("tinygrad_bp.cli.sources.drawn", begin)
     monkeypatch.setattr("tinygrad_bp.cli.explore.load", begin)
     Path("chain.py").write_text(SCRIPT)
     Path("begun.py").write_text("import pathlib; pathlib.Path('begun').touch()\n")
@@ -89,7 +89,7 @@ def test_a_run_that_could_not_be_saved_where_it_is(
     cli: Any, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     digits = drawn(0, train=60, test=20)
-    monkeypatch.setattr("tinygrad_bp.cli.train.drawn", lambda seed: digits)
+    monkeypatch.setattr("tinygrad_bp.cli.sources.drawn", lambda seed: digits)
     name = LONG[:-5]
     assert cli("train", "--drawn", "--epochs", "1", "--out", "m.npz")[0] == 0
     shutil.copy("m.npz", name)

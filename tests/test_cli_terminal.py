@@ -35,7 +35,9 @@ def obeyed(text: str) -> list[str]:
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder that is the current one, with few digits to train on when drawn ones are wanted."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("tinygrad_bp.cli.train.drawn", lambda seed: drawn(seed, train=60, test=20))
+    monkeypatch.setattr(
+        "tinygrad_bp.cli.sources.drawn", lambda seed: drawn(seed, train=60, test=20)
+    )
     return tmp_path
 
 

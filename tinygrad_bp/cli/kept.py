@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tinygrad_bp.train import Trainer
 
-__all__ = ["Kept", "resuming"]
+__all__ = ["Kept", "of_folder", "resuming"]
 
 OFTEN = 30.0  # seconds between two checkpoints within an epoch
 
@@ -25,9 +25,10 @@ class Kept(Checkpoint):
     The first Ctrl-C ends the run after the batch at hand, which is saved; a second one at once.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, folder: Path | None) -> None:
         super().__init__(path or "", every_seconds=OFTEN)
         self.file = path
+        self._folder = folder
         self.position: tuple[int, int] | None = None
         self._is_to_stop = False
         self._handler: Any = None
@@ -78,14 +79,25 @@ class Kept(Checkpoint):
             return "nothing is saved, because no epoch was finished."
         epoch, batch = self.position
         place = f"batch {batch} of epoch {epoch + 1}" if batch else f"epoch {epoch}"
-        return f"{self.file} holds the run up to {place}; to go on: {resuming(self.file)}"
+        command = resuming(self.file, self._folder)
+        return f"{self.file} holds the run up to {place}; to go on: {command}"
 
 
-def resuming(path: Path) -> str:
-    """Return the command that goes on with the run in a file.
+def resuming(path: Path, folder: Path | None) -> str:
+    """Return the command that goes on with the run in a file, on the digits of a folder.
 
     >>> from pathlib import Path
-    >>> resuming(Path("my model.npz"))
+    >>> resuming(Path("my model.npz"), None)
     "tinygrad-bp train --resume 'my model.npz'"
     """
-    return f"tinygrad-bp train --resume {shlex.quote(str(path))}"
+    return f"tinygrad-bp train --resume {shlex.quote(str(path))}{of_folder(folder)}"
+
+
+def of_folder(folder: Path | None) -> str:
+    """Return the option that names the folder with the digits, if there is one.
+
+    >>> from pathlib import Path
+    >>> of_folder(Path("mnist")), of_folder(None)
+    (' --data mnist', '')
+    """
+    return "" if folder is None else f" --data {shlex.quote(str(folder))}"

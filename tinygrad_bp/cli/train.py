@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
+import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_bp.cli.arguments import UsageError, not_negative, positive, share, whole
-from tinygrad_bp.cli.kept import Kept
-from tinygrad_bp.cli.outcome import Table, introduce, show_outcome
+from tinygrad_bp.cli.kept import Kept, of_folder
+from tinygrad_bp.cli.outcome import Table, introduce, show_outcome, show_what_next
 from tinygrad_bp.cli.screen import Screen
+from tinygrad_bp.cli.sources import load, load_again, without_held_out
 from tinygrad_bp.cli.targets import check_target
-from tinygrad_bp.data import Mnist, mnist
-from tinygrad_bp.data.sets import CLASSES, drawn, hold_out
-from tinygrad_bp.errors import CheckpointError, DataError, OptimizerError
+from tinygrad_bp.data.sets import CLASSES
+from tinygrad_bp.errors import OptimizerError
 from tinygrad_bp.lesson.recipes import RECIPES
 from tinygrad_bp.train import (
     ACTIVATIONS,
     COSTS,
     INITIALIZERS,
     SCHEDULES,
+    CSVLog,
     Recipe,
     Training,
     outputs,
@@ -29,7 +31,7 @@ from tinygrad_bp.train import (
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from tinygrad_bp.train import Callback
 
@@ -43,8 +45,6 @@ examples:
   tinygrad-bp train --resume model.npz --epochs 30
                                            go on, up to the 30th epoch
 """
-
-TIMEOUT = 5.0  # seconds that a server of MNIST gets to answer
 
 SETTINGS = tuple(field.name for field in dataclasses.fields(Recipe))
 SHORTER = {"hidden": "--layers", "initializer": "--init"}
@@ -83,6 +83,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="MODEL.npz",
         help="resume the run in this file, and save to it unless --out names another",
+    )
+    files.add_argument(
+        "--log", type=Path, metavar="RUN.csv", help="write a line of numbers for every epoch"
     )
     files.add_argument(
         "--plot", type=Path, metavar="CURVES.png", help="plot cost and accuracy (.png, .svg, .pdf)"
@@ -145,8 +148,8 @@ def train(options: argparse.Namespace) -> int:
     """Carry the command out and return its exit code."""
     _check_targets(options)
     screen = Screen()
-    kept = Kept(options.out or options.resume)
-    callbacks = [Table(screen), kept]
+    kept = Kept(options.out or options.resume, options.data)
+    callbacks = [Table(screen), kept, *([CSVLog(options.log)] if options.log else [])]
     run = (_resumed if options.resume else _begun)(options, screen, callbacks)
     introduce(run, screen)
     try:
@@ -163,20 +166,42 @@ def train(options: argparse.Namespace) -> int:
         draw_curves(run, options.plot)
     images = run.data.test_inputs.astype(run.recipe.dtype, copy=False)
     show_outcome(run, outputs(run.model, images), screen)
-    for what, path in (("The model is", kept.file), ("The curves are", options.plot)):
+    for what, path in (("The curves are", options.plot), ("The log is", options.log)):
         if path:
             screen.line(f"{what} in {path}.")
+    if kept.file is None:
+        screen.line("The model was not saved: --out MODEL.npz keeps it.")
+    else:
+        show_what_next(kept.file, options.data, run.recipe.epochs, screen)
     return 0
 
 
 def _check_targets(options: argparse.Namespace) -> None:
     """Refuse, before the work begins, what would fail after it."""
-    if options.out:
-        check_target("--out", options.out)
+    targets = {"--out": options.out, "--log": options.log}
+    for flag, path in targets.items():
+        if path:
+            check_target(flag, path)
     if options.plot:
         from tinygrad_bp.cli.plot import check_plot
 
         check_plot(options.plot)
+    given = [path for path in (options.out or options.resume, options.plot, options.log) if path]
+    if len(set(map(os.path.realpath, given))) < len(given):
+        raise UsageError("two outputs have the same name; give each a file of its own")
+
+
+def _command(recipe: Recipe, name: str, options: argparse.Namespace) -> str:
+    """Return the command that makes the run anew, without the files that it writes."""
+    words = ["tinygrad-bp", "train", "--recipe", name]
+    for setting in SETTINGS:
+        if (value := getattr(recipe, setting)) != getattr(RECIPES[name], setting):
+            values = value if isinstance(value, tuple) else (value,)
+            words += [_flag(setting), *map(str, values)]
+    if options.hold_out is not None:
+        words += ["--hold-out", str(options.hold_out)]
+    words += ["--drawn"] * bool(options.drawn)
+    return shlex.join(words) + of_folder(options.data)
 
 
 # --- the run --------------------------------------------------------------------------------------
@@ -186,13 +211,14 @@ def _begun(options: argparse.Namespace, screen: Screen, callbacks: Sequence[Call
     name = options.recipe or "lesson"
     given = {s: getattr(options, s) for s in SETTINGS if getattr(options, s) is not None}
     recipe = dataclasses.replace(RECIPES[name], **given)
-    data, is_drawn = _load(options.data, options.drawn, recipe.seed, screen)
+    data, is_drawn = load(options.data, recipe.seed, screen, draw=options.drawn)
     about = {
         "name": name if recipe == RECIPES[name] else f"{name}, changed",
         "drawn": is_drawn,
         "hold_out": options.hold_out,
+        "command": _command(recipe, name, options),
     }
-    data = _held_out(data, about)
+    data = without_held_out(data, about)
     return Training(recipe, data, classes=CLASSES, about=about, callbacks=callbacks)
 
 
@@ -206,42 +232,10 @@ def _resumed(
             f"argument {_flag(foreign[0])}: only --epochs can change when a run is resumed"
         )
     recipe, about = saved_run(options.resume)
-    if not isinstance(about.get("hold_out"), int | None):
-        raise CheckpointError(f"{options.resume} does not say what its run was tested on.")
     if not options.out:
         check_target("--resume", options.resume)
-    was_drawn = options.data is None and bool(about.get("drawn"))
-    data, _ = _load(options.data, options.drawn or was_drawn, recipe.seed, screen)
-    data = _held_out(data, about)
-    return Training.resume(options.resume, data, epochs=options.epochs, callbacks=callbacks)
-
-
-def _held_out(data: Mnist, about: Mapping[str, Any]) -> Mnist:
-    n = about.get("hold_out")
-    return data if n is None else hold_out(data, n)
-
-
-def _load(
-    folder: Path | None,
-    must_draw: bool,  # noqa: FBT001
-    seed: int,
-    screen: Screen,
-) -> tuple[Mnist, bool]:
-    """Return the data that the options ask for, and whether they are drawn digits."""
-    if folder is not None:
-        return mnist(folder, verify=False), False
-    if not must_draw:
-        try:
-            return _cached_mnist(screen), False
-        except DataError as error:
-            reason = str(error).partition("\n")[0].rstrip(":.")
-            screen.line(f"No MNIST ({reason}): training on drawn digits instead.", style="yellow")
-    return drawn(seed), True
-
-
-def _cached_mnist(screen: Screen) -> Mnist:
-    @functools.cache  # so that each file is announced once
-    def announce(name: str) -> None:
-        screen.line(f"Downloading {name}", style="dim")
-
-    return mnist(download=True, timeout=TIMEOUT, progress=lambda name, *_: announce(name))
+    data = load_again(options.resume, about, options.data, recipe.seed, screen)
+    run = Training.resume(options.resume, data, epochs=options.epochs, callbacks=callbacks)
+    if run.recipe.epochs != recipe.epochs:
+        run.about["command"] = f"{about.get('command', 'train')}, then --epochs {options.epochs}"
+    return run

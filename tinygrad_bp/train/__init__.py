@@ -28,6 +28,7 @@ from tinygrad_bp.train.run import Training
 from tinygrad_bp.train.saved import saved_run
 from tinygrad_bp.train.split import Split
 from tinygrad_bp.train.trainer import Trainer
+from tinygrad_bp.train.verification import Verdict, verify
 
 __all__ = [
     "ACTIVATIONS",
@@ -45,8 +46,10 @@ __all__ = [
     "Split",
     "Trainer",
     "Training",
+    "Verdict",
     "accuracy",
     "outputs",
     "run_record",
     "saved_run",
+    "verify",
 ]

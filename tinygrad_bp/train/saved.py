@@ -34,7 +34,7 @@ def reading(path: PathLike) -> Iterator[nn.Checkpoint]:
         yield nn.read_checkpoint(path)
     except CheckpointError:
         raise
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
+    except (LookupError, TypeError, ValueError, OverflowError) as error:
         raise CheckpointError(
             f"{path} cannot be resumed: it holds a model, but no sound state of a training run "
             f"({error!r}). Give a file that `tinygrad-bp train --out` or Training.save wrote."
