@@ -27,6 +27,7 @@ from tinygrad_bp.train import (
     Progress,
     Trainer,
     accuracy,
+    plot_history,
 )
 
 OPTIMIZERS = {
@@ -442,6 +443,20 @@ def test_the_best_is_kept_beside_the_last(tmp_path):
     fitted(trainer, rng)
     assert nn.read_checkpoint(tmp_path / "best").position["epoch"] == 2
     assert nn.read_checkpoint(tmp_path / "last").position["epoch"] == 3
+
+
+@pytest.mark.parametrize("metrics", [True, False])
+def test_learning_curves_are_drawn(tmp_path, metrics):
+    pytest.importorskip("matplotlib")
+    history = fitted(*built(metrics=metrics))
+    with np.errstate(all="ignore"):
+        plot_history(history, tmp_path / "curves.svg")
+    drawn = (tmp_path / "curves.svg").read_text()
+    assert drawn.count('<g id="axes_') == 1 + metrics
+    with pytest.raises(DataError, match="could not be written to no/such"):
+        plot_history(history, "no/such/curves.svg")
+    with pytest.raises(DataError, match="could not be written to .*curves.what"):
+        plot_history(history, tmp_path / "curves.what")
 
 
 def test_progress_is_silent_without_a_terminal(capsys):

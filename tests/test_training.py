@@ -393,10 +393,17 @@ def test_the_example_learns():
     assert float(last.split()[2].rstrip("%")) > 90
 
 
+def test_the_example_stops_early_and_stays_stopped(tmp_path):
+    first, again = (python("examples/early_stopping.py", tmp_path) for _ in range(2))
+    assert first == again
+    assert float(first.split(": ")[1].split(";")[0]) > 0.94
+    assert {path.name for path in tmp_path.iterdir()} == {"history.csv", "run.npz"}
+
+
 def python(*arguments):
     """Run Python in the project's folder and return what it prints."""
     run = subprocess.run(
-        [sys.executable, "-W", "error", *arguments],
+        [sys.executable, "-W", "error", *map(str, arguments)],
         capture_output=True,
         text=True,
         check=False,

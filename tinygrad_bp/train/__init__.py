@@ -17,6 +17,7 @@ it, may round differently; a run's record says what it saw, and `verify` looks a
 from tinygrad_bp.train.callback import Best, Callback
 from tinygrad_bp.train.checkpoint import Checkpoint
 from tinygrad_bp.train.csv_log import CSVLog
+from tinygrad_bp.train.curves import plot_history
 from tinygrad_bp.train.early_stopping import EarlyStopping
 from tinygrad_bp.train.epoch import Epoch
 from tinygrad_bp.train.evaluation import outputs
@@ -49,6 +50,7 @@ __all__ = [
     "Verdict",
     "accuracy",
     "outputs",
+    "plot_history",
     "run_record",
     "saved_run",
     "verify",
