@@ -126,6 +126,12 @@ def test_no_hidden_layer(run, folder):
     assert lines[0] == "lesson, changed: 784-10, sigmoid, 7,850 parameters"
 
 
+def test_distortions_on_request(run, folder):
+    code, lines, _ = run("train", "--data", folder, "--epochs", 1, "--transform", "elastic")
+    assert code == 0
+    assert lines[1] == "sum of squares, scaled, lr 1.5, batch 100, elastic distortions"
+
+
 def test_hold_out_tests_on_training_examples(run, folder):
     _, lines, _ = run("train", "--data", folder, "--epochs", 1, "--hold-out", 50)
     assert "550 digits to learn from, 50 held out to test on" in lines

@@ -103,6 +103,16 @@ def test_schedules(digits, schedule, rates):
     np.testing.assert_allclose([record.lr for record in records], rates, rtol=1e-12)
 
 
+@pytest.mark.parametrize("transform", ["affine", "elastic"])
+def test_distorted_digits_are_learned_from_and_not_tested_on(digits, transform):
+    plain, (record,) = trained(Recipe(epochs=1), digits)
+    distorted, (other,) = trained(Recipe(epochs=1, transform=transform), digits)
+    assert record != other
+    assert plain.trainer.record()["data"] == distorted.trainer.record()["data"]
+    with pytest.raises(ShapeError, match="distorts square images, and the inputs have 3 features"):
+        Training(Recipe(transform=transform), points())
+
+
 def test_callbacks_are_told_of_every_batch(digits):
     class Told(Callback):
         def on_batch(self, trainer):
@@ -152,6 +162,7 @@ def test_another_seed_gives_other_weights(digits):
         {"schedule": "cosine"},
         {"schedule": "step", "momentum": 0.5, "weight_decay": 1e-3},
         {"dtype": "float64", "momentum": 0.9, "lr": 0.1, "schedule": "cosine"},
+        {"transform": "affine"},
     ],
     ids=str,
 )
@@ -355,6 +366,7 @@ def test_confusion_counts_pairs():
         {"cost": "mse"},
         {"initializer": "ones"},
         {"schedule": "linear"},
+        {"transform": "mirror"},
         {"dtype": "float16"},
         {"lr": 0},
         {"lr": float("nan")},

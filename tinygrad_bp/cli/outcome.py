@@ -63,6 +63,7 @@ def _recipe_line(recipe: Recipe) -> str:
     ]
     parts += [f"momentum {recipe.momentum:g}"] if recipe.momentum else []
     parts += [f"decay {recipe.weight_decay:g}"] if recipe.weight_decay else []
+    parts += [f"{recipe.transform} distortions"] if recipe.transform != "none" else []
     return ", ".join(parts)
 
 

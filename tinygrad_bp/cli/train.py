@@ -22,6 +22,7 @@ from tinygrad_bp.train import (
     COSTS,
     INITIALIZERS,
     SCHEDULES,
+    TRANSFORMS,
     CSVLog,
     Recipe,
     Training,
@@ -113,6 +114,7 @@ def _add_settings(group: Any) -> None:
     add("momentum", "share of the last step to keep", type=share, metavar="X")
     add("weight_decay", "how strongly weights are pulled to 0", type=not_negative, metavar="X")
     add("schedule", "how the learning rate changes", choices=SCHEDULES)
+    add("transform", "how digits are distorted, anew each epoch", choices=tuple(TRANSFORMS))
     add("batch_size", "examples in a mini-batch", type=whole(1), metavar="N")
     add("epochs", "passes through the examples", type=whole(1), metavar="N")
     add("seed", "seed of everything random", type=whole(0), metavar="N")

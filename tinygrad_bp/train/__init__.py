@@ -23,7 +23,14 @@ from tinygrad_bp.train.epoch import Epoch
 from tinygrad_bp.train.evaluation import outputs
 from tinygrad_bp.train.metrics import accuracy
 from tinygrad_bp.train.progress import Progress
-from tinygrad_bp.train.recipe import ACTIVATIONS, COSTS, INITIALIZERS, SCHEDULES, Recipe
+from tinygrad_bp.train.recipe import (
+    ACTIVATIONS,
+    COSTS,
+    INITIALIZERS,
+    SCHEDULES,
+    TRANSFORMS,
+    Recipe,
+)
 from tinygrad_bp.train.record import run_record
 from tinygrad_bp.train.run import Training
 from tinygrad_bp.train.saved import saved_run
@@ -36,6 +43,7 @@ __all__ = [
     "COSTS",
     "INITIALIZERS",
     "SCHEDULES",
+    "TRANSFORMS",
     "Best",
     "CSVLog",
     "Callback",

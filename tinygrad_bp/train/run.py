@@ -65,7 +65,8 @@ class Training:
             (inputs.astype(recipe.dtype, copy=False), recipe.targets(labels, classes))
             for inputs, labels in (self.data[:2], self.data[2:])
         )
-        self._batches = minibatches(*learned, recipe.batch_size, order_rng)
+        distortion = recipe.distortion(learned[0].shape[1])
+        self._batches = minibatches(*learned, recipe.batch_size, order_rng, transform=distortion)
         self._sets = {"train": learned, "test": tested}
         self.model = recipe.network(learned[0].shape[1], classes, weights_rng)
         optimizer = recipe.optimizer(self.model)
