@@ -349,6 +349,10 @@ def refusals():
         "mode": (lambda: EarlyStopping("accuracy"), ValueError, "lower or higher"),
         "delta": (lambda: EarlyStopping(min_delta=-1), ValueError, "min_delta must be"),
         "often": (lambda: Checkpoint("x", every_batches=0), ValueError, "every_batches must be"),
+        "one file": (lambda: Checkpoint("a", best="./a"), ValueError, "give two files"),
+        "a seed": (lambda: fit((x, y), rng=0), ValueError, "rng must be a generator"),
+        "an old generator": (lambda: fit(data.minibatches(x, y, 9, np.random.RandomState(0))),
+                             DataError, "rng is a RandomState, whose state is not kept"),
         "folder": (lambda: trainer(callbacks=[Checkpoint("no/such/file")]).fit((x, y), epochs=1),
                    CheckpointError, "No such file"),
         "log": (lambda: trainer(callbacks=[CSVLog("no/such/file")]).fit((x, y), epochs=1),
@@ -738,6 +742,38 @@ def test_a_record_says_what_a_run_is(tmp_path):
     (seen,) = record["surroundings"]
     assert seen["numpy"] == np.__version__
     assert {"blas", "threads", "python", "platform", "tinygrad_bp"} <= seen.keys()
+
+
+class Columns:
+    """Something of another library, as pandas' are."""
+
+    def __init__(self, array):
+        self.shape, self.array = array.shape, array
+
+    def to_numpy(self):
+        return self.array
+
+
+def test_columns_of_other_libraries_are_taken_by_position():
+    x, y = examples()
+    trainer, rng = built()
+    fitted(trainer, rng, validation=(x, y))
+    other, rng = built()
+    given = tuple(map(Columns, (x, y)))
+    other.fit(given, epochs=3, batch_size=16, rng=rng, validation=given)
+    assert bits(other) == bits(trainer)
+
+
+def test_batches_of_tensors_are_taken():
+    x, y = examples()
+    trainer, rng = built()
+    batches = [(Tensor(x[:30]), Tensor(y[:30])), (Tensor(x[30:]), Tensor(y[30:]))]
+    trainer.fit(batches, epochs=2, rng=rng, validation=batches)
+    other, rng = built()
+    plain = [(x[:30], y[:30]), (x[30:], y[30:])]
+    other.fit(plain, epochs=2, rng=rng, validation=plain)
+    assert bits(other) == bits(trainer)
+    assert trainer.state_dict()["feed"]["last"] == other.state_dict()["feed"]["last"]
 
 
 def test_tensors_and_plain_losses_are_taken():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,8 @@ class Checkpoint(Callback):
         for name, value in (("every_batches", every_batches), ("every_seconds", every_seconds)):
             if value is not None and not value > 0:
                 raise ValueError(f"{name} must be above 0, got {value!r}")
+        if best is not None and os.path.realpath(best) == os.path.realpath(path):
+            raise ValueError(f"{path} is to hold the last state and the best: give two files")
         self.path, self.best_path = path, best
         self.every_batches, self.every_seconds = every_batches, every_seconds
         self.best = Best(monitor, mode)

@@ -106,10 +106,7 @@ class Feed:
                 "(x, y), data.minibatches(...), or a list or an object whose __iter__ begins anew"
             )
         self.batches: Any = examples
-        found = (rng, getattr(examples, "rng", None))
-        self._generators = list(
-            {id(g): g for g in found if isinstance(g, np.random.Generator)}.values()
-        )
+        self._generators = _generators(rng, getattr(examples, "rng", None))
         self._start = self._states()
         self._last: Any = None
         self._digest: str | None = None
@@ -192,9 +189,13 @@ class Feed:
         self._set(state["now"])
 
     def digest(self) -> str | None:
-        """Return the SHA-256 of all examples, or None for batches that only their author knows."""
-        if self._digest is None and isinstance(self.batches, Minibatches):
-            self._digest = digest(*self.batches.arrays)
+        """Return the SHA-256 of all examples, or None for batches that only their author knows.
+
+        Arrays of Python's objects have none either.
+        """
+        arrays = self.batches.arrays if isinstance(self.batches, Minibatches) else ()
+        if self._digest is None and arrays and not any(a.dtype.hasobject for a in arrays):
+            self._digest = digest(*arrays)
         return self._digest
 
     def _states(self) -> list[dict[str, Any]]:
@@ -206,9 +207,11 @@ class Feed:
 
 
 def _plain(values: Any) -> Any:
-    """Return values as something with rows: arrays as they are, tensors and lists as arrays."""
+    """Return values as something with rows: arrays as they are, all else as arrays."""
     if isinstance(values, Tensor):
         return values.data
+    if hasattr(values, "to_numpy"):  # pandas' and polars' columns are taken by position
+        return values.to_numpy()
     return values if hasattr(values, "shape") else np.asarray(values)
 
 
@@ -226,6 +229,17 @@ def _batch_digest(batch: Any) -> str | None:
     if batch is None or isinstance(batch, str):
         return batch
     return digest(*(np.asarray(part.data if isinstance(part, Tensor) else part) for part in batch))
+
+
+def _generators(*found: Any) -> list[np.random.Generator]:
+    """Return the generators among these, each once, if there is nothing else but None."""
+    for one in found:
+        if not isinstance(one, np.random.Generator | None):
+            raise DataError(
+                f"rng is a {type(one).__name__}, whose state is not kept. Give a generator of "
+                "NumPy's, such as np.random.default_rng(0)"
+            )
+    return list({id(one): one for one in found if one is not None}.values())
 
 
 def _check_generators(generators: list[np.random.Generator], states: Any) -> None:

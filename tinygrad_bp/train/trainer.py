@@ -54,6 +54,10 @@ class Trainer:
     of outputs and targets by name, such as `{"accuracy": train.accuracy}`. `clip_norm` and
     `clip_value` clip the gradients. `callbacks` are told as the run goes on: see `Callback`.
 
+    The history has, for each epoch, the means over the examples of what the batches gave while the
+    model learned; of the validation examples, it has the loss and the metrics of all of them at
+    once, at the end of the epoch. So give a loss that is a mean over its examples.
+
     Raises `OptimizerError` if optimiser, schedule and model are not of each other, and
     `ValueError` for options that make no sense.
 
@@ -205,6 +209,10 @@ class Trainer:
     ) -> None:
         """Take the examples, and go to where the run stands among them, as `run` does."""
         given = (examples, batch_size, rng, validation)
+        if not isinstance(rng, np.random.Generator | None):
+            raise ValueError(
+                f"rng must be a generator, such as np.random.default_rng(0), got {rng!r:.100}"
+            )
         if rng is None and as_arrays(examples) is not None:
             rng = np.random.default_rng()
         if resume is not None and Path(resume).exists():
