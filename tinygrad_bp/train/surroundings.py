@@ -54,8 +54,9 @@ def _blas() -> dict[str, Any]:
     blas = _config("Build Dependencies").get("blas", {})
     asked = {name: os.environ[name] for name in THREADS if name in os.environ}
     told = " ".join(f"{name}={value}" for name, value in asked.items())
+    built = (blas.get("name", "unknown"), blas.get("version"), os.environ.get("OPENBLAS_CORETYPE"))
     return {
-        "blas": f"{blas.get('name', 'unknown')} {blas.get('version', '')}".strip(),
+        "blas": " ".join(filter(None, built)),
         "threads": told or f"as many as {os.cpu_count()} processors",
     }
 

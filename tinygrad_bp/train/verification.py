@@ -12,6 +12,7 @@ import numpy as np
 from tinygrad_bp.errors import CheckpointError
 from tinygrad_bp.train.callback import Callback
 from tinygrad_bp.train.feed import digest
+from tinygrad_bp.train.position import Position
 from tinygrad_bp.train.recipe import Recipe
 from tinygrad_bp.train.record import digest_of_weights
 from tinygrad_bp.train.run import Training
@@ -20,7 +21,7 @@ from tinygrad_bp.train.split import Split
 from tinygrad_bp.train.surroundings import differences, surroundings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import ArrayLike
 
@@ -54,7 +55,7 @@ def verify(
 ) -> Verdict:
     """Run what `Training` saved in a file again from its recipe, and say if it comes to the same.
 
-    It ends at the first loss that differs. `data` are the four arrays that the run was given.
+    It ends at the first number that differs. `data` are the four arrays that the run was given.
 
     Raises `CheckpointError` if the file holds no run, its record is not that of its content, or the
     data are others.
@@ -67,8 +68,7 @@ def verify(
         _check(path, saved, run)
     run = _repeated(saved, run, watch, told)
     difference = watch.difference or _final_difference(saved, run)
-    then = saved.record["surroundings"]
-    changes = [text for one in then for text in differences(one, surroundings())]
+    changes = [text for one in saved.surroundings for text in differences(one, surroundings())]
     return Verdict(saved.epoch, len(saved.losses), difference, list(dict.fromkeys(changes)))
 
 
@@ -76,15 +76,16 @@ class _Saved:
     """What a file says of its run."""
 
     def __init__(self, checkpoint: nn.Checkpoint) -> None:
-        training, position = checkpoint.extra["training"], checkpoint.position
+        training = checkpoint.extra["training"]
         self.recipe = Recipe(**training["recipe"])
         self.about = dict(training["about"])
         self.plans = [(int(start), int(epochs)) for start, epochs in training["plans"]]
         self.record = dict(checkpoint.extra["record"])
-        self.losses = np.asarray(position["losses"], np.float64)
-        self.history = list(position["history"])
-        self.epoch, self.batch = int(position["epoch"]), int(position["batch"])
-        self.batches = int(position["feed"]["batches"])
+        self.surroundings = [dict(one) for one in self.record["surroundings"]]
+        position = Position.of_state(checkpoint.position)
+        self.losses, self.history = position.losses, position.history
+        self.epoch, self.batch = position.epoch, position.batch
+        self.batches = int(checkpoint.position["feed"]["batches"])
         self.model = checkpoint.model()
         self.weights = digest_of_weights(self.model)
 
@@ -92,10 +93,9 @@ class _Saved:
         """Whether digests and counts agree with the losses, the weights and the plans."""
         starts, plans = [start for start, _ in self.plans], [epochs for _, epochs in self.plans]
         return (
-            self.record["losses"] == digest(self.losses)
+            self.record["losses"] == digest(np.array(self.losses))
             and self.record["weights"] == self.weights
             and len(self.losses) == self.epoch * self.batches + self.batch
-            and len(self.history) == self.epoch
             and starts == sorted(starts)
             and (starts[0], plans[-1]) == (0, self.recipe.epochs)
         )
@@ -107,28 +107,37 @@ class _Saved:
 
 
 class _Watch(Callback):
-    """Compare every loss with the saved one, and stop at the first that differs, or at the end."""
+    """Compare every number with the saved one; stop at the first that differs, or at the end."""
 
     losses: Sequence[float] = ()
+    history: Sequence[Mapping[str, float]] = ()
     end: tuple[int, int] = (0, 0)
     difference: str | None = None
 
     def on_begin(self, trainer: Trainer) -> None:
         """Stop at once if there is nothing to do."""
-        self.on_epoch(trainer)
+        self._stop_at_the_end(trainer)
 
     def on_batch(self, trainer: Trainer) -> None:
         """Compare the loss of the batch."""
-        then, now = self.losses[len(trainer.losses) - 1], trainer.losses[-1]
-        if then != now:
-            place = f"epoch {trainer.epoch + 1}, batch {trainer.batch}"
-            self.difference = f"{place}: the loss was {then!r} and is {now!r}"
-            trainer.stop(self.difference)
+        place = f"epoch {trainer.epoch + 1}, batch {trainer.batch}: the loss"
+        self._compare(trainer, place, self.losses[len(trainer.losses) - 1], trainer.losses[-1])
         if self.end[1]:
-            self.on_epoch(trainer)
+            self._stop_at_the_end(trainer)
 
     def on_epoch(self, trainer: Trainer) -> None:
-        """Stop at the end."""
+        """Compare what was measured after the epoch."""
+        for name, value in trainer.history[-1].items():
+            then = self.history[trainer.epoch - 1].get(name)
+            self._compare(trainer, f"epoch {trainer.epoch}: {name}", then, value)
+        self._stop_at_the_end(trainer)
+
+    def _compare(self, trainer: Trainer, place: str, then: float | None, now: float) -> None:
+        if then != now and self.difference is None:
+            self.difference = f"{place} was {then!r} and is {now!r}"
+            trainer.stop(self.difference)
+
+    def _stop_at_the_end(self, trainer: Trainer) -> None:
         if (trainer.epoch, trainer.batch) >= self.end:
             trainer.stop("the saved run stands here")
 
@@ -157,7 +166,7 @@ def _repeated(
     saved: _Saved, run: Training, watch: _Watch, callbacks: Sequence[Callback]
 ) -> Training:
     """Run it again, plan by plan: a run that was made longer had more than one."""
-    watch.losses = saved.losses.tolist()
+    watch.losses, watch.history = saved.losses, saved.history
     for i, end in enumerate(saved.ends()):
         if i:
             run = _replanned(run, saved.plans[i][1], callbacks)
@@ -179,10 +188,6 @@ def _final_difference(saved: _Saved, run: Training) -> str | None:
     """Return what differs beside the losses, if anything."""
     if (run.trainer.epoch, run.trainer.batch) != (saved.epoch, saved.batch):
         return f"epoch {run.trainer.epoch + 1}: by its plan the run ends before"
-    for then, now in zip(saved.history, run.trainer.history, strict=True):
-        for name, value in now.items():
-            if then.get(name) != value:
-                return f"epoch {now['epoch']}: {name} was {then.get(name)!r} and is {value!r}"
     if digest_of_weights(run.model) != saved.weights:
         return "the weights, though no loss: the last step, or the file, is another"
     return None
