@@ -554,7 +554,7 @@ SOURCES = {
 }
 
 
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(
     st.lists(st.integers(1, 15), max_size=3),
     st.sampled_from(sorted(OPTIMIZERS)),

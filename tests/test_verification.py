@@ -180,7 +180,9 @@ def test_a_record_that_is_not_that_of_its_file_is_refused(tmp_path: Path, name: 
     checkpoint = nn.read_checkpoint(path)
     extra, position = ALTERED[name](checkpoint.extra, checkpoint.position)
     changed(path, position=position, **extra)
-    with pytest.raises(CheckpointError, match=r"run: its record is not|run cannot be resumed"):
+    with pytest.raises(
+        CheckpointError, match=r"/run: (its record is not|the numbers of)|/run cannot be"
+    ):
         verify(path, DIGITS)
 
 

@@ -65,7 +65,7 @@ def verify(
     with reading(path) as checkpoint:
         saved = _Saved(checkpoint)
         run = _begun(saved, split, told)
-        _check(path, saved, run)
+        _check(saved, run)
     run = _repeated(saved, run, watch, told)
     difference = watch.difference or _final_difference(saved, run)
     changes = [text for one in saved.surroundings for text in differences(one, surroundings())]
@@ -150,16 +150,16 @@ def _begun(saved: _Saved, split: Split, callbacks: Sequence[Callback]) -> Traini
     return Training(recipe, split, classes=sizes[-1], about=saved.about, callbacks=callbacks)
 
 
-def _check(path: PathLike, saved: _Saved, run: Training) -> None:
+def _check(saved: _Saved, run: Training) -> None:
     if not saved.is_its_record():
         raise CheckpointError(
-            f"{path}: its record is not that of its weights and losses: one of them was altered"
+            "its record is not that of its weights and losses: one of them was altered"
         )
     found = run.trainer.record()
     if any(found[name] != saved.record[name] for name in ("data", "sets")):
-        raise CheckpointError(f"{path}: its run learned from other data. Give it the same again")
+        raise CheckpointError("its run learned from other data. Give it the same again")
     if run.trainer.batches != saved.batches:
-        raise CheckpointError(f"{path}: its record is not that of its recipe: the batches differ")
+        raise CheckpointError("its record is not that of its recipe: the batches differ")
 
 
 def _repeated(
