@@ -23,6 +23,7 @@ COMMANDS = {
     "train --drawn --out {target}": "--out",
     "train --drawn --plot {target}.png": "--plot",
     "train --out {target} --data nowhere": "--out",
+    "train --drawn --log {target}": "--log",
     "explain chain.py:loss -o {target}": "--out",
     "explore -o {target}": "--out",
     "explore --png {target}": "--png",

@@ -12,7 +12,7 @@ import pytest
 
 from tinygrad_bp import nn
 from tinygrad_bp.data.sets import drawn
-from tinygrad_bp.errors import CheckpointError
+from tinygrad_bp.errors import CheckpointError, DataError
 from tinygrad_bp.train import Callback, Checkpoint, Recipe, Training, verify
 from tinygrad_bp.train.surroundings import differences, surroundings
 
@@ -230,6 +230,23 @@ def test_the_command_says_what_differs(cli: Any, few: None, monkeypatch: Any) ->
     elsewhere = surroundings() | {"numpy": "9.9"}
     monkeypatch.setattr("tinygrad_bp.train.verification.surroundings", lambda: elsewhere)
     assert f"Since then: numpy was {np.__version__} and is 9.9." in cli("verify", "m.npz")[1]
+
+
+def test_no_other_digits_take_the_place_of_those_that_are_missing(
+    cli: Any, few: None, monkeypatch: Any
+) -> None:
+    assert cli("train", "--drawn", "--epochs", "1", "--out", "m.npz")[0] == 0
+    run = Training.resume("m.npz", DIGITS)
+    run.about["drawn"] = False  # it is said to be of MNIST
+    run.save("m.npz")
+
+    def offline(**options: Any) -> None:
+        raise DataError("train.gz could not be downloaded")
+
+    monkeypatch.setattr("tinygrad_bp.cli.sources.mnist", offline)
+    for command in (("verify", "m.npz"), ("train", "--resume", "m.npz", "--epochs", "2")):
+        code, out, err = cli(*command)
+        assert (code, out, err) == (1, "", "tinygrad-bp: train.gz could not be downloaded\n")
 
 
 def test_the_command_refuses_what_is_no_run(cli: Any, few: None) -> None:

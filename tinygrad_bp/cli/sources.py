@@ -39,16 +39,25 @@ def load(folder: Path | None, seed: int, screen: Screen, *, draw: bool) -> tuple
 
 
 def load_again(
-    path: Path, about: Mapping[str, Any], folder: Path | None, seed: int, screen: Screen
+    path: Path,
+    about: Mapping[str, Any],
+    folder: Path | None,
+    seed: int,
+    screen: Screen,
+    *,
+    draw: bool = False,
 ) -> Mnist:
-    """Return the digits that a saved run says it learned from.
+    """Return the digits that a saved run says it learned from: never others in their place.
 
-    Raises `CheckpointError` if it does not say what it was tested on.
+    Raises `CheckpointError` if it does not say what it was tested on, and `DataError` as
+    `data.mnist` does.
     """
     if not isinstance(about.get("hold_out"), int | None):
         raise CheckpointError(f"{path} does not say what its run was tested on.")
-    was_drawn = folder is None and bool(about.get("drawn"))
-    data, _ = load(folder, seed, screen, draw=was_drawn)
+    draw = draw or (folder is None and bool(about.get("drawn")))
+    if folder is None and not draw:
+        return without_held_out(_cached_mnist(screen), about)
+    data, _ = load(folder, seed, screen, draw=draw)
     return without_held_out(data, about)
 
 

@@ -236,7 +236,7 @@ def _resumed(
     recipe, about = saved_run(options.resume)
     if not options.out:
         check_target("--resume", options.resume)
-    data = load_again(options.resume, about, options.data, recipe.seed, screen)
+    data = load_again(options.resume, about, options.data, recipe.seed, screen, draw=options.drawn)
     run = Training.resume(options.resume, data, epochs=options.epochs, callbacks=callbacks)
     if run.recipe.epochs != recipe.epochs:
         run.about["command"] = f"{about.get('command', 'train')}, then --epochs {options.epochs}"
