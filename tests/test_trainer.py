@@ -332,6 +332,7 @@ def refusals():
         "every": (lambda: trainer(scheduler_every="step"), ValueError, "one of batch, epoch"),
         "metric": (lambda: trainer(metrics={"loss": accuracy}), ValueError, "cannot be called"),
         "epochs": (lambda: fit((x, y), epochs=0), ValueError, "epochs must be"),
+        "nothing": (lambda: list(trainer().run(epochs=1)), DataError, "there are no examples"),
         "an iterator": (lambda: fit(iter([(x, y)])), DataError, "cannot be iterated anew"),
         "no batches": (lambda: fit([]), DataError, "inputs and targets"),
         "no batches at all": (lambda: fit({}), DataError, "no batches in epoch 1"),
@@ -430,6 +431,26 @@ def test_a_value_that_is_no_number_is_not_the_best():
     trainer, rng = built(callbacks=[Scripted([math.nan, 1.0, math.nan, math.nan]), stopping])
     assert len(fitted(trainer, rng, epochs=9)) == 4
     assert stopping.best_epoch == 2
+
+
+def test_a_callback_can_measure_what_others_look_at(tmp_path):
+    class Sizes(Callback):
+        names = ("size",)
+
+        def on_epoch(self, trainer):
+            size = sum(np.abs(p.data).sum(dtype=float) for p in trainer.model.parameters())
+            trainer.history[-1]["size"] = float(size)
+
+    def made():
+        stopping = EarlyStopping("size", mode="max", patience=1)
+        log, checkpoint = CSVLog(tmp_path / "run.csv"), Checkpoint(tmp_path / "run")
+        return built(callbacks=[Sizes(), stopping, log, checkpoint])
+
+    history = fitted(*made(), epochs=3, resume=tmp_path / "run")
+    assert (tmp_path / "run.csv").read_text().splitlines()[0].endswith(",lr,size")
+    assert fitted(*made(), epochs=3, resume=tmp_path / "run") == history
+    with pytest.raises(CheckpointError, match="the run measured .* size, and would now"):
+        fitted(*built(callbacks=[EarlyStopping()]), epochs=3, resume=tmp_path / "run")
 
 
 def test_a_csv_log_has_the_history_exactly(tmp_path):

@@ -3,8 +3,9 @@
     header.json              format, version, architecture, arrays, extra, sha256
     hidden1.weight.npy       the model's arrays, under the names of its `state_dict()`
     ...
-    extra/velocity.npy       what a training run keeps for itself
+    extra/found.npy          what `save` was given as `extra_arrays`
     optimizer/0.npy          the arrays of an optimiser's state, whose rest is in the header
+    position/0.npy           the same of where a training run stands
 
 NumPy reads the arrays as those of any .npz: `np.load("model.npz")["hidden1.weight"]`. Equal
 content gives equal bytes, since nothing in the file tells the time.

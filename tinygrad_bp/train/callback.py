@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from tinygrad_bp.train.trainer import Trainer
 
@@ -29,6 +29,8 @@ class Callback:
 
     runs_last: bool = False
     """Whether it is told after the others, as one that saves what they remember must be."""
+    names: Sequence[str] = ()
+    """What its `on_epoch` adds to `trainer.history[-1]`, numbers by name; others may look at it."""
 
     def on_begin(self, trainer: Trainer) -> None:
         """Prepare: the run begins, or goes on where it stood."""

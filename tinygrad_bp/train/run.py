@@ -111,10 +111,7 @@ class Training:
         return epoch
 
     def _up_to(self, epochs: int) -> Iterator[Epoch]:
-        run = self.trainer.run(
-            self._batches, validation=self._sets, epochs=epochs, evaluation_size=CHUNK
-        )
-        yield from map(Epoch.of, run)
+        yield from map(Epoch.of, self.trainer.run(epochs=epochs, evaluation_size=CHUNK))
 
     # --- files ----------------------------------------------------------------------------------
 

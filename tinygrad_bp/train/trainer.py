@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import operator
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -109,7 +108,6 @@ class Trainer:
         """Anything JSON can express that is to be saved with the run, by name."""
 
         self._feed: Feed | None = None
-        self._given: tuple[Any, ...] = ()
         self._feed_state: Mapping[str, Any] | None = None
         self._loaded_from: PathLike | None = None
         self._sets: dict[str, Examples] = {}
@@ -156,16 +154,7 @@ class Trainer:
 
     # --- the run --------------------------------------------------------------------------------
 
-    def fit(self, examples: Examples, **options: Any) -> list[Record]:
-        """Train until `epochs` epochs are done, and return the history; options are those of `run`.
-
-        A run that was stopped, or that is to be longer now, goes on where it stands.
-        """
-        for _ in self.run(examples, **options):
-            pass
-        return self.history
-
-    def run(
+    def fit(
         self,
         examples: Examples,
         *,
@@ -175,8 +164,8 @@ class Trainer:
         validation: Examples | float | Mapping[str, Examples] | None = None,
         evaluation_size: int = EVALUATED,
         resume: PathLike | None = None,
-    ) -> Iterator[Record]:
-        """Train until `epochs` epochs are done, and yield the record of each.
+    ) -> list[Record]:
+        """Train until `epochs` epochs are done, and return the history.
 
         `examples` are arrays (inputs, ..., targets) with an example in each row, which `rng` puts
         into batches of `batch_size`, 32 by default, in a new order each epoch; or any iterable of
@@ -188,15 +177,17 @@ class Trainer:
 
         With `resume`, the run goes on from this file, which `Checkpoint` or `save` wrote, if it is
         there: with the same examples and options, it ends with the same bits as a run that was
-        never stopped, whatever `rng` is given then.
+        never stopped, whatever `rng` is given then. Called again, `fit` goes on where it stands,
+        too; but an interrupt may have come within a step.
 
         Raises `DataError` for examples that make no batches, `OptimizerError`, naming epoch and
         batch, if a loss or gradient is no longer finite, and `CheckpointError` if the file is not
-        of such a run.
+        of such a run. (If only the examples are others, model and optimiser are loaded by then.)
         """
-        self.epochs, self.stopped = _whole("epochs", epochs), None
         self.prepare(examples, batch_size=batch_size, rng=rng, validation=validation, resume=resume)
-        yield from self._epochs(_whole("evaluation_size", evaluation_size))
+        for _ in self.run(epochs=epochs, evaluation_size=evaluation_size):
+            pass
+        return self.history
 
     def prepare(
         self,
@@ -207,8 +198,7 @@ class Trainer:
         validation: Examples | float | Mapping[str, Examples] | None = None,
         resume: PathLike | None = None,
     ) -> None:
-        """Take the examples, and go to where the run stands among them, as `run` does."""
-        given = (examples, batch_size, rng, validation)
+        """Take the examples, and go to where the run stands among them, as `fit` does."""
         if not isinstance(rng, np.random.Generator | None):
             raise ValueError(
                 f"rng must be a generator, such as np.random.default_rng(0), got {rng!r:.100}"
@@ -219,11 +209,31 @@ class Trainer:
             self.load(resume)
         elif self.position.split_seed is None and rng is not None and isinstance(validation, float):
             self.position.split_seed = int(rng.integers(1 << 63))
-        if self._feed is None or any(map(operator.is_not, given, self._given)):
-            self._take(examples, batch_size, rng, validation)
-            self._given = given
+        self._take(examples, batch_size, rng, validation)
         if surroundings() not in self.position.surroundings[-1:]:
             self.position.surroundings.append(surroundings())
+
+    def run(self, *, epochs: int, evaluation_size: int = EVALUATED) -> Iterator[Record]:
+        """Train on what was prepared until `epochs` epochs are done; yield the record of each.
+
+        Raises as `fit` does.
+        """
+        self.epochs, self.stopped = _whole("epochs", epochs), None
+        _whole("evaluation_size", evaluation_size)
+        with contextlib.ExitStack() as closing:
+            for callback in self.callbacks:
+                closing.callback(callback.close)
+            if not self.model.training:
+                self.model.train()
+            self._tell("on_begin")
+            while self.epoch < self.epochs and not self.stopped:
+                self._learn()
+                if self.stopped:
+                    break
+                self._close_epoch(evaluation_size)
+                self._tell("on_epoch")
+                yield self.history[-1]
+            self._tell("on_end")
 
     def _take(
         self,
@@ -264,27 +274,9 @@ class Trainer:
 
     def _named(self) -> list[str]:
         parts = ("", *(f"{part}_" for part in self._sets))
-        return [
-            "epoch",
-            *(f"{part}{name}" for part in parts for name in ("loss", *self.metrics)),
-            "lr",
-        ]
-
-    def _epochs(self, evaluation_size: int) -> Iterator[Record]:
-        with contextlib.ExitStack() as closing:
-            for callback in self.callbacks:
-                closing.callback(callback.close)
-            if not self.model.training:
-                self.model.train()
-            self._tell("on_begin")
-            while self.epoch < self.epochs and not self.stopped:
-                self._learn()
-                if self.stopped:
-                    break
-                self._close_epoch(evaluation_size)
-                self._tell("on_epoch")
-                yield self.history[-1]
-            self._tell("on_end")
+        measures = (f"{part}{name}" for part in parts for name in ("loss", *self.metrics))
+        added = (name for callback in self.callbacks for name in callback.names)
+        return ["epoch", *measures, "lr", *added]
 
     @property
     def batches(self) -> int | None:
@@ -303,10 +295,11 @@ class Trainer:
 
     def _learn(self) -> None:
         """Take a step for each batch of the epoch that is left."""
-        feed: Any = self._feed
+        if self._feed is None:
+            raise DataError("there are no examples: fit() takes them, or prepare() before run()")
         if self.batch == 0:
             self.position.begin_epoch(float(self.optimizer.param_groups[0]["lr"]))
-        for batch in feed.epoch(self.batch):
+        for batch in self._feed.epoch(self.batch):
             with self._named_in_errors(f", batch {self.batch + 1}"):
                 self._step(batch)
             self._tell("on_batch")
@@ -425,7 +418,7 @@ class Trainer:
         )
 
     def load(self, path: PathLike) -> None:
-        """Go on from a file that `save` wrote, with the next `fit` or `run`.
+        """Go on from a file that `save` wrote, with the next `fit`.
 
         Raises `CheckpointError`, with nothing changed, if it does not fit model, optimiser,
         schedule or callbacks. (Whether it fits the examples is seen when they are given.)
@@ -470,7 +463,7 @@ class Trainer:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from where a run of the same kind stood, with the next `fit` or `run`.
+        """Go on from where a run of the same kind stood, with the next `fit`.
 
         Raises `CheckpointError`, with nothing changed, if it is of another kind or makes no sense.
         """
