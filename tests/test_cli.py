@@ -303,6 +303,24 @@ def test_ctrl_c_within_an_epoch_saves_the_batch(run, folder, tmp_path, monkeypat
     assert part.read_bytes() == whole.read_bytes()
 
 
+def test_a_disk_that_is_full_says_what_is_kept(run, folder, tmp_path, monkeypatch):
+    out = tmp_path / "m.npz"
+    write = nn.checkpoint.write
+    saved = []
+
+    def full(*arguments):
+        if saved[2:]:
+            raise OSError(28, "No space left on device")
+        saved.append(write(*arguments))
+
+    monkeypatch.setattr("tinygrad_bp.nn.checkpoint.write", full)
+    code, _, err = run("train", "--data", folder, "--epochs", 5, "--out", out)
+    assert (code, err.count("\n")) == (1, 1)
+    assert "No space left on device" in err
+    assert f"For now, {out} holds the run up to epoch 3; to go on: " in err
+    assert len(nn.read_checkpoint(out).position["history"]) == 3
+
+
 def test_a_second_ctrl_c_ends_the_run_at_once(run, folder, tmp_path, monkeypatch):
     def interrupted(self, batch):
         signal.raise_signal(signal.SIGINT)

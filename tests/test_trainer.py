@@ -439,7 +439,7 @@ def test_a_callback_can_measure_what_others_look_at(tmp_path):
 
         def on_epoch(self, trainer):
             size = sum(np.abs(p.data).sum(dtype=float) for p in trainer.model.parameters())
-            trainer.history[-1]["size"] = float(size)
+            trainer.history[-1]["size"] = size  # of NumPy's
 
     def made():
         stopping = EarlyStopping("size", mode="max", patience=1)
@@ -670,6 +670,29 @@ def test_another_run_is_not_gone_on_with(tmp_path, name):
     fit = {"batch_size": 16, "validation": 0.25, "epochs": 2, **fit}
     with pytest.raises(CheckpointError, match=match):
         other.fit(given, rng=rng, resume=tmp_path / "run", **fit)
+
+
+def test_another_distortion_is_not_gone_on_with(tmp_path):
+    def fit(shear):
+        images = np.random.default_rng(0).random((20, 3, 3), np.float32)
+        model = nn.Sequential(nn.Flatten(), nn.Linear(9, 2, rng=np.random.default_rng(0)))
+        optimizer = optim.Adam(model.named_parameters())
+        trainer = Trainer(
+            model, F.cross_entropy, optimizer, callbacks=[Checkpoint(tmp_path / "run")]
+        )
+        distorted = data.minibatches(
+            images,
+            np.arange(20) % 2,
+            5,
+            np.random.default_rng(0),
+            transform=data.Affine(shear=shear),
+        )
+        trainer.fit(distorted, epochs=2, resume=tmp_path / "run")
+
+    fit(0.1)
+    fit(0.1)
+    with pytest.raises(CheckpointError, match=r"transform = Affine\(.*shear=0.1.* now has Affine"):
+        fit(0.2)
 
 
 def test_another_model_is_not_gone_on_with(tmp_path):

@@ -15,7 +15,7 @@ from tinygrad_bp.cli.screen import Screen
 from tinygrad_bp.cli.sources import load, load_again, without_held_out
 from tinygrad_bp.cli.targets import check_target
 from tinygrad_bp.data.sets import CLASSES
-from tinygrad_bp.errors import OptimizerError
+from tinygrad_bp.errors import CheckpointError, OptimizerError
 from tinygrad_bp.lesson.recipes import RECIPES
 from tinygrad_bp.train import (
     ACTIVATIONS,
@@ -159,8 +159,8 @@ def train(options: argparse.Namespace) -> int:
             pass
     except KeyboardInterrupt as stop:
         raise KeyboardInterrupt(f"interrupted; {kept}") from stop
-    except OptimizerError as error:
-        raise OptimizerError(f"{error} For now, {kept}") from error
+    except (CheckpointError, OptimizerError) as error:
+        raise type(error)(f"{error} For now, {kept}") from error
     screen.line()
     if options.plot:
         from tinygrad_bp.cli.plot import draw_curves

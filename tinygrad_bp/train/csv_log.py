@@ -31,7 +31,16 @@ class CSVLog(Callback):
 
     def on_epoch(self, trainer: Trainer) -> None:
         """Write the history so far."""
-        rows = [[repr(record[name]) for name in trainer.names] for record in trainer.history]
+        rows = [[_exact(record[name]) for name in trainer.names] for record in trainer.history]
         with replacing(self.path) as file:
             for row in (trainer.names, *rows):
                 file.write((",".join(row) + "\n").encode())
+
+
+def _exact(number: float) -> str:
+    """Return a number so that it can be read back exactly.
+
+    >>> _exact(3), _exact(0.1)
+    ('3', '0.1')
+    """
+    return str(number) if isinstance(number, int) else repr(float(number))

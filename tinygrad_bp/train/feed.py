@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import itertools
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
@@ -159,6 +160,7 @@ class Feed:
             "examples": self.digest(),
             "batches": self.count,
             "batch_size": getattr(self.batches, "batch_size", None),
+            "transform": _named(getattr(self.batches, "transform", None)),
             "start": self._start,
             "now": self._states(),
             "last": self._last if isinstance(self._last, str) else _batch_digest(self._last),
@@ -173,7 +175,7 @@ class Feed:
             raise CheckpointError(
                 "the run learned from other data. Give it the same again, or begin a new run"
             )
-        for name in ("batch_size", "batches"):
+        for name in ("batch_size", "batches", "transform"):
             if state[name] != own[name]:
                 raise CheckpointError(
                     f"the run had {name} = {state[name]}, and now has {own[name]}: it would go on "
@@ -213,6 +215,15 @@ def _plain(values: Any) -> Any:
     if hasattr(values, "to_numpy"):  # pandas' and polars' columns are taken by position
         return values.to_numpy()
     return values if hasattr(values, "shape") else np.asarray(values)
+
+
+def _named(transform: Any) -> str | None:
+    """Return what tells transforms apart in any process: their repr, without addresses.
+
+    >>> _named(_plain), _named(None)
+    ('<function _plain>', None)
+    """
+    return None if transform is None else re.sub(r" at 0x[0-9a-fA-F]+", "", repr(transform))
 
 
 def _checked(batch: Any) -> tuple[Any, ...]:
