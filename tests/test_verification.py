@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -216,6 +217,17 @@ def test_the_command_confirms_a_run(cli: Any, few: None) -> None:
     code, out, err = cli("verify", "m.npz")
     assert code == 0
     assert f"{again}, then --epochs 3\n" in out
+
+
+def test_the_record_is_written_as_json(cli: Any, few: None) -> None:
+    assert cli("train", "--drawn", "--seed", "5", "--epochs", "1", "--out", "m.npz")[0] == 0
+    code, out, err = cli("verify", "m.npz", "--record")
+    told = json.loads(out)
+    assert (code, err) == (0, "")
+    assert told["training"]["recipe"]["seed"] == 5
+    assert told["training"]["about"]["command"].endswith("--epochs 1 --seed 5 --drawn")
+    assert told["record"]["data"] == Training(Recipe(), DIGITS).trainer.record()["data"]
+    assert told["record"]["surroundings"] == [surroundings()]
 
 
 def test_the_command_says_what_differs(cli: Any, few: None, monkeypatch: Any) -> None:

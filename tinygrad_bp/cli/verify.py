@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinygrad_bp.cli.outcome import Bar
 from tinygrad_bp.cli.screen import Screen
 from tinygrad_bp.cli.sources import load_again
+from tinygrad_bp.nn import read_checkpoint
 from tinygrad_bp.train import saved_run, verification
 
 if TYPE_CHECKING:
@@ -40,12 +42,22 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="folder with the four IDX files that it learned from, if it was given one",
     )
+    parser.add_argument(
+        "--record",
+        action="store_true",
+        help="only write what the file says of its run, as JSON",
+    )
 
 
 def verify(options: argparse.Namespace) -> int:
     """Carry the command out and return its exit code."""
-    screen = Screen()
     recipe, about = saved_run(options.file)
+    if options.record:
+        extra = read_checkpoint(options.file).extra
+        told = {name: extra.get(name) for name in ("training", "record")}
+        print(json.dumps(told, indent=2))  # in ASCII, whatever it holds
+        return 0
+    screen = Screen()
     data = load_again(options.file, about, options.data, recipe.seed, screen)
     if command := about.get("command"):
         screen.line(f"Running again: {command}")
