@@ -8,6 +8,8 @@ import json
 import os
 import re
 import shlex
+import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -22,10 +24,12 @@ from tinygrad_bp.cli.screen import Reading, Screen
 from tinygrad_bp.data import drawn_digits, write_idx
 from tinygrad_bp.data.sets import drawn
 from tinygrad_bp.errors import DataError
-from tinygrad_bp.train import Training
+from tinygrad_bp.train import Trainer
 
 ROOT = Path(__file__).parent.parent
 TRAIN = importlib.import_module("tinygrad_bp.cli.train")
+SOURCES = importlib.import_module("tinygrad_bp.cli.sources")
+DRAWING = "Drawing 70,000 digits, which takes a few seconds ..."
 IMAGES, LABELS = drawn_digits(30, np.random.default_rng(9))
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 
@@ -122,6 +126,12 @@ def test_no_hidden_layer(run, folder):
     assert lines[0] == "lesson, changed: 784-10, sigmoid, 7,850 parameters"
 
 
+def test_distortions_on_request(run, folder):
+    code, lines, _ = run("train", "--data", folder, "--epochs", 1, "--transform", "elastic")
+    assert code == 0
+    assert lines[1] == "sum of squares, scaled, lr 1.5, batch 100, elastic distortions"
+
+
 def test_hold_out_tests_on_training_examples(run, folder):
     _, lines, _ = run("train", "--data", folder, "--epochs", 1, "--hold-out", 50)
     assert "550 digits to learn from, 50 held out to test on" in lines
@@ -149,8 +159,42 @@ def test_plot_draws_the_curves(run, folder, tmp_path):
     path = tmp_path / "curves.png"
     code, lines, _ = run("train", "--data", folder, "--epochs", 1, "--plot", path)
     assert code == 0
-    assert lines[-1] == f"The curves are in {path}."
+    assert f"The curves are in {path}." in lines
     assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_log_has_a_line_for_each_epoch(run, folder, tmp_path):
+    path = tmp_path / "run.csv"
+    code, lines, _ = run("train", "--data", folder, "--epochs", 2, "--log", path)
+    assert code == 0
+    assert f"The log is in {path}." in lines
+    heading, *rows = path.read_text().splitlines()
+    assert heading.startswith("epoch,loss,accuracy,train_loss,train_accuracy,test_loss,")
+    assert [row.split(",")[0] for row in rows] == ["1", "2"]
+
+
+@pytest.mark.parametrize("flags", [("--out", "--log"), ("--resume", "--log"), ("--out", "--plot")])
+def test_two_outputs_of_one_name_are_refused(run, folder, model, flags):
+    pytest.importorskip("matplotlib")
+    path = model.with_name("same.png")
+    shutil.copy(model, path)
+    code, _, err = run("train", "--data", folder, flags[0], path, flags[1], path)
+    assert code == 2
+    assert "two outputs have the same name" in err
+    path.unlink()
+
+
+def test_accuracy_and_what_next_are_the_last_lines(run, folder, tmp_path):
+    out = tmp_path / "my model.npz"
+    _, lines, _ = run("train", "--data", folder, "--epochs", 2, "--out", out)
+    assert lines[-6].startswith("Test accuracy ")
+    assert lines[-5] == f"The model is in {out}. What next:"
+    commands = [shlex.split(line.partition("  #")[0]) for line in lines[-4:]]
+    assert all(command[0] == "tinygrad-bp" and str(out) in command for command in commands)
+    assert {command[1] for command in commands} == {"predict", "check", "train", "verify"}
+    for name in ("train", "verify"):  # as they stand
+        (command,) = [c for c in commands if c[1] == name]
+        assert run(*command[1:])[0] == 0
 
 
 def few(seed):
@@ -161,8 +205,8 @@ def test_without_a_network_digits_are_drawn(run, monkeypatch):
     def offline(**options):
         raise DataError("train.gz could not be downloaded:\n  mirror a: x\n  mirror b: y\nTry it.")
 
-    monkeypatch.setattr(TRAIN, "mnist", offline)
-    monkeypatch.setattr(TRAIN, "drawn", few)
+    monkeypatch.setattr(SOURCES, "mnist", offline)
+    monkeypatch.setattr(SOURCES, "drawn", few)
     code, lines, err = run("train", "--epochs", 1)
     assert (code, err) == (0, "")
     assert lines[0] == (
@@ -177,14 +221,14 @@ def test_a_download_is_announced_once_a_file(run, monkeypatch):
             progress("train.gz", done, 3)
         return few(0)
 
-    monkeypatch.setattr(TRAIN, "mnist", download)
+    monkeypatch.setattr(SOURCES, "mnist", download)
     _, lines, _ = run("train", "--epochs", 1)
     assert lines.count("Downloading train.gz") == 1
 
 
 def test_drawn_digits_on_request(run, monkeypatch):
-    monkeypatch.setattr(TRAIN, "mnist", None)
-    monkeypatch.setattr(TRAIN, "drawn", few)
+    monkeypatch.setattr(SOURCES, "mnist", None)
+    monkeypatch.setattr(SOURCES, "drawn", few)
     code, lines, _ = run("train", "--drawn", "--epochs", 1)
     assert code == 0
     assert "300 drawn digits to learn from, 100 to test on" in lines
@@ -192,7 +236,7 @@ def test_drawn_digits_on_request(run, monkeypatch):
 
 def test_a_network_without_mistakes_shows_none(run, folder, monkeypatch):
     labels = few(0).test_labels
-    monkeypatch.setattr(TRAIN, "drawn", few)
+    monkeypatch.setattr(SOURCES, "drawn", few)
     monkeypatch.setattr(TRAIN, "outputs", lambda model, images: np.eye(10)[labels])
     _, lines, _ = run("train", "--drawn", "--epochs", 1)
     assert "Test accuracy 100.00 %: 100 of 100 digits read correctly." in lines
@@ -207,14 +251,14 @@ def interrupted_in(monkeypatch):
     """Make Ctrl-C arrive in an epoch."""
 
     def interrupt_in(epoch):
-        learn = Training._learn
+        learn = Trainer._learn
 
-        def interrupted(self, progress):
-            if len(self.history) + 1 == epoch:
+        def interrupted(self):
+            if self.epoch + 1 == epoch:
                 raise KeyboardInterrupt
-            learn(self, progress)
+            learn(self)
 
-        monkeypatch.setattr(Training, "_learn", interrupted)
+        monkeypatch.setattr(Trainer, "_learn", interrupted)
 
     return interrupt_in
 
@@ -230,12 +274,63 @@ def test_a_killed_run_resumes_to_the_same_bytes(run, folder, tmp_path, interrupt
     assert code == 130
     assert err == (
         f"tinygrad-bp: interrupted; {part} holds the run up to epoch 2; to go on: "
-        f"tinygrad-bp train --resume {part}\n"
+        f"tinygrad-bp train --resume {part} --data {folder}\n"
     )
     code, lines, _ = run("train", "--resume", part, "--data", folder)
     assert code == 0
     assert sum(bool(re.match(r" +\d/4 ", line)) for line in lines) == 4
     assert part.read_bytes() == whole.read_bytes()
+
+
+def test_ctrl_c_within_an_epoch_saves_the_batch(run, folder, tmp_path, monkeypatch):
+    whole, part = tmp_path / "whole.npz", tmp_path / "part.npz"
+    options = ("--data", folder, "--recipe", "modern", "--epochs", 3)
+    run("train", *options, "--out", whole)
+    step = Trainer._step
+
+    def interrupted(self, batch):
+        step(self, batch)
+        if len(self.losses) == 9:
+            signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Trainer, "_step", interrupted)
+        code, _, err = run("train", *options, "--out", part)
+    assert code == 130
+    assert "holds the run up to batch 3 of epoch 2; to go on:" in err
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert run("train", "--resume", part, "--data", folder)[0] == 0
+    assert part.read_bytes() == whole.read_bytes()
+
+
+def test_a_disk_that_is_full_says_what_is_kept(run, folder, tmp_path, monkeypatch):
+    out = tmp_path / "m.npz"
+    write = nn.checkpoint.write
+    saved = []
+
+    def full(*arguments):
+        if saved[2:]:
+            raise OSError(28, "No space left on device")
+        saved.append(write(*arguments))
+
+    monkeypatch.setattr("tinygrad_bp.nn.checkpoint.write", full)
+    code, _, err = run("train", "--data", folder, "--epochs", 5, "--out", out)
+    assert (code, err.count("\n")) == (1, 1)
+    assert "No space left on device" in err
+    assert f"For now, {out} holds the run up to epoch 3; to go on: " in err
+    assert len(nn.read_checkpoint(out).position["history"]) == 3
+
+
+def test_a_second_ctrl_c_ends_the_run_at_once(run, folder, tmp_path, monkeypatch):
+    def interrupted(self, batch):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        raise AssertionError("the batch went on")
+
+    monkeypatch.setattr(Trainer, "_step", interrupted)
+    code, _, err = run("train", "--data", folder, "--out", tmp_path / "m.npz")
+    assert (code, err.count("\n")) == (130, 1)
+    assert not (tmp_path / "m.npz").exists()
 
 
 def test_ctrl_c_before_anything_was_saved(run, folder, tmp_path, interrupted_in):
@@ -254,18 +349,18 @@ def test_ctrl_c_outside_the_training(run, monkeypatch):
     def interrupted(*args, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(TRAIN, "drawn", interrupted)
-    assert run("train", "--drawn") == (130, [], "tinygrad-bp: interrupted\n")
+    monkeypatch.setattr(SOURCES, "drawn", interrupted)
+    assert run("train", "--drawn") == (130, [DRAWING], "tinygrad-bp: interrupted\n")
 
 
 def test_what_is_too_large_for_the_memory_is_one_line(run, monkeypatch):
     def refuse(*args, **options):
         raise MemoryError("Unable to allocate 7 TiB")
 
-    monkeypatch.setattr(TRAIN, "drawn", refuse)
+    monkeypatch.setattr(SOURCES, "drawn", refuse)
     assert run("train", "--drawn") == (
         1,
-        [],
+        [DRAWING],
         "tinygrad-bp: not enough memory: Unable to allocate 7 TiB\n",
     )
 
@@ -276,7 +371,7 @@ def test_the_command_to_go_on_can_be_pasted(run, folder, tmp_path, interrupted_i
     code, _, err = run("train", "--data", folder, "--out", out)
     assert code == 130
     assert shlex.split(err.partition("to go on: ")[2]) == [
-        "tinygrad-bp", "train", "--resume", str(out),
+        "tinygrad-bp", "train", "--resume", str(out), "--data", str(folder),
     ]  # fmt: skip
 
 
@@ -295,7 +390,7 @@ def test_a_finished_run_can_be_made_longer_elsewhere(run, folder, model, tmp_pat
     options = ("--data", folder, "--resume", model, "--out", out)
     code, lines, _ = run("train", *options)
     assert code == 0
-    assert lines[-1] == f"The model is in {out}."
+    assert f"The model is in {out}. What next:" in lines
     assert out.read_bytes() == before
     code, lines, _ = run("train", *options, "--epochs", 4)
     assert code == 0
@@ -304,8 +399,8 @@ def test_a_finished_run_can_be_made_longer_elsewhere(run, folder, model, tmp_pat
 
 
 def test_a_run_on_drawn_digits_resumes_without_being_told(run, monkeypatch, tmp_path):
-    monkeypatch.setattr(TRAIN, "mnist", None)
-    monkeypatch.setattr(TRAIN, "drawn", few)
+    monkeypatch.setattr(SOURCES, "mnist", None)
+    monkeypatch.setattr(SOURCES, "drawn", few)
     out = tmp_path / "m.npz"
     run("train", "--drawn", "--epochs", 1, "--hold-out", 20, "--out", out)
     code, lines, _ = run("train", "--resume", out, "--epochs", 2)
@@ -314,7 +409,7 @@ def test_a_run_on_drawn_digits_resumes_without_being_told(run, monkeypatch, tmp_
 
 
 def test_resuming_with_other_data_fails(run, model, monkeypatch):
-    monkeypatch.setattr(TRAIN, "drawn", few)
+    monkeypatch.setattr(SOURCES, "drawn", few)
     code, _, err = run("train", "--resume", model, "--drawn")
     assert (code, err.count("\n")) == (1, 1)
     assert "learned from other data" in err
@@ -326,7 +421,7 @@ def test_a_diverging_run_stops_and_keeps_the_file(run, folder, tmp_path):
     options = ("--activation", "relu", "--cost", "cross_entropy", "--lr", 1e30)
     code, _, err = run("train", "--data", folder, *options, "--out", out)
     assert (code, err.count("\n")) == (1, 1)
-    assert "The run diverged in epoch 1" in err
+    assert "The run stopped in epoch 1, batch" in err
     assert out.read_bytes() == b"previous"
 
 

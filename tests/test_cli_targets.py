@@ -23,6 +23,7 @@ COMMANDS = {
     "train --drawn --out {target}": "--out",
     "train --drawn --plot {target}.png": "--plot",
     "train --out {target} --data nowhere": "--out",
+    "train --drawn --log {target}": "--log",
     "explain chain.py:loss -o {target}": "--out",
     "explore -o {target}": "--out",
     "explore --png {target}": "--png",
@@ -40,7 +41,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         raise AssertionError("the work has begun")
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("tinygrad_bp.cli.train.drawn", begin)
+    monkeypatch.setattr("tinygrad_bp.cli.sources.drawn", begin)
     monkeypatch.setattr("tinygrad_bp.cli.explore.load", begin)
     Path("chain.py").write_text(SCRIPT)
     Path("begun.py").write_text("import pathlib; pathlib.Path('begun').touch()\n")
@@ -89,11 +90,11 @@ def test_a_run_that_could_not_be_saved_where_it_is(
     cli: Any, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     digits = drawn(0, train=60, test=20)
-    monkeypatch.setattr("tinygrad_bp.cli.train.drawn", lambda seed: digits)
+    monkeypatch.setattr("tinygrad_bp.cli.sources.drawn", lambda seed: digits)
     name = LONG[:-5]
     assert cli("train", "--drawn", "--epochs", "1", "--out", "m.npz")[0] == 0
     shutil.copy("m.npz", name)
-    monkeypatch.setattr(Training, "run_epoch", lambda *_: sys.exit("the work has begun"))
+    monkeypatch.setattr(Training, "epochs", lambda *_: sys.exit("the work has begun"))
     code, out, err = cli("train", "--resume", name, "--epochs", "2")
     assert (code, out) == (2, "")
     assert "argument --resume: " in err

@@ -15,7 +15,7 @@ from tinygrad_bp import nn
 from tinygrad_bp.cli import main
 from tinygrad_bp.cli.screen import Reading, Screen, one_line
 from tinygrad_bp.data.sets import drawn
-from tinygrad_bp.train import Recipe, Training
+from tinygrad_bp.train import Recipe, Trainer, Training
 
 # A title, a colour by a one-byte sequence, text that runs backwards, a new line, markup, an emoji.
 HOSTILE = "\x1b]0;owned\x07\x9b31m\u202eleft\r\n\t[red]:cat:\x7f"
@@ -35,7 +35,9 @@ def obeyed(text: str) -> list[str]:
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder that is the current one, with few digits to train on when drawn ones are wanted."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("tinygrad_bp.cli.train.drawn", lambda seed: drawn(seed, train=60, test=20))
+    monkeypatch.setattr(
+        "tinygrad_bp.cli.sources.drawn", lambda seed: drawn(seed, train=60, test=20)
+    )
     return tmp_path
 
 
@@ -93,7 +95,7 @@ def test_an_interrupted_run(run: Run, model: str, monkeypatch: pytest.MonkeyPatc
     def interrupt(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Training, "_learn", interrupt)
+    monkeypatch.setattr(Trainer, "_learn", interrupt)
     code, written = run("train", "--resume", model, "--epochs", "2")
     assert code == 130
     # An error is one line: blanks of any kind are one space.

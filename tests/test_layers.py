@@ -52,6 +52,7 @@ OPTIONAL = {
     "rich": "cli",
     "scipy": "rules",
     "sklearn": "interop",
+    "threadpoolctl": "train",
 }
 
 

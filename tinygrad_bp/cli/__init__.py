@@ -1,7 +1,7 @@
 """The command line: `tinygrad-bp train`, `predict`, `check`, `explain`, `explore` and others.
 
 Exit codes: 0 done; 1 something went wrong, which one line on stderr explains, or a gradient is
-wrong; 2 wrong arguments; 130 Ctrl-C.
+wrong, or a run does not come out again; 2 wrong arguments; 130 Ctrl-C.
 """
 
 from __future__ import annotations

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tinygrad_bp.cli.arguments import UsageError
 from tinygrad_bp.cli.targets import check_target
-from tinygrad_bp.errors import DataError
+from tinygrad_bp.train.curves import draw_panels
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 __all__ = ["check_plot", "draw_curves"]
 
 SUFFIXES = (".png", ".svg", ".pdf")
-INK, COST, TRAIN, TEST = "#333333", "#555555", "#9bbad6", "#1f5f99"
 
 
 def check_plot(path: Path) -> None:
@@ -37,30 +36,10 @@ def draw_curves(run: Training, path: Path) -> None:
 
     Raises `DataError` if it cannot be written.
     """
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
-
-    epochs = [record.number for record in run.history]
-    figure = Figure(figsize=(9, 4), dpi=150, layout="constrained")
-    left, right = figure.subplots(1, 2)
-    _line(left, epochs, [record.cost for record in run.history], COST, "")
-    for name, color in (("train", TRAIN), ("test", TEST)):
-        shares = [100 * getattr(record, f"{name}_accuracy") for record in run.history]
-        _line(right, epochs, shares, color, f"{name} {shares[-1]:.2f} %")
-    for axes, title in ((left, "Cost on the training digits"), (right, "Digits read correctly, %")):
-        axes.set_title(title, loc="left", color=INK, fontsize=11)
-        axes.set_xlabel("epoch", color=INK)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(axis="y", color="#e5e5e5")
-        axes.set_axisbelow(True)
-    left.set_ylim(bottom=0)
-    right.legend(frameon=False, loc="lower right")
-    try:
-        figure.savefig(path)
-    except OSError as error:
-        raise DataError(f"The curves could not be written to {path}: {error.strerror}.") from error
-
-
-def _line(axes: Any, x: list[int], y: list[float], color: str, label: str) -> None:
-    axes.plot(x, y, color=color, label=label, marker="o", markersize=3.5, linewidth=1.8)
+    cost = [record.cost for record in run.history]
+    read = {
+        "train": [100 * record.train_accuracy for record in run.history],
+        "test": [100 * record.test_accuracy for record in run.history],
+    }
+    read = {f"{name} {shares[-1]:.2f} %": shares for name, shares in read.items()}
+    draw_panels(path, {"Cost on the training digits": {"": cost}, "Digits read correctly, %": read})

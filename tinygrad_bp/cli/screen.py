@@ -75,6 +75,16 @@ class Screen:
         with bar:
             yield lambda done, text: bar.update(task, completed=done, description=one_line(text))
 
+    @contextlib.contextmanager
+    def waiting(self, text: str) -> Iterator[None]:
+        """Say what is being done while the block runs: for good, or in a terminal until it is."""
+        if self.is_live:
+            with self.console.status(one_line(text)):
+                yield
+        else:
+            self.line(text)
+            yield
+
     def confusion(self, table: NDArray[np.int64]) -> None:
         """Write a table of how often each digit was read as each; 59 columns wide for ten."""
         from rich.text import Text
@@ -91,13 +101,17 @@ class Screen:
             line.append(f"{share:>7}", style="not dim")
             self.line(line)
 
-    def readings(self, readings: Sequence[Reading]) -> None:
-        """Draw digits side by side, as many as fit, each with its caption below it."""
+    def readings(self, readings: Sequence[Reading], *, rows: int | None = None) -> None:
+        """Draw digits side by side, as many as fit, each with its caption below it.
+
+        If there are more, they take further rows, or only so many `rows`.
+        """
         from rich.text import Text
 
         cells = [[*self._drawn(r.image), *map(Text, map(one_line, r.caption))] for r in readings]
         width = max(cell.cell_len for lines in cells for cell in lines)
         columns = max(1, (self.console.width + len(GAP)) // (width + len(GAP)))
+        cells = cells if rows is None else cells[: rows * columns]
         for start in range(0, len(cells), columns):
             if start:
                 self.line()

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
-import time
+import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_bp.cli.arguments import UsageError, not_negative, positive, share, whole
-from tinygrad_bp.cli.kept import Kept
-from tinygrad_bp.cli.outcome import introduce, row, show_outcome
+from tinygrad_bp.cli.kept import Kept, of_folder
+from tinygrad_bp.cli.outcome import Table, introduce, show_outcome, show_what_next
 from tinygrad_bp.cli.screen import Screen
+from tinygrad_bp.cli.sources import load, load_again, without_held_out
 from tinygrad_bp.cli.targets import check_target
-from tinygrad_bp.data import Mnist, mnist
-from tinygrad_bp.data.sets import CLASSES, drawn, hold_out
-from tinygrad_bp.errors import CheckpointError, DataError, OptimizerError
+from tinygrad_bp.data.sets import CLASSES
+from tinygrad_bp.errors import CheckpointError, OptimizerError
 from tinygrad_bp.lesson.recipes import RECIPES
 from tinygrad_bp.train import (
     ACTIVATIONS,
     COSTS,
     INITIALIZERS,
     SCHEDULES,
+    TRANSFORMS,
+    CSVLog,
     Recipe,
     Training,
     outputs,
@@ -30,9 +32,9 @@ from tinygrad_bp.train import (
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Mapping
+    from collections.abc import Sequence
 
-    from tinygrad_bp.cli.screen import Show
+    from tinygrad_bp.train import Callback
 
 __all__ = ["add_options", "train"]
 
@@ -44,8 +46,6 @@ examples:
   tinygrad-bp train --resume model.npz --epochs 30
                                            go on, up to the 30th epoch
 """
-
-TIMEOUT = 5.0  # seconds that a server of MNIST gets to answer
 
 SETTINGS = tuple(field.name for field in dataclasses.fields(Recipe))
 SHORTER = {"hidden": "--layers", "initializer": "--init"}
@@ -86,6 +86,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="resume the run in this file, and save to it unless --out names another",
     )
     files.add_argument(
+        "--log", type=Path, metavar="RUN.csv", help="write a line of numbers for every epoch"
+    )
+    files.add_argument(
         "--plot", type=Path, metavar="CURVES.png", help="plot cost and accuracy (.png, .svg, .pdf)"
     )
 
@@ -111,6 +114,7 @@ def _add_settings(group: Any) -> None:
     add("momentum", "share of the last step to keep", type=share, metavar="X")
     add("weight_decay", "how strongly weights are pulled to 0", type=not_negative, metavar="X")
     add("schedule", "how the learning rate changes", choices=SCHEDULES)
+    add("transform", "how digits are distorted, anew each epoch", choices=tuple(TRANSFORMS))
     add("batch_size", "examples in a mini-batch", type=whole(1), metavar="N")
     add("epochs", "passes through the examples", type=whole(1), metavar="N")
     add("seed", "seed of everything random", type=whole(0), metavar="N")
@@ -146,56 +150,83 @@ def train(options: argparse.Namespace) -> int:
     """Carry the command out and return its exit code."""
     _check_targets(options)
     screen = Screen()
-    run = _resumed(options, screen) if options.resume else _begun(options, screen)
-    kept = Kept(options.out or options.resume)
-    if options.resume:
-        kept.keep(run)
+    kept = Kept(options.out or options.resume, options.data)
+    callbacks = [Table(screen), kept, *([CSVLog(options.log)] if options.log else [])]
+    run = (_resumed if options.resume else _begun)(options, screen, callbacks)
     introduce(run, screen)
     try:
-        _train(run, kept, screen)
+        for _ in run.epochs():
+            pass
     except KeyboardInterrupt as stop:
         raise KeyboardInterrupt(f"interrupted; {kept}") from stop
-    except OptimizerError as error:
-        raise OptimizerError(f"{error} For now, {kept}") from error
+    except (CheckpointError, OptimizerError) as error:
+        raise type(error)(f"{error} For now, {kept}") from error
+    screen.line()
     if options.plot:
         from tinygrad_bp.cli.plot import draw_curves
 
         draw_curves(run, options.plot)
     images = run.data.test_inputs.astype(run.recipe.dtype, copy=False)
     show_outcome(run, outputs(run.model, images), screen)
-    for what, path in (("The model is", kept.path), ("The curves are", options.plot)):
+    for what, path in (("The curves are", options.plot), ("The log is", options.log)):
         if path:
             screen.line(f"{what} in {path}.")
+    if kept.file is None:
+        screen.line("The model was not saved: --out MODEL.npz keeps it.")
+    else:
+        show_what_next(kept.file, options.data, run.recipe.epochs, screen)
     return 0
 
 
 def _check_targets(options: argparse.Namespace) -> None:
     """Refuse, before the work begins, what would fail after it."""
-    if options.out:
-        check_target("--out", options.out)
+    targets = {"--out": options.out, "--log": options.log}
+    for flag, path in targets.items():
+        if path:
+            check_target(flag, path)
     if options.plot:
         from tinygrad_bp.cli.plot import check_plot
 
         check_plot(options.plot)
+    given = [path for path in (options.out or options.resume, options.plot, options.log) if path]
+    if len(set(map(os.path.realpath, given))) < len(given):
+        raise UsageError("two outputs have the same name; give each a file of its own")
+
+
+def _command(recipe: Recipe, name: str, options: argparse.Namespace) -> str:
+    """Return the command that makes the run anew, without the files that it writes."""
+    words = ["tinygrad-bp", "train", "--recipe", name]
+    for setting in SETTINGS:
+        if (value := getattr(recipe, setting)) != getattr(RECIPES[name], setting):
+            values = value if isinstance(value, tuple) else (value,)
+            words += [_flag(setting), *map(str, values)]
+    if options.hold_out is not None:
+        words += ["--hold-out", str(options.hold_out)]
+    words += ["--drawn"] * bool(options.drawn)
+    return shlex.join(words) + of_folder(options.data)
 
 
 # --- the run --------------------------------------------------------------------------------------
 
 
-def _begun(options: argparse.Namespace, screen: Screen) -> Training:
+def _begun(options: argparse.Namespace, screen: Screen, callbacks: Sequence[Callback]) -> Training:
     name = options.recipe or "lesson"
     given = {s: getattr(options, s) for s in SETTINGS if getattr(options, s) is not None}
     recipe = dataclasses.replace(RECIPES[name], **given)
-    data, is_drawn = _load(options.data, options.drawn, recipe.seed, screen)
+    data, is_drawn = load(options.data, recipe.seed, screen, draw=options.drawn)
     about = {
         "name": name if recipe == RECIPES[name] else f"{name}, changed",
         "drawn": is_drawn,
         "hold_out": options.hold_out,
+        "command": _command(recipe, name, options),
     }
-    return Training(recipe, _held_out(data, about), classes=CLASSES, about=about)
+    data = without_held_out(data, about)
+    return Training(recipe, data, classes=CLASSES, about=about, callbacks=callbacks)
 
 
-def _resumed(options: argparse.Namespace, screen: Screen) -> Training:
+def _resumed(
+    options: argparse.Namespace, screen: Screen, callbacks: Sequence[Callback]
+) -> Training:
     """Return the saved run; everything that decides its numbers comes from its file."""
     given = [s for s in (*SETTINGS, "recipe", "hold_out") if getattr(options, s) is not None]
     if foreign := [s for s in given if s != "epochs"]:
@@ -203,65 +234,10 @@ def _resumed(options: argparse.Namespace, screen: Screen) -> Training:
             f"argument {_flag(foreign[0])}: only --epochs can change when a run is resumed"
         )
     recipe, about = saved_run(options.resume)
-    if not isinstance(about.get("hold_out"), int | None):
-        raise CheckpointError(f"{options.resume} does not say what its run was tested on.")
     if not options.out:
         check_target("--resume", options.resume)
-    was_drawn = options.data is None and bool(about.get("drawn"))
-    data, _ = _load(options.data, options.drawn or was_drawn, recipe.seed, screen)
-    return Training.resume(options.resume, _held_out(data, about), epochs=options.epochs)
-
-
-def _held_out(data: Mnist, about: Mapping[str, Any]) -> Mnist:
-    n = about.get("hold_out")
-    return data if n is None else hold_out(data, n)
-
-
-def _load(
-    folder: Path | None,
-    must_draw: bool,  # noqa: FBT001
-    seed: int,
-    screen: Screen,
-) -> tuple[Mnist, bool]:
-    """Return the data that the options ask for, and whether they are drawn digits."""
-    if folder is not None:
-        return mnist(folder, verify=False), False
-    if not must_draw:
-        try:
-            return _cached_mnist(screen), False
-        except DataError as error:
-            reason = str(error).partition("\n")[0].rstrip(":.")
-            screen.line(f"No MNIST ({reason}): training on drawn digits instead.", style="yellow")
-    return drawn(seed), True
-
-
-def _cached_mnist(screen: Screen) -> Mnist:
-    @functools.cache  # so that each file is announced once
-    def announce(name: str) -> None:
-        screen.line(f"Downloading {name}", style="dim")
-
-    return mnist(download=True, timeout=TIMEOUT, progress=lambda name, *_: announce(name))
-
-
-def _train(run: Training, kept: Kept, screen: Screen) -> None:
-    """Run the epochs that are left, writing a line and the model after each."""
-    batches = -(-len(run.data.train_labels) // run.recipe.batch_size)
-    with screen.progress(run.recipe.epochs * batches) as show:
-        screen.line("epoch       cost   training       test   seconds", style="dim")
-        for record in run.history:
-            screen.line(row(record, run), style="dim")
-        while len(run.history) < run.recipe.epochs:
-            started = time.perf_counter()
-            record = run.run_epoch(_progress(run, show))
-            seconds = time.perf_counter() - started
-            kept.keep(run)
-            screen.line(f"{row(record, run)} {seconds:>9.1f}")
-    screen.line()
-
-
-def _progress(run: Training, show: Show | None) -> Callable[[int, int], None] | None:
-    """Return what moves the progress bar as an epoch goes on; it spans the whole run."""
-    before = len(run.history)
-    if show is None:
-        return None
-    return lambda done, batches: show(before * batches + done, f"epoch {before + 1}")
+    data = load_again(options.resume, about, options.data, recipe.seed, screen, draw=options.drawn)
+    run = Training.resume(options.resume, data, epochs=options.epochs, callbacks=callbacks)
+    if run.recipe.epochs != recipe.epochs:
+        run.about["command"] = f"{about.get('command', 'train')}, then --epochs {options.epochs}"
+    return run

@@ -44,6 +44,15 @@ class Minibatches:
         return whole + (rest > 0 and not self.drop_last)
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        return self.starting_at(0)
+
+    def starting_at(self, number: int) -> Iterator[tuple[Any, ...]]:
+        """Begin an epoch at one of its batches, 0 for the first; those before it are not made.
+
+        >>> batches = minibatches(np.arange(4), 2, np.random.default_rng(0))
+        >>> list(batches.starting_at(1))
+        [(array([1, 3]),)]
+        """
         # Drawn here, not in the generator below, whose body would wait for the first batch: so
         # the state of `rng` is settled once the loop has begun.
         rng, n = self.rng, self.examples
@@ -51,10 +60,12 @@ class Minibatches:
         seed = None
         if rng is not None and self.transform is not None:
             seed = int(rng.integers(1 << 63))
-        return self._batches(order, seed)
+        return self._batches(order, seed, number)
 
-    def _batches(self, order: NDArray[np.intp], seed: int | None) -> Iterator[tuple[Any, ...]]:
-        for number in range(len(self)):
+    def _batches(
+        self, order: NDArray[np.intp], seed: int | None, start: int
+    ) -> Iterator[tuple[Any, ...]]:
+        for number in range(start, len(self)):
             rows = order[number * self.batch_size :][: self.batch_size]
             first, *others = [a[rows] for a in self.arrays]
             yield (self._transformed(first, number, seed), *others)

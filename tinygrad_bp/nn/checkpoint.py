@@ -3,8 +3,9 @@
     header.json              format, version, architecture, arrays, extra, sha256
     hidden1.weight.npy       the model's arrays, under the names of its `state_dict()`
     ...
-    extra/velocity.npy       what a training run keeps for itself
+    extra/found.npy          what `save` was given as `extra_arrays`
     optimizer/0.npy          the arrays of an optimiser's state, whose rest is in the header
+    position/0.npy           the same of where a training run stands
 
 NumPy reads the arrays as those of any .npz: `np.load("model.npz")["hidden1.weight"]`. Equal
 content gives equal bytes, since nothing in the file tells the time.
@@ -48,14 +49,14 @@ FORMAT = "tinygrad_bp model"
 VERSION = 1
 EXTRA = "extra/"  # what the names of extra arrays begin with
 # What else has a state, and what its arrays' names begin with.
-STATES = ("optimizer", "schedule", "streams")
+STATES = ("optimizer", "schedule", "streams", "position")
 SEAL = re.compile(rb',(\s*)"sha256": "([0-9a-f]{64})"(\s*)\}\Z')  # the end of a header
 SMALL_HEADER = 1 << 25  # bytes that reading a header may take, however small the file
 LEAST_MEMBER = 200  # bytes in the file, and more, that come with every array
 
 
 class Stateful(Protocol):
-    """An optimiser, a schedule, or whatever else gives and takes a state.
+    """An optimiser, a schedule, a training run, or whatever else gives and takes a state.
 
     The state is made of dicts, lists, tuples, None, texts, numbers and arrays, in any nesting.
     `load_state_dict` raises if a state does not fit, and has changed nothing then.
@@ -85,6 +86,8 @@ class Checkpoint(NamedTuple):
     """The same of the schedule."""
     streams: Any = None
     """Where the model's random streams stood, or None if it has none."""
+    position: Any = None
+    """The `state_dict()` of the training run that `save` was given as its position, or None."""
 
     def model(self) -> MLP:
         """Build the model and put the values in; raises `CheckpointError` if they do not fit."""
@@ -99,14 +102,16 @@ def save(
     *,
     optimizer: Stateful | None = None,
     schedule: Stateful | None = None,
+    position: Stateful | None = None,
     extra: Mapping[str, Any] | None = None,
     extra_arrays: Mapping[str, NDArray[Any]] | None = None,
 ) -> None:
     """Write the model's values, and for an `MLP` its architecture, to an .npz file.
 
-    The random streams that its layers draw from are saved with it. An optimiser and a schedule are
-    saved by their `state_dict()`, as `Stateful` describes it; `extra` is anything that JSON can
-    express, with texts for keys; `extra_arrays` are real arrays.
+    The random streams that its layers draw from are saved with it. An optimiser, a schedule and the
+    position of a training run, such as a `train.Trainer`, are saved by their `state_dict()`, as
+    `Stateful` describes it; `extra` is anything that JSON can express, with texts for keys;
+    `extra_arrays` are real arrays.
     The file appears whole or not at all: a crash at any point leaves the previous one.
 
     Raises `CheckpointError` if the file cannot be written, or holds what it could not give back.
@@ -129,7 +134,7 @@ def save(
             "arrays": {},
             "extra": dict(extra or {}),
         }
-        things = optimizer, schedule, Streams(model) or None
+        things = optimizer, schedule, Streams(model) or None, position
         for name, thing in zip(STATES, things, strict=True):
             if thing is not None:
                 header[name], packed = _packed(thing, name)
@@ -149,6 +154,7 @@ def load(
     into: M,
     optimizer: Stateful | None = ...,
     schedule: Stateful | None = ...,
+    position: Stateful | None = ...,
     max_bytes: int = ...,
 ) -> M: ...
 
@@ -159,14 +165,15 @@ def load(
     into: Module | None = None,
     optimizer: Stateful | None = None,
     schedule: Stateful | None = None,
+    position: Stateful | None = None,
     max_bytes: int = MAX_BYTES,
 ) -> Module:
     """Read a model from a file that `save` wrote.
 
     An `MLP` is rebuilt. For any other model, build it and pass it as `into`: its values are
     replaced, if names, shapes and dtypes agree one and all, and it is returned; its random streams
-    go on from where they stood. To go on with a training run, build its optimiser and schedule too
-    and pass them as well: all of them get what was saved, or none does.
+    go on from where they stood. To go on with a training run, build its optimiser, schedule and
+    position too and pass them as well: all of them get what was saved, or none does.
 
     Raises `CheckpointError` as `read_checkpoint` does, and if the values do not fit the model,
     naming every one that is missing, unexpected, or of another shape or a dtype that the model's
@@ -184,7 +191,7 @@ def load(
     """
     checkpoint = read_checkpoint(path, max_bytes=max_bytes)
     with _of_the_file(path):
-        wanted = (("optimizer", optimizer), ("schedule", schedule))
+        wanted = (("optimizer", optimizer), ("schedule", schedule), ("position", position))
         states = {name: thing for name, thing in wanted if thing is not None}
         if into is None:
             if states:

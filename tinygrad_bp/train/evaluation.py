@@ -1,22 +1,27 @@
-"""What a network makes of many inputs, without a graph and without a peak in memory."""
+"""What a model makes of many inputs, without a graph and without a peak in memory."""
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinygrad_bp import functional
+from tinygrad_bp import functional, nn
+from tinygrad_bp.errors import DataError, ShapeError
 from tinygrad_bp.modes import no_grad
+from tinygrad_bp.nn.moving import left_alone
+from tinygrad_bp.tensor import Tensor
+from tinygrad_bp.train.feed import Examples, as_arrays
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
     from numpy.typing import NDArray
 
-    from tinygrad_bp import nn
+__all__ = ["CHUNK", "gathered", "measured", "outputs", "raw_outputs"]
 
-__all__ = ["outputs", "raw_outputs"]
-
-CHUNK = 5_000  # inputs evaluated at once, so that memory does not grow with their number
+CHUNK = 5_000  # inputs of a small network evaluated at once
 
 
 def outputs(model: nn.MLP, inputs: NDArray[Any]) -> NDArray[Any]:
@@ -24,7 +29,6 @@ def outputs(model: nn.MLP, inputs: NDArray[Any]) -> NDArray[Any]:
 
     They are the activations of its last layer, or the softmax of its logits if that has none.
 
-    >>> from tinygrad_bp import nn
     >>> model = nn.MLP(4, 3, rng=np.random.default_rng(0))
     >>> outputs(model, np.ones((2, 4), np.float32)).sum(axis=1).round(4).tolist()
     [1.0, 1.0]
@@ -37,13 +41,77 @@ def outputs(model: nn.MLP, inputs: NDArray[Any]) -> NDArray[Any]:
     return shares
 
 
-def raw_outputs(model: nn.MLP, inputs: NDArray[Any]) -> NDArray[Any]:
-    """Return what the network's last layer gives for inputs (n, features): (n, classes).
+def raw_outputs(model: nn.Module, *inputs: Any, size: int | None = None) -> NDArray[Any]:
+    """Return what a model gives for inputs with an example in each row, `size` at once.
 
-    >>> from tinygrad_bp import nn
+    It is called in evaluation mode, and left as it was.
+
     >>> raw_outputs(nn.MLP(4, 3), np.ones((2, 4), np.float32)).shape
     (2, 3)
     """
-    starts = range(0, len(inputs) or 1, CHUNK)  # no inputs are one empty chunk
-    with no_grad():
-        return np.concatenate([model(inputs[start : start + CHUNK]).data for start in starts])
+    size = size or CHUNK
+    starts = range(0, len(inputs[0]) or 1, size)  # no inputs are one empty chunk
+    chunks = (tuple(a[start : start + size] for a in inputs) for start in starts)
+    with _asked(model):
+        return np.concatenate([_rows(model(*chunk), len(chunk[0])) for chunk in chunks])
+
+
+def gathered(model: nn.Module, examples: Examples, size: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return what a model gives for all examples, and the targets.
+
+    Raises `DataError` if there are none.
+    """
+    arrays = as_arrays(examples)
+    if arrays is not None:
+        *inputs, targets = arrays
+        if not len(targets):
+            raise DataError("there are no examples to measure; give at least one")
+        return raw_outputs(model, *inputs, size=size), np.asarray(targets)
+    return _of_batches(model, examples)
+
+
+def _of_batches(model: nn.Module, batches: Iterable[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    given, wanted = [], []
+    with _asked(model):
+        for *inputs, targets in batches:
+            wanted.append(_plain(targets))
+            given.append(_rows(model(*inputs), len(wanted[-1])))
+    if not given:
+        raise DataError("there are no batches to measure; an iterator can be read only once")
+    return np.concatenate(given), np.concatenate(wanted)
+
+
+def measured(
+    metrics: Mapping[str, Callable[[Any, Any], Any]], outputs: Any, targets: Any
+) -> dict[str, float]:
+    """Return what functions of outputs and targets give, as plain numbers by name."""
+    if not metrics:
+        return {}
+    given, wanted = _plain(outputs), _plain(targets)
+    return {name: float(metric(given, wanted)) for name, metric in metrics.items()}
+
+
+@contextlib.contextmanager
+def _asked(model: nn.Module) -> Iterator[None]:
+    with left_alone(model), no_grad():
+        yield
+
+
+def _plain(values: Any) -> Any:
+    return values.data if isinstance(values, Tensor) else np.asarray(values)
+
+
+def _rows(given: Any, examples: int) -> Any:
+    """Return a model's output as an array, which must have a row for each example."""
+    if not isinstance(given, Tensor | np.ndarray):
+        raise ShapeError(
+            f"the model gives a {type(given).__name__}; to be measured, it must give one array "
+            "with a row for each example. Measure it by a callback of your own"
+        )
+    array = _plain(given)
+    if array.shape[:1] != (examples,):
+        raise ShapeError(
+            f"the model gives {array.shape} for {examples} examples; to be measured, it must give "
+            "a row for each example"
+        )
+    return array

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import operator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinygrad_bp import functional, nn, optim
+from tinygrad_bp import data, functional, nn, optim
+from tinygrad_bp.errors import ShapeError
 from tinygrad_bp.nn.mlp import ACTIVATIONS
 from tinygrad_bp.optim import lr_scheduler
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["ACTIVATIONS", "COSTS", "INITIALIZERS", "SCHEDULES", "Recipe"]
+__all__ = ["ACTIVATIONS", "COSTS", "INITIALIZERS", "SCHEDULES", "TRANSFORMS", "Recipe"]
 
 COSTS: dict[str, Callable[..., Any]] = {
     "sum_squares": functional.sum_squares,
@@ -32,6 +34,13 @@ INITIALIZERS = {
     "normal": nn.init.normal,
 }
 SCHEDULES = ("constant", "step", "cosine")
+TRANSFORMS: dict[str, Callable[..., data.Distortion] | None] = {
+    "none": None,
+    "affine": functools.partial(
+        data.Affine, rotation=10.0, scaling=0.1, shear=0.1, translation=1.0
+    ),
+    "elastic": data.Elastic,
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -57,6 +66,9 @@ class Recipe:
     schedule: str = "constant"
     """"step": a tenth of the rate after each third of the run; "cosine": down to zero along half
     a cosine wave, a little after every mini-batch."""
+    transform: str = "none"
+    """How the images of each batch are distorted, anew each epoch: `data.Affine` turns, scales and
+    shifts them a little, `data.Elastic` bends them."""
     batch_size: int = 100
     epochs: int = 10
     seed: int = 0
@@ -74,6 +86,7 @@ class Recipe:
             "cost": COSTS,
             "initializer": INITIALIZERS,
             "schedule": SCHEDULES,
+            "transform": TRANSFORMS,
             "dtype": ("float32", "float64"),
         }
         for name, names in allowed.items():
@@ -133,6 +146,22 @@ class Recipe:
         if self.schedule == "step":
             return lr_scheduler.StepLR(optimizer, step_size=math.ceil(steps / 3))
         return None
+
+    def distortion(self, inputs: int) -> data.Distortion | None:
+        """Return what distorts rows of so many pixels; None if nothing does.
+
+        Raises `ShapeError` if they are not those of square images.
+        """
+        distortion = TRANSFORMS[self.transform]
+        if distortion is None:
+            return None
+        side = math.isqrt(inputs)
+        if side * side != inputs:
+            raise ShapeError(
+                f"transform={self.transform!r} distorts square images, and the inputs have "
+                f"{inputs} features. Leave it out"
+            )
+        return distortion(shape=(side, side))
 
     def targets(self, labels: NDArray[Any], classes: int) -> NDArray[Any]:
         """Return labels (n,) as the cost wants them: unchanged, or as rows with a 1 at the label.

@@ -1,21 +1,59 @@
-"""The record of a training run: a line for every epoch."""
+"""What identifies a run: digests of what it learned from, of its losses and of its weights."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import hashlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Epoch"]
+import numpy as np
+
+from tinygrad_bp.train.feed import Examples, as_arrays, digest
+
+if TYPE_CHECKING:
+    from tinygrad_bp import nn
+    from tinygrad_bp.train.feed import Feed
+    from tinygrad_bp.train.position import Position
+
+__all__ = ["digest_of_weights", "digests", "run_record"]
 
 
-class Epoch(NamedTuple):
-    """How well the network does after an epoch."""
+def run_record(
+    model: nn.Module, position: Position, feed: Feed | None, sets: Mapping[str, str | None]
+) -> dict[str, Any]:
+    """Return what identifies a run where it stands.
 
-    number: int
-    """1 for the first."""
-    cost: float
-    """The mean over the training examples."""
-    train_accuracy: float
-    """The share of training examples that are classified correctly, from 0 to 1."""
-    test_accuracy: float
-    lr: float
-    """The learning rate at the start of the epoch."""
+    Every digest is a SHA-256: "data" of all examples to learn from (None for batches of the user's
+    own), "sets" of what is measured, "losses" of every batch's loss as a float64, "weights" of the
+    model's values. "surroundings" are the versions, machines and threads that computed them.
+    """
+    return {
+        "data": None if feed is None else feed.digest(),
+        "sets": dict(sets),
+        "losses": digest(np.array(position.losses)),
+        "weights": digest_of_weights(model),
+        "surroundings": position.surroundings,
+    }
+
+
+def digests(sets: Mapping[str, Examples]) -> dict[str, str | None]:
+    """Return the SHA-256 of each set; None for batches of the user's own.
+
+    >>> digests({"val": (np.zeros(2), np.zeros(2)), "own": [[0, 0]]})["own"] is None
+    True
+    """
+    found = {name: as_arrays(examples) for name, examples in sets.items()}
+    return {name: None if a is None else digest(*a) for name, a in found.items()}
+
+
+def digest_of_weights(model: nn.Module) -> str:
+    """Return the SHA-256 of a model's values: names, dtypes, shapes and bytes.
+
+    >>> from tinygrad_bp import nn
+    >>> digest_of_weights(nn.MLP(2, 1, weight_init=nn.init.zeros))[:8]
+    '38329ce4'
+    """
+    found = hashlib.sha256()
+    for name, values in model.state_dict().items():
+        found.update(f"{name} {digest(values)}\n".encode())
+    return found.hexdigest()

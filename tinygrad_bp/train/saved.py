@@ -30,11 +30,14 @@ def saved_run(path: PathLike) -> tuple[Recipe, dict[str, Any]]:
 @contextlib.contextmanager
 def reading(path: PathLike) -> Iterator[nn.Checkpoint]:
     """Give what is in a file; whatever the block makes of it, it raises `CheckpointError` only."""
+    checkpoint = nn.read_checkpoint(path)
     try:
-        yield nn.read_checkpoint(path)
-    except CheckpointError:
-        raise
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        yield checkpoint
+    except CheckpointError as error:
+        if str(error.args[0]).startswith(f"{path}: "):
+            raise
+        raise CheckpointError(f"{path}: {error}") from error
+    except (LookupError, TypeError, ValueError, OverflowError) as error:
         raise CheckpointError(
             f"{path} cannot be resumed: it holds a model, but no sound state of a training run "
             f"({error!r}). Give a file that `tinygrad-bp train --out` or Training.save wrote."

@@ -1,0 +1,46 @@
+"""A run's history in a CSV file, a line for each epoch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tinygrad_bp.files import PathLike, check_writable, replacing
+from tinygrad_bp.train.callback import Callback
+
+if TYPE_CHECKING:
+    from tinygrad_bp.train.trainer import Trainer
+
+__all__ = ["CSVLog"]
+
+
+class CSVLog(Callback):
+    """Keep a CSV file with the record of every epoch; its first line has the names.
+
+    The file is written anew from the history each time, whole or not at all: after a crash and a
+    resume, no line is missing or there twice. Numbers are written so that `float` reads them back
+    exactly. Raises `DataError`, before the run begins, if the file cannot be written.
+    """
+
+    def __init__(self, path: PathLike) -> None:
+        self.path = path
+
+    def on_begin(self, trainer: Trainer) -> None:
+        """Check that the file can be written, and write what there is."""
+        check_writable(self.path)
+        self.on_epoch(trainer)
+
+    def on_epoch(self, trainer: Trainer) -> None:
+        """Write the history so far."""
+        rows = [[_exact(record[name]) for name in trainer.names] for record in trainer.history]
+        with replacing(self.path) as file:
+            for row in (trainer.names, *rows):
+                file.write((",".join(row) + "\n").encode())
+
+
+def _exact(number: float) -> str:
+    """Return a number so that it can be read back exactly.
+
+    >>> _exact(3), _exact(0.1)
+    ('3', '0.1')
+    """
+    return str(number) if isinstance(number, int) else repr(float(number))

@@ -1,0 +1,516 @@
+"""The loop that trains any model: batches, epochs, validation, and a position to go on from.
+
+    for each epoch:
+        for each batch:
+            optimizer.step(closure)         # zero_grad, outputs, loss, backward, clipping
+            scheduler.step()                # if it goes by batches
+            callbacks: on_batch
+        evaluate the validation examples
+        scheduler.step()                    # if it goes by epochs
+        callbacks: on_epoch
+
+Nothing here looks at a clock or draws a random number of its own: examples, generators and options
+decide every bit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinygrad_bp import nn, optim
+from tinygrad_bp.errors import CheckpointError, DataError, OptimizerError
+from tinygrad_bp.files import PathLike
+from tinygrad_bp.modes import no_grad
+from tinygrad_bp.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+from tinygrad_bp.tensor import Tensor
+from tinygrad_bp.train.callback import Callback
+from tinygrad_bp.train.evaluation import gathered, measured
+from tinygrad_bp.train.feed import Examples, Feed, as_arrays, held_out
+from tinygrad_bp.train.position import Position, Record, recall, remembered
+from tinygrad_bp.train.record import digests, run_record
+from tinygrad_bp.train.surroundings import surroundings
+
+__all__ = ["Trainer"]
+
+EVERY = ("batch", "epoch")
+EVALUATED = 500  # examples evaluated at once, unless it is said
+
+
+class Trainer:
+    """Trains a model: any module, loss, optimiser and schedule, on any mini-batches.
+
+    `loss(outputs, targets)` gives a number that `backward()` starts from. `scheduler` takes a step
+    after every epoch, or after every batch with `scheduler_every="batch"`; `ReduceLROnPlateau`
+    always after every epoch, with the value of `monitor`: the validation loss, or without any the
+    training loss, unless another name of the history is given. `metrics` are functions of arrays
+    of outputs and targets by name, such as `{"accuracy": train.accuracy}`. `clip_norm` and
+    `clip_value` clip the gradients. `callbacks` are told as the run goes on: see `Callback`.
+
+    The history has, for each epoch, the means over the examples of what the batches gave while the
+    model learned; of the validation examples, it has the loss and the metrics of all of them at
+    once, at the end of the epoch. So give a loss that is a mean over its examples.
+
+    Raises `OptimizerError` if optimiser, schedule and model are not of each other, and
+    `ValueError` for options that make no sense.
+
+    >>> from tinygrad_bp.train import accuracy
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.normal(size=(200, 2)).astype(np.float32)
+    >>> y = (x[:, 0] > x[:, 1]).astype(int)
+    >>> model = nn.MLP(2, 2, rng=rng)
+    >>> optimizer = optim.Adam(model.named_parameters(), lr=0.1)
+    >>> trainer = Trainer(model, nn.CrossEntropyLoss(), optimizer, metrics={"accuracy": accuracy})
+    >>> history = trainer.fit((x, y), epochs=5, rng=rng, validation=0.2)
+    >>> [*history[-1]]
+    ['epoch', 'loss', 'accuracy', 'val_loss', 'val_accuracy', 'lr']
+    >>> history[-1]["val_accuracy"] > 0.9
+    True
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        loss: Callable[[Any, Any], Any],
+        optimizer: optim.Optimizer,
+        *,
+        scheduler: LRScheduler | None = None,
+        scheduler_every: str = "epoch",
+        monitor: str | None = None,
+        metrics: Mapping[str, Callable[[Any, Any], Any]] | None = None,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+        callbacks: Iterable[Callback] = (),
+    ) -> None:
+        self.model, self.loss, self.optimizer = model, loss, optimizer
+        self.scheduler, self.scheduler_every, self.monitor = scheduler, scheduler_every, monitor
+        self.metrics = dict(metrics or {})
+        self.clip_norm, self.clip_value = clip_norm, clip_value
+        self.callbacks = sorted(callbacks, key=lambda callback: callback.runs_last)
+        self._parameters = _parameters_of(optimizer)
+        self._check()
+
+        self.position = Position()
+        """Where the run stands."""
+        self.epochs = 0
+        """How many epochs the run is to have in the end."""
+        self.names: list[str] = []
+        """What the records of the history hold."""
+        self.stopped: str | None = None
+        """Why the run was stopped before its last epoch, if it was."""
+        self.extra: dict[str, Any] = {}
+        """Anything JSON can express that is to be saved with the run, by name."""
+
+        self._feed: Feed | None = None
+        self._feed_state: Mapping[str, Any] | None = None
+        self._loaded_from: PathLike | None = None
+        self._sets: dict[str, Examples] = {}
+        self._sets_digests: dict[str, str | None] | None = None
+        self._loaded_sets: dict[str, str | None] | None = None
+
+    @property
+    def epoch(self) -> int:
+        """How many epochs are done."""
+        return self.position.epoch
+
+    @property
+    def batch(self) -> int:
+        """How many batches of the present epoch are done."""
+        return self.position.batch
+
+    @property
+    def history(self) -> list[Record]:
+        """The record of every epoch."""
+        return self.position.history
+
+    @property
+    def losses(self) -> array[float]:
+        """The loss of every batch, since the run began."""
+        return self.position.losses
+
+    def _check(self) -> None:
+        if self.scheduler_every not in EVERY:
+            raise ValueError(
+                f"scheduler_every must be one of {', '.join(EVERY)}, got {self.scheduler_every!r}"
+            )
+        if taken := {"epoch", "loss", "lr"} & self.metrics.keys():
+            raise ValueError(f"a metric cannot be called {taken.pop()!r}: the history has that")
+        if self.scheduler is not None and self.scheduler.optimizer is not self.optimizer:
+            raise OptimizerError(
+                "the schedule is of another optimiser: make it with the one that is given here"
+            )
+        own = set(map(id, self.model.parameters()))
+        if not own & set(map(id, self._parameters)):
+            raise OptimizerError(
+                "the optimiser has none of the model's parameters: nothing would be learnt. Make "
+                "it with model.named_parameters()"
+            )
+
+    # --- the run --------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        examples: Examples,
+        *,
+        epochs: int,
+        batch_size: int | None = None,
+        rng: np.random.Generator | None = None,
+        validation: Examples | float | Mapping[str, Examples] | None = None,
+        evaluation_size: int = EVALUATED,
+        resume: PathLike | None = None,
+    ) -> list[Record]:
+        """Train until `epochs` epochs are done, and return the history.
+
+        `examples` are arrays (inputs, ..., targets) with an example in each row, which `rng` puts
+        into batches of `batch_size`, 32 by default, in a new order each epoch; or any iterable of
+        batches, such as `data.minibatches(...)`. The model is called with a batch's inputs.
+
+        `validation` is measured after each epoch, in evaluation mode: arrays, batches, a share of
+        the examples that is held out by chance, or several of these by name, which the history
+        then has in place of "val". `evaluation_size` examples are evaluated at once.
+
+        With `resume`, the run goes on from this file, which `Checkpoint` or `save` wrote, if it is
+        there: with the same examples and options, it ends with the same bits as a run that was
+        never stopped, whatever `rng` is given then. Called again, `fit` goes on where it stands,
+        too; but an interrupt may have come within a step.
+
+        Raises `DataError` for examples that make no batches, `OptimizerError`, naming epoch and
+        batch, if a loss or gradient is no longer finite, and `CheckpointError` if the file is not
+        of such a run. (If only the examples are others, model and optimiser are loaded by then.)
+        """
+        self.prepare(examples, batch_size=batch_size, rng=rng, validation=validation, resume=resume)
+        for _ in self.run(epochs=epochs, evaluation_size=evaluation_size):
+            pass
+        return self.history
+
+    def prepare(
+        self,
+        examples: Examples,
+        *,
+        batch_size: int | None = None,
+        rng: np.random.Generator | None = None,
+        validation: Examples | float | Mapping[str, Examples] | None = None,
+        resume: PathLike | None = None,
+    ) -> None:
+        """Take the examples, and go to where the run stands among them, as `fit` does."""
+        if not isinstance(rng, np.random.Generator | None):
+            raise ValueError(
+                f"rng must be a generator, such as np.random.default_rng(0), got {rng!r:.100}"
+            )
+        if rng is None and as_arrays(examples) is not None:
+            rng = np.random.default_rng()
+        if resume is not None and Path(resume).exists():
+            self.load(resume)
+        elif self.position.split_seed is None and rng is not None and isinstance(validation, float):
+            self.position.split_seed = int(rng.integers(1 << 63))
+        self._take(examples, batch_size, rng, validation)
+        if surroundings() not in self.position.surroundings[-1:]:
+            self.position.surroundings.append(surroundings())
+
+    def run(self, *, epochs: int, evaluation_size: int = EVALUATED) -> Iterator[Record]:
+        """Train on what was prepared until `epochs` epochs are done; yield the record of each.
+
+        Raises as `fit` does.
+        """
+        self.epochs, self.stopped = _whole("epochs", epochs), None
+        _whole("evaluation_size", evaluation_size)
+        with contextlib.ExitStack() as closing:
+            for callback in self.callbacks:
+                closing.callback(callback.close)
+            if not self.model.training:
+                self.model.train()
+            self._tell("on_begin")
+            while self.epoch < self.epochs and not self.stopped:
+                self._learn()
+                if self.stopped:
+                    break
+                self._close_epoch(evaluation_size)
+                self._tell("on_epoch")
+                yield self.history[-1]
+            self._tell("on_end")
+
+    def _take(
+        self,
+        examples: Examples,
+        batch_size: int | None,
+        rng: np.random.Generator | None,
+        validation: Any,
+    ) -> None:
+        if self._feed is not None and self.batch > 0:  # it was stopped within an epoch
+            self._feed_state = self._feed.state_dict()
+        examples, self._sets = self._parts(examples, validation)
+        self._sets_digests = None
+        self.names = self._named()
+        if isinstance(self.scheduler, ReduceLROnPlateau) or self.monitor is not None:
+            self.monitored(self.monitor)
+        feed = Feed(examples, batch_size, rng)
+        if self._feed_state is not None:
+            with self._named_file():
+                self._go_to(feed, self._feed_state)
+        self._feed, self._feed_state, self._loaded_sets = feed, None, None
+
+    def _parts(self, examples: Examples, validation: Any) -> tuple[Examples, dict[str, Examples]]:
+        """Return the examples to learn from, and the sets that are measured, by name."""
+        if validation is None:
+            return examples, {}
+        if isinstance(validation, Mapping):
+            return examples, dict(validation)
+        if not isinstance(validation, int | float):
+            return examples, {"val": validation}
+        arrays = as_arrays(examples)
+        if arrays is None or not 0 < validation < 1:
+            raise ValueError(
+                f"validation={validation!r} is to be a share, above 0 and below 1, of examples "
+                "that are arrays; or give arrays, batches, or a dict of them by name"
+            )
+        kept, held = held_out(arrays, float(validation), self.position.split_seed or 0)
+        return kept, {"val": held}
+
+    def _named(self) -> list[str]:
+        parts = ("", *(f"{part}_" for part in self._sets))
+        measures = (f"{part}{name}" for part in parts for name in ("loss", *self.metrics))
+        added = (name for callback in self.callbacks for name in callback.names)
+        return ["epoch", *measures, "lr", *added]
+
+    @property
+    def batches(self) -> int | None:
+        """How many batches there are in an epoch, if that is known."""
+        return None if self._feed is None else self._feed.count
+
+    def stop(self, reason: str) -> None:
+        """End the run after the batch or the epoch at hand; for callbacks to call."""
+        self.stopped = reason
+
+    def _tell(self, event: str) -> None:
+        for callback in self.callbacks:
+            getattr(callback, event)(self)
+
+    # --- an epoch -------------------------------------------------------------------------------
+
+    def _learn(self) -> None:
+        """Take a step for each batch of the epoch that is left."""
+        if self._feed is None:
+            raise DataError("there are no examples: fit() takes them, or prepare() before run()")
+        if self.batch == 0:
+            self.position.begin_epoch(float(self.optimizer.param_groups[0]["lr"]))
+        for batch in self._feed.epoch(self.batch):
+            with self._named_in_errors(f", batch {self.batch + 1}"):
+                self._step(batch)
+            self._tell("on_batch")
+            if self.stopped:
+                return
+        if self.batch == 0:
+            raise DataError(f"there are no batches in epoch {self.epoch + 1}")
+
+    def _step(self, batch: tuple[Any, ...]) -> None:
+        *inputs, targets = batch
+        first: list[Any] = []
+
+        def closure() -> Any:
+            self.optimizer.zero_grad()
+            outputs = self.model(*inputs)
+            loss = self.loss(outputs, targets)
+            if not first:  # L-BFGS evaluates the loss several times
+                first.extend((outputs, _finite_loss(loss)))
+            loss.backward()
+            self._clip()
+            return loss
+
+        # A run that diverges overflows on the way; what counts is what comes out of it.
+        with np.errstate(all="ignore"):
+            if isinstance(self.optimizer, optim.LBFGS):
+                self.optimizer.step(closure)
+            else:  # without the price of a switch of recording for each batch
+                closure()
+                self.optimizer.step()
+            if self.scheduler is not None and self._goes_by("batch"):
+                self.scheduler.step()
+        found = {"loss": first[1], **measured(self.metrics, first[0], targets)}
+        self.position.note(found, examples=math.prod(np.shape(targets)[:1]))  # a number is one
+
+    def _clip(self) -> None:
+        if self.clip_norm is not None:
+            optim.clip_grad_norm_(self._parameters, self.clip_norm)
+        if self.clip_value is not None:
+            optim.clip_grad_value_(self._parameters, self.clip_value)
+
+    def _close_epoch(self, evaluation_size: int) -> None:
+        record: Record = {"epoch": self.epoch + 1, **self.position.means()}
+        with self._named_in_errors(""):
+            for part, examples in self._sets.items():
+                found = self.evaluate(examples, size=evaluation_size)
+                record |= {f"{part}_{name}": value for name, value in found.items()}
+            record["lr"] = self.position.lr
+            if self.scheduler is not None and self._goes_by("epoch"):
+                self._step_schedule(record)
+        self.position.end_epoch(record)
+
+    def _step_schedule(self, record: Record) -> None:
+        if isinstance(self.scheduler, ReduceLROnPlateau):
+            self.scheduler.step(record[self.monitored(self.monitor)])
+        elif self.scheduler is not None:
+            self.scheduler.step()
+
+    def _goes_by(self, every: str) -> bool:
+        is_plateau = isinstance(self.scheduler, ReduceLROnPlateau)
+        return ("epoch" if is_plateau else self.scheduler_every) == every
+
+    @contextlib.contextmanager
+    def _named_in_errors(self, batch: str) -> Iterator[None]:
+        try:
+            yield
+        except OptimizerError as error:
+            raise OptimizerError(
+                f"The run stopped in epoch {self.epoch + 1}{batch}: {error}"
+            ) from error
+
+    # --- measuring ------------------------------------------------------------------------------
+
+    def evaluate(self, examples: Examples, *, size: int = EVALUATED) -> Record:
+        """Return the loss and the metrics of examples: arrays, or batches.
+
+        The model is called in evaluation mode, with `size` examples at once, and left as it was;
+        loss and metrics are of all outputs together. Raises `OptimizerError` if the loss is not
+        finite, and `ShapeError` for a model whose output is not one array with an example in each
+        row.
+        """
+        with np.errstate(all="ignore"):
+            outputs, targets = gathered(self.model, examples, size)
+            with no_grad():
+                loss = _finite_loss(self.loss(Tensor(outputs), targets))
+        return {"loss": loss, **measured(self.metrics, outputs, targets)}
+
+    def monitored(self, name: str | None) -> str:
+        """Return a name of the history: this one, or by default the one that is to get better.
+
+        Raises `ValueError` if the history has no such name.
+        """
+        losses = [f"{part}_loss" for part in self._sets]
+        found = name or self.monitor or (losses[-1] if losses else "loss")
+        if found not in self.names[1:]:
+            raise ValueError(
+                f"the history has no {found}; it has {', '.join(self.names[1:])}. Give one of "
+                "these, or validation examples and metrics"
+            )
+        return found
+
+    # --- files ----------------------------------------------------------------------------------
+
+    def save(self, path: PathLike) -> None:
+        """Write the model and all that is needed to go on to a file, whole or not at all.
+
+        As `extra`, the file has the trainer's, and the run's `record()`. Raises `CheckpointError`
+        as `nn.save` does.
+        """
+        nn.save(
+            path,
+            self.model,
+            optimizer=self.optimizer,
+            schedule=self.scheduler,
+            position=self,
+            extra={"record": self.record(), **self.extra},
+        )
+
+    def load(self, path: PathLike) -> None:
+        """Go on from a file that `save` wrote, with the next `fit`.
+
+        Raises `CheckpointError`, with nothing changed, if it does not fit model, optimiser,
+        schedule or callbacks. (Whether it fits the examples is seen when they are given.)
+        """
+        nn.load(
+            path,
+            into=self.model,
+            optimizer=self.optimizer,
+            schedule=self.scheduler,
+            position=self,
+        )
+        self._loaded_from = path
+
+    @contextlib.contextmanager
+    def _named_file(self) -> Iterator[None]:
+        """Begin what is said of a file with its name."""
+        try:
+            yield
+        except CheckpointError as error:
+            if self._loaded_from is None:
+                raise
+            raise CheckpointError(f"{self._loaded_from}: {error}") from error
+
+    def record(self) -> dict[str, Any]:
+        """Return what identifies the run and where it stands: see `train.run_record`."""
+        return run_record(self.model, self.position, self._feed, self._digests())
+
+    def _digests(self) -> dict[str, str | None]:
+        if self._sets_digests is None:
+            self._sets_digests = digests(self._sets)
+        return self._sets_digests
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that the run goes on from, beside model, optimiser and schedule."""
+        callbacks = remembered(self.callbacks)
+        return {
+            "kinds": self._kinds(),
+            **self.position.state_dict(),
+            "feed": self._feed_state if self._feed is None else self._feed.state_dict(),
+            "sets": self._digests() if self._loaded_sets is None else self._loaded_sets,
+            "callbacks": {name: state for name, (_, state) in callbacks.items() if state},
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from where a run of the same kind stood, with the next `fit`.
+
+        Raises `CheckpointError`, with nothing changed, if it is of another kind or makes no sense.
+        """
+        if state["kinds"] != self._kinds():
+            raise CheckpointError(
+                f"the run had {_told(state['kinds'])}, and this trainer has {_told(self._kinds())}"
+            )
+        position, sets = Position.of_state(state), dict(state["sets"])
+        recall(self.callbacks, state["callbacks"])
+        self.position, self._feed, self._feed_state = position, None, state["feed"]
+        self._loaded_sets = sets
+
+    def _kinds(self) -> dict[str, str | None]:
+        scheduler = None if self.scheduler is None else type(self.scheduler).__name__
+        return {"optimizer": type(self.optimizer).__name__, "scheduler": scheduler}
+
+    def _go_to(self, feed: Feed, state: Mapping[str, Any]) -> None:
+        """Go to where the run stands among its examples, if they are those that it had."""
+        if self.history and self.history[0].keys() != set(self.names):
+            raise CheckpointError(
+                f"the run measured {', '.join(self.history[0])}, and would now measure "
+                f"{', '.join(self.names)}. Give the same metrics and validation"
+            )
+        feed.check(state)
+        if self._loaded_sets is not None and self._loaded_sets != self._digests():
+            raise CheckpointError(
+                "the run was validated on other data. Give it the same again, or begin a new run"
+            )
+        feed.load_state_dict(state)
+
+
+def _parameters_of(optimizer: optim.Optimizer) -> list[Tensor]:
+    return [p for group in optimizer.param_groups for p in group["params"]]
+
+
+def _finite_loss(loss: Any) -> float:
+    number = float(loss.item() if isinstance(loss, Tensor) else loss)
+    if not math.isfinite(number):
+        raise OptimizerError(f"its loss is {number}. Lower the learning rate.")
+    return number
+
+
+def _whole(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise ValueError(f"{name} must be a whole number from 1 up, got {value!r}")
+    return int(value)
+
+
+def _told(kinds: Mapping[str, Any]) -> str:
+    return f"the optimiser {kinds.get('optimizer')} and the schedule {kinds.get('scheduler')}"
