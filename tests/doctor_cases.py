@@ -542,8 +542,9 @@ def transformer() -> tuple[Any, ...]:
         return m.out(m.encoder(m.table(x) + m.places(np.arange(x.shape[1]))).mean(axis=1))
 
     layer = nn.TransformerEncoderLayer(16, 2, 32, batch_first=True, rng=rng(1))
-    model = Lambda(call, encoder=layer, table=nn.Embedding(20, 16, rng=rng(2)),
-                   places=nn.Embedding(8, 16, rng=rng(3)), out=nn.Linear(16, 2, rng=rng(4)))  # fmt: skip
+    table, places = nn.Embedding(20, 16, rng=rng(2)), nn.Embedding(8, 16, rng=rng(3))
+    out = nn.Linear(16, 2, rng=rng(4))
+    model = Lambda(call, encoder=layer, table=table, places=places, out=out)
     words = rng(5).integers(0, 20, (32, 8))
     return model, nn.CrossEntropyLoss(), adam(model, 1e-3), words, (words[:, 0] > 9).astype(int), {}
 

@@ -50,9 +50,10 @@ def test_a_broken_model_shows_it_and_a_mended_one_does_not(pair: Pair) -> None:
 
 QUICK = {
     "mlp_ReLU", "mlp_Tanh", "mlp_Sigmoid", "mlp_GELU", "mlp_LeakyReLU", "by_SGD", "by_momentum",
-    "by_RMSprop", "by_Rprop", "by_LBFGS", "by_Adadelta", "batch_normed_mlp", "lstm", "a_head_of_zeros",
+    "by_RMSprop", "by_Rprop", "by_LBFGS", "by_Adadelta", "batch_normed_mlp", "a_head_of_zeros",
     "input_that_is_normalised_inside", "linear_regression", "logistic_regression", "margins",
     "a_small_batch", "one_example", "a_frozen_body", "no_optimizer", "a_model_that_has_learnt",
+    "lstm",
 }  # fmt: skip
 
 

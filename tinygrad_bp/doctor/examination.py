@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -13,7 +14,7 @@ from tinygrad_bp.doctor.fitting import Fitting
 from tinygrad_bp.doctor.keeping import Kept, left_as_it_was
 from tinygrad_bp.doctor.losses import Kind
 from tinygrad_bp.doctor.measurements import Measurements, rms
-from tinygrad_bp.doctor.report import Layer, Report
+from tinygrad_bp.doctor.report import Layer, Report, Severity
 from tinygrad_bp.doctor.subject import Subject, subject_of
 from tinygrad_bp.nn import Module
 
@@ -70,7 +71,9 @@ def _examined(
         if error is not None:
             raise error
     m.fitting.prepare(m.baseline if not m.is_summed else None)
-    if not _looked_for(CHECKS, m, report, fit=fit):
+    final = _looked_for(CHECKS, m, report, fit=fit)
+    report.findings.sort(key=lambda finding: list(Severity).index(finding.severity))
+    if not final:
         report.facts, report.layers = _facts(m, report, fit=fit), _layers(m)
     return report
 
@@ -142,7 +145,12 @@ def _layers(m: Measurements) -> list[Layer]:
                 output=float(np.std(outputs[name], dtype=float)),
                 idle=None if activation is None else idle_share(activation),
                 gradient=0.0 if gradient is None else rms(gradient),
-                ratio=m.step.ratios.get(parameter),
+                ratio=_finite(m.step.ratios.get(parameter)),
             )
         )
     return rows
+
+
+def _finite(ratio: float | None) -> float | None:
+    """A weight that is 0 has no ratio."""
+    return None if ratio is None or not math.isfinite(ratio) else ratio

@@ -37,7 +37,7 @@ class Finding:
     why: str
     """Why it matters."""
     write: str
-    """What to write instead: code, or a sentence."""
+    """What to write instead: code, and perhaps a comment on it."""
     where: tuple[str, ...] = ()
     """Full names of layers or parameters; none for what concerns the whole."""
 
@@ -61,11 +61,14 @@ class Finding:
     def lines(self, width: int = WIDTH) -> list[str]:
         """Return the finding as lines: its title, then where, what, why, and what to write."""
         found = _wrapped(f"{self.severity.value:<8}  ", self.title, width)
-        parts = {"at": _listed(self.where), "saw": self.saw, "why": self.why, "write": self.write}
+        code, mark, comment = self.write.partition("  # ")
+        parts = {"at": _listed(self.where), "saw": self.saw, "why": self.why, "write": code}
         for word, text in parts.items():
             if text:
                 found += _wrapped(f"  {word:<6}  ", text, width)
-        return found
+        margin = 10 * " " + "# "
+        comments = _wrapped("", comment, width - len(margin)) if mark else []
+        return found + [margin + line for line in comments]
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
@@ -142,6 +145,7 @@ class Report:
         if self.layers:
             yield ""
             yield from _table(self.layers, width)
+            yield from _wrapped("  ", _LEGEND, width)
 
     def _headline(self) -> str:
         changes = sum(finding.matters for finding in self.findings)
@@ -187,6 +191,12 @@ def _listed(names: tuple[str, ...]) -> str:
 # --- the table of layers ----------------------------------------------------------------------
 
 _HEAD = ("layer", "output", "idle", "gradient", "update/weight")
+
+
+_LEGEND = (
+    "output: the spread of what it gives; idle: units that the activation keeps dead or saturated; "
+    "gradient: the size of its weight's; update/weight: of the first step."
+)
 
 
 def _table(layers: list[Layer], width: int) -> list[str]:

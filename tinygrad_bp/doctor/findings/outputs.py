@@ -57,7 +57,7 @@ def no_graph(m: Measurements) -> Finding | None:
         else "The loss does not depend on any parameter that tracks gradients.",
         "Then backward() raises, and nothing is trained.",
         "model.requires_grad_(True)" if frozen
-        else "# no argmax(), no no_grad(), no .data, .item() or detach() on the way to the loss",
+        else "loss(model(x), y)  # with no argmax(), no_grad(), .data, .item() or detach() before",
     )  # fmt: skip
 
 
@@ -135,7 +135,9 @@ def _twice(m: Measurements, function: str) -> Finding:
         + (", and add up to 1 for each example." if function == "softmax" else "."),
         f"{loss} squashes them itself: of these, it cannot fall below {least:.3g}, and learns "
         "slowly.",
-        f"# leave {f'nn.{kind}()' if kind and where else function} out at the end of the model",
+        f"F.{function}(model(x){', axis=-1' if function == 'softmax' else ''})  # where you want "
+        f"probabilities, and leave {f'nn.{kind}()' if kind and where else function} out of the "
+        "model",
         where,
     )  # fmt: skip
 
@@ -154,7 +156,7 @@ def _cut_off(m: Measurements) -> Finding:
         "probabilities-for-logits", Severity.WRONG, "relu before a loss that wants logits",
         f"{np.mean(m.output == 0):.0%} of the outputs are 0, and none is below.",
         "Logits below 0 are how a model says no, and an output that is 0 gets no gradient.",
-        "# leave the last ReLU out", _made_by(m)[0],
+        "nn.Linear(...)  # comes last; leave the ReLU after it out", _made_by(m)[0],
     )  # fmt: skip
 
 
@@ -192,7 +194,7 @@ def unreachable_targets(m: Measurements) -> Finding | None:
         f"{beyond:.0%} of the targets, from {y.min():.3g} to {y.max():.3g}, are not between "
         f"{low:g} and {high:g}.",
         "The outputs end up at the edge, where there is no slope.",
-        f"# leave {activation.kind} out at the end of the model, or scale the targets",
+        f"nn.Linear(...)  # comes last; leave {activation.kind} out, or scale the targets",
         _made_by(m)[0],
     )  # fmt: skip
 

@@ -29,6 +29,13 @@ def _strangers(m: Measurements) -> list[str]:
     ]
 
 
+def _made_anew(m: Measurements) -> str:
+    """The line of code that makes the optimiser, of all parameters."""
+    optimizer = m.subject.optimizer
+    rate = f", lr={optimizer.param_groups[0]['lr']:g}" if optimizer else ""
+    return f"optimizer = optim.{type(optimizer).__name__}(model.parameters(){rate})"
+
+
 def other_optimizer(m: Measurements) -> Finding | None:
     """An optimiser that has none of the model's parameters."""
     own = [id(p) for p in m.parameters.values()]
@@ -38,8 +45,7 @@ def other_optimizer(m: Measurements) -> Finding | None:
         "other-optimizer", Severity.WRONG, "the optimiser trains another model",
         f"None of its {len(m.optimized)} parameters is one of the model's {len(own)}.",
         "Its steps leave this model where it is.",
-        f"optimizer = optim.{type(m.subject.optimizer).__name__}(model.parameters(), "
-        f"lr={m.subject.optimizer.param_groups[0]['lr']:g})  # after the model is made",
+        f"{_made_anew(m)}  # after the model is made",
     )  # fmt: skip
 
 
@@ -54,8 +60,8 @@ def not_in_optimizer(m: Measurements) -> Finding | None:
         "not-in-optimizer", Severity.WRONG, "parameters are in no optimiser",
         f"{len(left)} of {len(m.parameters)} parameters, and they are not frozen.",
         "They stay as they were initialised.",
-        "# make the optimiser of model.parameters() once the model is complete, or freeze them:\n"
-        "p.requires_grad_(False)",
+        f"{_made_anew(m)}  # once the model is complete; or p.requires_grad_(False) for those that "
+        "are to stay",
         left,
     )  # fmt: skip
 
@@ -70,7 +76,7 @@ def strangers_in_optimizer(m: Measurements) -> Finding | None:
         f"{len(strangers)} of its {len(m.optimized)} parameters are not the model's, and the loss "
         "does not depend on them.",
         "Perhaps a layer was replaced after the optimiser was made.",
-        "# make the optimiser again, of model.parameters()",
+        f"{_made_anew(m)}  # again, after the layer is replaced",
         strangers,
     )  # fmt: skip
 
@@ -121,7 +127,7 @@ def no_gradient(m: Measurements) -> Finding | None:
             "are called.",
             "They are never trained: something cuts the graph behind them, or the loss does not "
             "use what they give.",
-            "# in forward(): no no_grad(), no detach(), .data or .item() on what is computed",
+            "h = self.layer(x)  # in forward(), with no no_grad(), detach(), .data or .item()",
             missing,
         )  # fmt: skip
     return Finding(
@@ -129,7 +135,7 @@ def no_gradient(m: Measurements) -> Finding | None:
         f"{len(missing)} of {len(m.step.gradients)} parameters belong to layers that forward() "
         "does not call.",
         "They are never trained, and step() refuses to go on without their gradient.",
-        "# call them in forward(), or take them out of __init__", missing,
+        "h = self.layer(h)  # in forward(); or take them out of __init__", missing,
     )  # fmt: skip
 
 
