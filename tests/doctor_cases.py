@@ -225,6 +225,20 @@ def scaled(model: Any, factors: dict[str, float]) -> Any:
     return model
 
 
+pair("labels-not-shares", lambda: classes(y=_two_labels()),
+     lambda: classes(y=_two_labels(), loss=nn.BCEWithLogitsLoss()))  # fmt: skip
+pair("bottomless-loss", lambda: classes(loss=lambda z, y: -F.cross_entropy(z, y)), classes)
+pair("bottomless-loss", lambda: regression(loss=nn.BCEWithLogitsLoss(), y=2 * yes() - 1),
+     lambda: regression(loss=nn.SoftMarginLoss(), y=2 * yes() - 1))  # fmt: skip
+pair("nothing-between", lambda: classes(net(784, 32, 10)), classes)
+
+
+def _two_labels() -> Any:
+    y = digits()[1]
+    rows = np.eye(10, dtype=np.float32)
+    return rows[y] + rows[(y + 3) % 10]
+
+
 # --- parameters -------------------------------------------------------------------------------
 
 
@@ -337,14 +351,27 @@ pair("constant-output", lambda: classes(Lambda(lambda m, x: m.net(x * 0 + 0.5), 
      classes)  # fmt: skip
 pair("vanishing-gradients", lambda: classes(deep(nn.Sigmoid, 8)),
      lambda: classes(deep(nn.ReLU, 8, 2**0.5), optimizer=None))  # fmt: skip
-pair("exploding-gradients", lambda: classes(deep(nn.Identity, 12, 4.0)),
-     lambda: classes(deep(nn.Identity, 3, 1.0)))  # fmt: skip
+pair("exploding-gradients", lambda: classes(deep(lambda: nn.LeakyReLU(0.9), 12, 4.0)),
+     lambda: classes(deep(lambda: nn.LeakyReLU(0.9), 3, 1.0)))  # fmt: skip
 
 
 def constant(model: Any) -> Any:
     for p in model.parameters():
         p.data = np.full(p.shape, 0.01, p.dtype)
     return model
+
+
+pair("gradient-not-finite", lambda: regression(no_weights(), y=0 * points()[1], loss=root),
+     lambda: regression(loss=root))  # fmt: skip
+
+
+def no_weights() -> Any:
+    """A model that is right already, where all targets are 0."""
+    return scaled(net(5, 1), {"0.weight": 0, "0.bias": 0})
+
+
+def root(a: Any, y: Any) -> Any:
+    return np.sqrt(((a - y) ** 2).mean())
 
 
 # --- examples that mix ------------------------------------------------------------------------
@@ -380,6 +407,10 @@ pair("learning-rate", lambda: classes(m := classifier(), optimizer=sgd(m, 30.0))
 pair("learning-rate", lambda: classes(m := classifier(), optimizer=adam(m, 1e-7)), classes)
 pair("learning-rate", lambda: regression(m := net(5, 32, nn.Tanh(), 1), optimizer=sgd(m, 1e-5)),
      lambda: regression(m := net(5, 32, nn.Tanh(), 1), optimizer=sgd(m, 0.1)))  # fmt: skip
+
+
+pair("slow-optimizer", lambda: classes(m := deep(nn.Sigmoid, 4), optimizer=sgd(m, 0.1)),
+     lambda: classes(deep(nn.Sigmoid, 4)))  # fmt: skip
 
 
 def _contradicting() -> tuple[Any, ...]:
@@ -509,6 +540,12 @@ def batch_normed_mlp() -> tuple[Any, ...]:
 def input_that_is_normalised_inside() -> tuple[Any, ...]:
     model = nn.Sequential(nn.BatchNorm1d(5), *net(5, 32, nn.ReLU(), 1))
     return regression(model, x=points()[0] * 50 + 100)
+
+
+@healthy
+def input_that_the_model_scales_itself() -> tuple[Any, ...]:
+    model = Lambda(lambda m, x: m.net(x.astype(np.float32) / 255), net=classifier())
+    return classes(model, x=np.rint(digits()[0] * 255).astype(np.uint8))
 
 
 @healthy
@@ -655,6 +692,52 @@ def a_frozen_body() -> tuple[Any, ...]:
     model = classifier()
     model[0].requires_grad_(False)
     return classes(model, optimizer=adam(model[2]))
+
+
+@healthy
+def frozen_statistics() -> tuple[Any, ...]:
+    """Batch normalisation in evaluation mode on purpose, with all else in training: a note."""
+    model = normed()
+    model[1].eval()
+    return classes(model, optimizer=adam(model, 3e-3))
+
+
+@healthy
+def pairs_in_a_batch() -> tuple[Any, ...]:
+    """Each example is compared with every other, which is what it is for."""
+    model = Lambda(lambda m, a, b: m.f(a) @ m.g(b).T, f=net(20, 32, nn.ReLU(), 8),
+                   g=net(20, 32, nn.ReLU(), 8, seed=2))  # fmt: skip
+    a = rng(1).normal(size=(32, 20)).astype(np.float32)
+    return model, nn.CrossEntropyLoss(), adam(model), (a, a[:, ::-1].copy()), np.arange(32), {}
+
+
+@healthy
+def several_outputs() -> tuple[Any, ...]:
+    model = Lambda(
+        lambda m, x: (m.one(x), m.two(x)), one=classifier(), two=net(784, 16, nn.ReLU(), 1)
+    )
+    loss = lambda z, y: F.cross_entropy(z[0], y[0]) + F.mse_loss(z[1], y[1])  # noqa: E731
+    x, y = digits()
+    return model, loss, adam(model, 3e-3), x, (y, x.mean(axis=1, keepdims=True)), {}
+
+
+@healthy
+def miles_per_gallon() -> tuple[Any, ...]:
+    x, y = points(64)
+    return regression(net(5, 64, nn.ReLU(), 1), x=x, y=23 + 6 * y, loss=nn.L1Loss())
+
+
+@healthy
+def a_policy() -> tuple[Any, ...]:
+    model = net(6, 32, nn.Tanh(), 3)
+    x, actions = rng(1).normal(size=(40, 6)).astype(np.float32), rng(2).integers(0, 3, 40)
+    rewards = rng(3).normal(size=40).astype(np.float32)
+
+    def loss(z: Any, taken: Any) -> Any:
+        actions, rewards = taken
+        return -(F.log_softmax(z, axis=-1)[np.arange(len(actions)), actions] * rewards).mean()
+
+    return model, loss, adam(model), x, (actions, rewards), {}
 
 
 @healthy

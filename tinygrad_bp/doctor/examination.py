@@ -38,7 +38,8 @@ def examine(
     The loss is called as `loss(model(x), y)`, or `loss(model(x))` without targets; inputs that are
     a tuple or a dict are the model's arguments. The optimiser may be None. `step(x, y)` is a
     training step of your own, to be looked at as well. The examples lie along `batch_axis`, 0
-    unless layers want time first. The batch should be one of training, of 32 examples or more.
+    unless layers want time first. The batch should be one of training, of 32 examples or more; of
+    more than 1,000, so many are examined.
 
     The model is in the state and mode in which it is trained, and is left exactly as it was, with
     the optimiser, gradients and random streams, whatever happens. With `fit`, up to 20 examples
@@ -100,7 +101,8 @@ def _in_words(subject: Subject) -> str:
     optimizer = subject.optimizer
     parts = [
         f"{type(subject.model).__name__} of {sum(p.size for p in parameters):,} parameters",
-        f"a batch of {subject.size:,}",
+        f"a batch of {subject.size:,}"
+        + (f" of the {subject.given:,} examples" if subject.given > subject.size else ""),
     ]
     if optimizer is not None:
         rates = dict.fromkeys(f"{group['lr']:g}" for group in optimizer.param_groups)

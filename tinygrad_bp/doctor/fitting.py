@@ -31,6 +31,7 @@ STEPS = 100  # of the user's optimiser; a few tens are enough for a net that lea
 STEPS_OF_ADAM = 200
 GOAL = 0.1  # of the loss at the start: these examples are learnt, and no more steps are needed
 GOAL_OF_ADAM = 0.3  # which shows no more than that it can be done
+CLEARLY = 0.8  # a loss that has fallen by more than a sum of small accidents
 ENOUGH = 0.5  # a loss that has halved shows that gradient, model and labels fit together
 RATES_OF_ADAM = (3e-3, 3e-4, 3e-2)  # Karpathy's choice, and ten times less and more
 
@@ -122,9 +123,21 @@ class Fitting:
         """Whether one of them learns the examples."""
         return self.best.fell_to(ENOUGH, self.reference)
 
-    def rate_that_fits(self, factors: Sequence[float]) -> float | None:
-        """Return the first of some factors of the learning rate with which it learns."""
-        return next((f for f in factors if self.at_rate(f).fell_to(ENOUGH, self.reference)), None)
+    def better_rate(self, factors: Sequence[float]) -> float | None:
+        """Return the factor of the learning rate with which the loss falls most, if it does well.
+
+        The factors go away from 1; the search ends where the loss has halved, or rises again.
+        """
+        best: tuple[float, float] | None = None
+        for factor in factors:
+            attempt = self.at_rate(factor)
+            if attempt.fell_to(CLEARLY) and (best is None or attempt.end < best[0]):
+                best = attempt.end, factor
+            elif best is not None:
+                break
+            if attempt.fell_to(ENOUGH, self.reference):
+                break
+        return best[1] if best else None
 
     def at_rate(self, factor: float) -> Attempt:
         """Return the attempt of the user's optimiser, its learning rates times a factor."""

@@ -136,9 +136,11 @@ def _takes_yes_or_no_logits(value: Value, z: Any, targets: Any) -> bool:
 
 
 def _takes_numbers(value: Value, z: Any, targets: Any) -> bool:
-    """It is least at the targets themselves."""
+    """It is least at the targets themselves, in whatever direction, near and far."""
     if targets.shape != z.shape or targets.dtype.kind not in "fiu":
         return False
     size = max(float(np.std(targets)), 1e-3)
     least = value(targets.astype(float))
-    return all(value(targets + step * size * z) > least for step in (0.5, -0.5, 1.0))
+    ways = (z, -z, np.where(targets < np.mean(targets), -1.0, 1.0))
+    steps = (-5.0, -0.5, 0.5, 5.0)
+    return all(value(targets + step * size * way) > least for way in ways for step in steps)

@@ -30,6 +30,8 @@ class Subject:
     batch_axis: int
     size: int
     """How many examples the batch has."""
+    given: int
+    """How many were given; of very many, some are examined."""
 
     def output(self) -> Any:
         """Call the model: a tuple is its arguments, a dict its arguments by name."""
@@ -113,7 +115,13 @@ def subject_of(
     size = _size_along(first, axis)
     if not size:
         raise ShapeError(f"examine(): the batch is empty or has no axis {axis}: {np.shape(first)}")
-    return Subject(model, loss, optimizer, inputs, targets, step, axis, size)
+    found = Subject(model, loss, optimizer, inputs, targets, step, axis, size, size)
+    if size <= MOST:
+        return found
+    return found.part(np.linspace(0, size - 1, MOST).astype(int))
+
+
+MOST = 1000  # examples: a whole training set tells no more than a batch, and takes minutes
 
 
 def _arrays(tree: Any) -> Any:

@@ -10,8 +10,9 @@ import numpy as np
 from tinygrad_bp.doctor.measurements import Measurements
 from tinygrad_bp.doctor.report import Finding, Severity
 from tinygrad_bp.doctor.watching import Activation
+from tinygrad_bp.nn import Linear
 
-__all__ = ["alike_units", "dead_relu", "idle_share", "saturated"]
+__all__ = ["alike_units", "dead_relu", "idle_share", "nothing_between", "saturated"]
 
 
 # --- dead and saturated -----------------------------------------------------------------------
@@ -91,6 +92,31 @@ def saturated(m: Measurements) -> Finding | None:
         "Hardly any gradient passes, so the layers below learn slowly or not at all.",
         "nn.init.xavier_uniform_(layer.weight)  # smaller weights; or scale the inputs",
         tuple(name for name in found if name),
+    )  # fmt: skip
+
+
+def nothing_between(m: Measurements) -> Finding | None:
+    """Two fully connected layers with nothing in between, that could be one.
+
+    Where the numbers between them are fewer than before and after, it is a bottleneck, and meant.
+    """
+    calls = [call for call in m.forward.watch.calls if type(call.module) is Linear]
+    for one in calls:
+        readers = [two for two in calls if any(a is one.output for a in two.inputs)]
+        if len(readers) != 1:
+            continue
+        width, ends = one.output.shape[-1], (one.inputs[0].shape[-1], readers[0].output.shape[-1])
+        if width >= min(ends):
+            return _one_layer(one.name, readers[0].name, (ends[0], width, ends[1]))
+    return None
+
+
+def _one_layer(first: str, second: str, sizes: tuple[int, int, int]) -> Finding:
+    return Finding(
+        "nothing-between", Severity.DOUBTFUL, "two linear layers with nothing in between",
+        f"What {first} gives goes into {second} as it is, {' to '.join(map(str, sizes))} numbers.",
+        "Together they are one linear layer, however many weights they have.",
+        "nn.ReLU()  # between them", (first, second),
     )  # fmt: skip
 
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from tinygrad_bp.doctor.measurements import Measurements, rms
 from tinygrad_bp.doctor.report import Finding, Severity
-from tinygrad_bp.nn import Embedding, EmbeddingBag, normalization
 
 __all__ = ["constant_features", "dtype", "input_not_finite", "input_offset", "input_scale",
            "same_inputs"]  # fmt: skip
@@ -20,8 +19,6 @@ __all__ = ["constant_features", "dtype", "input_not_finite", "input_offset", "in
 LARGE, SMALL = 10.0, 0.01
 # A mean of so many spreads: the first layer sees nearly the same in every example.
 OFFSET = 10.0
-
-_NORMALIZING = tuple(getattr(normalization, name) for name in normalization.__all__)
 
 
 def input_not_finite(m: Measurements) -> Finding | None:
@@ -43,17 +40,25 @@ def input_not_finite(m: Measurements) -> Finding | None:
 
 
 def _numbers(m: Measurements) -> list[tuple[str, Any]]:
-    """Inputs that are numbers to reckon with: no indices, masks or what a layer normalises."""
-    calls = m.forward.watch.calls
-    looked_up = [a for c in calls if isinstance(c.module, Embedding | EmbeddingBag)
-                 for a in c.inputs]  # fmt: skip
-    normalised = [c.inputs[0] for c in calls[:1] if isinstance(c.module, _NORMALIZING)]
-    found = []
-    for name, a in m.subject.arrays():
-        index = a.dtype.kind in "iu" and (_is_among(a, looked_up) or not _takes_fractions(m))
-        if a.size and a.dtype.kind in "fiu" and not index and not _is_among(a, normalised):
-            found.append((name, a))
-    return found
+    """Inputs that are numbers to reckon with, as layers with weights are given them.
+
+    Not indices, masks, what is normalised first, or what the model scales itself.
+    """
+    layers = {name for name, _, _ in m.weights}
+    given = [a for c in m.forward.watch.calls if c.name in layers for a in c.inputs]
+    return [
+        (name, a)
+        for name, a in m.subject.arrays()
+        if a.size and a.dtype.kind in "fiu" and (_is_among(a, given) or _is_free(m, a))
+    ]
+
+
+def _is_free(m: Measurements, array: Any) -> bool:
+    """Whether an input of a model without layers is no index."""
+    if m.weights:
+        return False
+    tables = [a for c in m.forward.watch.calls for a in c.inputs]
+    return array.dtype.kind == "f" or not (_is_among(array, tables) or not _takes_fractions(m))
 
 
 def _is_among(array: Any, others: list[Any]) -> bool:

@@ -11,7 +11,8 @@ from tinygrad_bp.doctor.losses import Kind
 from tinygrad_bp.doctor.measurements import Measurements
 from tinygrad_bp.doctor.report import Finding, Severity
 
-__all__ = ["broadcast_targets", "labels_unused", "missing_classes", "one_output",
+__all__ = ["broadcast_targets", "labels_unused", "missing_classes", "not_shares",
+           "one_output",
            "refused_by_the_loss", "target_scale"]  # fmt: skip
 
 
@@ -179,8 +180,9 @@ def labels_unused(m: Measurements) -> Finding | None:
     changed = [m.subject.part(rows) for rows in others if m.subject.axis_of(y) == 0]
     if not changed or all((s.target() == y).all() for s in changed):
         return None
-    # From 0.1 to 0.9, so that they may be probabilities; all different, as the model's may not be.
-    made_up = np.random.default_rng(0).uniform(0.1, 0.9, m.output.shape)
+    # All different, as the model's may not be; among the targets, or where probabilities may be.
+    low, high = (y.min(), y.max()) if y.dtype.kind == "f" and y.min() < y.max() else (0.1, 0.9)
+    made_up = np.random.default_rng(0).uniform(low, high, m.output.shape)
     losses = {m.loss_of(made_up, s) for s in [m.subject, *changed]}
     if len(losses) > 1 or not np.isfinite(list(losses)).all():
         return None
@@ -220,8 +222,26 @@ def missing_classes(m: Measurements) -> Finding | None:
     )  # fmt: skip
 
 
-# Of outputs near 0 the loss is as many times that of the mean. House prices reach hundreds.
-FAR = 10.0
+# Outputs begin near 0, where the loss is so many times that of the mean: ratings from 1 to 5 reach
+# 10, house prices hundreds. A spread in the hundreds makes gradients as large.
+FAR, WIDE = 30.0, 100.0
+
+
+def not_shares(m: Measurements) -> Finding | None:
+    """Rows of targets that are no distribution, such as several labels for one example."""
+    y = m.target
+    if m.kind is not Kind.LOGITS or y.dtype.kind != "f" or y.shape != m.output.shape:
+        return None
+    total = y.sum(axis=1 if y.ndim > 2 else -1, dtype=float)
+    if np.allclose(total, 1, atol=1e-3):
+        return None
+    return Finding(
+        "labels-not-shares", Severity.WRONG, "rows of targets do not add up to 1",
+        f"They add up to {total.min():.3g} to {total.max():.3g}.",
+        "cross_entropy takes a row for the probabilities of classes, of which one is true.",
+        "loss = nn.BCEWithLogitsLoss()  # if several labels may be true; or y / y.sum(axis=1, "
+        "keepdims=True)",
+    )  # fmt: skip
 
 
 def target_scale(m: Measurements) -> Finding | None:
@@ -231,7 +251,7 @@ def target_scale(m: Measurements) -> Finding | None:
         return None
     size, spread = float(np.sqrt(np.mean(np.square(y, dtype=float)))), float(np.std(y))
     far = m.start > FAR * m.baseline and size > FAR**0.5 * spread
-    if not (far or spread > FAR):
+    if not (far or spread > WIDE):
         return None
     return Finding(
         "target-scale", Severity.DOUBTFUL, "the targets are far from what the outputs begin with",

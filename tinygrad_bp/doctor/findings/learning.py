@@ -84,8 +84,8 @@ def _contradictions(m: Measurements) -> int:
 
 # Smith, Cyclical learning rates for training neural networks (2017), section 3.3: try the range,
 # and see where the loss begins to fall and where it diverges. Ten times is the step of the search.
-LOWER = (0.1, 0.01, 1e-3, 1e-4)
-HIGHER = (10.0, 100.0, 1e3, 1e4)
+LOWER = (0.1, 0.01, 1e-3, 1e-4, 1e-5)
+HIGHER = (10.0, 100.0, 1e3, 1e4, 1e5)
 STALLED = 0.9  # a loss that is still here after a hundred steps on twenty examples
 SPIKE = 10.0  # times as large as at the start, on the way: steps leap over the valley
 
@@ -97,15 +97,13 @@ def learning_rate(m: Measurements) -> Finding | None:
         return None
     own = fitting.own
     leaps = own.end > own.start or own.peak > SPIKE * abs(own.start) + 1e-12
-    if leaps and (factor := fitting.rate_that_fits(LOWER)):
-        return _rate(m, "high", factor)
+    stalled = not own.fell_to(STALLED)
     warming_up = any(g.get("initial_lr", 0) > g["lr"] for g in optimizer.param_groups)
-    if own.fell_to(STALLED) or leaps or warming_up:
-        return None
-    factor = fitting.rate_that_fits(HIGHER)
-    if factor:
+    if stalled and not (leaps or warming_up) and (factor := fitting.better_rate(HIGHER)):
         return _rate(m, "low", factor)
-    return _slow(m) if fitting.fits else None
+    if (leaps or stalled) and (factor := fitting.better_rate(LOWER)):
+        return _rate(m, "high", factor)
+    return _slow(m) if stalled and not warming_up and fitting.fits else None
 
 
 def _rate(m: Measurements, how: str, factor: float) -> Finding:

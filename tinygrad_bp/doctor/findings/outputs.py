@@ -12,9 +12,9 @@ from tinygrad_bp.doctor.measurements import Measurements
 from tinygrad_bp.doctor.report import Finding, Severity
 from tinygrad_bp.nn import normalization
 
-__all__ = ["constant_output", "loss_not_finite", "loss_not_scalar", "mixed_examples",
-           "no_graph", "not_log_probabilities", "probabilities_for_logits", "starting_loss",
-           "summed_loss", "unreachable_targets"]  # fmt: skip
+__all__ = ["bottomless_loss", "constant_output", "loss_not_finite", "loss_not_scalar",
+           "mixed_examples", "no_graph", "not_log_probabilities", "probabilities_for_logits",
+           "starting_loss", "summed_loss", "unreachable_targets"]  # fmt: skip
 
 
 # --- the loss itself --------------------------------------------------------------------------
@@ -78,6 +78,42 @@ def summed_loss(m: Measurements) -> Finding | None:
         "loss = nn.CrossEntropyLoss()  # reduction='mean'" if m.kind is Kind.LOGITS
         else "loss(model(x), y) / len(x)  # or reduction='mean'",
     )  # fmt: skip
+
+
+def bottomless_loss(m: Measurements) -> Finding | None:
+    """A loss that falls without end, though targets are classes, or yes and no.
+
+    A sign is wrong, or targets are -1 and 1 where 0 and 1 are wanted.
+    """
+    z, y = m.output, m.target
+    if m.kind is not Kind.OTHER or z is None or y is None or not y.size or z.min() >= 0:
+        return None  # (a loss of distances need not be defined below 0)
+    sides = y.shape == z.shape and bool(np.isin(y, (-1, 0, 1)).all())
+    if not (sides or y.dtype.kind in "iu"):
+        return None
+    draw = np.random.default_rng(0).normal(size=z.shape)
+    ways = [draw, -draw, *([s * np.where(y > 0, 1.0, -1.0) for s in (1, -1)] if sides else [])]
+    lowest = min((m.loss_of(1e3 * way) for way in ways if _falls_for_ever(m, way)), default=0)
+    return None if not lowest else Finding(
+        "bottomless-loss", Severity.WRONG, "the loss falls without end",
+        f"At outputs of about 1,000 it gets to {lowest:.3g}.",
+        "It is least where the model is wrong, or sure beyond measure: a sign is wrong, or the "
+        "targets are not those that the loss wants.",
+        "y = (y + 1) / 2  # the loss wants 0 and 1" if sides and y.min() < 0
+        else "loss(model(x), y)  # without the minus",
+    )  # fmt: skip
+
+
+def _falls_for_ever(m: Measurements, way: Any) -> bool:
+    """Whether the loss goes down a straight line in the end, and not from the start.
+
+    A loss that is a straight line everywhere, such as a critic's, is meant to be.
+    """
+    near = [m.loss_of(t * way) for t in (0, 1, 2)]
+    far = [m.loss_of(t * way) for t in (50, 100, 200)]
+    bends = abs(near[2] - 2 * near[1] + near[0]) > 1e-3 * abs(near[2] - near[0])
+    falls = far[2] < far[1] < far[0] < min(0, near[0])
+    return bends and falls and abs(2 * (far[1] - far[0]) / (far[2] - far[1]) - 1) < 0.05
 
 
 # --- what it takes for outputs ----------------------------------------------------------------
@@ -201,8 +237,8 @@ def unreachable_targets(m: Measurements) -> Finding | None:
 
 # Karpathy, A recipe for training neural networks (2019): "verify loss @ init". A loss one above
 # that of a guess gives the right class e times less than a guess does. PyTorch's initialisers
-# begin within 0.2 of it.
-ABOVE = 1.0
+# begin within 0.2 of it, and nets whose last layer reads large numbers at 1 to 1.5 above.
+ABOVE, FAR_ABOVE = 1.0, 2.0
 
 
 def starting_loss(m: Measurements) -> Finding | None:
@@ -216,7 +252,8 @@ def starting_loss(m: Measurements) -> Finding | None:
     spread = float(np.std(m.output, dtype=float))
     said = f"ln {m.output.shape[_class_axis(m.output)]} = " if m.kind is Kind.LOGITS else ""
     return Finding(
-        "starting-loss", Severity.DOUBTFUL, "the loss begins above that of a guess",
+        "starting-loss", Severity.DOUBTFUL if start > guess + FAR_ABOVE else Severity.NOTE,
+        "the loss begins above that of a guess",
         f"It is {start:.3g}, and equal logits give {said}{guess:.3g}. The outputs have spread "
         f"{spread:.3g}.",
         "The model is sure of wrong answers, and unlearns them first; or the labels are wrong.",
@@ -260,7 +297,7 @@ def mixed_examples(m: Measurements) -> Finding | None:
         return None
     z = m.evaluation
     axis = None if z is None else m.subject.axis_of(z)
-    if axis is None:
+    if axis is None or z.shape.count(m.subject.size) > 1:  # or it compares each with every other
         return None
     moved = max(
         float(np.abs(np.take(z, kept, axis) - np.take(other, kept, axis)).max())

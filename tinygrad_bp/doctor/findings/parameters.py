@@ -167,8 +167,10 @@ def evaluation_mode(m: Measurements) -> Finding | None:
     off = tuple(name for name, _ in named if not m.modes[name])
     if not off or len(off) < len(named):
         return None
+    on_purpose = m.modes[""]  # the model is in training, and these layers are not
     return Finding(
-        "evaluation-mode", Severity.DOUBTFUL, "the model is in evaluation mode",
+        "evaluation-mode", Severity.NOTE if on_purpose else Severity.DOUBTFUL,
+        f"{'layers are' if on_purpose else 'the model is'} in evaluation mode",
         f"{len(off)} layers, such as {type(named[0][1]).__name__}, behave differently in training.",
         "Dropout leaves nothing out, and batch normalisation uses old means.",
         "model.train()  # before training, also after each evaluation", off,

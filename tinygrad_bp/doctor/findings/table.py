@@ -49,7 +49,10 @@ def _check(
 
 # What makes a model unable to learn, or its activations and gradients odd.
 _DATA = "input-scale input-offset same-inputs target-scale"
-_LOSS = "probabilities-for-logits not-log-probabilities one-output labels-unused broadcast-targets "
+_LOSS = (
+    "probabilities-for-logits not-log-probabilities one-output labels-unused broadcast-targets "
+    "labels-not-shares bottomless-loss missing-class "
+)
 _GRAPH = "no-gradient unregistered-parameters other-optimizer not-in-optimizer "
 _UNITS = "dead-relu saturated alike-units constant-output "
 _FLOW = "vanishing-gradients exploding-gradients gradient-not-finite "
@@ -86,6 +89,8 @@ CHECKS = (
     # what the loss is given
     _check(labels.broadcast_targets),
     _check(labels.labels_unused, "broadcast-targets same-inputs"),
+    _check(labels.not_shares),
+    _check(outputs.bottomless_loss, "labels-unused broadcast-targets"),
     _check(outputs.probabilities_for_logits),
     _check(outputs.not_log_probabilities),
     _check(outputs.unreachable_targets),
@@ -94,6 +99,7 @@ CHECKS = (
     _check(outputs.summed_loss),
     # what happens on the way
     _check(activations.alike_units, "no-gradient"),
+    _check(activations.nothing_between),
     _check(activations.dead_relu, "input-scale input-offset same-inputs alike-units"),
     _check(activations.saturated, "input-scale input-offset same-inputs"),
     _check(gradients.vanishing, _UNITS + _DATA),
