@@ -52,7 +52,7 @@ def examine(
     >>> model = nn.Sequential(nn.Linear(2, 3), nn.Softmax(dim=1))
     >>> x, y = np.random.default_rng(0).normal(size=(32, 2)), np.arange(32) % 3
     >>> report = examine(model, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), lr=0.1), x, y)
-    >>> report.ok, report.findings[-1].name, report.findings[-1].where
+    >>> report.ok, report.findings[0].name, report.findings[0].where
     (False, 'probabilities-for-logits', ('1',))
     """
     subject = subject_of(model, loss, optimizer, x, y, step=step, batch_axis=batch_axis)
