@@ -86,16 +86,27 @@ def _for_classes(z: Any, targets: Any) -> bool:
     axis = _class_axis(z) % max(z.ndim, 1)
     without = z.shape[:axis] + z.shape[axis + 1 :]
     labels = targets.dtype.kind in "iu" and targets.shape == without
-    return bool(z.ndim and (labels or targets.shape == z.shape))
+    shares = targets.dtype.kind == "f" and targets.shape == z.shape
+    return bool(z.ndim and (labels or shares))
+
+
+def _at_the_labels(z: Any, targets: Any) -> Any:
+    """1 at the right class of each example, 0 elsewhere; or the targets, if they are shares."""
+    if targets.shape == z.shape:
+        return targets
+    axis = _class_axis(z)
+    classes = np.arange(z.shape[axis]).reshape([-1, *[1] * (z.ndim - 2)] if axis == 1 else [-1])
+    return (np.expand_dims(targets, axis) == classes).astype(float)
 
 
 def _takes_logits(value: Value, z: Any, targets: Any) -> bool:
-    """A constant for each example changes nothing, and the loss is smooth: no margin."""
+    """A constant for each example changes nothing, and no margin is ever enough."""
     if not _for_classes(z, targets) or z.shape[_class_axis(z)] < 2:
         return False
     shift = 3 * z.mean(axis=_class_axis(z), keepdims=True) + 1
-    bend = _bend(value, z, 0.5)
-    return _same(value(z), value(z + shift)) and bend > NEAR * abs(value(0 * z))
+    bends = _bend(value, z, 0.5) > NEAR * abs(value(0 * z))
+    right = _at_the_labels(z, targets)
+    return _same(value(z), value(z + shift)) and bends and value(5 * right) != value(8 * right)
 
 
 def _takes_log_probabilities(value: Value, z: Any, targets: Any) -> bool:
@@ -125,9 +136,17 @@ def _takes_probabilities(value: Value, z: Any, targets: Any) -> bool:
 
 
 def _takes_yes_or_no_logits(value: Value, z: Any, targets: Any) -> bool:
-    """It falls for ever on the right side, and rises in a straight line on the wrong one."""
-    if not _is_yes_or_no(z, targets):
+    """It falls for ever on the right side, and rises in a straight line on the wrong one.
+
+    Of probabilities, it is least at their own logits.
+    """
+    if not _between_0_and_1(z, targets):
         return False
+    if not _is_yes_or_no(z, targets):
+        shares = np.clip(targets.astype(float), 0.01, 0.99)
+        best = np.log(shares / (1 - shares))
+        others = (targets.astype(float), best + 0.5, best - 0.5)
+        return all(value(other) > value(best) for other in others)
     side = 2.0 * targets - 1
     right = [value(t * side) for t in (0, 2, 6)]
     wrong = [value(-t * side) for t in (20, 40, 80)]

@@ -250,7 +250,8 @@ def starting_loss(m: Measurements) -> Finding | None:
     if start < guess + ABOVE:
         return None
     spread = float(np.std(m.output, dtype=float))
-    said = f"ln {m.output.shape[_class_axis(m.output)]} = " if m.kind is Kind.LOGITS else ""
+    classes = m.output.shape[_class_axis(m.output)]
+    said = f"ln {classes} = " if math.isclose(guess, math.log(classes), rel_tol=1e-3) else ""
     return Finding(
         "starting-loss", Severity.DOUBTFUL if start > guess + FAR_ABOVE else Severity.NOTE,
         "the loss begins above that of a guess",
