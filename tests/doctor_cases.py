@@ -402,15 +402,13 @@ pair("mixed-examples", lambda: _transposed(lambda x: np.swapaxes(x, 0, 1).reshap
 # --- learning ---------------------------------------------------------------------------------
 
 pair("learning-rate", lambda: classes(m := classifier(), optimizer=adam(m, 3.0)), classes)
+pair("learning-rate", lambda: classes(m := classifier(), optimizer=sgd(m, 3.0, momentum=0.99)),
+     lambda: classes(m := classifier(), optimizer=sgd(m, 0.1, momentum=0.9)))  # fmt: skip
 pair("learning-rate", lambda: classes(m := classifier(), optimizer=sgd(m, 30.0)),
      lambda: classes(m := classifier(), optimizer=sgd(m, 0.1)))  # fmt: skip
 pair("learning-rate", lambda: classes(m := classifier(), optimizer=adam(m, 1e-7)), classes)
 pair("learning-rate", lambda: regression(m := net(5, 32, nn.Tanh(), 1), optimizer=sgd(m, 1e-5)),
      lambda: regression(m := net(5, 32, nn.Tanh(), 1), optimizer=sgd(m, 0.1)))  # fmt: skip
-
-
-pair("slow-optimizer", lambda: classes(m := deep(nn.Sigmoid, 4), optimizer=sgd(m, 0.1)),
-     lambda: classes(deep(nn.Sigmoid, 4)))  # fmt: skip
 
 
 def _contradicting() -> tuple[Any, ...]:

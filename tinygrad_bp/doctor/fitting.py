@@ -28,6 +28,7 @@ __all__ = ["DROPPING", "Attempt", "Fitting", "without_dropout"]
 
 EXAMPLES = 20
 STEPS = 100  # of the user's optimiser; a few tens are enough for a net that learns at all
+PATIENCE = 500  # of the user's optimiser where the loss has hardly moved
 STEPS_OF_ADAM = 200
 GOAL = 0.1  # of the loss at the start: these examples are learnt, and no more steps are needed
 GOAL_OF_ADAM = 0.3  # which shows no more than that it can be done
@@ -100,6 +101,11 @@ class Fitting:
         return self.at_rate(1.0)
 
     @cached_property
+    def patient(self) -> Attempt:
+        """That of the user's optimiser, with more steps."""
+        return self.at_rate(1.0, steps=PATIENCE)
+
+    @cached_property
     def by_adam(self) -> Attempt:
         """That of Adam at the best of a few learning rates."""
         attempts: list[Attempt] = []
@@ -131,7 +137,7 @@ class Fitting:
         best: tuple[float, float] | None = None
         for factor in factors:
             attempt = self.at_rate(factor)
-            if attempt.fell_to(CLEARLY) and (best is None or attempt.end < best[0]):
+            if attempt.fell_to(CLEARLY, self.reference) and (best is None or attempt.end < best[0]):
                 best = attempt.end, factor
             elif best is not None:
                 break
@@ -139,7 +145,7 @@ class Fitting:
                 break
         return best[1] if best else None
 
-    def at_rate(self, factor: float) -> Attempt:
+    def at_rate(self, factor: float, *, steps: int = STEPS) -> Attempt:
         """Return the attempt of the user's optimiser, its learning rates times a factor."""
         self._kept.begin_again()
         optimizer = self._whole.optimizer
@@ -148,7 +154,7 @@ class Fitting:
             group["lr"] *= factor
         rates = dict.fromkeys(f"{group['lr']:.3g}" for group in optimizer.param_groups)
         by = f"{type(optimizer).__name__}(lr={' and '.join(rates)})"
-        return self._attempt(optimizer, by, STEPS, GOAL)
+        return self._attempt(optimizer, by, steps, GOAL)
 
     def _of_adam(self, rate: float) -> Attempt:
         self._kept.begin_again()

@@ -107,13 +107,15 @@ def input_scale(m: Measurements) -> Finding | None:
 def input_offset(m: Measurements) -> Finding | None:
     """A mean that is far from 0, measured by the spread."""
     for name, array in _numbers(m):
-        spread = float(np.median(np.std(_features(array), axis=0, dtype=float)))
-        mean = float(np.mean(array, dtype=float))
-        if m.subject.size < 4 or not abs(mean) > OFFSET * spread > 0:
+        features = _features(array)
+        spread = rms(np.std(features, axis=0, dtype=float))
+        mean = rms(np.mean(features, axis=0, dtype=float))
+        if m.subject.size < 4 or not mean > OFFSET * spread > 0:
             continue
         return Finding(
             "input-offset", Severity.DOUBTFUL, f"{name} is far from 0, compared with its spread",
-            f"The mean is {mean:.3g}, and a feature's spread over the examples {spread:.2g}.",
+            f"Its features are about {mean:.3g} on average, and differ by {spread:.2g} between "
+            "examples.",
             "The first layer sees nearly the same in every example, and learns the offset first.",
             f"{name} = ({name} - {name}.mean(axis=0)) / ({name}.std(axis=0) + 1e-8)",
         )  # fmt: skip

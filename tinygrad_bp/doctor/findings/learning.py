@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from tinygrad_bp.doctor.fitting import ENOUGH
 from tinygrad_bp.doctor.measurements import Measurements
 from tinygrad_bp.doctor.report import Finding, Severity
 
@@ -86,28 +87,31 @@ def _contradictions(m: Measurements) -> int:
 # and see where the loss begins to fall and where it diverges. Ten times is the step of the search.
 LOWER = (0.1, 0.01, 1e-3, 1e-4, 1e-5)
 HIGHER = (10.0, 100.0, 1e3, 1e4, 1e5)
-STALLED = 0.9  # a loss that is still here after a hundred steps on twenty examples
-SPIKE = 10.0  # times as large as at the start, on the way: steps leap over the valley
+STALLED = 0.97  # a loss that is still here after a hundred steps on twenty examples,
+CRAWLED = 0.9  # and here after five hundred
+SPIKE = 1.5  # times as large as at the start, on the way: steps leap over the valley
 
 
 def learning_rate(m: Measurements) -> Finding | None:
     """Steps that make the loss grow, or that hardly move it, where others learn."""
     optimizer, fitting = m.subject.optimizer, m.fitting
-    if optimizer is None or _fits_already(m):
+    if optimizer is None or _fits_already(m) or fitting.own.fell_to(ENOUGH, fitting.reference):
         return None
     own = fitting.own
-    leaps = own.end > own.start or own.peak > SPIKE * abs(own.start) + 1e-12
-    stalled = not own.fell_to(STALLED)
+    leaps = own.end > own.start or own.peak > SPIKE * abs(own.start)
+    if leaps:
+        factor = fitting.better_rate(LOWER)
+        return _rate(m, "high", factor) if factor else None
     warming_up = any(g.get("initial_lr", 0) > g["lr"] for g in optimizer.param_groups)
-    if stalled and not (leaps or warming_up) and (factor := fitting.better_rate(HIGHER)):
-        return _rate(m, "low", factor)
-    if (leaps or stalled) and (factor := fitting.better_rate(LOWER)):
-        return _rate(m, "high", factor)
-    return _slow(m) if stalled and not warming_up and fitting.fits else None
+    if own.fell_to(STALLED) or warming_up or fitting.patient.fell_to(CRAWLED):
+        return None
+    factor = fitting.better_rate(HIGHER)
+    return _rate(m, "low", factor) if factor else None
 
 
 def _rate(m: Measurements, how: str, factor: float) -> Finding:
-    optimizer, own = m.subject.optimizer, m.fitting.own
+    optimizer = m.subject.optimizer
+    own = m.fitting.own if how == "high" else m.fitting.patient
     assert optimizer is not None  # noqa: S101  (who asks has looked)
     end = f"{own.end:.4g}" if math.isfinite(own.end) else "numbers that overflow"
     better = m.fitting.at_rate(factor)
@@ -134,14 +138,3 @@ def _share(ratio: float) -> str:
     ('3,610%', '0.2%')
     """
     return f"{ratio:,.0%}" if ratio >= 0.1 else f"{100 * ratio:.1g}%"
-
-
-def _slow(m: Measurements) -> Finding:
-    own, adam = m.fitting.own, m.fitting.by_adam
-    return Finding(
-        "slow-optimizer", Severity.NOTE, f"{own.by} is slow here, at any learning rate",
-        f"On {m.fitting.subject.size} examples the loss goes from {own.start:.4g} to {own.end:.4g} "
-        f"in {len(own.losses) - 1} steps, by {adam.by} to {adam.end:.4g}.",
-        "The loss is flat in some directions, and steep in others.",
-        f"optim.{adam.by.replace('(', '(model.parameters(), ')}",
-    )  # fmt: skip
