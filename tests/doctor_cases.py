@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_bp import Tensor, data, nn, no_grad, optim
+from tinygrad_bp import Tensor, data, grad, nn, no_grad, optim
 from tinygrad_bp import functional as F
 
 Case = Callable[[], tuple[Any, ...]]
@@ -177,6 +177,9 @@ def many() -> tuple[Any, Any]:
 # --- what the loss is given -------------------------------------------------------------------
 
 pair("loss-not-scalar", lambda: classes(loss=nn.CrossEntropyLoss(reduction="none")), classes)
+pair("loss-not-scalar", lambda: classes(loss=lambda z, y: None), classes)
+pair("no-graph", lambda: classes(loss=lambda z, y: F.cross_entropy(z, y).item()), classes)
+pair("not-in-optimizer", lambda: tempered(left_out=True), lambda: tempered(left_out=False))
 pair("loss-not-finite", lambda: regression(loss=lambda a, y: np.log(a - a.data - 1 + 0 * y).mean()),
      regression)  # fmt: skip
 pair("no-graph", lambda: regression(Lambda(lambda m, x: m.net(x).detach(), net=net(5, 8, 1))),
@@ -200,6 +203,22 @@ pair("summed-loss",
      lambda: classes(m := classifier(), loss=nn.CrossEntropyLoss(reduction="sum"),
                      optimizer=sgd(m, 1e-3)), classes)  # fmt: skip
 pair("starting-loss", lambda: classes(scaled(classifier(), {"2.weight": 40})), classes)
+
+
+class Tempered(nn.Module):
+    """A loss with a parameter of its own."""
+
+    def __init__(self) -> None:
+        self.temperature = nn.Parameter(np.float32(1.0))
+
+    def forward(self, z: Any, y: Any) -> Any:
+        return F.cross_entropy(z * self.temperature, y)
+
+
+def tempered(*, left_out: bool) -> tuple[Any, ...]:
+    model, loss = classifier(), Tempered()
+    trained = [*model.parameters(), *([] if left_out else loss.parameters())]
+    return classes(model, loss=loss, optimizer=optim.Adam(trained, 3e-3))
 
 
 def sgd(model: Any, lr: float, **options: Any) -> optim.SGD:
@@ -753,3 +772,54 @@ def no_optimizer() -> tuple[Any, ...]:
 def double_precision() -> tuple[Any, ...]:
     model = classifier().double()
     return classes(model, x=digits()[0].astype(float), optimizer=adam(model, 3e-3))
+
+
+@healthy
+def complex_numbers() -> tuple[Any, ...]:
+    draw = rng(1)
+    weight = nn.Parameter(draw.normal(size=(5, 3)) + 1j * draw.normal(size=(5, 3)))
+    model = Lambda(lambda m, x: np.abs(x @ m.weight) ** 2, weight=weight)
+    x = draw.normal(size=(40, 5))
+    return model, nn.MSELoss(), sgd(model, 0.003), x, np.abs(x[:, :3]), {}
+
+
+@healthy
+def parameters_without_layers() -> tuple[Any, ...]:
+    draw = rng(1)
+    model = Lambda(lambda m, x: np.maximum(x @ m.first, 0) @ m.second,
+                   first=nn.Parameter(0.4 * draw.normal(size=(5, 32))),
+                   second=nn.Parameter(0.2 * draw.normal(size=(32, 1))))  # fmt: skip
+    x, y = points()
+    return model, nn.MSELoss(), adam(model), x.astype(float), y.astype(float), {}
+
+
+@healthy
+def a_differential_equation() -> tuple[Any, ...]:
+    """A loss without targets, of the model's own derivative."""
+    net = nn.MLP(1, 16, 1, activation=nn.Tanh(), dtype=np.float64, rng=rng())
+    model = Lambda(lambda m, x: grad(lambda x: m.net(x).sum())(x) + m.net(x), net=net)
+    at_0 = np.zeros((1, 1))
+    loss = lambda residual: (residual**2).mean() + ((net(at_0) - 1) ** 2).mean()  # noqa: E731
+    return model, loss, adam(model), np.linspace(0, 1, 20).reshape(20, 1), None, {}
+
+
+@healthy
+def a_critic() -> tuple[Any, ...]:
+    """Its loss is a straight line, with no lowest value."""
+    model = net(5, 32, nn.LeakyReLU(0.2), 1)
+    return regression(model, loss=lambda z, y: (z * y).mean(), y=2 * yes() - 1)
+
+
+@healthy
+def a_state_that_is_carried_on() -> tuple[Any, ...]:
+    def call(m: Any, x: Any) -> Any:
+        carried = m.state if m.state is not None and m.state.shape[1] == len(x) else None
+        outputs, state = m.gru(x, carried)
+        m.state = state.detach()
+        return m.out(outputs[:, -1])
+
+    model = Lambda(call, gru=nn.GRU(8, 16, batch_first=True, rng=rng(1)), state=None,
+                   out=nn.Linear(16, 3, rng=rng(2)))  # fmt: skip
+    x, y = sequences()
+    model(x)
+    return model, nn.CrossEntropyLoss(), adam(model), x, y, {}

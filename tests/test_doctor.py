@@ -81,7 +81,7 @@ def _names_in_code() -> set[str]:
     return {
         first.value
         for call in calls
-        if isinstance(call.func, ast.Name) and call.func.id in {"Finding", "Cure"} and call.args
+        if isinstance(call.func, ast.Name) and call.func.id in {"Finding", "_Cure"} and call.args
         if isinstance(first := call.args[0], ast.Constant)
     }
 

@@ -6,14 +6,12 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import numpy as np
-
 from tinygrad_bp.doctor.findings.activations import idle_share
 from tinygrad_bp.doctor.findings.table import CHECKS, GIVEN, Check
 from tinygrad_bp.doctor.fitting import Fitting
 from tinygrad_bp.doctor.keeping import Kept, left_as_it_was
 from tinygrad_bp.doctor.losses import Kind
-from tinygrad_bp.doctor.measurements import Measurements, rms
+from tinygrad_bp.doctor.measurements import Measurements, rms, spread
 from tinygrad_bp.doctor.report import Layer, Report, Severity
 from tinygrad_bp.doctor.subject import Subject, subject_of
 from tinygrad_bp.nn import Module
@@ -48,6 +46,7 @@ def examine(
     Raises `ModuleError` and `OptimizerError` for arguments that are none, `ShapeError` for an empty
     batch, and what the model and the loss raise, unless that is a finding itself.
 
+    >>> import numpy as np
     >>> from tinygrad_bp import nn, optim
     >>> model = nn.Sequential(nn.Linear(2, 3), nn.Softmax(dim=1))
     >>> x, y = np.random.default_rng(0).normal(size=(32, 2)), np.arange(32) % 3
@@ -144,7 +143,7 @@ def _layers(m: Measurements) -> list[Layer]:
             Layer(
                 name,
                 type(module).__name__,
-                output=float(np.std(outputs[name], dtype=float)),
+                output=spread(outputs[name]),
                 idle=None if activation is None else idle_share(activation),
                 gradient=0.0 if gradient is None else rms(gradient),
                 ratio=_finite(m.step.ratios.get(parameter)),

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinygrad_bp.doctor.measurements import Measurements, rms
+from tinygrad_bp.doctor.measurements import Measurements, rms, spread
 from tinygrad_bp.doctor.report import Finding, Severity
 
 __all__ = ["exploding", "gradient_not_finite", "vanishing"]
@@ -37,7 +37,7 @@ def _finite(array: object) -> bool:
     return bool(np.isfinite(array).all())  # type: ignore[call-overload]
 
 
-class Flow(NamedTuple):
+class _Flow(NamedTuple):
     """Sizes at the first and at the last layer: of gradients backward, of outputs forward."""
 
     what: str
@@ -58,19 +58,19 @@ class Flow(NamedTuple):
         )
 
 
-def _flows(m: Measurements) -> list[Flow]:
+def _flows(m: Measurements) -> list[_Flow]:
     """Zeros are left out: they have causes of their own."""
     outputs = {call.name: call.output for call in m.forward.watch.calls}
     gradients, signals = [], []
     for name, _, weight in m.weights:
         gradient = m.step.gradients.get(m.name_of(weight))
         gradients.append((name, 0.0 if gradient is None else rms(gradient)))
-        signals.append((name, float(np.std(outputs[name], dtype=float))))
+        signals.append((name, spread(outputs[name])))
     found = []
     for what, sizes in (("gradient", gradients), ("output", signals)):
         moving = [(name, size) for name, size in sizes if size > 0 and math.isfinite(size)]
         if len(moving) > 2:
-            found.append(Flow(what, len(moving), moving[0], moving[-1]))
+            found.append(_Flow(what, len(moving), moving[0], moving[-1]))
     return found
 
 

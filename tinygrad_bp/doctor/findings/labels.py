@@ -19,7 +19,7 @@ __all__ = ["broadcast_targets", "labels_unused", "missing_classes", "not_shares"
 # --- targets that a loss refuses --------------------------------------------------------------
 
 
-class Cure(NamedTuple):
+class _Cure(NamedTuple):
     """A change of outputs or targets, tried where the loss raises: if it helps, it is the news."""
 
     name: str
@@ -78,22 +78,22 @@ def _probabilities(z: Any, y: Any) -> tuple[Any, Any]:
 
 
 CURES = (
-    Cure("logits-for-probabilities", "logits are given to a loss of probabilities",
+    _Cure("logits-for-probabilities", "logits are given to a loss of probabilities",
          "It takes the logarithm of them, which must be from 0 to 1.",
          "loss = nn.BCEWithLogitsLoss()  # which applies the sigmoid itself", _probabilities),
-    Cure("label-shape", "the labels have an axis too many",
+    _Cure("label-shape", "the labels have an axis too many",
          "The loss wants one label for each example.", "y = y.reshape(-1)", _flat),
-    Cure("label-shape", "the targets lack an axis that the outputs have",
+    _Cure("label-shape", "the targets lack an axis that the outputs have",
          "Compared as they are, every output would meet every target.", "y = y[:, None]", _column),
-    Cure("label-dtype", "the labels are floats", "A class is a whole number.",
+    _Cure("label-dtype", "the labels are floats", "A class is a whole number.",
          "y = y.astype(int)", _whole),
-    Cure("label-one-hot", "the labels are one-hot rows, and the loss wants the class's number",
+    _Cure("label-one-hot", "the labels are one-hot rows, and the loss wants the class's number",
          "A whole number for each example says the same.", "y = y.argmax(axis=-1)", _index),
-    Cure("label-range", "the labels begin at 1", "Classes are counted from 0.",
+    _Cure("label-range", "the labels begin at 1", "Classes are counted from 0.",
          "y = y - 1", _from_0),
-    Cure("label-range", "there are labels that the model has no output for",
+    _Cure("label-range", "there are labels that the model has no output for",
          "Classes are whole numbers from 0 to the number of outputs - 1.", "", _in_range),
-    Cure("label-one-hot", "the labels are numbers of classes, and the loss wants a row for each",
+    _Cure("label-one-hot", "the labels are numbers of classes, and the loss wants a row for each",
          "It compares every output with a target of its own.",
          "y = np.eye({classes}, dtype=np.float32)[y]", _one_hot),
 )  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_bp.doctor.losses import Kind
-from tinygrad_bp.doctor.measurements import Measurements
+from tinygrad_bp.doctor.measurements import Measurements, spread
 from tinygrad_bp.doctor.report import Finding, Severity
 from tinygrad_bp.nn import normalization
 
@@ -22,12 +22,13 @@ __all__ = ["bottomless_loss", "constant_output", "loss_not_finite", "loss_not_sc
 
 def loss_not_scalar(m: Measurements) -> Finding | None:
     """A loss that is not one number."""
-    shape = getattr(m.forward.cost, "shape", None)
-    if shape is None or math.prod(shape) == 1:
+    cost = m.forward.cost
+    if cost is not None and np.size(cost) == 1:
         return None
     return Finding(
         "loss-not-scalar", Severity.WRONG, "the loss is not one number",
-        f"It has shape {shape}.", "Steepest descent is that of one number.",
+        "It is None." if cost is None else f"It has shape {np.shape(cost)}.",
+        "Steepest descent is that of one number.",
         "loss(model(x), y).mean()  # or reduction='mean' in the loss",
     )  # fmt: skip
 
@@ -249,14 +250,13 @@ def starting_loss(m: Measurements) -> Finding | None:
     start, guess = m.start / share, m.baseline / share
     if start < guess + ABOVE:
         return None
-    spread = float(np.std(m.output, dtype=float))
     classes = m.output.shape[_class_axis(m.output)]
     said = f"ln {classes} = " if math.isclose(guess, math.log(classes), rel_tol=1e-3) else ""
     return Finding(
         "starting-loss", Severity.DOUBTFUL if start > guess + FAR_ABOVE else Severity.NOTE,
         "the loss begins above that of a guess",
         f"It is {start:.3g}, and equal logits give {said}{guess:.3g}. The outputs have spread "
-        f"{spread:.3g}.",
+        f"{spread(m.output):.3g}.",
         "The model is sure of wrong answers, and unlearns them first; or the labels are wrong.",
         "with no_grad(): last_layer.weight.data *= 0.1  # and check that x and y belong together",
     )  # fmt: skip
@@ -304,7 +304,7 @@ def mixed_examples(m: Measurements) -> Finding | None:
         float(np.abs(np.take(z, kept, axis) - np.take(other, kept, axis)).max())
         for kept, other in m.with_other_halves
     )
-    if not moved > MIXED * max(float(np.std(z, dtype=float)), 1e-12):
+    if not moved > MIXED * max(spread(z), 1e-12):
         return None
     time_first = tuple(n for n, mod in m.modules.items() if _is_time_first(mod))
     return Finding(
