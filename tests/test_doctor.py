@@ -93,6 +93,18 @@ def test_every_finding_has_its_pair_and_what_hides_one_exists() -> None:
     assert {name for check in (*GIVEN, *CHECKS) for name in check.hidden_by} <= names
 
 
+@pytest.mark.parametrize("lr", [1e-7, 3.0])
+def test_a_learning_rate_that_it_advises_is_all_right(lr: float) -> None:
+    model = cases.classifier()
+    report = examine(model, nn.CrossEntropyLoss(), cases.adam(model, lr), *cases.digits())
+    assert [finding.name for finding in report.findings] == ["learning-rate"]
+    advised = float(report.findings[0].write.rpartition("lr=")[2].rstrip(")"))
+    assert 1e-4 <= advised <= 0.3
+    assert f"with lr={advised:g} to 0." in report.findings[0].saw
+    better = cases.adam(model, advised)
+    assert examine(model, nn.CrossEntropyLoss(), better, *cases.digits()).findings == []
+
+
 # --- causes and consequences --------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from tinygrad_bp.errors import printable
 
-__all__ = ["Finding", "Layer", "Report", "Severity"]
+__all__ = ["Finding", "Layer", "Report", "Severity", "counted"]
 
 WIDTH = 80
 
@@ -150,10 +150,10 @@ class Report:
     def _headline(self) -> str:
         changes = sum(finding.matters for finding in self.findings)
         notes = len(self.findings) - changes
-        noted = f", and {_counted(notes, 'note')}" if notes else ""
+        noted = f", and {counted(notes, 'note')}" if notes else ""
         if not changes:
             return f"doctor: nothing wrong{noted}"
-        return f"doctor: {_counted(changes, 'thing')} to change{noted}"
+        return f"doctor: {counted(changes, 'thing')} to change{noted}"
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
@@ -166,7 +166,12 @@ class Report:
         return f'<pre style="line-height: 1.3"><b style="color: {color}">{head}</b>\n{rest}</pre>'
 
 
-def _counted(n: int, word: str) -> str:
+def counted(n: int, word: str) -> str:
+    """Return a number with its noun.
+
+    >>> counted(1, "layer"), counted(2, "layer")
+    ('1 layer', '2 layers')
+    """
     return f"{n} {word}{'s' * (n != 1)}"
 
 

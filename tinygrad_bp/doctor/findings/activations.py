@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_bp.doctor.measurements import Measurements
-from tinygrad_bp.doctor.report import Finding, Severity
+from tinygrad_bp.doctor.report import Finding, Severity, counted
 from tinygrad_bp.doctor.watching import Activation
 from tinygrad_bp.nn import Linear
 
@@ -114,7 +114,8 @@ def nothing_between(m: Measurements) -> Finding | None:
 def _one_layer(first: str, second: str, sizes: tuple[int, int, int]) -> Finding:
     return Finding(
         "nothing-between", Severity.DOUBTFUL, "two linear layers with nothing in between",
-        f"What {first} gives goes into {second} as it is, {' to '.join(map(str, sizes))} numbers.",
+        f"What '{first}' gives goes into '{second}' as it is: {sizes[0]} to {sizes[1]} to {sizes[2]} "
+        "numbers.",
         "Together they are one linear layer, however many weights they have.",
         "nn.ReLU()  # between them", (first, second),
     )  # fmt: skip
@@ -147,7 +148,7 @@ def alike_units(m: Measurements) -> Finding | None:
     return Finding(
         "alike-units", Severity.WRONG,
         f"all units of a layer are alike{': its weights are 0' if zero else ''}",
-        f"{len(alike)} weights have equal rows, and so have their gradients.",
+        f"{counted(len(alike), 'weight')} with equal rows, and gradients with equal rows.",
         "Units that begin alike and are moved alike stay one and the same unit.",
         "nn.init.kaiming_uniform_(layer.weight)  # never constants, but for biases", alike,
     )  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_bp.doctor.measurements import Measurements, rms
-from tinygrad_bp.doctor.report import Finding, Severity
+from tinygrad_bp.doctor.report import Finding, Severity, counted
 
 __all__ = ["constant_features", "dtype", "input_not_finite", "input_offset", "input_scale",
            "same_inputs"]  # fmt: skip
@@ -33,7 +33,7 @@ def input_not_finite(m: Measurements) -> Finding | None:
     count = int((~np.isfinite(array)).sum())
     return Finding(
         "input-not-finite", Severity.WRONG, f"{name} is not finite everywhere",
-        f"{count:,} of {array.size:,} numbers are nan or infinite, the first at {list(place)}.",
+        f"Nan or infinite: {count:,} of {array.size:,} numbers, the first at {list(place)}.",
         "One nan makes the loss and every gradient nan.",
         f"keep = np.isfinite({name}).reshape(len({name}), -1).all(axis=1)  # and drop the rest",
     )  # fmt: skip
@@ -144,7 +144,8 @@ def constant_features(m: Measurements) -> Finding | None:
         if not len(constant):
             continue
         return Finding(
-            "constant-features", Severity.NOTE, f"{len(constant)} features of {name} never change",
+            "constant-features", Severity.NOTE,
+            f"{counted(len(constant), 'feature')} of {name} without any change",
             f"Column {constant[0]} is {array[0, constant[0]]:.4g} in all {len(array)} examples.",
             "They act as a bias, and tell nothing.",
             f"{name} = {name}[:, {name}.std(axis=0) > 0]",

@@ -80,7 +80,7 @@ def vanishing(m: Measurements) -> Finding | None:
     return flow and Finding(
         "vanishing-gradients", Severity.DOUBTFUL, f"{flow.what}s vanish from layer to layer",
         str(flow), "The first layers hardly move, and what they should find stays noise.",
-        "nn.ReLU() with nn.init.kaiming_normal_(layer.weight), normalisation, or x + block(x)",
+        "nn.init.kaiming_normal_(layer.weight)  # with nn.ReLU(); or nn.LayerNorm, or x + block(x)",
         (flow.first[0], flow.last[0]),
     )  # fmt: skip
 

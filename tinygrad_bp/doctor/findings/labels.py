@@ -237,7 +237,7 @@ def not_shares(m: Measurements) -> Finding | None:
         return None
     return Finding(
         "labels-not-shares", Severity.WRONG, "rows of targets do not add up to 1",
-        f"They add up to {total.min():.3g} to {total.max():.3g}.",
+        f"The least sum of a row is {total.min():.3g}, the largest {total.max():.3g}.",
         "cross_entropy takes a row for the probabilities of classes, of which one is true.",
         "loss = nn.BCEWithLogitsLoss()  # if several labels may be true; or y / y.sum(axis=1, "
         "keepdims=True)",

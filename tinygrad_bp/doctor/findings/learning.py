@@ -115,26 +115,28 @@ def _rate(m: Measurements, how: str, factor: float) -> Finding:
     assert optimizer is not None  # noqa: S101  (who asks has looked)
     end = f"{own.end:.4g}" if math.isfinite(own.end) else "numbers that overflow"
     better = m.fitting.at_rate(factor)
-    rate = optimizer.param_groups[0]["lr"]
+    rate = optimizer.param_groups[0]["lr"]  # that of the attempt
     moved = [m.step.ratios[n] for _, _, w in m.weights if (n := m.name_of(w)) in m.step.ratios]
     moved = [ratio for ratio in moved if math.isfinite(ratio)]
     share = _share(max(moved, default=0))
-    said = f" The first step changes weights by {share} of their size." if moved else ""
+    said = f" The first step changes weights by {share} their size." if moved else ""
     return Finding(
         "learning-rate", Severity.DOUBTFUL if how == "low" else Severity.WRONG,
         f"the learning rate is too {how}",
         f"On {m.fitting.subject.size} examples the loss goes from {own.start:.4g} to {end} in "
-        f"{len(own.losses) - 1} steps, with lr={rate * factor:.2g} to {better.end:.4g}.{said}",
+        f"{len(own.losses) - 1} steps, with lr={rate:.2g} to {better.end:.4g}.{said}",
         "About a thousandth of a weight a step is usual." if moved and how == "low"
         else "Steps leap over the valley." if how == "high" else "It would take very long.",
-        f"optim.{type(optimizer).__name__}(model.parameters(), lr={rate * factor:.2g})",
+        f"optim.{type(optimizer).__name__}(model.parameters(), lr={rate:.2g})",
     )  # fmt: skip
 
 
 def _share(ratio: float) -> str:
-    """A share in percent, with one digit that counts.
+    """A share in words, with one digit that counts.
 
-    >>> _share(36.1), _share(0.0021)
-    ('3,610%', '0.2%')
+    >>> _share(36.1), _share(0.42), _share(0.0021)
+    ('36 times', '42% of', '0.2% of')
     """
-    return f"{ratio:,.0%}" if ratio >= 0.1 else f"{100 * ratio:.1g}%"
+    if ratio >= 2:
+        return f"{ratio:,.0f} times"
+    return f"{ratio:.0%} of" if ratio >= 0.1 else f"{100 * ratio:.1g}% of"

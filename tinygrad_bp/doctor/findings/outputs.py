@@ -207,7 +207,7 @@ def not_log_probabilities(m: Measurements) -> Finding | None:
     total = np.exp(m.output.astype(float)).sum(axis=_class_axis(m.output)).mean()
     return Finding(
         "not-log-probabilities", Severity.WRONG, f"{are} are given to nll_loss",
-        f"exp(output) adds up to {total:.3g} for an example, and should to 1.",
+        f"exp(output) adds up to {total:.3g} for an example, and should add up to 1.",
         "It wants logarithms of probabilities; of anything else, the loss falls without end.",
         "loss = nn.CrossEntropyLoss()" if are == "logits"
         else "F.log_softmax(z, axis=-1)  # in the place of softmax",
@@ -276,7 +276,7 @@ def constant_output(m: Measurements) -> Finding | None:
         "constant-output", Severity.WRONG, "the output does not depend on the input",
         f"All {m.subject.size} examples give {np.array2string(rows[0].ravel()[:3], precision=3)}.",
         "It can learn how frequent the targets are, and nothing else.",
-        "print([layer(x).data.std(axis=0).max() for layer in ...])  # where does the spread end?",
+        "print(model(x).data.std(axis=0))  # 0 everywhere; look at each layer in the same way",
     )  # fmt: skip
 
 

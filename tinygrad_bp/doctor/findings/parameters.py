@@ -6,7 +6,7 @@ import numpy as np
 
 from tinygrad_bp.doctor.fitting import DROPPING
 from tinygrad_bp.doctor.measurements import Measurements, rms
-from tinygrad_bp.doctor.report import Finding, Severity
+from tinygrad_bp.doctor.report import Finding, Severity, counted
 from tinygrad_bp.nn import BatchNorm1d, BatchNorm2d, BatchNorm3d
 
 __all__ = ["batch_norm_of_one", "evaluation_mode", "frozen_in_optimizer", "left_over_gradients",
@@ -89,8 +89,8 @@ def unregistered_parameters(m: Measurements) -> Finding | None:
     shapes = ", ".join(str(x.shape) for x in unknown[:3])
     return Finding(
         "unregistered-parameters", Severity.WRONG, "the model trains tensors that it does not list",
-        f"{len(unknown)} tensors that track gradients, of shape {shapes}, are not in "
-        "model.parameters().",
+        f"Not in model.parameters(): {counted(len(unknown), 'tensor')} with a gradient, of shape "
+        f"{shapes}.",
         "They are in no state_dict and get no step; perhaps they are made anew in each call.",
         "self.weight = nn.Parameter(...)  # in __init__; modules in lists, not in sets or objects",
         tuple(x.name for x in unknown if x.name),
@@ -105,7 +105,7 @@ def frozen_in_optimizer(m: Measurements) -> Finding | None:
         return None
     return Finding(
         "frozen-in-optimizer", Severity.NOTE, "frozen parameters are in the optimiser",
-        f"{len(frozen)} parameters have requires_grad=False.",
+        f"{counted(len(frozen), 'parameter')} with requires_grad=False.",
         "They stay where they are, which may be meant.",
         "p.requires_grad_(True)  # if not", frozen,
     )  # fmt: skip
@@ -171,7 +171,8 @@ def evaluation_mode(m: Measurements) -> Finding | None:
     return Finding(
         "evaluation-mode", Severity.NOTE if on_purpose else Severity.DOUBTFUL,
         f"{'layers are' if on_purpose else 'the model is'} in evaluation mode",
-        f"{len(off)} layers, such as {type(named[0][1]).__name__}, behave differently in training.",
+        f"{counted(len(off), 'layer')} that would do something else in training, such as "
+        f"{type(named[0][1]).__name__}.",
         "Dropout leaves nothing out, and batch normalisation uses old means.",
         "model.train()  # before training, also after each evaluation", off,
     )  # fmt: skip
