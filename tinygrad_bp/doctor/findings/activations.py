@@ -114,8 +114,8 @@ def nothing_between(m: Measurements) -> Finding | None:
 def _one_layer(first: str, second: str, sizes: tuple[int, int, int]) -> Finding:
     return Finding(
         "nothing-between", Severity.DOUBTFUL, "two linear layers with nothing in between",
-        f"What '{first}' gives goes into '{second}' as it is: {sizes[0]} to {sizes[1]} to {sizes[2]} "
-        "numbers.",
+        f"What '{first}' gives goes into '{second}' as it is: from {sizes[0]} to {sizes[1]} to "
+        f"{sizes[2]} numbers.",
         "Together they are one linear layer, however many weights they have.",
         "nn.ReLU()  # between them", (first, second),
     )  # fmt: skip
