@@ -30,6 +30,7 @@ EXAMPLES = 20
 STEPS = 100  # of the user's optimiser; a few tens are enough for a net that learns at all
 PATIENCE = 500  # of the user's optimiser where the loss has hardly moved
 STEPS_OF_ADAM = 200
+TRIAL, STILL = 25, 0.995  # a learning rate with which nothing moves in so many steps is passed by
 GOAL = 0.1  # of the loss at the start: these examples are learnt, and no more steps are needed
 GOAL_OF_ADAM = 0.3  # which shows no more than that it can be done
 CLEARLY = 0.8  # a loss that has fallen by more than a sum of small accidents
@@ -47,6 +48,8 @@ class Attempt:
 
     by: str
     losses: tuple[float, ...]
+    rate: float
+    """The learning rate, of the first group if there are several."""
 
     @property
     def start(self) -> float:
@@ -129,23 +132,23 @@ class Fitting:
         """Whether one of them learns the examples."""
         return self.best.fell_to(ENOUGH, self.reference)
 
-    def better_rate(self, factors: Sequence[float]) -> float | None:
-        """Return the factor of the learning rate with which the loss falls most, if it does well.
+    def better_rate(self, factors: Sequence[float]) -> Attempt | None:
+        """Return the attempt at the learning rate with which the loss falls most, if one does well.
 
         The factors go away from 1; the search ends where the loss has halved, or rises again.
         """
-        best: tuple[float, float] | None = None
+        best: Attempt | None = None
         for factor in factors:
-            attempt = self.at_rate(factor)
-            if attempt.fell_to(CLEARLY, self.reference) and (best is None or attempt.end < best[0]):
-                best = attempt.end, factor
+            attempt = self.at_rate(factor, searching=True)
+            if attempt.fell_to(CLEARLY, self.reference) and (not best or attempt.end < best.end):
+                best = attempt
             elif best is not None:
                 break
             if attempt.fell_to(ENOUGH, self.reference):
                 break
-        return best[1] if best else None
+        return best
 
-    def at_rate(self, factor: float, *, steps: int = STEPS) -> Attempt:
+    def at_rate(self, factor: float, *, steps: int = STEPS, searching: bool = False) -> Attempt:
         """Return the attempt of the user's optimiser, its learning rates times a factor."""
         self._kept.begin_again()
         optimizer = self._whole.optimizer
@@ -154,7 +157,8 @@ class Fitting:
             group["lr"] *= factor
         rates = dict.fromkeys(f"{group['lr']:.3g}" for group in optimizer.param_groups)
         by = f"{type(optimizer).__name__}(lr={' and '.join(rates)})"
-        return self._attempt(optimizer, by, steps, GOAL)
+        trial = TRIAL if searching else steps
+        return self._attempt(optimizer, by, steps, GOAL, trial=trial)
 
     def _of_adam(self, rate: float) -> Attempt:
         self._kept.begin_again()
@@ -162,7 +166,9 @@ class Fitting:
         by, optimizer = f"Adam(lr={rate:g})", Adam(trained, lr=rate)
         return self._attempt(optimizer, by, STEPS_OF_ADAM, GOAL_OF_ADAM)
 
-    def _attempt(self, optimizer: Optimizer, by: str, steps: int, goal: float) -> Attempt:
+    def _attempt(
+        self, optimizer: Optimizer, by: str, steps: int, goal: float, *, trial: int = STEPS_OF_ADAM
+    ) -> Attempt:
         model, losses = self.subject.model, list[float]()
         if not model.training:
             model.train()
@@ -179,12 +185,15 @@ class Fitting:
             return cost
 
         with contextlib.suppress(_Enough):
-            while not _finished(losses, steps, self._floor(goal, losses)):
+            while not (
+                _finished(losses, steps, self._floor(goal, losses))
+                or (len(losses) > trial and losses[-1] > STILL * losses[0])
+            ):
                 try:
                     optimizer.step(evaluate, missing_ok=True)
                 except (OptimizerError, FloatingPointError):
                     losses.append(math.inf)
-        return Attempt(by, tuple(losses))
+        return Attempt(by, tuple(losses), optimizer.param_groups[0]["lr"])
 
     def _floor(self, goal: float, losses: list[float]) -> float:
         """The loss at which an attempt has reached its goal."""

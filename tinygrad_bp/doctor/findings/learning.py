@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from tinygrad_bp.doctor.fitting import ENOUGH
+from tinygrad_bp.doctor.fitting import ENOUGH, Attempt
 from tinygrad_bp.doctor.measurements import Measurements
 from tinygrad_bp.doctor.report import Finding, Severity
 
@@ -88,7 +88,8 @@ def _contradictions(m: Measurements) -> int:
 LOWER = (0.1, 0.01, 1e-3, 1e-4, 1e-5)
 HIGHER = (10.0, 100.0, 1e3, 1e4, 1e5)
 STALLED = 0.97  # a loss that is still here after a hundred steps on twenty examples,
-CRAWLED = 0.9  # and here after five hundred
+CRAWLED = 0.9  # and here after five hundred,
+STUCK = 0.9995  # of which only those are spared that were here after one hundred
 SPIKE = 1.5  # times as large as at the start, on the way: steps leap over the valley
 
 
@@ -100,22 +101,18 @@ def learning_rate(m: Measurements) -> Finding | None:
     own = fitting.own
     leaps = own.end > own.start or own.peak > SPIKE * abs(own.start)
     if leaps:
-        factor = fitting.better_rate(LOWER)
-        return _rate(m, "high", factor) if factor else None
+        return _rate(m, "high", own, fitting.better_rate(LOWER))
     warming_up = any(g.get("initial_lr", 0) > g["lr"] for g in optimizer.param_groups)
-    if own.fell_to(STALLED) or warming_up or fitting.patient.fell_to(CRAWLED):
+    if own.fell_to(STALLED) or warming_up:
         return None
-    factor = fitting.better_rate(HIGHER)
-    return _rate(m, "low", factor) if factor else None
+    own = fitting.patient if own.fell_to(STUCK) else own
+    return None if own.fell_to(CRAWLED) else _rate(m, "low", own, fitting.better_rate(HIGHER))
 
 
-def _rate(m: Measurements, how: str, factor: float) -> Finding:
-    optimizer = m.subject.optimizer
-    own = m.fitting.own if how == "high" else m.fitting.patient
-    assert optimizer is not None  # noqa: S101  (who asks has looked)
+def _rate(m: Measurements, how: str, own: Attempt, better: Attempt | None) -> Finding | None:
+    if better is None:
+        return None
     end = f"{own.end:.4g}" if math.isfinite(own.end) else "numbers that overflow"
-    better = m.fitting.at_rate(factor)
-    rate = optimizer.param_groups[0]["lr"]  # that of the attempt
     moved = [m.step.ratios[n] for _, _, w in m.weights if (n := m.name_of(w)) in m.step.ratios]
     moved = [ratio for ratio in moved if math.isfinite(ratio)]
     share = _share(max(moved, default=0))
@@ -124,10 +121,10 @@ def _rate(m: Measurements, how: str, factor: float) -> Finding:
         "learning-rate", Severity.DOUBTFUL if how == "low" else Severity.WRONG,
         f"the learning rate is too {how}",
         f"On {m.fitting.subject.size} examples the loss goes from {own.start:.4g} to {end} in "
-        f"{len(own.losses) - 1} steps, with lr={rate:.2g} to {better.end:.4g}.{said}",
+        f"{len(own.losses) - 1} steps, with lr={better.rate:.2g} to {better.end:.4g}.{said}",
         "About a thousandth of a weight a step is usual." if moved and how == "low"
         else "Steps leap over the valley." if how == "high" else "It would take very long.",
-        f"optim.{type(optimizer).__name__}(model.parameters(), lr={rate:.2g})",
+        f"optim.{type(m.subject.optimizer).__name__}(model.parameters(), lr={better.rate:.2g})",
     )  # fmt: skip
 
 
