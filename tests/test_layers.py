@@ -29,7 +29,7 @@ LAYERS = [
     {"autodiff", "functional"},
     {"explain", "nn", "optim", "program"},
     {"gradcheck"},  # checks models, too
-    {"interop", "train"},
+    {"doctor", "interop", "train"},
     {"lesson"},  # trains what it shows
     {"cli"},
     {"__init__", "__main__"},

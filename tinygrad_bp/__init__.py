@@ -29,7 +29,7 @@ from tinygrad_bp.registry import custom_rule
 from tinygrad_bp.tensor import Tensor
 
 if TYPE_CHECKING:
-    from tinygrad_bp import data, gradcheck, interop, lesson, nn, optim
+    from tinygrad_bp import data, doctor, gradcheck, interop, lesson, nn, optim
     from tinygrad_bp.explain.diagrams import to_dot, to_mermaid
     from tinygrad_bp.explain.face import Explain
     from tinygrad_bp.explain.paths import paths
@@ -45,6 +45,7 @@ __all__ = [
     "custom_rule",
     "data",
     "debug",
+    "doctor",
     "enable_grad",
     "errors",
     "explain",
@@ -75,7 +76,7 @@ __all__ = [
 ]
 
 # Loaded when they are used: `import tinygrad_bp` costs little more than `import numpy`.
-_PACKAGES = ("data", "explain", "gradcheck", "interop", "lesson", "nn", "optim")
+_PACKAGES = ("data", "doctor", "explain", "gradcheck", "interop", "lesson", "nn", "optim")
 _EXPLAIN = ("debug", "paths", "to_dot", "to_mermaid", "to_svg", "trace", "trace_nans")
 
 _CALLED_HERE = {  # names of PyTorch's, and what to write instead

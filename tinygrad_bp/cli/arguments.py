@@ -32,6 +32,7 @@ COMMANDS = {
     "verify": "Run a saved run again, and compare every bit.",
     "predict": "Read digits with a trained network.",
     "check": "Check the gradient of a function or of a saved model.",
+    "doctor": "Examine a model that is to be trained: what is wrong, and what to write.",
     "study": "Study numerical derivatives: errors by step size, Taylor remainders.",
     "mutants": "Plant faults in the derivative rules and see if the check notices.",
     "explain": "Follow the backward pass of a script's graph, as text or as a page.",
