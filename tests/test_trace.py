@@ -202,7 +202,7 @@ def test_every_step_is_confirmed_by_a_difference() -> None:
     _, loss = network()
     traced = trace(loss)
     assert all(step.check.relative < 1e-6 for step in traced.steps)
-    assert len(traced.steps) == 8
+    assert len(traced.steps) == 7
 
 
 def test_a_wrong_rule_is_not_confirmed(monkeypatch: pytest.MonkeyPatch) -> None:

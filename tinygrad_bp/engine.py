@@ -323,12 +323,10 @@ def _arriving_at_several(op: Op, pending: dict[Key, Array]) -> tuple[Array, ...]
     for i, hooks in (op.hooks or {}).items():
         if keys[i] in pending:
             _show(hooks, keys[i], pending)
-    arrived = [pending.pop(key, None) for key in keys]
-    flat = op.rule.flat  # outputs that no gradient can arrive at
     return tuple(
         [
-            np.zeros_like(y) if g is None and i not in flat else g
-            for i, (g, y) in enumerate(zip(arrived, op.y, strict=True))
+            np.zeros_like(y) if (g := pending.pop(key, None)) is None else g
+            for key, y in zip(keys, op.y, strict=True)
         ]
     )
 
