@@ -11,7 +11,7 @@ from tinygrad_bp.errors import ModuleError
 from tinygrad_bp.nn.module import Module
 from tinygrad_bp.tensor import Tensor
 
-__all__ = ["functional_call"]
+__all__ = ["functional_call", "replaced"]
 
 
 def functional_call(
@@ -34,13 +34,13 @@ def functional_call(
         id(own[name]): value if isinstance(value, Tensor) else Tensor(value)
         for name, value in tensors.items()
     }
-    with _replaced(module, others):
+    with replaced(module, others):
         return module(*inputs, **options)
 
 
 @contextlib.contextmanager
-def _replaced(module: Module, others: Mapping[int, Tensor]) -> Iterator[None]:
-    """Put other tensors into the attributes of a module and all below it, for a while."""
+def replaced(module: Module, others: Mapping[int, Any]) -> Iterator[None]:
+    """Put others into the places of tensors, by their ids, in a module and all below it."""
     before = [(m, dict(vars(m))) for m in module.modules()]
     try:
         for m, attributes in before:
