@@ -163,7 +163,7 @@ def _bags(indices: Integers, offsets: Any, *, include_last_offset: bool) -> tupl
             f"embedding_bag: offsets must go up from 0 to at most {len(indices)}, the number of "
             "indices" + (", and end with it" if include_last_offset else "")
         )
-    return np.searchsorted(ends[1:], np.arange(len(indices)), side="right"), len(sizes)
+    return np.searchsorted(ends[1:-1], np.arange(len(indices)), side="right"), len(sizes)
 
 
 def _sample_weights(given: Any, shape: tuple[int, ...], mode: str, weight: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_bp.duck import DuckArray
+from tinygrad_bp.duck import DuckArray, certainly
 from tinygrad_bp.errors import ConversionError, LabelError, ShapeError
 from tinygrad_bp.registry import Array
 from tinygrad_bp.tensor import Tensor
@@ -81,7 +81,7 @@ def check_labels(labels: np.ndarray[Any, Any], classes: int) -> None:
             f"labels must be whole numbers, one a row, not {labels.dtype}; one-hot rows become "
             "labels with .argmax(axis=-1), and whole floats with .astype(int)"
         )
-    if labels.min() >= 0 and labels.max() < classes:
+    if not (certainly(labels.min() < 0) or certainly(labels.max() >= classes)):
         return
     wrong = np.argwhere((labels < 0) | (labels >= classes))[0]
     position = tuple(map(int, wrong)) if len(wrong) != 1 else int(wrong[0])

@@ -50,4 +50,5 @@ def replaced(module: Module, others: Mapping[int, Any]) -> Iterator[None]:
         yield
     finally:
         for m, attributes in before:
+            vars(m).clear()
             vars(m).update(attributes)

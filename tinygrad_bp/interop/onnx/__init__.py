@@ -9,6 +9,6 @@ Operators are those of version 18, the first in which all reductions take their 
 which runtimes have had since 2023; nothing here needs a later one.
 """
 
-from tinygrad_bp.interop.onnx.export import export, exported
+from tinygrad_bp.interop.onnx.model import export, exported
 
 __all__ = ["export", "exported"]

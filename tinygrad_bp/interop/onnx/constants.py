@@ -150,8 +150,6 @@ def ratio_at(values: Sequence[Any], where: Sequence[Point]) -> Any:
 
 
 def _filled(values: Sequence[Array], shape: Dims, varying: Sequence[int]) -> Filled | None:
-    if any(0 in a.shape for a in values):
-        return None
     one = values[0][tuple([slice(1) if axis in varying else slice(None)
                            for axis in range(len(shape))])]  # fmt: skip
     same = all(_same(np.broadcast_to(one, a.shape), a) for a in values)

@@ -54,8 +54,8 @@ class Graph:
         self.initializers: list[Any] = []
         self.step: Step | None = None
         """What is being written."""
-        self.lengths: dict[str, str] = {}
-        """The name of a vector with the length of each dynamic axis."""
+        self.axes: dict[str, tuple[str, int]] = {}
+        """For each dynamic axis an input that has it, and where."""
         self._constants: dict[Any, str] = {}
         self._made: dict[Any, str] = {}
         self._names: set[str] = set()
@@ -179,7 +179,8 @@ class Graph:
         return total
 
     def _term(self, names: Sequence[str], n: int) -> str:
-        factors = [self.lengths[name] for name in names]
+        places = [self.axes[name] for name in names]
+        factors = [self.once("Shape", x, start=axis, end=axis + 1) for x, axis in places]
         if n != 1 or not factors:
             factors.append(self.integers(n))
         product = factors[0]

@@ -99,12 +99,15 @@ def _einsum(graph: Graph, call: Step, *operands: Any, subscripts: str, **_: Any)
 
 
 def _standardize(graph: Graph, call: Step, x: Any, *, axis: Any, eps: float) -> Any:
-    """LayerNormalization over the last axes; over others, in steps."""
+    """LayerNormalization over the last axes; over others, in steps.
+
+    In float64, too, since ONNX's epsilon is in float32.
+    """
     name = graph.use(x, call.dtype)
     axes = sorted(_axes(x, axis))
     last = list(range(axes[0], len(x.shape))) == axes
     shape = [x.shape[a] for a in axes]
-    if last and all(isinstance(n, int) for n in shape):
+    if last and call.dtype != np.float64 and all(isinstance(n, int) for n in shape):
         scale = graph.constant(np.ones(shape, call.dtype))
         return graph.emit("LayerNormalization", name, scale, axis=axes[0], epsilon=eps)
     over = graph.integers(*axes)
@@ -157,6 +160,7 @@ WRITERS: dict[Callable[..., Any], Writer] = {
 }
 SPELLED: dict[Callable[..., Any], Callable[..., Any]] = {
     np.linalg.norm: _norm, np.linalg.vector_norm: _norm,
+    np.std: lambda a, **options: np.sqrt(np.var(a, **options)),
     np.count_nonzero: lambda a, axis=None, *, keepdims=False: np.sum(
         np.astype(a != 0, int), axis=axis, keepdims=keepdims),
 }

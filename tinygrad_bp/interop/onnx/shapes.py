@@ -15,6 +15,7 @@ from tinygrad_bp.interop.onnx.graph import INTEGER, Graph, common
 from tinygrad_bp.interop.onnx.program import Step
 from tinygrad_bp.interop.onnx.sizes import Size
 from tinygrad_bp.rules.indexing import getitem
+from tinygrad_bp.tensor import array_of
 
 __all__ = ["SPELLED", "WRITERS"]
 
@@ -63,7 +64,8 @@ def _broadcast_to(graph: Graph, call: Step, x: Any, **_: Any) -> Any:
 
 
 def _concatenate(graph: Graph, call: Step, *parts: Any, axis: Any = 0, **_: Any) -> Any:
-    names = [graph.use(x, call.dtype) for x in parts]
+    there = [x for x in parts if axis is None or x.shape[axis] != 0] or parts[:1]
+    names = [graph.use(x, call.dtype) for x in there]
     if axis is None:
         names = [graph.emit("Reshape", name, graph.integers(-1)) for name in names]
     return graph.emit("Concat", *names, axis=0 if axis is None else axis)
@@ -230,6 +232,20 @@ def _scatter_add(graph: Graph, call: Step, g: Any, *, index: Any, shape: Any) ->
     return graph.emit("ScatterND", zeros, rows, graph.use(g, call.dtype), reduction="add")
 
 
+def _sorted(*, places: bool) -> Writer:
+    """TopK of all, from the smallest; or where they are."""
+
+    def write(graph: Graph, call: Step, x: Any, *, axis: Any = -1, **_: Any) -> Any:
+        name = graph.use(x)
+        if axis is None:
+            name, axis = graph.emit("Reshape", name, graph.integers(-1)), 0
+        count = graph.length(call.shape[axis])
+        made = graph.emit("TopK", name, count, outputs=2, axis=axis, largest=0, sorted=1)
+        return made[1] if places else made[0]
+
+    return write
+
+
 def _searchsorted(graph: Graph, call: Step, a: Any, v: Any, *, side: str = "left", **_: Any) -> Any:
     """How many numbers of a sorted vector are below each of v, or not above it."""
     if len(a.shape) != 1:
@@ -279,7 +295,7 @@ def _roll(a: Any, *, shift: Any, axis: Any) -> Any:
 
 
 def _take(a: Any, *, indices: Any, axis: Any = None, mode: str = "raise") -> Any:
-    x = np.ravel(a) if axis is None else a
+    x, indices = np.ravel(a) if axis is None else a, array_of(indices)
     place = 0 if axis is None else axis % x.ndim
     if mode == "wrap":
         indices = np.remainder(indices, x.shape[place])
@@ -293,7 +309,7 @@ def _repeated(a: Any, *, repeats: Any, axis: Any = None) -> Any:
     place = 0 if axis is None else axis % x.ndim
     if np.ndim(repeats):
         index = np.repeat(np.arange(x.shape[place]), repeats)
-        return x[(*(slice(None),) * place, index)]
+        return getitem(x, (*(slice(None),) * place, index))
     wide = np.expand_dims(x, place + 1)
     shape = (*x.shape[: place + 1], repeats, *x.shape[place + 1 :])
     y = np.broadcast_to(wide, shape)
@@ -320,6 +336,7 @@ WRITERS: dict[Callable[..., Any], Writer] = {
     np.pad: _pad, np.tril: _trilu(upper=0), np.triu: _trilu(upper=1),
     getitem: _getitem, np.take_along_axis: _take_along_axis,
     rules.scatter_add: _scatter_add, np.searchsorted: _searchsorted,
+    np.sort: _sorted(places=False), np.argsort: _sorted(places=True),
 }
 SPELLED: dict[Callable[..., Any], Callable[..., Any]] = {
     np.ravel: _ravel, np.moveaxis: _moveaxis, np.swapaxes: _swapaxes, np.flip: _flip,

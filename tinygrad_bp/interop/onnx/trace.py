@@ -18,10 +18,10 @@ import numpy as np
 from tinygrad_bp.calls import name_of, parameters_of
 from tinygrad_bp.duck import NO_OPTIONS, DuckArray
 from tinygrad_bp.engine import Site
-from tinygrad_bp.errors import ExportError
+from tinygrad_bp.errors import ExportError, NotDifferentiableError
 from tinygrad_bp.registry import implementation_of, rule_of
 from tinygrad_bp.rules.elementwise import cast
-from tinygrad_bp.rules.indexing import getitem
+from tinygrad_bp.rules.indexing import getitem, plain_index
 from tinygrad_bp.tensor import Tensor
 
 __all__ = ["Call", "Place", "Ref", "Source", "Trace", "Traced"]
@@ -106,7 +106,12 @@ class Trace:
             body = rule.rewritten
         if body is None:
             self.refuse(f"{name_of(function)} has no form in ONNX here")
-        return body(*arrays, **options)
+        try:
+            return body(*arrays, **options)
+        except NotDifferentiableError as error:  # it writes into an array, or makes a plain one
+            raise ExportError(
+                f"{name_of(function)} has no form in ONNX here: {error} ({self.place()})."
+            ) from error
 
     def _noted(self, function: Function, arrays: Sequence[Any], options: Mapping[str, Any]) -> Any:
         rule = rule_of(function)
@@ -153,21 +158,46 @@ class Traced(DuckArray):
     (Traced((2,), float64), <ufunc 'exp'>)
     """
 
-    __slots__ = ("ref", "run")
+    __slots__ = ("ref", "run", "value")
 
     rank: ClassVar[int] = 2
     known: ClassVar[bool] = False
 
     def __init__(self, value: np.ndarray[Any, Any], trace: Trace, ref: Ref) -> None:
-        self._value = value
+        self.value = value
+        """What it is in this run: for shapes and dtypes, and for the values of other calls."""
         self.run = trace
         self.ref = ref
 
+    # Whoever reads the values past the protocols would make a constant of them.
     @property
-    def value(self) -> np.ndarray[Any, Any]:
-        """What it is in this run."""
-        value: np.ndarray[Any, Any] = self._value
-        return value
+    def _value(self) -> Self:
+        return self
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The length of each axis, in this run."""
+        shape: tuple[int, ...] = self.value.shape
+        return shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the elements."""
+        dtype: np.dtype[Any] = self.value.dtype
+        return dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self.value.ndim
+
+    @property
+    def size(self) -> int:
+        """The number of elements, in this run."""
+        return self.value.size
+
+    def __len__(self) -> int:
+        return len(self.value)
 
     def _call(
         self,
@@ -200,7 +230,9 @@ class Traced(DuckArray):
         return self
 
     def __getitem__(self, index: Any) -> Any:
-        return self._call(getitem, (self,), {"index": index})
+        parts = index if isinstance(index, tuple) else (index,)
+        plain = [part if isinstance(part, DuckArray) else plain_index(part) for part in parts]
+        return self._call(getitem, (self,), {"index": tuple(plain)})
 
     def astype(self, dtype: Any, **_: Any) -> Any:
         """Return the array in another dtype."""
@@ -246,7 +278,9 @@ class Traced(DuckArray):
         self._refuse("an index of a list or plain array, or a size,")
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
-        self._refuse("a plain array (np.asarray, or a plain array's own index)")
+        self._refuse(
+            "a plain array (np.asarray; for a table to look things up in, make it a buffer)"
+        )
 
     def item(self, *_: int) -> Any:
         """Raise `ExportError`."""

@@ -55,7 +55,8 @@ def export(
     their dtypes and, but for dynamic axes, their shapes. What is None is left out. With
     `dynamic_batch`, the first axis of every input may have any length; `dynamic_axes` names axes
     by input, {"x": {0: "batch", 1: "time"}}, and those of one name are of one length. The model is
-    then traced at several lengths, of which none may change what it does. Inputs are called
+    then traced at several lengths, of which none may change what it does; what begins only at
+    another one, such as x[:100] with shorter examples, is not seen. Inputs are called
     input, or input_0, input_1, ... if there are several, outputs likewise. Parameters and buffers
     keep their names; one that is shared is written once. The file appears whole or not at all.
 
@@ -168,12 +169,13 @@ def _resized(
     examples: Mapping[str, np.ndarray[Any, Any]], axes: Mapping[str, Mapping[int, str]],
     point: Point,
 ) -> dict[str, np.ndarray[Any, Any]]:  # fmt: skip
-    """The examples with other lengths, their elements once more where there are too few."""
+    """The examples with other lengths: some elements twice, in the same order."""
     found = {}
     for name, array in examples.items():
         x = array
         for axis, label in axes[name].items():
-            x = np.take(x, np.arange(point[label]), axis=axis, mode="wrap")
+            n = point[label]
+            x = np.take(x, np.arange(n) * x.shape[axis] // n, axis=axis)
         found[name] = x
     return found
 
@@ -269,8 +271,7 @@ def _written(
     infos = [_info(graph, name, axes[name], x) for name, x in examples.items()]
     for name, own in axes.items():
         for axis, label in own.items():
-            if label not in graph.lengths:
-                graph.lengths[label] = graph.once("Shape", name, start=axis, end=axis + 1)
+            graph.axes.setdefault(label, (name, axis))
     for number, step in graph.steps.items():
         _write(graph, number, step)
     graph.step = None
