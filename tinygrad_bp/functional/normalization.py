@@ -47,6 +47,8 @@ def batch_norm(
     if x.ndim < 2:
         raise ShapeError(f"batch_norm: an input of shape {x.shape} has no axis of channels")
     if training:
+        if not x.size:
+            return _by_channel(x, weight, bias)  # of no examples, there is no mean
         if x.size == x.shape[1]:
             raise ShapeError(f"batch_norm: one value a channel in training, shape {x.shape}")
         y = x.layernorm((0, *range(2, x.ndim)), eps)

@@ -25,7 +25,7 @@ from tinygrad_bp.interop.onnx.program import Step
 from tinygrad_bp.interop.onnx.sizes import Size
 from tinygrad_bp.interop.onnx.trace import Ref
 
-__all__ = ["Graph", "Operand", "Value"]
+__all__ = ["Graph", "Operand", "Value", "common", "dtype_of"]
 
 INTEGER = np.dtype(np.int64)
 

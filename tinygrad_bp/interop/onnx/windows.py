@@ -19,7 +19,7 @@ from tinygrad_bp.interop.onnx.program import Step
 from tinygrad_bp.interop.onnx.sizes import Size
 from tinygrad_bp.registry import primitive
 
-__all__ = ["SPELLED", "WRITERS"]
+__all__ = ["SPELLED", "WRITERS", "transposed"]
 
 SINGLE = np.dtype(np.float32)
 
