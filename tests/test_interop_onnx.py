@@ -874,6 +874,9 @@ REFUSED: dict[str, Any] = {
     "decimals": (lambda x: np.round(x, 2), "decimals"),
     "random numbers": (
         lambda x: x * np.random.default_rng().random(x.shape[1]), "with other values"),
+    "the first few of a dynamic axis": (lambda x: x[:3] * 2, "shorter where the axis is"),
+    "the last few of a dynamic axis": (lambda x: x[-2:] * 2, "shorter where the axis is"),
+    "a module in training": (lambda x: nn.Linear(3, 2)(x) * 2, "training mode"),
     "values read past the protocols": (lambda x: x.topk(2), "plain array"),
     "a primitive that writes": (
         lambda x: F.fold(x[:, :2, None], (1, 2), (1, 2)), "overlap_add has no form"),
@@ -888,8 +891,35 @@ def test_what_has_no_form_is_refused_with_its_name_and_line(name):
     function, problem = REFUSED[name]
     with pytest.raises((ExportError, InPlaceError), match=problem) as caught:
         interop.onnx.exported(function, floats(4, 3), dynamic_batch=True)
-    if name not in ("a constant", "a call for each example", "an item set"):
+    placeless = "a constant", "a call for each example", "an item set", "a module in training"
+    if name not in placeless:
         assert __file__ in str(caught.value)
+
+
+@pytest.mark.parametrize("function", [
+    lambda x: F.dropout(x, 0.5),
+    lambda x: x + np.random.default_rng().random(3),
+    nn.FractionalMaxPool2d(2, 3),
+    shaken(nn.Sequential(nn.Linear(7, 7), nn.FractionalMaxPool2d(2, 3))),
+])  # fmt: skip
+def test_random_numbers_are_no_constants_at_fixed_sizes_either(function):
+    pytest.importorskip("onnx")
+    shape = (2, 3) if not isinstance(function, nn.Module) else (1, 9, 7, 7)
+    with pytest.raises(ExportError, match="with other values"):
+        interop.onnx.exported(function, floats(*shape))
+
+
+def test_what_is_kept_from_another_call_is_refused():
+    pytest.importorskip("onnx")
+
+    kept: list[Any] = []
+
+    def keeps(x: Any) -> Any:
+        kept.append(x * 2)
+        return kept[0]
+
+    with pytest.raises(ExportError, match="kept|does not depend"):
+        interop.onnx.exported(keeps, floats(2, 3))
 
 
 def test_the_layer_is_named():

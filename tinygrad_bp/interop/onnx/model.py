@@ -90,7 +90,8 @@ def exported(
     examples = _examples(inputs, input_names)
     axes = _axes(examples, dynamic_axes, every_first=dynamic_batch)
     where = points(_base(examples, axes))
-    runs = [_run(model, inputs, _resized(examples, axes, point)) for point in where]
+    with _in_evaluation(model):
+        runs = [_run(model, inputs, _resized(examples, axes, point)) for point in where]
     traces, outputs = zip(*runs, strict=True)
     if any(len(found) != len(outputs[0]) for found in outputs):
         raise ExportError("the model has more outputs at one length of its axes than at another.")
@@ -187,17 +188,18 @@ def _run(
     model: Any, inputs: Sequence[Any], examples: Mapping[str, np.ndarray[Any, Any]]
 ) -> tuple[Trace, list[Traced]]:
     """Call the model on traced arrays."""
-    layers = _layers(model)
-    trace = Trace(WRITERS, SPELLED, layers)
+    trace = Trace(WRITERS, SPELLED, _layers(model))
     traced = iter([trace.source(name, x, fixed=False) for name, x in examples.items()])
     given = [None if x is None else next(traced) for x in inputs]
-    with _in_evaluation(model, trace):
+    with _with_traced_tensors(model, trace):
         output = model(*given)
     found: list[Traced] = []
     for leaf in leaves(output):
         array = leaf.data if isinstance(leaf, Tensor) else leaf
         if array is None:
             continue
+        if isinstance(array, Traced) and array.run is not trace:
+            raise ExportError("the model gives back what it has kept from another call.")
         if not isinstance(array, Traced):
             raise ExportError(
                 f"the model's output {len(found)} does not depend on its inputs: {array!r:.60}."
@@ -214,17 +216,27 @@ def _layers(model: Any) -> dict[int, str]:
 
 
 @contextlib.contextmanager
-def _in_evaluation(model: Any, trace: Trace) -> Iterator[None]:
-    """Put traced arrays into the places of a module's tensors, for a while."""
+def _in_evaluation(model: Any) -> Iterator[None]:
+    """Leave a module as it was after all runs; in between, its random streams go on."""
     if not isinstance(model, Module):
         yield
         return
     _check_tables(model)
+    with left_alone(model):
+        yield
+
+
+@contextlib.contextmanager
+def _with_traced_tensors(model: Any, trace: Trace) -> Iterator[None]:
+    """Put traced arrays into the places of a module's tensors, for a while."""
+    if not isinstance(model, Module):
+        yield
+        return
     tensors = {
         id(t): trace.source(name, np.asarray(t.data), fixed=True)
         for name, t in model.named_tensors()
     }
-    with left_alone(model), replaced(model, tensors):
+    with replaced(model, tensors):
         yield
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from tinygrad_bp import rules
-from tinygrad_bp.interop.onnx.constants import Constant
+from tinygrad_bp.interop.onnx.constants import Constant, Dims
 from tinygrad_bp.interop.onnx.graph import INTEGER, Graph, common
 from tinygrad_bp.interop.onnx.program import Step
 from tinygrad_bp.interop.onnx.sizes import Size
@@ -111,7 +111,7 @@ def _trilu(*, upper: int) -> Writer:
 def _getitem(graph: Graph, call: Step, x: Any, *, index: Any) -> Any:
     """Slices and numbers first, then new axes; arrays by Gather, or GatherND if several."""
     parts = _parts(graph, index, len(x.shape))
-    name = _sliced(graph, graph.use(x), [p for p in parts if p is not None])
+    name = _sliced(graph, graph.use(x), x.shape, [p for p in parts if p is not None])
     kept = [p for p in parts if p is None or isinstance(p, slice) or _is_array(p)]
     arrays = [i for i, p in enumerate(kept) if _is_array(p)]
     fresh = [i for i, p in enumerate(kept) if p is None]
@@ -165,10 +165,12 @@ def _whole(graph: Graph, part: Any) -> Any:
     return part
 
 
-def _sliced(graph: Graph, name: str, parts: Sequence[Any]) -> str:
+def _sliced(graph: Graph, name: str, shape: Dims, parts: Sequence[Any]) -> str:
     """Take slices and single places, each of an axis of its own."""
     starts, stops, axes, steps = [], [], [], []
     for axis, part in enumerate(parts):
+        if isinstance(part, slice) and not isinstance(shape[axis], int):
+            _check_ends(graph, part)
         if isinstance(part, int | Size):
             part = slice(part, _next(part))  # noqa: PLW2901
         if not isinstance(part, slice) or part == slice(None):
@@ -184,6 +186,17 @@ def _sliced(graph: Graph, name: str, parts: Sequence[Any]) -> str:
         name = graph.emit("Slice", name, *ends, graph.integers(*axes), graph.integers(*steps))
     alone = [axis for axis, part in enumerate(parts) if isinstance(part, int | Size)]
     return graph.emit("Squeeze", name, graph.integers(*alone)) if alone else name
+
+
+def _check_ends(graph: Graph, part: slice) -> None:
+    """Refuse x[:k] and x[-k:] of a dynamic axis, which have fewer elements where it is shorter."""
+    first = isinstance(part.stop, int) and part.stop > 1
+    last = isinstance(part.start, int) and part.start < -1
+    if first or last:
+        graph.refuse(
+            "a slice of a dynamic axis up to a fixed place, or from one counted from its end, is "
+            "shorter where the axis is: that is no formula"
+        )
 
 
 def _next(place: int | Size) -> int | Size:

@@ -55,6 +55,8 @@ def _product(names: Sequence[str], point: Point) -> int:
 def points(base: Point) -> list[Point]:
     """Return where to try a model, so that `fitted` finds every size, and would notice any other.
 
+    Without dynamic axes it is tried twice, so that random numbers are noticed.
+
     >>> points({"batch": 4})
     [{'batch': 4}, {'batch': 5}, {'batch': 7}]
     """
@@ -64,9 +66,7 @@ def points(base: Point) -> list[Point]:
         for count in range(len(names) + 1)
         for longer in itertools.combinations(names, count)
     ]
-    if names:
-        corners.append({name: n + 3 + i for i, (name, n) in enumerate(base.items())})
-    return corners
+    return [*corners, {name: n + 3 + i for i, (name, n) in enumerate(base.items())}]
 
 
 def fitted(values: Sequence[int], where: Sequence[Point]) -> int | Size | None:

@@ -124,10 +124,20 @@ class Trace:
         parts = [np.asarray(part) for part in (value if several else [value])]
         outputs = tuple([(part.shape, part.dtype) for part in parts])
         number = len(self.calls)
-        given = tuple([_refs(a) for a in arrays])
-        self.calls.append(Call(function, given, _refs(dict(options)), outputs, self.place()))
+        given = tuple([self._refs(a) for a in arrays])
+        self.calls.append(Call(function, given, self._refs(dict(options)), outputs, self.place()))
         traced = [Traced(part, self, Ref(number, i)) for i, part in enumerate(parts)]
         return tuple(traced) if several else traced[0]
+
+    def _refs(self, value: Any) -> Any:
+        """Refs in the places of traced arrays, and plain arrays in those of tensors."""
+
+        def ref(array: Traced) -> Ref:
+            if array.run is not self:
+                self.refuse("the model goes on with an array that it has kept from another call")
+            return array.ref
+
+        return _with(value, ref)
 
     def refuse(self, problem: str) -> Never:
         """Raise `ExportError` with the place."""
@@ -144,9 +154,13 @@ class Trace:
         return Place(Site(frame.f_code, frame.f_lasti) if frame else None, layer)
 
     def _layer(self, frame: FrameType) -> str:
-        if frame.f_code.co_name != "forward":
-            return ""
-        return self.layers.get(id(frame.f_locals.get("self")), "")
+        module = frame.f_locals.get("self") if frame.f_code.co_name == "forward" else None
+        if id(module) not in self.layers and getattr(module, "training", False):
+            raise ExportError(
+                f"{type(module).__name__} is called in training mode by a function that is no "
+                "module. Export the module itself, or call its eval() before."
+            )
+        return self.layers.get(id(module), "")
 
 
 class Traced(DuckArray):
@@ -306,11 +320,6 @@ def _bound(
 def _plain(value: Any) -> Any:
     """The values of this run in the places of traced arrays and tensors."""
     return _with(value, lambda array: array.value)
-
-
-def _refs(value: Any) -> Any:
-    """Refs in the places of traced arrays, and plain arrays in those of tensors."""
-    return _with(value, lambda array: array.ref)
 
 
 def _with(value: Any, of_traced: Callable[[Traced], Any]) -> Any:
