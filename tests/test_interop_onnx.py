@@ -877,6 +877,8 @@ REFUSED: dict[str, Any] = {
     "the first few of a dynamic axis": (lambda x: x[:3] * 2, "shorter where the axis is"),
     "the last few of a dynamic axis": (lambda x: x[-2:] * 2, "shorter where the axis is"),
     "a module in training": (lambda x: nn.Linear(3, 2)(x) * 2, "training mode"),
+    "a gradient": (
+        lambda x: bp.grad(lambda t: (t * x).sum())(x * 2), "gradients within a model"),
     "values read past the protocols": (lambda x: x.topk(2), "plain array"),
     "a primitive that writes": (
         lambda x: F.fold(x[:, :2, None], (1, 2), (1, 2)), "overlap_add has no form"),
@@ -891,7 +893,13 @@ def test_what_has_no_form_is_refused_with_its_name_and_line(name):
     function, problem = REFUSED[name]
     with pytest.raises((ExportError, InPlaceError), match=problem) as caught:
         interop.onnx.exported(function, floats(4, 3), dynamic_batch=True)
-    placeless = "a constant", "a call for each example", "an item set", "a module in training"
+    placeless = (
+        "a constant",
+        "a call for each example",
+        "an item set",
+        "a module in training",
+        "a gradient",
+    )
     if name not in placeless:
         assert __file__ in str(caught.value)
 

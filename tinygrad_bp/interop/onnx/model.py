@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_bp.containers import leaves
-from tinygrad_bp.errors import ExportError
+from tinygrad_bp.errors import ExportError, GradientError
 from tinygrad_bp.files import PathLike, replacing
 from tinygrad_bp.interop.extras import extra
 from tinygrad_bp.interop.onnx import elements, recurrences, reductions, shapes, windows
@@ -192,7 +192,10 @@ def _run(
     traced = iter([trace.source(name, x, fixed=False) for name, x in examples.items()])
     given = [None if x is None else next(traced) for x in inputs]
     with _with_traced_tensors(model, trace):
-        output = model(*given)
+        try:
+            output = model(*given)
+        except GradientError as error:
+            raise ExportError(f"gradients within a model have no form in ONNX: {error}") from error
     found: list[Traced] = []
     for leaf in leaves(output):
         array = leaf.data if isinstance(leaf, Tensor) else leaf
