@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from tinygrad_bp import Tensor, errors, nn, optim
 from tinygrad_bp import functional as F
+from tinygrad_bp.nn.formula import Formula
 
 
 def test_the_lessons_network_has_13002_parameters(rng: np.random.Generator) -> None:
@@ -383,3 +385,32 @@ def test_members_of_dicts_and_lists_are_attributes_too() -> None:
     assert hasattr(chain, "0")
     chain += [nn.Linear(2, 2), nn.Tanh()]
     assert [name for name, _ in chain.named_parameters()] == ["1.weight", "1.bias"]
+
+
+NAMES = [name for name in nn.__all__ if isinstance(getattr(nn, name), type)]
+CONTAINERS = {"Module", "ModuleDict", "ModuleList", "ParameterDict", "ParameterList"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_calls_take_pytorchs_names(name):
+    torch = pytest.importorskip("torch")
+    ours, theirs = getattr(nn, name), getattr(torch.nn, name, None)
+    if theirs is None or name in CONTAINERS:
+        return
+    taken = inspect.signature(ours.forward)
+    if ours.forward is Formula.forward:
+        taken = ours._inputs
+    wanted = [*inspect.signature(theirs.forward).parameters][1:]
+    assert [each for each in taken.parameters if each != "self"] == wanted
+
+
+def test_inputs_may_be_named():
+    x, y = np.array([-1.0, 2.0]), np.array([1.0, 1.0])
+    assert nn.ReLU()(input=x).tolist() == [0, 2]
+    assert nn.MSELoss()(target=y, input=x).item() == nn.MSELoss()(x, y).item()
+    assert nn.CosineSimilarity(0)(x2=y, x1=x).item() == nn.CosineSimilarity(0)(x, y).item()
+    assert nn.Linear(2, 3)(input=x).shape == (3,)
+    with pytest.raises(TypeError, match="'target'"):
+        nn.MSELoss()(input=x)
+    with pytest.raises(TypeError, match="'input'"):
+        nn.ReLU()(other=x)

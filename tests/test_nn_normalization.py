@@ -223,3 +223,19 @@ def test_what_is_not_the_default_is_shown() -> None:
 def test_a_bias_may_be_left_out() -> None:
     assert "bias" not in nn.BatchNorm1d(2, bias=False).state_dict()
     assert list(nn.GroupNorm(1, 2, bias=False).state_dict()) == ["weight"]
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_an_empty_batch_moves_nothing_but_the_count(training):
+    layer = nn.BatchNorm2d(3).double()
+    layer(np.random.default_rng(0).standard_normal((4, 3, 2, 2)))
+    before = layer.state_dict()
+    x = Tensor(np.zeros((0, 3, 2, 2)), requires_grad=True)
+    y = layer.train(training)(x)
+    y.sum().backward()
+    assert y.shape == x.grad.shape == (0, 3, 2, 2)
+    assert layer.weight.grad.tolist() == [0, 0, 0]
+    after = layer.state_dict()
+    assert after.pop("num_batches_tracked") == before.pop("num_batches_tracked") + training
+    for name, value in after.items():
+        np.testing.assert_array_equal(value, before[name])

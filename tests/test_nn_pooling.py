@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tinygrad_bp import Tensor, gradients, nn
+from tinygrad_bp import functional as F
 from tinygrad_bp.errors import ModuleError, ShapeError
 from tinygrad_bp.gradcheck import check
 
@@ -305,3 +307,26 @@ def test_inputs_that_do_not_fit_are_refused(text: str, shape: Any, said: str) ->
         nn.Sequential(layer)(np.zeros(shape))
     assert said in str(caught.value)
     assert str(caught.value).startswith(f"0 = {layer!r}: ")
+
+
+@pytest.mark.parametrize("p", [1, 1.5, 2, 3, math.inf, -math.inf])
+def test_the_slope_of_a_window_of_zeros_is_zero(p: float) -> None:
+    torch = pytest.importorskip("torch")
+    ours, theirs = both(np.array([[[0.0, 0.0, 1.0, 2.0, 0.0, 3.0]]]))
+    torch.nn.LPPool1d(p, 2)(theirs).sum().backward()
+    nn.LPPool1d(p, 2)(ours).sum().backward()
+    np.testing.assert_allclose(ours.grad.data, theirs.grad.numpy(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.int32, np.int8, np.uint8])
+@pytest.mark.parametrize("ceil", [False, True])
+def test_whole_numbers_are_pooled_with_padding(dtype: Any, ceil: bool) -> None:
+    torch = pytest.importorskip("torch")
+    x = np.random.default_rng(0).integers(0, 5, (2, 3, 6, 7)).astype(dtype)
+    x[0] = np.iinfo(dtype).min
+    how: Any = {"stride": 2, "padding": 1, "ceil_mode": ceil, "return_indices": True}
+    wanted, at = torch.nn.functional.max_pool2d(torch.tensor(x), 3, **how)
+    found, places = F.max_pool2d(x, 3, **how)
+    assert found.dtype == dtype
+    np.testing.assert_array_equal(found.data, wanted.numpy())
+    np.testing.assert_array_equal(np.asarray(places), at.numpy())

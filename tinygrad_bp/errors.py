@@ -15,7 +15,8 @@
     ├── LabelError                 class labels that are not 0 .. classes-1
     ├── OptimizerError             a step that must not be taken
     ├── DataError                  a data file that is not what it should be
-    └── CheckpointError            a model file that cannot be read, or does not fit
+    ├── CheckpointError            a model file that cannot be read, or does not fit
+    └── ExportError                a model that has no form in another format
 
 Each message says what happened, where it was recorded when that is known, and what to do.
 Each class also derives from the builtin that NumPy or PyTorch would raise, so that
@@ -33,6 +34,7 @@ __all__ = [
     "CheckpointError",
     "ConversionError",
     "DataError",
+    "ExportError",
     "FreedGraphError",
     "GradcheckError",
     "GradientError",
@@ -147,3 +149,7 @@ class DataError(TinygradError, ValueError):
 
 class CheckpointError(TinygradError, ValueError):
     """A saved model cannot be read or does not fit the model it is loaded into."""
+
+
+class ExportError(TinygradError, TypeError):
+    """A model does what the format that it is written in has no form for."""

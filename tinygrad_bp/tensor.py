@@ -438,8 +438,10 @@ def _check_trackable(dtype: np.dtype[Any]) -> None:
 
 
 def array_of(value: Any) -> Array:
-    """Return the array of a tensor, and anything else as an array."""
-    return value._value if isinstance(value, Tensor) else np.asarray(admit(value))
+    """Return the array of a tensor, another reader as it is, and anything else as an array."""
+    if isinstance(value, DuckArray):
+        return value._value if isinstance(value, Tensor) else value
+    return np.asarray(admit(value))
 
 
 def strip(value: Any) -> Any:

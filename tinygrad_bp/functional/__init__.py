@@ -87,6 +87,7 @@ from tinygrad_bp.functional.dropout import (
     feature_alpha_dropout,
 )
 from tinygrad_bp.functional.embedding import embedding, embedding_bag
+from tinygrad_bp.functional.fractional import fractional_max_pool2d, fractional_max_pool3d
 from tinygrad_bp.functional.images import (
     channel_shuffle,
     interpolate,
@@ -194,6 +195,8 @@ __all__ = [
     "embedding_bag",
     "feature_alpha_dropout",
     "fold",
+    "fractional_max_pool2d",
+    "fractional_max_pool3d",
     "gaussian_nll_loss",
     "gelu",
     "glu",

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_bp.duck import certainly
 from tinygrad_bp.functional.dropout import dropout
 from tinygrad_bp.functional.inputs import tensor_of
 from tinygrad_bp.registry import Array
@@ -67,10 +68,10 @@ def attention_weights(
     seen = np.any(counts, axis=-1, keepdims=True)
     masked: Any
     if mask.dtype == bool:
-        masked = likeness.masked_fill(np.logical_not(counts | ~seen), -math.inf)
+        masked = likeness.masked_fill(np.logical_and(np.logical_not(counts), seen), -math.inf)
     else:
         masked = likeness + np.where(seen, attn_mask, 0)
     weights: Any = masked.softmax(-1)
-    if not seen.all():
+    if not certainly(seen.all()):
         weights = np.where(seen, weights, 0)
     return weights

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_bp import rules
+from tinygrad_bp.duck import certainly
 from tinygrad_bp.errors import LabelError, ShapeError
 from tinygrad_bp.functional.inputs import floats, tensor_of
 from tinygrad_bp.registry import Array
@@ -32,7 +33,7 @@ def embedding(indices: Any, weight: Array, padding_idx: int | None = None) -> Te
     rows = _rows(indices, weight)
     found = weight[rows]
     padding = rows == _padding(padding_idx, weight)
-    if not np.any(padding):
+    if not certainly(np.any(padding)):
         return found
     return np.where(np.expand_dims(padding, -1), found.detach(), found)
 
@@ -60,12 +61,16 @@ def embedding_bag(
     Tensor([[ 11.],
             [100.]])
     """
+    if mode not in ("sum", "mean", "max"):
+        raise ValueError(f"embedding_bag: mode must be 'sum', 'mean' or 'max', not {mode!r}")
     weight = tensor_of(weight)
-    given = _rows(indices, weight)
-    rows, bags, count = _bags(given, offsets, include_last_offset=include_last_offset)
-    scale = _sample_weights(per_sample_weights, given.shape, mode, weight)
-    if padding_idx is not None:
-        counts = rows != _padding(padding_idx, weight)
+    rows = _rows(indices, weight)
+    scale = _sample_weights(per_sample_weights, rows.shape, mode, weight)
+    counts = None if padding_idx is None else rows != _padding(padding_idx, weight)
+    if rows.ndim == 2 and offsets is None:
+        return _of_equal_bags(weight[rows], counts, mode, scale)
+    bags, count = _bags(rows, offsets, include_last_offset=include_last_offset)
+    if counts is not None:
         rows, bags = rows[counts], bags[counts]
         scale = scale if scale is None else scale[counts]
     found = weight[rows]
@@ -76,10 +81,8 @@ def embedding_bag(
     total = rules.scatter_add(found, bags, (count, weight.shape[1]))
     if mode == "sum":
         return total
-    if mode == "mean":
-        sizes = np.bincount(bags, minlength=count)
-        return total / np.maximum(sizes, 1).reshape(-1, 1).astype(weight.dtype)
-    raise ValueError(f"embedding_bag: mode must be 'sum', 'mean' or 'max', not {mode!r}")
+    sizes = np.bincount(bags, minlength=count)
+    return total / np.maximum(sizes, 1).reshape(-1, 1).astype(weight.dtype)
 
 
 # --- what is looked up ----------------------------------------------------------------------
@@ -95,7 +98,7 @@ def _rows(indices: Any, weight: Any) -> Integers:
     if found.dtype.kind not in "iu":
         raise LabelError(f"embedding: indices must be whole numbers, not {found.dtype}")
     rows: int = weight.shape[0]
-    if found.min() < 0 or found.max() >= rows:
+    if certainly(found.min() < 0) or certainly(found.max() >= rows):
         wrong = tuple(map(int, np.argwhere((found < 0) | (found >= rows))[0]))
         position = wrong[0] if len(wrong) == 1 else wrong
         raise LabelError(
@@ -118,15 +121,31 @@ def _padding(padding_idx: int | None, weight: Any) -> int:
 # --- bags -----------------------------------------------------------------------------------
 
 
-def _bags(
-    indices: Integers, offsets: Any, *, include_last_offset: bool
-) -> tuple[Integers, Integers, int]:
-    """Every index in one axis, the bag that it belongs to, and the number of bags."""
+def _of_equal_bags(found: Any, counts: Any, mode: str, scale: Any) -> Any:
+    """Sums, means or maxima along axis 1 of those elements that count."""
+    if mode == "max":
+        reduce = np.max if found.shape[1] else np.sum  # which is 0 of nothing
+        if counts is None:
+            return reduce(found, axis=1)
+        largest = reduce(np.where(np.expand_dims(counts, -1), found, -np.inf), axis=1)
+        return np.where(np.any(counts, axis=1, keepdims=True), largest, 0)
+    if scale is not None:
+        found = found * np.expand_dims(scale, -1)
+    if counts is not None:
+        found = np.where(np.expand_dims(counts, -1), found, 0)
+    total = np.sum(found, axis=1)
+    if mode == "sum":
+        return total
+    if counts is None:
+        return total / max(found.shape[1], 1)
+    sizes = np.sum(counts, axis=1, keepdims=True)
+    return total / np.maximum(sizes, 1).astype(found.dtype)
+
+
+def _bags(indices: Integers, offsets: Any, *, include_last_offset: bool) -> tuple[Integers, int]:
+    """The bag that every index belongs to, and the number of bags."""
     if indices.ndim == 2:
-        if offsets is not None:
-            raise ValueError("embedding_bag: offsets are for indices in one axis")
-        count, size = indices.shape
-        return indices.ravel(), np.repeat(np.arange(count), size), count
+        raise ValueError("embedding_bag: offsets are for indices in one axis")
     if indices.ndim != 1 or offsets is None:
         raise ShapeError(
             "embedding_bag: give indices (bags, size), or in one axis with offsets, not "
@@ -138,16 +157,17 @@ def _bags(
     if not include_last_offset:
         ends = np.append(ends, len(indices))
     sizes = np.diff(ends)
-    if ends[0] != 0 or ends[-1] != len(indices) or np.any(sizes < 0):
+    wrong = ends[0] != 0, ends[-1] != len(indices), np.any(sizes < 0)
+    if any(map(certainly, wrong)):
         raise ValueError(
             f"embedding_bag: offsets must go up from 0 to at most {len(indices)}, the number of "
             "indices" + (", and end with it" if include_last_offset else "")
         )
-    return indices, np.repeat(np.arange(len(sizes)), sizes), len(sizes)
+    return np.searchsorted(ends[1:-1], np.arange(len(indices)), side="right"), len(sizes)
 
 
 def _sample_weights(given: Any, shape: tuple[int, ...], mode: str, weight: Any) -> Any:
-    """The weights of single rows in one axis, None if there are none."""
+    """The weights of single rows, None if there are none."""
     if given is None:
         return None
     if mode != "sum":
@@ -157,7 +177,7 @@ def _sample_weights(given: Any, shape: tuple[int, ...], mode: str, weight: Any) 
         raise ShapeError(
             f"embedding_bag: per_sample_weights of shape {scale.shape} for indices of {shape}"
         )
-    return np.reshape(scale, -1)
+    return scale
 
 
 def _largest(found: Any, bags: Integers, count: int) -> Any:

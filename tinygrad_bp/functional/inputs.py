@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_bp.duck import DuckArray
+from tinygrad_bp.duck import DuckArray, certainly
 from tinygrad_bp.errors import ConversionError, LabelError, ShapeError
 from tinygrad_bp.registry import Array
 from tinygrad_bp.tensor import Tensor
@@ -88,7 +88,7 @@ def check_labels(labels: np.ndarray[Any, Any], classes: int, ignored: int | None
     ignores = (
         ignored is not None and lowest <= ignored <= highest and bool(np.any(labels == ignored))
     )
-    if lowest >= 0 and highest < classes:
+    if not (certainly(lowest < 0) or certainly(highest >= classes)):
         return ignores
     outside = np.argwhere(((labels < 0) | (labels >= classes)) & (labels != ignored))
     if not len(outside):

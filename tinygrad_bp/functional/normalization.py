@@ -62,6 +62,8 @@ def by_batch(
     x: Any, weight: Array | None, bias: Array | None, eps: float
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return what `batch_norm` returns in training, and means and variances of the channels."""
+    if not x.size:
+        return _by_channel(x, weight, bias), x, x  # of no examples, there is no mean
     if x.size == x.shape[1]:
         raise ShapeError(f"batch_norm: one value a channel in training, shape {x.shape}")
     y, mean, variance = _standardized(x, (0, *range(2, x.ndim)), eps)

@@ -178,10 +178,12 @@ def lp_pool1d(
 ) -> Tensor:
     """Return the p-th root of the sum of p-th powers in each window along the last axis.
 
+    With p = inf it is the largest absolute value, with -inf the smallest.
+
     >>> lp_pool1d(np.array([[[3.0, 4.0]]]), 2, 2)
     Tensor([[[5.]]])
     """
-    return _lp_pool(avg_pool1d, 1, x, norm_type, kernel_size, stride, ceil_mode)
+    return _lp_pool(1, x, norm_type, kernel_size, stride, ceil_mode)
 
 
 def lp_pool2d(
@@ -196,7 +198,7 @@ def lp_pool2d(
     >>> lp_pool2d(np.array([[[[3.0], [4.0]]]]), 2, (2, 1))
     Tensor([[[[5.]]]])
     """
-    return _lp_pool(avg_pool2d, 2, x, norm_type, kernel_size, stride, ceil_mode)
+    return _lp_pool(2, x, norm_type, kernel_size, stride, ceil_mode)
 
 
 def lp_pool3d(
@@ -211,16 +213,25 @@ def lp_pool3d(
     >>> lp_pool3d(np.ones((1, 1, 2, 2, 2)), 1, 2)
     Tensor([[[[[8.]]]]])
     """
-    return _lp_pool(avg_pool3d, 3, x, norm_type, kernel_size, stride, ceil_mode)
+    return _lp_pool(3, x, norm_type, kernel_size, stride, ceil_mode)
 
 
-def _lp_pool(
-    mean: Pooling, axes: int, x: Any, p: float, kernel_size: Any, stride: Any, ceil_mode: bool
-) -> Any:
-    """By the mean, so that a window that reaches beyond is scaled up, as in PyTorch."""
-    powers = np.power(tensor_of(x), p)
+def _lp_pool(axes: int, x: Any, p: float, kernel_size: Any, stride: Any, ceil_mode: bool) -> Any:
+    """By the mean, so that a window that reaches beyond is scaled up, as in PyTorch.
+
+    Where the sum is 0, so is the slope.
+    """
+    x = tensor_of(x)
+    if math.isinf(p):
+        largest = _MAXIMA[axes](
+            math.copysign(1, p) * np.abs(x), kernel_size, stride, 0, 1, ceil_mode
+        )
+        return math.copysign(1, p) * largest
+    means: Any = _MEANS[axes](np.power(x, p), kernel_size, stride, 0, ceil_mode)
     elements = math.prod(for_each_axis(kernel_size, axes))
-    return np.power(mean(powers, kernel_size, stride, 0, ceil_mode) * elements, 1 / p)
+    nothing = means == 0
+    roots = np.power(np.where(nothing, 1, means * elements), 1 / p)
+    return np.where(nothing, 0 if p > 0 else math.inf, roots)
 
 
 # --- maxima ---------------------------------------------------------------------------------
@@ -303,6 +314,10 @@ max_pool3d = _max_pool(
     """>>> max_pool3d(np.ones((1, 1, 2, 2, 2)), 2)
     Tensor([[[[[1.]]]]])""",
 )
+
+
+_MEANS = {1: avg_pool1d, 2: avg_pool2d, 3: avg_pool3d}
+_MAXIMA = {1: max_pool1d, 2: max_pool2d, 3: max_pool3d}
 
 
 def _max_unpool(axes: int, example: str) -> Pooling:

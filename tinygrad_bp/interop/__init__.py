@@ -2,6 +2,7 @@
 
 save_safetensors, load_safetensors    models in files of the safetensors format
 from_torch, load_torch, to_torch      values of PyTorch's modules
+onnx.export                           models in files of the ONNX format
 Classifier, Regressor                 scikit-learn's estimators
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tinygrad_bp.interop import onnx
 from tinygrad_bp.interop.minimization import minimize
 from tinygrad_bp.interop.pytorch import from_torch, load_torch, to_torch
 from tinygrad_bp.interop.safe_files import load_safetensors, save_safetensors
@@ -23,6 +25,7 @@ __all__ = [
     "load_safetensors",
     "load_torch",
     "minimize",
+    "onnx",
     "save_safetensors",
     "to_torch",
 ]

@@ -8,6 +8,7 @@ from typing import Any
 __all__ = ["extra"]
 
 INSTALL = {
+    "onnx": 'pip install "tinygrad_bp[onnx]"',
     "safetensors": 'pip install "tinygrad_bp[safetensors]"',
     "scipy": 'pip install "tinygrad_bp[scipy]"',
     "sklearn": 'pip install "tinygrad_bp[sklearn]"',

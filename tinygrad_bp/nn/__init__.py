@@ -65,6 +65,7 @@ from tinygrad_bp.nn.dropout import (
     FeatureAlphaDropout,
 )
 from tinygrad_bp.nn.embedding import Embedding, EmbeddingBag
+from tinygrad_bp.nn.fractional import FractionalMaxPool2d, FractionalMaxPool3d
 from tinygrad_bp.nn.linear import Bilinear, Identity, Linear
 from tinygrad_bp.nn.losses import (
     BCELoss,
@@ -214,6 +215,8 @@ __all__ = [
     "FeatureAlphaDropout",
     "Flatten",
     "Fold",
+    "FractionalMaxPool2d",
+    "FractionalMaxPool3d",
     "GRUCell",
     "GaussianNLLLoss",
     "GroupNorm",

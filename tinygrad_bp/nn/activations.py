@@ -145,12 +145,12 @@ class PReLU(Module):
         self.init = init
         self.weight = Parameter(np.full(num_parameters, init, dtype))
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, input: Any) -> Tensor:
         """Return x above 0, and weight * x elsewhere."""
         n = self.num_parameters
-        if n != 1 and np.shape(x)[1:2] != (n,):
-            raise ShapeError(f"expects (N, {n}, ...), got {np.shape(x)}")
-        return F.prelu(x, self.weight)
+        if n != 1 and np.shape(input)[1:2] != (n,):
+            raise ShapeError(f"expects (N, {n}, ...), got {np.shape(input)}")
+        return F.prelu(input, self.weight)
 
     def extra_repr(self) -> str:
         """Return the number of slopes."""
@@ -318,11 +318,11 @@ class _AlongDim(Formula):
 
     dim: int | None = None
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, input: Any) -> Any:
         """Return the function along the axis."""
-        if self.dim is None and np.ndim(x) > 2:
-            raise ShapeError(f"needs dim, the axis to go along, for an input of {np.shape(x)}")
-        return super().forward(x)
+        if self.dim is None and np.ndim(input) > 2:
+            raise ShapeError(f"needs dim, the axis to go along, for an input of {np.shape(input)}")
+        return super().forward(input)
 
 
 class Softmax(_AlongDim, function=F.softmax):
@@ -358,8 +358,8 @@ class Softmax2d(Module):
     [[[[0.5]], [[0.5]]]]
     """
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, input: Any) -> Tensor:
         """Return the softmax over the channels."""
-        if np.ndim(x) not in (3, 4):
-            raise ShapeError(f"expects (N, C, H, W) or (C, H, W), got {np.shape(x)}")
-        return F.softmax(x, dim=-3)
+        if np.ndim(input) not in (3, 4):
+            raise ShapeError(f"expects (N, C, H, W) or (C, H, W), got {np.shape(input)}")
+        return F.softmax(input, dim=-3)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_bp import functional as F
+from tinygrad_bp.duck import DuckArray
 from tinygrad_bp.errors import ModuleError, ShapeError
 from tinygrad_bp.functional.attention import attention_weights
 from tinygrad_bp.functional.inputs import tensor_of
@@ -223,7 +224,7 @@ def _followed_by(x: Any, more: Any, axis: int = 2) -> Any:
 
 def _checked(name: str, mask: Any, shapes: list[tuple[int, ...]]) -> Any:
     """A mask of booleans or floats, in one of some shapes."""
-    found = mask if isinstance(mask, Tensor) else np.asarray(mask)
+    found = mask if isinstance(mask, DuckArray) else np.asarray(mask)
     if found.dtype.kind not in "bf":
         raise ShapeError(f"expects {name} of booleans or floats, got {found.dtype}")
     if found.shape not in shapes:

@@ -11,7 +11,7 @@ from tinygrad_bp.errors import ModuleError
 from tinygrad_bp.nn.module import Module
 from tinygrad_bp.tensor import Tensor
 
-__all__ = ["functional_call"]
+__all__ = ["functional_call", "replaced"]
 
 
 def functional_call(
@@ -40,13 +40,13 @@ def functional_call(
         id(own[name]): value if isinstance(value, Tensor) else Tensor(value)
         for name, value in tensors.items()
     }
-    with _replaced(module, others):
+    with replaced(module, others):
         return module(*(args if isinstance(args, tuple) else (args,)), **(kwargs or {}))
 
 
 @contextlib.contextmanager
-def _replaced(module: Module, others: Mapping[int, Tensor]) -> Iterator[None]:
-    """Put other tensors into the attributes of a module and all below it, for a while."""
+def replaced(module: Module, others: Mapping[int, Any]) -> Iterator[None]:
+    """Put others into the places of tensors, by their ids, in a module and all below it."""
     before = [(m, dict(vars(m))) for m in module.modules()]
     try:
         for m, attributes in before:
@@ -56,4 +56,5 @@ def _replaced(module: Module, others: Mapping[int, Tensor]) -> Iterator[None]:
         yield
     finally:
         for m, attributes in before:
+            vars(m).clear()
             vars(m).update(attributes)

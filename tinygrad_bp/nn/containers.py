@@ -188,11 +188,11 @@ class Sequential(_Listed[Module]):
         else:
             self._hold(_numbered(modules))
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, input: Any) -> Any:
         """Return the input sent through every module in order."""
         for module in self._held.values():
-            x = module(x)
-        return x
+            input = module(input)
+        return input
 
 
 class ModuleList(_Listed[Module]):

@@ -119,15 +119,15 @@ class _Conv(_Convolution):
         channels = (in_channels, out_channels)
         self._make(channels, groups, padding_mode, bias=bias, rng=rng, dtype=dtype)
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, input: Any) -> Tensor:
         """Return the sums of products of the kernels with the windows of the input."""
-        check_shape(x, self.in_channels, self.axes)
+        check_shape(input, self.in_channels, self.axes)
         padding: Any = self.padding
         if self.padding_mode != "zeros":
-            x = F.pad(x, self._widths(), mode=self.padding_mode)
+            input = F.pad(input, self._widths(), mode=self.padding_mode)
             padding = 0
         given = (self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
-        return type(self).function(x, *given)
+        return type(self).function(input, *given)
 
     def _widths(self) -> list[int]:
         """Two widths an axis, the last axis first."""
@@ -220,18 +220,18 @@ class _ConvTranspose(_Convolution):
         channels = (in_channels, out_channels)
         self._make(channels, groups, padding_mode, bias=bias, rng=rng, dtype=dtype)
 
-    def forward(self, x: Any, output_size: Sequence[int] | None = None) -> Tensor:
+    def forward(self, input: Any, output_size: Sequence[int] | None = None) -> Tensor:
         """Return the sum of the kernels, each put where a convolution's window is, times the input.
 
         With a stride, several lengths have the same number of windows: `output_size` says which is
         meant, of the last axes or of all.
         """
-        shape = check_shape(x, self.in_channels, self.axes)
+        shape = check_shape(input, self.in_channels, self.axes)
         extra = self.output_padding
         if output_size is not None:
             extra = self._extra(shape, tuple(output_size))
         given = (self.weight, self.bias, self.stride, self.padding)
-        return type(self).function(x, *given, extra, self.groups, self.dilation)
+        return type(self).function(input, *given, extra, self.groups, self.dilation)
 
     def _extra(self, shape: tuple[int, ...], wanted: tuple[int, ...]) -> tuple[int, ...]:
         """How much longer than the shortest output the wanted one is."""
@@ -316,9 +316,9 @@ class Unfold(Module):
         self.padding = padding
         self.stride = stride
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, input: Any) -> Tensor:
         """Return `functional.unfold` of the input."""
-        return F.unfold(x, self.kernel_size, self.dilation, self.padding, self.stride)
+        return F.unfold(input, self.kernel_size, self.dilation, self.padding, self.stride)
 
     def extra_repr(self) -> str:
         """Return the options."""
@@ -348,10 +348,10 @@ class Fold(Module):
         self.padding = padding
         self.stride = stride
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, input: Any) -> Tensor:
         """Return `functional.fold` of the input."""
         sizes = (self.output_size, self.kernel_size)
-        return F.fold(x, *sizes, self.dilation, self.padding, self.stride)
+        return F.fold(input, *sizes, self.dilation, self.padding, self.stride)
 
     def extra_repr(self) -> str:
         """Return the options."""

@@ -126,10 +126,10 @@ class Embedding(_Table):
             dtype=dtype,
         )  # fmt: skip
 
-    def forward(self, indices: Any) -> Tensor:
+    def forward(self, input: Any) -> Tensor:
         """Return the rows."""
-        self._shorten(indices)
-        return F.embedding(indices, self.weight, self.padding_idx)
+        self._shorten(input)
+        return F.embedding(input, self.weight, self.padding_idx)
 
     def extra_repr(self) -> str:
         """Return the sizes and options."""
@@ -175,11 +175,11 @@ class EmbeddingBag(_Table):
         self.mode = mode
         self.include_last_offset = include_last_offset
 
-    def forward(self, indices: Any, offsets: Any = None, per_sample_weights: Any = None) -> Tensor:
+    def forward(self, input: Any, offsets: Any = None, per_sample_weights: Any = None) -> Tensor:
         """Return a vector for each bag."""
-        self._shorten(indices)
+        self._shorten(input)
         return F.embedding_bag(
-            indices,
+            input,
             self.weight,
             offsets,
             mode=self.mode,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY
 from typing import Any, ClassVar, dataclass_transform
 
@@ -13,28 +13,40 @@ from tinygrad_bp.nn.module import Module
 __all__ = ["Formula"]
 
 
+def _signature(names: Sequence[str]) -> inspect.Signature:
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return inspect.Signature([inspect.Parameter(name, kind) for name in names])
+
+
 @dataclass_transform(eq_default=False)
 class Formula(Module):
     """The base of layers that hold options alone: a subclass names its function and declares them.
 
     Options are declared as in a dataclass, and are attributes of the layer. The function gets them
-    by keyword, but for those named in `_kept`. Those named in `_buffers` become buffers.
+    by keyword, but for those named in `_kept`. Those named in `_buffers` become buffers. `inputs`
+    are the names of what a call takes, as PyTorch has them.
 
     >>> from tinygrad_bp import functional as F
     >>> class Scale(Formula, function=F.leaky_relu):
     ...     negative_slope: float = 0.5
-    >>> Scale(), Scale(0.25)(-1.0)
-    (Scale(), Tensor(-0.25))
+    >>> Scale(), Scale(0.25)(-1.0), Scale()(input=-1.0)
+    (Scale(), Tensor(-0.25), Tensor(-0.5))
     """
 
     _options: ClassVar[dict[str, inspect.Parameter]] = {}
     _form: ClassVar[inspect.Signature]
+    _passed: ClassVar[tuple[str, ...]] = ()  # the options that the function gets
+    _inputs: ClassVar[inspect.Signature] = _signature(["input"])
     _function: ClassVar[Callable[..., Any]]
     _kept: ClassVar[tuple[str, ...]] = ("inplace",)  # what the function is not told
     _buffers: ClassVar[tuple[str, ...]] = ()
 
-    def __init_subclass__(cls, function: Callable[..., Any] | None = None) -> None:
+    def __init_subclass__(
+        cls, function: Callable[..., Any] | None = None, inputs: Sequence[str] | None = None
+    ) -> None:
         """Read the options of a class that names a function, and show them to `help`."""
+        if inputs is not None:
+            cls._inputs = _signature(inputs)
         if "__init__" in vars(cls):  # somebody's own, as of any module
             own = inspect.signature(vars(cls)["__init__"])
             cls._show(own.replace(parameters=list(own.parameters.values())[1:]))
@@ -46,8 +58,7 @@ class Formula(Module):
         cls._form = inspect.Signature(sorted(cls._options.values(), key=lambda o: o.kind))
         cls._show(cls._form)
         cls._function = staticmethod(function)
-        if cls._options.keys() <= {*cls._kept}:  # nothing stands between the two then
-            cls.forward = staticmethod(function)  # type: ignore[method-assign]
+        cls._passed = tuple([name for name in cls._options if name not in cls._kept])
 
     @classmethod
     def _show(cls, form: inspect.Signature) -> None:
@@ -69,13 +80,15 @@ class Formula(Module):
     def _check(self) -> None:
         """Raise `ModuleError` for options that make no sense."""
 
-    def forward(self, *inputs: Any) -> Any:
+    def forward(self, *inputs: Any, **named: Any) -> Any:
         """Return the function of the inputs and the options."""
+        if named:
+            inputs = self._inputs.bind(*inputs, **named).args
         return self._function(*inputs, **self._told())
 
     def _told(self) -> dict[str, Any]:
         """The options that the function gets."""
-        return {name: getattr(self, name) for name in self._options if name not in self._kept}
+        return {name: getattr(self, name) for name in self._passed}
 
     def extra_repr(self) -> str:
         """Return the options that are not the default."""

@@ -53,14 +53,14 @@ class Linear(Module):
         )
         self.bias = drawn if bias else None
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, input: Any) -> Tensor:
         """Return x Wᵀ + b."""
         try:
-            return F.linear(x, self.weight, self.bias)
+            return F.linear(input, self.weight, self.bias)
         except ValueError:  # looking at shapes beforehand would cost every call
-            if np.shape(x)[-1:] == (self.in_features,):
+            if np.shape(input)[-1:] == (self.in_features,):
                 raise
-            raise ShapeError(f"expects (..., {self.in_features}), got {np.shape(x)}") from None
+            raise ShapeError(f"expects (..., {self.in_features}), got {np.shape(input)}") from None
 
     def extra_repr(self) -> str:
         """Return the sizes."""
@@ -92,15 +92,15 @@ class Bilinear(Module):
         self.weight = made(out_features, in1_features, in2_features)
         self.bias = made(out_features) if bias else None
 
-    def forward(self, x1: Any, x2: Any) -> Tensor:
+    def forward(self, input1: Any, input2: Any) -> Tensor:
         """Return x1ᵀ W x2 + b for each output."""
-        ends = (np.shape(x1)[-1:], np.shape(x2)[-1:])
+        ends = (np.shape(input1)[-1:], np.shape(input2)[-1:])
         if ends != ((self.in1_features,), (self.in2_features,)):
             raise ShapeError(
                 f"expects (..., {self.in1_features}) and (..., {self.in2_features}), got "
-                f"{np.shape(x1)} and {np.shape(x2)}"
+                f"{np.shape(input1)} and {np.shape(input2)}"
             )
-        return F.bilinear(x1, x2, self.weight, self.bias)
+        return F.bilinear(input1, input2, self.weight, self.bias)
 
     def extra_repr(self) -> str:
         """Return the sizes."""
@@ -118,6 +118,6 @@ class Identity(Module):
     def __init__(self, *_: Any, **__: Any) -> None:
         pass
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, input: Any) -> Any:
         """Return the input."""
-        return x
+        return input

@@ -36,15 +36,15 @@ __all__ = [
 ]
 
 
-class SumSquares(Formula, function=F.sum_squares):
+class SumSquares(Formula, function=F.sum_squares, inputs=("output", "target")):
     """The lesson's cost, Σ (a - y)² averaged over examples: `functional.sum_squares`."""
 
 
-class HalfSumSquares(Formula, function=F.half_sum_squares):
+class HalfSumSquares(Formula, function=F.half_sum_squares, inputs=("output", "target")):
     """Half of the lesson's cost: `functional.half_sum_squares`."""
 
 
-class _Loss(Formula):
+class _Loss(Formula, inputs=("input", "target")):
     """What is reduced to a mean or a sum of losses, or not ("none")."""
 
     _buffers = ("weight", "pos_weight")
@@ -108,7 +108,11 @@ class HuberLoss(_Loss, function=F.huber_loss):
         self._need(self.delta > 0, f"delta must be above 0, and is {self.delta}")
 
 
-class PoissonNLLLoss(_Loss, function=F.poisson_nll_loss):
+class PoissonNLLLoss(
+    _Loss,
+    function=F.poisson_nll_loss,
+    inputs=("log_input", "target"),
+):
     """The mean of exp(x) - t x, minus the log-likelihood of counts t at a rate exp(x).
 
     With `log_input=False` the rate itself is given; `full` adds Stirling's approximation of log t!:
@@ -121,7 +125,11 @@ class PoissonNLLLoss(_Loss, function=F.poisson_nll_loss):
     eps: float = 1e-8
 
 
-class GaussianNLLLoss(_Loss, function=F.gaussian_nll_loss):
+class GaussianNLLLoss(
+    _Loss,
+    function=F.gaussian_nll_loss,
+    inputs=("input", "target", "var"),
+):
     """The mean of (log v + (x - t)² / v) / 2, for variances v: `functional.gaussian_nll_loss`.
 
     >>> GaussianNLLLoss()([1.0, 2.0], [0.0, 2.0], [1.0, 1.0]).item()
@@ -231,7 +239,11 @@ class MultiMarginLoss(_Loss, function=F.multi_margin_loss):
     weight: Any = None
 
 
-class CTCLoss(_Loss, function=F.ctc_loss):
+class CTCLoss(
+    _Loss,
+    function=F.ctc_loss,
+    inputs=("log_probs", "targets", "input_lengths", "target_lengths"),
+):
     """Minus the log-probability that outputs spell labels in any timing: `functional.ctc_loss`.
 
     Called with logarithms (steps, examples, classes), labels, and the lengths of both.
@@ -261,7 +273,11 @@ class KLDivLoss(_Loss, function=F.kl_div):
 # --- pairs and triples ----------------------------------------------------------------------
 
 
-class MarginRankingLoss(_Loss, function=F.margin_ranking_loss):
+class MarginRankingLoss(
+    _Loss,
+    function=F.margin_ranking_loss,
+    inputs=("input1", "input2", "target"),
+):
     """The mean of max(0, margin - y (x1 - x2)): `functional.margin_ranking_loss`."""
 
     margin: float = 0.0
@@ -276,7 +292,11 @@ class HingeEmbeddingLoss(_Loss, function=F.hinge_embedding_loss):
     margin: float = 1.0
 
 
-class CosineEmbeddingLoss(_Loss, function=F.cosine_embedding_loss):
+class CosineEmbeddingLoss(
+    _Loss,
+    function=F.cosine_embedding_loss,
+    inputs=("input1", "input2", "target"),
+):
     """The mean of 1 - cos where y is 1, and of max(0, cos - margin) where it is -1.
 
     `functional.cosine_embedding_loss`.
@@ -285,7 +305,11 @@ class CosineEmbeddingLoss(_Loss, function=F.cosine_embedding_loss):
     margin: float = 0.0
 
 
-class TripletMarginLoss(_Loss, function=F.triplet_margin_loss):
+class TripletMarginLoss(
+    _Loss,
+    function=F.triplet_margin_loss,
+    inputs=("anchor", "positive", "negative"),
+):
     """The mean of max(0, d(anchor, positive) - d(anchor, negative) + margin), d being a p-norm.
 
     `functional.triplet_margin_loss`.
@@ -297,7 +321,11 @@ class TripletMarginLoss(_Loss, function=F.triplet_margin_loss):
     swap: bool = False
 
 
-class TripletMarginWithDistanceLoss(_Loss, function=F.triplet_margin_with_distance_loss):
+class TripletMarginWithDistanceLoss(
+    _Loss,
+    function=F.triplet_margin_with_distance_loss,
+    inputs=("anchor", "positive", "negative"),
+):
     """`TripletMarginLoss` with a distance of your own.
 
     `functional.triplet_margin_with_distance_loss`.

@@ -109,6 +109,9 @@ class _Running(_Scaled):
         if mean is None or variance is None or batches is None or isinstance(arrays[0], DuckArray):
             return
         counted = np.asarray(batches.data + count)
+        if not values:
+            replace_all([], [], ([batches], ["_value"], [counted]))
+            return
         share = 1 / float(counted) if momentum is None else momentum
         now = [np.mean(a.reshape(-1, self.num_features), axis=0) for a in arrays]
         now[1] = now[1] * (values / (values - 1))
@@ -154,18 +157,18 @@ class _BatchNorm(_Running):
             track_running_stats=track_running_stats, dtype=dtype,
         )  # fmt: skip
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, input: Any) -> Tensor:
         """Return each channel normalised, over the batch or as was seen in training."""
-        self._form_of(x)
+        self._form_of(input)
         of_batch = self.training or self.running_mean is None or self.running_var is None
         if not of_batch:
             return F.batch_norm(
-                x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
+                input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
             )
-        x = tensor_of(x)
-        y, *found = by_batch(x, self.weight, self.bias, self.eps)
+        input = tensor_of(input)
+        y, *found = by_batch(input, self.weight, self.bias, self.eps)
         if self.training and self.track_running_stats:
-            self._follow(found, x.size // self.num_features, self.momentum, count=1)
+            self._follow(found, input.size // self.num_features, self.momentum, count=1)
         return y
 
 
@@ -227,19 +230,19 @@ class _InstanceNorm(_Running):
             track_running_stats=track_running_stats, dtype=dtype,
         )  # fmt: skip
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, input: Any) -> Tensor:
         """Return each channel normalised, over its example or as was seen in training."""
-        if self._form_of(x)[0] == "C":  # one example alone
-            return self.forward(np.expand_dims(x, 0))[0]
+        if self._form_of(input)[0] == "C":  # one example alone
+            return self.forward(np.expand_dims(input, 0))[0]
         if self.track_running_stats and not self.training:
             return F.batch_norm(
-                x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
+                input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
             )
-        x = tensor_of(x)
-        y, *found = by_example(x, self.weight, self.bias, self.eps)
+        input = tensor_of(input)
+        y, *found = by_example(input, self.weight, self.bias, self.eps)
         if self.training:
             # As in PyTorch: no batch is counted, and without a momentum nothing moves.
-            self._follow(found, math.prod(x.shape[2:]), self.momentum or 0.0, count=0)
+            self._follow(found, math.prod(input.shape[2:]), self.momentum or 0.0, count=0)
         return y
 
 
@@ -309,10 +312,10 @@ class LayerNorm(_Scaled):
         self.elementwise_affine = elementwise_affine
         self._make_scale(self.normalized_shape, dtype, weight=elementwise_affine, bias=bias)
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, input: Any) -> Tensor:
         """Return x normalised, scaled and shifted."""
-        _check_end(x, self.normalized_shape)
-        return F.layer_norm(x, self.normalized_shape, self.weight, self.bias, eps=self.eps)
+        _check_end(input, self.normalized_shape)
+        return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, eps=self.eps)
 
     def extra_repr(self) -> str:
         """Return the shape and the options."""
@@ -392,11 +395,11 @@ class GroupNorm(_Scaled):
         self.affine = affine
         self._make_scale((num_channels,), dtype, weight=affine, bias=bias)
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, input: Any) -> Tensor:
         """Return x normalised, scaled and shifted."""
-        if np.ndim(x) < 2 or np.shape(x)[1] != self.num_channels:
-            raise ShapeError(f"expects (N, {self.num_channels}, ...), got {np.shape(x)}")
-        return F.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
+        if np.ndim(input) < 2 or np.shape(input)[1] != self.num_channels:
+            raise ShapeError(f"expects (N, {self.num_channels}, ...), got {np.shape(input)}")
+        return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
         """Return the numbers of groups and channels, and the options."""

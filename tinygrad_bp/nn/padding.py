@@ -41,10 +41,10 @@ class _Pad(Module):
         count = 2 * self.axes
         self.padding = repeated(type(self).__name__, "padding", padding, count, at_least=-math.inf)
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, input: Any) -> Tensor:
         """Return the input with more around it."""
-        check_shape(x, "C", self.axes)
-        return F.pad(x, self.padding, self.mode, self.value)
+        check_shape(input, "C", self.axes)
+        return F.pad(input, self.padding, self.mode, self.value)
 
     def extra_repr(self) -> str:
         """Return the widths."""

@@ -95,11 +95,11 @@ class _MaxPool(_Pool):
         self.return_indices = return_indices
         self.ceil_mode = ceil_mode
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, input: Any) -> Any:
         """Return the largest element of each window, and with `return_indices` its place."""
-        check_shape(x, "C", self.axes)
+        check_shape(input, "C", self.axes)
         sizes = (self.kernel_size, self.stride, self.padding, self.dilation)
-        return type(self).function(x, *sizes, self.ceil_mode, self.return_indices)
+        return type(self).function(input, *sizes, self.ceil_mode, self.return_indices)
 
 
 class MaxPool1d(_MaxPool):
@@ -144,11 +144,11 @@ class _MaxUnpool(_Pool):
     def __init__(self, kernel_size: Sizes, stride: Sizes | None = None, padding: Sizes = 0) -> None:
         self._keep(kernel_size, stride, padding, as_tuples=True)
 
-    def forward(self, x: Any, indices: Any, output_size: Sequence[int] | None = None) -> Any:
+    def forward(self, input: Any, indices: Any, output_size: Sequence[int] | None = None) -> Any:
         """Return zeros, and the elements at the places that they were taken from."""
-        check_shape(x, "C", self.axes)
+        check_shape(input, "C", self.axes)
         sizes = (self.kernel_size, self.stride, self.padding)
-        return type(self).function(x, indices, *sizes, output_size)
+        return type(self).function(input, indices, *sizes, output_size)
 
 
 class MaxUnpool1d(_MaxUnpool):
@@ -217,11 +217,11 @@ class AvgPool1d(_Pool):
         self.ceil_mode = ceil_mode
         self.count_include_pad = count_include_pad
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, input: Any) -> Tensor:
         """Return the means."""
-        check_shape(x, "C", self.axes)
+        check_shape(input, "C", self.axes)
         sizes = (self.kernel_size, self.stride, self.padding)
-        means: Tensor = F.avg_pool1d(x, *sizes, self.ceil_mode, self.count_include_pad)
+        means: Tensor = F.avg_pool1d(input, *sizes, self.ceil_mode, self.count_include_pad)
         return means
 
 
@@ -242,12 +242,12 @@ class _AvgPool(_Pool):
         self.count_include_pad = count_include_pad
         self.divisor_override = divisor_override
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, input: Any) -> Tensor:
         """Return the means."""
-        check_shape(x, "C", self.axes)
+        check_shape(input, "C", self.axes)
         sizes = (self.kernel_size, self.stride, self.padding)
         counts = (self.ceil_mode, self.count_include_pad, self.divisor_override)
-        means: Tensor = type(self).function(x, *sizes, *counts)
+        means: Tensor = type(self).function(input, *sizes, *counts)
         return means
 
 
@@ -292,11 +292,11 @@ class _LPPool(_Pool):
         self.norm_type = norm_type
         self.ceil_mode = ceil_mode
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, input: Any) -> Tensor:
         """Return the roots of the sums of powers."""
-        check_shape(x, "C", self.axes)
+        check_shape(input, "C", self.axes)
         sizes = (self.kernel_size, self.stride)
-        roots: Tensor = type(self).function(x, self.norm_type, *sizes, self.ceil_mode)
+        roots: Tensor = type(self).function(input, self.norm_type, *sizes, self.ceil_mode)
         return roots
 
 
@@ -363,10 +363,10 @@ class _AdaptiveAvg(_Adaptive):
     def __init__(self, output_size: Sizes | Sequence[int | None] | None) -> None:
         self._keep(output_size)
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, input: Any) -> Tensor:
         """Return the mean of each window."""
-        check_shape(x, "C", self.axes)
-        found: Tensor = type(self).function(x, self.output_size)
+        check_shape(input, "C", self.axes)
+        found: Tensor = type(self).function(input, self.output_size)
         return found
 
 
@@ -412,10 +412,10 @@ class _AdaptiveMax(_Adaptive):
         self._keep(output_size)
         self.return_indices = return_indices
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, input: Any) -> Any:
         """Return the largest element of each window, and with `return_indices` its place."""
-        check_shape(x, "C", self.axes)
-        return type(self).function(x, self.output_size, self.return_indices)
+        check_shape(input, "C", self.axes)
+        return type(self).function(input, self.output_size, self.return_indices)
 
 
 class AdaptiveMaxPool1d(_AdaptiveMax):

@@ -218,7 +218,7 @@ class _Recurrent(_WithStates):
             "weight_ih": (gates, inputs), "weight_hh": (gates, self._width), **biases, **projection
         }  # fmt: skip
 
-    def forward(self, input: Any, hx: Any = None) -> tuple[Tensor, Any]:  # noqa: A002
+    def forward(self, input: Any, hx: Any = None) -> tuple[Tensor, Any]:
         """Return h of the last layer after every step, and all states after the last step.
 
         (steps, examples, features), or (examples, steps, features) with `batch_first`, or (steps,
@@ -423,7 +423,7 @@ class _Cell(_WithStates):
         """Whether there are biases."""
         return self.bias_ih is not None
 
-    def forward(self, input: Any, hx: Any = None) -> Any:  # noqa: A002
+    def forward(self, input: Any, hx: Any = None) -> Any:
         """Return the states after the step: (examples, features), or (features,) of one alone."""
         x = tensor_of(input)
         if x.ndim not in {1, 2} or x.shape[-1] != self.input_size:

@@ -39,9 +39,9 @@ class Flatten(Module):
         self.start_dim = start_dim
         self.end_dim = end_dim
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, input: Any) -> Any:
         """Return x with those axes as one."""
-        shape = np.shape(x)
+        shape = np.shape(input)
         places = range(len(shape))
         try:
             start, end = places[self.start_dim], places[self.end_dim]
@@ -50,7 +50,7 @@ class Flatten(Module):
         if start > end:
             raise ShapeError(f"expects axes from {self.start_dim} to {self.end_dim}, got {shape}")
         size = math.prod(shape[start : end + 1])  # -1 would not do for an empty batch
-        return np.reshape(tensor_of(x), (*shape[:start], size, *shape[end + 1 :]))
+        return np.reshape(tensor_of(input), (*shape[:start], size, *shape[end + 1 :]))
 
     def extra_repr(self) -> str:
         """Return the axes."""
@@ -73,9 +73,9 @@ class Unflatten(Module):
         self.dim = dim
         self.unflattened_size = sizes
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, input: Any) -> Any:
         """Return x with the axis cut up."""
-        shape, sizes = np.shape(x), self.unflattened_size
+        shape, sizes = np.shape(input), self.unflattened_size
         if not -len(shape) <= self.dim < len(shape):
             raise ShapeError(f"expects an axis {self.dim}, got {shape}")
         dim = self.dim % len(shape)
@@ -84,7 +84,7 @@ class Unflatten(Module):
         if known * rest != shape[dim]:
             raise ShapeError(f"expects an axis {self.dim} to be cut into {sizes}, got {shape}")
         cut = [rest if n == -1 else n for n in sizes]
-        return np.reshape(tensor_of(x), (*shape[:dim], *cut, *shape[dim + 1 :]))
+        return np.reshape(tensor_of(input), (*shape[:dim], *cut, *shape[dim + 1 :]))
 
     def extra_repr(self) -> str:
         """Return the axis and the sizes."""
@@ -134,9 +134,9 @@ class UpsamplingNearest2d(_Resized, function=F.interpolate):
     (1, 1, 4, 6)
     """
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, input: Any) -> Any:
         """Return the images in the other size."""
-        return _images(x, super().forward)
+        return _images(input, super().forward)
 
 
 class UpsamplingBilinear2d(_Resized, function=F.interpolate):
@@ -149,9 +149,9 @@ class UpsamplingBilinear2d(_Resized, function=F.interpolate):
     def _told(self) -> dict[str, Any]:
         return {**super()._told(), "mode": "bilinear", "align_corners": True}
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, input: Any) -> Any:
         """Return the images in the other size."""
-        return _images(x, super().forward)
+        return _images(input, super().forward)
 
 
 def _images(x: Any, resized: Callable[[Any], Any]) -> Any:

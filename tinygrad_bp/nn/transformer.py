@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
@@ -44,11 +44,41 @@ def _activation(chosen: str | Activation) -> Activation:
 class _Layer(Module):
     """What the layers of encoders and decoders share: a small network, and ways around parts."""
 
-    linear1: Linear
-    linear2: Linear
-    dropout: Dropout
-    activation: Activation
-    norm_first: bool
+    attentions: ClassVar[tuple[str, ...]] = ("self_attn",)
+    """The parts that come before the network, by their names."""
+
+    def __init__(
+        self,
+        d_model: int,
+        nhead: int,
+        dim_feedforward: int = 2048,
+        dropout: float = 0.1,
+        activation: str | Activation = F.relu,
+        layer_norm_eps: float = 1e-5,
+        batch_first: bool = False,
+        norm_first: bool = False,
+        bias: bool = True,
+        *,
+        rng: np.random.Generator | None = None,
+        dtype: Any = np.float32,
+    ) -> None:
+        rng = rng or np.random.default_rng()
+        for name in self.attentions:
+            attention = MultiheadAttention(
+                d_model, nhead, dropout, bias, batch_first=batch_first, rng=rng, dtype=dtype
+            )
+            setattr(self, name, attention)
+        self.linear1 = Linear(d_model, dim_feedforward, bias, rng=rng, dtype=dtype)
+        self.dropout = Dropout(dropout, rng=rng)
+        self.linear2 = Linear(dim_feedforward, d_model, bias, rng=rng, dtype=dtype)
+        self.norm_first = norm_first
+        numbers = range(1, len(self.attentions) + 2)
+        for i in numbers:
+            norm = LayerNorm(d_model, layer_norm_eps, bias=bias, dtype=dtype)
+            setattr(self, f"norm{i}", norm)
+        for i in numbers:
+            setattr(self, f"dropout{i}", Dropout(dropout, rng=rng))
+        self.activation = _activation(activation)
 
     def _feed_forward(self, x: Any) -> Any:
         return self.linear2(self.dropout(self.activation(self.linear1(x))))
@@ -82,36 +112,11 @@ class TransformerEncoderLayer(_Layer):
     (5, 3, 8)
     """
 
-    def __init__(
-        self,
-        d_model: int,
-        nhead: int,
-        dim_feedforward: int = 2048,
-        dropout: float = 0.1,
-        activation: str | Activation = F.relu,
-        layer_norm_eps: float = 1e-5,
-        batch_first: bool = False,
-        norm_first: bool = False,
-        bias: bool = True,
-        *,
-        rng: np.random.Generator | None = None,
-        dtype: Any = np.float32,
-    ) -> None:
-        rng = rng or np.random.default_rng()
-        dense = partial(Linear, bias=bias, rng=rng, dtype=dtype)
-        norm = partial(LayerNorm, d_model, layer_norm_eps, bias=bias, dtype=dtype)
-        self.self_attn = MultiheadAttention(
-            d_model, nhead, dropout, bias, batch_first=batch_first, rng=rng, dtype=dtype
-        )
-        self.linear1 = dense(d_model, dim_feedforward)
-        self.dropout = Dropout(dropout, rng=rng)
-        self.linear2 = dense(dim_feedforward, d_model)
-        self.norm_first = norm_first
-        self.norm1 = norm()
-        self.norm2 = norm()
-        self.dropout1 = Dropout(dropout, rng=rng)
-        self.dropout2 = Dropout(dropout, rng=rng)
-        self.activation = _activation(activation)
+    self_attn: MultiheadAttention
+    norm1: LayerNorm
+    norm2: LayerNorm
+    dropout1: Dropout
+    dropout2: Dropout
 
     def forward(
         self,
@@ -138,41 +143,16 @@ class TransformerDecoderLayer(_Layer):
     (3, 5, 8)
     """
 
-    def __init__(
-        self,
-        d_model: int,
-        nhead: int,
-        dim_feedforward: int = 2048,
-        dropout: float = 0.1,
-        activation: str | Activation = F.relu,
-        layer_norm_eps: float = 1e-5,
-        batch_first: bool = False,
-        norm_first: bool = False,
-        bias: bool = True,
-        *,
-        rng: np.random.Generator | None = None,
-        dtype: Any = np.float32,
-    ) -> None:
-        rng = rng or np.random.default_rng()
-        dense = partial(Linear, bias=bias, rng=rng, dtype=dtype)
-        norm = partial(LayerNorm, d_model, layer_norm_eps, bias=bias, dtype=dtype)
-        attention = partial(
-            MultiheadAttention, d_model, nhead, dropout, bias, batch_first=batch_first, rng=rng,
-            dtype=dtype,
-        )  # fmt: skip
-        self.self_attn = attention()
-        self.multihead_attn = attention()
-        self.linear1 = dense(d_model, dim_feedforward)
-        self.dropout = Dropout(dropout, rng=rng)
-        self.linear2 = dense(dim_feedforward, d_model)
-        self.norm_first = norm_first
-        self.norm1 = norm()
-        self.norm2 = norm()
-        self.norm3 = norm()
-        self.dropout1 = Dropout(dropout, rng=rng)
-        self.dropout2 = Dropout(dropout, rng=rng)
-        self.dropout3 = Dropout(dropout, rng=rng)
-        self.activation = _activation(activation)
+    attentions = ("self_attn", "multihead_attn")
+
+    self_attn: MultiheadAttention
+    multihead_attn: MultiheadAttention
+    norm1: LayerNorm
+    norm2: LayerNorm
+    norm3: LayerNorm
+    dropout1: Dropout
+    dropout2: Dropout
+    dropout3: Dropout
 
     def forward(
         self,

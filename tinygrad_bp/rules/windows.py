@@ -259,7 +259,8 @@ def max_of_windows(
     >>> max_of_windows(np.array([[[1.0, 3.0, 5.0, 4.0]]]), (2,), (2,), ((0, 0),), (1,))
     array([[[3., 5.]]])
     """
-    elements = _elements(x, kernel, stride, padding, dilation, around=-math.inf)
+    least = np.iinfo(x.dtype).min if x.dtype.kind in "iu" else -math.inf
+    elements = _elements(x, kernel, stride, padding, dilation, around=least)
     return functools.reduce(np.maximum, elements) if len(elements) > 1 else np.copy(elements[0])
 
 
@@ -284,6 +285,10 @@ def first_of_largest(
     array([[[1, 0]]], dtype=uint8)
     """
     how = (kernel, stride, padding, dilation)
+    if x.dtype.kind in "iu":  # what is around them is not among them, whatever it is
+        inside = _elements(np.ones(x.shape, bool), *how, around=0)
+        found = np.stack([a == y for a in _elements(x, *how, around=0)])
+        return np.argmax(found & np.stack(inside), axis=0).astype(np.min_scalar_type(len(inside)))
     *elements, _ = _elements(x, *how, around=math.nan)  # which equals nothing, not even -inf
     lost = _elements(np.isnan(x), *how, around=0) if np.isnan(y).any() else []
     chosen = np.zeros_like(y, dtype=np.min_scalar_type(len(elements)))

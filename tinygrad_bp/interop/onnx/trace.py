@@ -1,0 +1,336 @@
+"""Traced: an array that remembers the calls that made it, for a model to be written elsewhere.
+
+A run of the model on traced arrays leaves a list of calls. What the format has an operator for is
+one call; other functions that are made of those are entered, and leave what they are made of.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any, ClassVar, NamedTuple, Never, Self, TypeAlias
+
+import numpy as np
+
+from tinygrad_bp.calls import name_of, parameters_of
+from tinygrad_bp.duck import NO_OPTIONS, DuckArray
+from tinygrad_bp.engine import Site
+from tinygrad_bp.errors import ExportError, NotDifferentiableError
+from tinygrad_bp.registry import implementation_of, rule_of
+from tinygrad_bp.rules.elementwise import cast
+from tinygrad_bp.rules.indexing import getitem, plain_index
+from tinygrad_bp.tensor import Tensor
+
+__all__ = ["Call", "Place", "Ref", "Source", "Trace", "Traced"]
+
+Function: TypeAlias = Callable[..., Any]
+
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(__file__))) + os.sep
+_INSIDE = (_PACKAGE, os.path.dirname(np.__file__) + os.sep)
+_FACTS = {np.shape, np.ndim, np.size, np.result_type, np.iscomplexobj, np.isrealobj}
+
+# How many arrays there are in a call of a function without a rule that binds it; others have one.
+_ARRAYS = {np.isclose: 2, np.searchsorted: 2, np.bitwise_and: 2, np.bitwise_or: 2}
+
+
+@dataclass(frozen=True)
+class Ref:
+    """An output of a call, or a source: what a traced array stands for."""
+
+    number: int
+    output: int
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """What a call is not: an input of the model, or one of its tensors."""
+
+    name: str
+    value: np.ndarray[Any, Any] | None
+    """A tensor's; None for an input."""
+
+
+class Place(NamedTuple):
+    """Where a call was: the line in the user's code, and the layer, if it was in one."""
+
+    site: Site | None
+    layer: str
+
+    def __str__(self) -> str:
+        layer = f"in '{self.layer}', " if self.layer else ""
+        return f"{layer}at {self.site}" if self.site else layer.removesuffix(", ")
+
+
+@dataclass
+class Call:
+    """One call: refs stand for traced arrays, in arrays and options alike."""
+
+    function: Function | Source
+    arrays: tuple[Any, ...]
+    options: dict[str, Any]
+    outputs: tuple[tuple[tuple[int, ...], np.dtype[Any]], ...]
+    """Shape and dtype of each."""
+    place: Place
+
+
+@dataclass
+class Trace:
+    """The calls of one run, in their order; `known` are the functions that are not entered."""
+
+    known: Container[Function]
+    spelled: Mapping[Function, Function] = field(default_factory=dict)
+    """Functions in words of others."""
+    layers: Mapping[int, str] = field(default_factory=dict)
+    """Names of modules, by their ids."""
+    calls: list[Call] = field(default_factory=list)
+
+    def source(self, name: str, value: np.ndarray[Any, Any], *, fixed: bool) -> Traced:
+        """Return an input, or a tensor of the model, whose value is fixed."""
+        source = Source(name, value if fixed else None)
+        place = Place(None, "")
+        self.calls.append(Call(source, (), {}, ((value.shape, value.dtype),), place))
+        return Traced(value, self, Ref(len(self.calls) - 1, 0))
+
+    def call(self, function: Function, arrays: Sequence[Any], options: Mapping[str, Any]) -> Any:
+        """Note a call, or enter the function."""
+        if function in self.spelled:
+            return self.spelled[function](*arrays, **options)
+        if function in self.known:
+            return self._noted(function, arrays, options)
+        rule = rule_of(function)
+        body = implementation_of(function)
+        if rule is not None and rule.rewritten is not None:
+            body = rule.rewritten
+        if body is None:
+            self.refuse(f"{name_of(function)} has no form in ONNX here")
+        try:
+            return body(*arrays, **options)
+        except NotDifferentiableError as error:  # it writes into an array, or makes a plain one
+            raise ExportError(
+                f"{name_of(function)} has no form in ONNX here: {error} ({self.place()})."
+            ) from error
+
+    def _noted(self, function: Function, arrays: Sequence[Any], options: Mapping[str, Any]) -> Any:
+        rule = rule_of(function)
+        formed = rule is not None and rule.kind not in ("constant", "refused")
+        written = rule.form.written if rule is not None and formed else function
+        if not formed:
+            arrays, options = _bound(function, arrays, options)
+        value = written(*map(_plain, arrays), **_plain(dict(options)))
+        several = isinstance(value, list | tuple)
+        parts = [np.asarray(part) for part in (value if several else [value])]
+        outputs = tuple([(part.shape, part.dtype) for part in parts])
+        number = len(self.calls)
+        given = tuple([self._refs(a) for a in arrays])
+        self.calls.append(Call(function, given, self._refs(dict(options)), outputs, self.place()))
+        traced = [Traced(part, self, Ref(number, i)) for i, part in enumerate(parts)]
+        return tuple(traced) if several else traced[0]
+
+    def _refs(self, value: Any) -> Any:
+        """Refs in the places of traced arrays, and plain arrays in those of tensors."""
+
+        def ref(array: Traced) -> Ref:
+            if array.run is not self:
+                self.refuse("the model goes on with an array that it has kept from another call")
+            return array.ref
+
+        return _with(value, ref)
+
+    def refuse(self, problem: str) -> Never:
+        """Raise `ExportError` with the place."""
+        raise ExportError(f"{problem} ({self.place()}).")
+
+    def place(self) -> Place:
+        """Return where we are: the line of the user that led here, and the layer."""
+        frame: FrameType | None = sys._getframe(1)  # noqa: SLF001  (documented for CPython)
+        layer = ""
+        while frame is not None and frame.f_code.co_filename.startswith(_INSIDE):
+            layer = layer or self._layer(frame)
+            frame = frame.f_back
+        layer = layer or (self._layer(frame) if frame else "")
+        return Place(Site(frame.f_code, frame.f_lasti) if frame else None, layer)
+
+    def _layer(self, frame: FrameType) -> str:
+        module = frame.f_locals.get("self") if frame.f_code.co_name == "forward" else None
+        if id(module) not in self.layers and getattr(module, "training", False):
+            raise ExportError(
+                f"{type(module).__name__} is called in training mode by a function that is no "
+                "module. Export the module itself, or call its eval() before."
+            )
+        return self.layers.get(id(module), "")
+
+
+class Traced(DuckArray):
+    """An array with the call that made it; its values are those of one run.
+
+    >>> trace = Trace(known={np.exp})
+    >>> y = np.exp(trace.source("x", np.zeros(2), fixed=False))
+    >>> y, trace.calls[1].function
+    (Traced((2,), float64), <ufunc 'exp'>)
+    """
+
+    __slots__ = ("ref", "run", "value")
+
+    rank: ClassVar[int] = 2
+    known: ClassVar[bool] = False
+
+    def __init__(self, value: np.ndarray[Any, Any], trace: Trace, ref: Ref) -> None:
+        self.value = value
+        """What it is in this run: for shapes and dtypes, and for the values of other calls."""
+        self.run = trace
+        self.ref = ref
+
+    # Whoever reads the values past the protocols would make a constant of them.
+    @property
+    def _value(self) -> Self:
+        return self
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The length of each axis, in this run."""
+        shape: tuple[int, ...] = self.value.shape
+        return shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the elements."""
+        dtype: np.dtype[Any] = self.value.dtype
+        return dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self.value.ndim
+
+    @property
+    def size(self) -> int:
+        """The number of elements, in this run."""
+        return self.value.size
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    def _call(
+        self,
+        function: Function,
+        arrays: Sequence[Any],
+        options: Mapping[str, Any] = NO_OPTIONS,
+    ) -> Any:
+        if function in _FACTS:
+            return function(*map(_plain, arrays), **_plain(dict(options)))
+        return self.run.call(function, arrays, options)
+
+    def __repr__(self) -> str:
+        return f"Traced({self.shape}, {self.dtype})"
+
+    # --- what a tensor has -------------------------------------------------------------------
+
+    requires_grad = False
+
+    @property
+    def data(self) -> Self:
+        """The array itself."""
+        return self
+
+    def detach(self) -> Self:
+        """Return the array itself."""
+        return self
+
+    def numpy(self) -> Self:
+        """Return the array itself."""
+        return self
+
+    def __getitem__(self, index: Any) -> Any:
+        parts = index if isinstance(index, tuple) else (index,)
+        plain = [part if isinstance(part, DuckArray) else plain_index(part) for part in parts]
+        return self._call(getitem, (self,), {"index": tuple(plain)})
+
+    def astype(self, dtype: Any, **_: Any) -> Any:
+        """Return the array in another dtype."""
+        return self._call(cast, (self,), {"dtype": np.dtype(dtype)})
+
+    # --- logic, as arrays of booleans have it ------------------------------------------------
+
+    def __and__(self, other: Any) -> Any:
+        return self._call(np.bitwise_and, (self, other))
+
+    def __or__(self, other: Any) -> Any:
+        return self._call(np.bitwise_or, (self, other))
+
+    def __xor__(self, other: Any) -> Any:
+        return self._call(np.bitwise_xor, (self, other))
+
+    def __invert__(self) -> Any:
+        return self._call(np.invert, (self,))
+
+    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
+
+    # --- what would make a constant of it -----------------------------------------------------
+
+    def _refuse(self, what: str) -> Never:
+        self.run.refuse(
+            f"{what} depends on values, which are others in every run; the model is traced once. "
+            "Write it in functions of arrays, such as np.where"
+        )
+
+    def __bool__(self) -> bool:  # noqa: PLE0304
+        self._refuse("a branch (if, and, or, while, bool())")
+
+    def __float__(self) -> float:
+        self._refuse("float()")
+
+    def __int__(self) -> int:
+        self._refuse("int()")
+
+    def __complex__(self) -> complex:
+        self._refuse("complex()")
+
+    def __index__(self) -> int:  # noqa: PLE0305
+        self._refuse("an index of a list or plain array, or a size,")
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        self._refuse(
+            "a plain array (np.asarray; for a table to look things up in, make it a buffer)"
+        )
+
+    def item(self, *_: int) -> Any:
+        """Raise `ExportError`."""
+        self._refuse("item()")
+
+    def tolist(self) -> Any:
+        """Raise `ExportError`."""
+        self._refuse("tolist()")
+
+
+def _bound(
+    function: Function, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> tuple[Sequence[Any], Mapping[str, Any]]:
+    """The arrays, and by name all else, of a call as it was written."""
+    count = _ARRAYS.get(function, getattr(function, "nin", 1))
+    if len(args) == count:
+        return args, kwargs
+    names = [p.name for p in parameters_of(function)]
+    given = dict(zip(names, args, strict=False)) | dict(kwargs)
+    return [given.pop(name) for name in names[:count]], given
+
+
+def _plain(value: Any) -> Any:
+    """The values of this run in the places of traced arrays and tensors."""
+    return _with(value, lambda array: array.value)
+
+
+def _with(value: Any, of_traced: Callable[[Traced], Any]) -> Any:
+    if isinstance(value, Traced):
+        return of_traced(value)
+    if isinstance(value, Tensor):
+        return _with(value.data, of_traced)
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*[_with(part, of_traced) for part in value])
+    if isinstance(value, list | tuple):
+        return type(value)([_with(part, of_traced) for part in value])
+    if isinstance(value, dict):
+        return {key: _with(part, of_traced) for key, part in value.items()}
+    return value
