@@ -120,6 +120,8 @@ class Graph:
 
     def operand(self, given: Any) -> Any:
         """Return what a ref stands for, and anything else as it is."""
+        if isinstance(given, Ref) and given not in self.values:
+            self.refuse("this needs a second output of a function, which ONNX does not give")
         return self.values[given] if isinstance(given, Ref) else given
 
     def option(self, given: Any) -> Any:

@@ -319,5 +319,6 @@ def _write(graph: Graph, number: int, step: Step) -> None:
         options = {key: graph.option(value) for key, value in step.options.items()}
         made = WRITERS[step.function](graph, step, *operands, **options)
         names = [made] if isinstance(made, str) else list(made)
-    for i, (name, (shape, dtype)) in enumerate(zip(names, step.outputs, strict=True)):
+    # A writer may leave out the last outputs, which are refused where they are used.
+    for i, (name, (shape, dtype)) in enumerate(zip(names, step.outputs, strict=False)):
         graph.values[Ref(number, i)] = Value(name, shape, dtype)

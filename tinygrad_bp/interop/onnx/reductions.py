@@ -109,13 +109,15 @@ def _standardize(graph: Graph, call: Step, x: Any, *, axis: Any, eps: float) -> 
     shape = [x.shape[a] for a in axes]
     if last and call.dtype != np.float64 and all(isinstance(n, int) for n in shape):
         scale = graph.constant(np.ones(shape, call.dtype))
-        return graph.emit("LayerNormalization", name, scale, axis=axes[0], epsilon=eps)
+        return [graph.emit("LayerNormalization", name, scale, axis=axes[0], epsilon=eps)]
     over = graph.integers(*axes)
-    deviation = graph.emit("Sub", name, graph.emit("ReduceMean", name, over, keepdims=1))
+    mean = graph.emit("ReduceMean", name, over, keepdims=1)
+    deviation = graph.emit("Sub", name, mean)
     square = graph.emit("Mul", deviation, deviation)
     variance = graph.emit("ReduceMean", square, over, keepdims=1)
     least = graph.constant(np.array(eps, call.dtype))
-    return graph.emit("Div", deviation, graph.emit("Sqrt", graph.emit("Add", variance, least)))
+    root = graph.emit("Sqrt", graph.emit("Add", variance, least))
+    return graph.emit("Div", deviation, root), mean, variance
 
 
 def _bincount(graph: Graph, call: Step, x: Any, *, minlength: Any = 0, **_: Any) -> Any:
