@@ -1,6 +1,6 @@
 """Published results on MNIST, reproduced: test errors of the same architectures, seed by seed.
 
-    python benchmarks/train_mnist.py --data FOLDER [--only TEXT ...] [--seeds N ...]
+    python benchmarks/mnist_table.py --data FOLDER [--only TEXT ...] [--seeds N ...]
                                      [--hold-out N] [--threads N] [--core N] [--json]
 
 FOLDER has the four IDX files. A row of `ROWS` is an architecture, the published figure, and how it
@@ -157,7 +157,7 @@ ROWS = (
         published="1.96 (Nielsen 2015, best epoch)",
         model=nielsen(100, nn.Identity),
         loss=yes_or_no,
-        optimizer=sgd(0.2, weight_decay=5 / 50_000),
+        optimizer=sgd(0.3, weight_decay=5 / 50_000),
         epochs=60,
         batch_size=10,
         examples=50_000,
