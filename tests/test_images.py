@@ -296,7 +296,34 @@ def test_infinite_pixels_stay_where_they_are() -> None:
     x = np.array([[[1.0, 2.0, np.inf, 4.0]]])
     assert F.interpolate(x, 2).tolist() == [[[1.0, np.inf]]]
     assert F.adaptive_avg_pool1d(x, 2).tolist() == [[[1.5, np.inf]]]
+    assert F.adaptive_avg_pool1d(x, 3).tolist() == [[[1.5, np.inf, np.inf]]]
+    assert F.adaptive_avg_pool1d(x[..., :3], 2).tolist() == [[[1.5, np.inf]]]
     assert F.max_pool1d(x, 2).tolist() == [[[2.0, np.inf]]]
+
+
+def test_a_pixel_that_is_no_number_reaches_its_neighbours_alone() -> None:
+    x = np.zeros((1, 1, 9, 9))
+    x[0, 0, 4, 4] = np.nan
+    for mode, reach in {"nearest": 2, "area": 2, "bilinear": 4, "bicubic": 8}.items():
+        found = np.isnan(F.interpolate(x, 18, mode=mode).data)
+        assert found.sum() == reach**2, mode
+        assert found[0, 0, 9 - reach // 2 : 9 + reach // 2, 9 - reach // 2 : 9 + reach // 2].all()
+    # windows of 3 and 4 of 9 elements overlap: two of four hold the middle one
+    assert np.isnan(F.adaptive_avg_pool2d(x, 4).data).sum() == 4
+
+
+def test_means_of_windows_of_two_lengths() -> None:
+    """By hand, of whole numbers, in half precision, and of no windows."""
+    x = np.arange(1, 8).reshape(1, 1, 7)
+    wanted = [[[2.0, 4.0, 6.0]]]  # of 1 2 3, 3 4 5 and 5 6 7
+    assert F.adaptive_avg_pool1d(x, 3).tolist() == wanted
+    windows = [[1, 2], [2, 3, 4], [4, 5, 6], [6, 7]]
+    np.testing.assert_allclose(
+        F.adaptive_avg_pool1d(x, 4).data[0, 0], [np.mean(w) for w in windows], rtol=1e-15
+    )
+    half = np.full((1, 1, 1001), 1000.0, np.float16)
+    np.testing.assert_allclose(F.adaptive_avg_pool1d(half, 2).data, 1000, rtol=2e-3)
+    assert F.adaptive_avg_pool2d(np.ones((2, 3, 4)), (0, 2)).shape == (2, 0, 2)
 
 
 @pytest.mark.parametrize(
