@@ -92,7 +92,10 @@ def _along(x: Any, axis: int, new: int, mode: str, factor: float | None, *, alig
     n = x.shape[axis]
     if mode == "area":
         return means_along(x, axis, new)
-    step = n / new if factor is None else 1 / factor
+    unscaled = [n] if mode.endswith("linear") else []  # for these, PyTorch leaves the factor out
+    if mode == "nearest" and x.ndim == 4:
+        unscaled = [n, 2 * n]
+    step = n / new if factor is None or new in unscaled else 1 / factor
     places = np.arange(new)
     if mode.startswith("nearest"):
         shift = 0.5 if mode == "nearest-exact" else 0.0
