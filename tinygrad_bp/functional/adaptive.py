@@ -22,6 +22,7 @@ __all__ = [
     "adaptive_max_pool1d",
     "adaptive_max_pool2d",
     "adaptive_max_pool3d",
+    "means_along",
 ]
 
 
@@ -91,6 +92,9 @@ def means_along(x: Any, axis: int, size: int) -> Any:
 
     Of windows that differ in length, shorter ones have their last element again, and it shares its
     weight with the copies: with a weight of 0, an infinite one would not be left out.
+
+    >>> means_along(np.array([1.0, 2.0, 3.0, 4.0, 5.0]), 0, 2)
+    array([2., 4.])
     """
     before, n, after = x.shape[:axis], x.shape[axis], x.shape[axis + 1 :]
     if size and n % size == 0:
