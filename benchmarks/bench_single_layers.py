@@ -5,8 +5,8 @@
 
 Both libraries have the same weights and inputs in float32, and run the same lines: the gradients
 are forgotten, the layer is called, and a weighed sum of its output goes backward to the weights.
-Inputs are data, and take no gradient; but those of normalisations do, which stand between other
-layers. All gradients are compared before anything is timed.
+Inputs are data, and take no gradient; but those of normalisations, enlarging and pooling do, which
+stand between other layers. All gradients are compared before anything is timed.
 """
 
 from __future__ import annotations
@@ -75,6 +75,17 @@ ENTRIES = [
                                 "BatchNorm2d": (16,), "GroupNorm": (4, 16)},
         }.items()
         for layer, args in norms.items()
+    ],
+    *[
+        Entry(f"{layer}{args}, {shape}", layer, args, {}, shape, tracks=True)
+        for shape in [(8, 16, 32, 32), (1, 3, 512, 512)]
+        for layer, args in [
+            ("Upsample", (None, 2, "nearest")),
+            ("Upsample", (None, 2, "bilinear")),
+            ("Upsample", (None, 2, "bicubic")),
+            ("AdaptiveAvgPool2d", (7,)),
+            ("AdaptiveAvgPool2d", (1,)),
+        ]
     ],
 ]  # fmt: skip
 

@@ -90,6 +90,8 @@ ROWS = [
     "F.pad(b, (4, 0, 1, 7), mode='replicate')", "F.pad(b, (5, 0, 1, 2), mode='circular')",
     "F.interpolate(a, 10)", "F.interpolate(a, scale_factor=0.6)", "F.interpolate(b, (4, 9))",
     "F.interpolate(b, scale_factor=(1.5, 2.0), mode='nearest-exact')",
+    "F.interpolate(b, scale_factor=2.1)",
+    "F.interpolate(b, scale_factor=(1.1, 1.7), mode='bilinear')",
     "F.interpolate(b, (4, 9), mode='area')", "F.interpolate(a, 10, mode='linear')",
     "F.interpolate(a, 3, mode='linear', align_corners=True)",
     "F.interpolate(b, scale_factor=1.7, mode='bilinear')",
@@ -296,7 +298,78 @@ def test_infinite_pixels_stay_where_they_are() -> None:
     x = np.array([[[1.0, 2.0, np.inf, 4.0]]])
     assert F.interpolate(x, 2).tolist() == [[[1.0, np.inf]]]
     assert F.adaptive_avg_pool1d(x, 2).tolist() == [[[1.5, np.inf]]]
+    assert F.adaptive_avg_pool1d(x, 3).tolist() == [[[1.5, np.inf, np.inf]]]
+    assert F.adaptive_avg_pool1d(x[..., :3], 2).tolist() == [[[1.5, np.inf]]]
     assert F.max_pool1d(x, 2).tolist() == [[[2.0, np.inf]]]
+
+
+def test_a_pixel_that_is_no_number_reaches_its_neighbours_alone() -> None:
+    x = np.zeros((1, 1, 9, 9))
+    x[0, 0, 4, 4] = np.nan
+    for mode, reach in {"nearest": 2, "area": 2, "bilinear": 4, "bicubic": 8}.items():
+        found = np.isnan(F.interpolate(x, 18, mode=mode).data)
+        assert found.sum() == reach**2, mode
+        assert found[0, 0, 9 - reach // 2 : 9 + reach // 2, 9 - reach // 2 : 9 + reach // 2].all()
+    # windows of 3 and 4 of 9 elements overlap: two of four hold the middle one
+    assert np.isnan(F.adaptive_avg_pool2d(x, 4).data).sum() == 4
+
+
+def test_means_of_windows_of_two_lengths() -> None:
+    """By hand, of whole numbers, in half precision, and of no windows."""
+    x = np.arange(1, 8).reshape(1, 1, 7)
+    wanted = [[[2.0, 4.0, 6.0]]]  # of 1 2 3, 3 4 5 and 5 6 7
+    assert F.adaptive_avg_pool1d(x, 3).tolist() == wanted
+    windows = [[1, 2], [2, 3, 4], [4, 5, 6], [6, 7]]
+    np.testing.assert_allclose(
+        F.adaptive_avg_pool1d(x, 4).data[0, 0], [np.mean(w) for w in windows], rtol=1e-15
+    )
+    half = np.full((1, 1, 1001), 1000.0, np.float16)
+    np.testing.assert_allclose(F.adaptive_avg_pool1d(half, 2).data, 1000, rtol=2e-3)
+    assert F.adaptive_avg_pool2d(np.ones((2, 3, 4)), (0, 2)).shape == (2, 0, 2)
+
+
+@pytest.mark.parametrize("mode", ["linear", "bilinear", "trilinear", "nearest"])
+def test_an_axis_that_keeps_its_length_is_left_alone(mode: str) -> None:
+    """As in PyTorch, whatever the factor, which rounding can hide."""
+    axes = {"linear": 1, "trilinear": 3}.get(mode, 2)
+    x = rng.standard_normal((1, 2, *(4, 3, 2)[:axes]))
+    np.testing.assert_array_equal(F.interpolate(x, scale_factor=1.24, mode=mode).data, x)
+
+
+def settings(number: int) -> tuple[Array, dict[str, Any], tuple[int, ...]]:
+    """An input, how it is interpolated, and how many windows are pooled."""
+    draw = np.random.default_rng(number)
+    axes = 1 + number % 3
+    most = [0, 60, 20, 8][axes]
+    linear = ["", "linear", "bilinear", "trilinear"][axes]
+    mode = ["nearest", "nearest-exact", "area", linear, "bicubic" if axes == 2 else linear]
+    how: dict[str, Any] = {"mode": str(draw.choice(mode))}
+    if how["mode"] in {linear, "bicubic"}:
+        how["align_corners"] = bool(draw.integers(2))
+    sizes = draw.integers(1, most, (3, axes)).tolist()
+    # by a factor, PyTorch's gradient of "nearest" along one or three axes is not that of its values
+    if draw.integers(2) or (how["mode"] == "nearest" and axes != 2):
+        how["size"] = tuple(sizes[1])
+    else:
+        how["scale_factor"] = tuple(draw.uniform(1, 3, axes).tolist())
+    return draw.standard_normal((2, 3, *sizes[0])), how, tuple(sizes[2])
+
+
+@pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs PyTorch")
+@pytest.mark.parametrize("number", range(60))
+def test_other_sizes_are_pytorchs(number: int) -> None:
+    import torch
+
+    x, how, windows = settings(number)
+    pool = f"adaptive_avg_pool{x.ndim - 2}d"
+    for name, options in {"interpolate": how, pool: {"output_size": windows}}.items():
+        mine, its = Tensor(x, requires_grad=True), torch.tensor(x, requires_grad=True)
+        found = getattr(F, name)(mine, **options)
+        wanted = getattr(torch.nn.functional, name)(its, **options)
+        np.testing.assert_allclose(found.data, wanted.detach().numpy(), rtol=1e-10, atol=1e-10)
+        found.backward(seed_for(found))
+        wanted.backward(torch.tensor(seed_for(found)))
+        np.testing.assert_allclose(mine.grad.data, its.grad.numpy(), rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize(

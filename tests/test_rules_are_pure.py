@@ -194,7 +194,7 @@ def faults_in(node: Function, module: ast.Module) -> list[str]:
 # Bodies that write, into an array of their own making, or read bits; every other one is an
 # expression.
 OPAQUE = {
-    "only_where", "overlap_add", "scatter_add",
+    "_added", "only_where", "overlap_add", "scatter_add",
     "convolve_windows", "convolve_transposed", "correlate_windows", "_columns", "_examples_last",
     "first_of_largest", "put_into_windows",
 }  # fmt: skip

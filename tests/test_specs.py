@@ -508,7 +508,8 @@ AT = np.random.default_rng(0).integers(-5, 5, (40, 3))
     "index",
     [AT, AT[:, 0], (AT,), (slice(None), AT), (slice(None), AT, AT[0]), (AT, AT.astype("i1")),
      (AT[:, :1], AT, AT), (AT, slice(None), AT), (..., AT), (AT, None), (1, AT), (slice(1), AT),
-     ((AT % 5).astype("u8"), AT[:1]), (AT, slice(2)), (slice(None), slice(None), AT)],
+     ((AT % 5).astype("u8"), AT[:1]), (AT, slice(2)), (slice(None), slice(None), AT), AT // 5,
+     (slice(None), AT // 5), (slice(None), slice(None), np.arange(60) // 10)],
 )  # fmt: skip
 @pytest.mark.parametrize("dtype", ["f4", "c16"])
 def test_many_elements_are_added_where_an_index_points(index: Any, dtype: str) -> None:

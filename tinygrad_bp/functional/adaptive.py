@@ -22,6 +22,7 @@ __all__ = [
     "adaptive_max_pool1d",
     "adaptive_max_pool2d",
     "adaptive_max_pool3d",
+    "means_along",
 ]
 
 
@@ -30,9 +31,8 @@ def _adaptive(axes: int, kind: str, example: str) -> Pooling:
 
     def average(x: Array, output_size: Sizes | Sequence[int | None]) -> Tensor:
         y = tensor_of(x)
-        for axis, size in _sizes(f"adaptive_avg_pool{axes}d", y, output_size, axes):
-            cuts = [np.mean(part, axis=-1) for part in _parts(y, axis, size)]
-            y = np.stack(cuts, axis=axis) if cuts else y[..., :0].reshape(_without(y, axis))
+        for axis, size in reversed(_sizes(f"adaptive_avg_pool{axes}d", y, output_size, axes)):
+            y = means_along(y, axis % y.ndim, size)
         return y
 
     def largest(
@@ -87,11 +87,38 @@ def _sizes(name: str, x: Any, output_size: Any, axes: int) -> list[tuple[int, in
     return wanted[::-1]
 
 
+def means_along(x: Any, axis: int, size: int) -> Any:
+    """Return means of so many windows along an axis, which cover it.
+
+    Of windows that differ in length, shorter ones have their last element again, and it shares its
+    weight with the copies: with a weight of 0, an infinite one would not be left out.
+
+    >>> means_along(np.array([1.0, 2.0, 3.0, 4.0, 5.0]), 0, 2)
+    array([2., 4.])
+    """
+    before, n, after = x.shape[:axis], x.shape[axis], x.shape[axis + 1 :]
+    if size and n % size == 0:
+        return np.mean(np.reshape(x, (*before, size, n // size, *after)), axis=axis + 1)
+    starts, ends = (i.reshape(-1, 1) for i in _windows(n, size))
+    lengths = ends - starts
+    k = np.arange(np.max(lengths, initial=1))
+    weights = k.size / lengths / np.where(k < lengths - 1, 1, k.size - lengths + 1)
+    weights = weights.reshape(*weights.shape, *(1,) * len(after))
+    taken = np.take(x, np.minimum(starts + k, ends - 1), axis=axis)
+    dtype = x.dtype if x.dtype.kind in "fc" else float
+    return np.mean(taken * weights.astype(dtype), axis=axis + 1)
+
+
+def _windows(n: int, size: int) -> tuple[Any, Any]:
+    """Where windows start and end: from ⌊i n / size⌋ to ⌈(i + 1) n / size⌉."""
+    i = np.arange(size)
+    return i * n // size, -(-(i + 1) * n // size)
+
+
 def _parts(x: Any, axis: int, size: int) -> list[Any]:
-    """From ⌊i n / size⌋ to ⌈(i + 1) n / size⌉ along the axis, which comes last."""
-    n = x.shape[axis]
+    """The elements of each window along the axis, which comes last."""
     moved = np.moveaxis(x, axis, -1)
-    return [moved[..., i * n // size : -(-(i + 1) * n // size)] for i in range(size)]
+    return [moved[..., i:j] for i, j in zip(*_windows(x.shape[axis], size), strict=True)]
 
 
 adaptive_avg_pool1d = _adaptive(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_bp.errors import ShapeError
+from tinygrad_bp.functional.adaptive import means_along
 from tinygrad_bp.functional.convolutions import Sizes
 from tinygrad_bp.functional.inputs import for_each_axis, tensor_of
 from tinygrad_bp.registry import Array
@@ -79,8 +80,10 @@ def interpolate(
         raise ShapeError(f"interpolate: from {x.shape[2:]} to {tuple(sizes)} there is nothing")
     if mode in _AXES and x.dtype.kind not in "fc":
         x = x.astype(float)  # means of whole numbers need not be whole
-    for axis, (new, factor) in enumerate(zip(sizes, factors, strict=True), 2):
-        x = _along(x, axis, new, mode, factor, align=bool(align_corners))
+    grows = math.prod(sizes) > math.prod(x.shape[2:])
+    for axis in range(axes)[:: -1 if grows else 1]:  # rows, which are faster, while there is more
+        new, factor = sizes[axis], factors[axis]
+        x = _along(x, axis + 2, new, mode, factor, align=bool(align_corners))
     return x
 
 
@@ -88,10 +91,11 @@ def _along(x: Any, axis: int, new: int, mode: str, factor: float | None, *, alig
     """One axis in its new length: each element a sum of a few, in weights that depend on places."""
     n = x.shape[axis]
     if mode == "area":
-        ends = [(i * n // new, -(-(i + 1) * n // new)) for i in range(new)]
-        moved = np.moveaxis(x, axis, -1)
-        return np.stack([np.mean(moved[..., i:j], axis=-1) for i, j in ends], axis=axis)
-    step = n / new if factor is None else 1 / factor
+        return means_along(x, axis, new)
+    unscaled = [n] if mode.endswith("linear") else []  # for these, PyTorch leaves the factor out
+    if mode == "nearest" and x.ndim == 4:
+        unscaled = [n, 2 * n]
+    step = n / new if factor is None or new in unscaled else 1 / factor
     places = np.arange(new)
     if mode.startswith("nearest"):
         shift = 0.5 if mode == "nearest-exact" else 0.0
@@ -106,12 +110,10 @@ def _along(x: Any, axis: int, new: int, mode: str, factor: float | None, *, alig
     below = np.floor(at).astype(int)
     t = at - below
     weights = {0: 1 - t, 1: t} if mode != "bicubic" else _cubic(t)
-    total: Any = 0
-    for offset, weight in weights.items():
-        taken = np.take(x, np.clip(below + offset, 0, n - 1), axis=axis)
-        shape = (-1, *(1,) * (x.ndim - axis - 1))
-        total = total + taken * weight.reshape(shape).astype(x.dtype)
-    return total
+    each = [np.clip(below + offset, 0, n - 1) for offset in weights]
+    taken = np.take(x, each, axis=axis)
+    shape = (len(each), new, *(1,) * (x.ndim - axis - 1))
+    return np.sum(taken * np.reshape([*weights.values()], shape).astype(x.dtype), axis=axis)
 
 
 def _cubic(t: Any) -> dict[int, Any]:

@@ -15,6 +15,8 @@ from tinygrad_bp.registry import Array, composite, linear, primitive, why
 __all__ = ["getitem", "plain_index", "scatter_add"]
 
 _FEW = 500  # elements that are added before it pays to work out where they stand
+_UNEVEN = 3  # times what there is to add: whole arrays of more elements take longer than a loop
+_SMALL = 5_000  # elements: working on fewer at a time takes no less time
 
 
 def plain_index(index: Any) -> Any:
@@ -50,7 +52,28 @@ def getitem(x: Array, index: Any) -> Array:
     >>> getitem(np.array([1.0, 2.0, 3.0]), [0, 0, 2])
     array([1., 1., 3.])
     """
+    axis, arrays = _before_arrays(index)
+    if len(arrays) == 1 and arrays[0].ndim and arrays[0].dtype.kind == "i" and axis < x.ndim:
+        return np.take(x, arrays[0], axis)  # x[index] would have other strides, and take longer
     return x[index]
+
+
+def _before_arrays(index: Any) -> tuple[int, tuple[Array, ...]]:
+    """Of an index that leaves whole axes and then has arrays of integers: how many, and these.
+
+    >>> _before_arrays((slice(None), np.array([0, -1])))
+    (1, (array([ 0, -1]),))
+    >>> _before_arrays((slice(2), np.array([0, -1])))
+    (0, ())
+    """
+    parts = index if isinstance(index, tuple) else (index,)
+    whole = list(itertools.takewhile(lambda part: isinstance(part, slice), parts))
+    arrays = parts[len(whole) :]
+    if any(part != slice(None) for part in whole):
+        return 0, ()
+    if not all(isinstance(a, np.ndarray) and a.dtype.kind in "iu" for a in arrays):
+        return 0, ()
+    return len(whole), arrays
 
 
 @primitive
@@ -60,43 +83,50 @@ def scatter_add(g: Array, index: Any, shape: tuple[int, ...]) -> Array:
     >>> scatter_add(np.array([1.0, 2.0, 4.0]), [0, 0, 2], (3,))
     array([3., 0., 4.])
     """
-    out = np.zeros(shape, g.dtype)
+    before, arrays = _before_arrays(index)
     if not _may_repeat(index, shape):
+        out = np.zeros(shape, g.dtype)
         out[index] = g
-    elif np.size(g) < _FEW or (places := _places(index, shape)) is None:
+        return out
+    if np.size(g) < _FEW or len(shape) == 1 or not arrays:
+        out = np.zeros(shape, g.dtype)
         np.add.at(out, index, g)
-    else:
-        np.add.at(np.reshape(out, -1), np.ravel(places), np.ravel(np.broadcast_to(g, places.shape)))
-    return out
+        return out
+    end = before + len(arrays)
+    lengths = shape[before:end]
+    places = np.ravel_multi_index([a.astype(np.intp) for a in arrays], lengths, mode="wrap")
+    every = np.broadcast_to(g, (*shape[:before], *places.shape, *shape[end:]))
+    front, n, rest = (math.prod(part) for part in (shape[:before], lengths, shape[end:]))
+    flat = np.reshape(every, (front, places.size, rest))
+    return np.reshape(_added(flat, np.ravel(places), n), shape)
 
 
-def _places(index: Any, shape: tuple[int, ...]) -> Any:
-    """Where an index points in the array laid flat, for which `np.add.at` has a fast loop.
+def _added(g: Array, places: Array, n: int) -> Array:
+    """Add the second of three axes into n places, each of them named about equally often.
 
-    None for one axis, which is flat, and unless the index is whole axes and then arrays.
+    All places receive what is first for them, then what is second: whole arrays at a time. If a few
+    are named far more often than others, that would take longer than the loop of `np.add.at`, which
+    is fast for arrays laid flat.
 
-    >>> _places((slice(None), np.array([0, -1])), (2, 3))
-    array([[0, 2],
-           [3, 5]])
+    >>> _added(np.array([[[1.0], [2.0], [4.0]]]), np.array([0, 1, 0]), 2).tolist()
+    [[[5.0], [2.0]]]
     """
-    parts = index if isinstance(index, tuple) else (index,)
-    whole = list(itertools.takewhile(lambda part: isinstance(part, slice), parts))
-    arrays = parts[len(whole) :]
-    if len(shape) == 1 or any(part != slice(None) for part in whole):
-        return None
-    if not all(isinstance(a, np.ndarray) and a.dtype.kind in "iu" for a in arrays):
-        return None
-    depth = len(whole) + max(a.ndim for a in arrays)
-    own = [
-        np.arange(n).reshape(n, *(1,) * (depth - axis - 1))
-        for axis, n in enumerate(shape[: len(whole)])
-    ]
-    every = (*own, *(a.astype(np.intp) for a in arrays))
-    starts = np.ravel_multi_index(every, shape[: len(parts)], mode="wrap")
-    if not (rest := shape[len(parts) :]):
-        return starts
-    steps = np.arange(math.prod(rest)).reshape(rest)
-    return starts.reshape(*starts.shape, *(1,) * len(rest)) * steps.size + steps
+    front, _, rest = g.shape
+    out = np.zeros((front, n, rest), g.dtype)
+    counts = np.bincount(places, minlength=n)
+    most = int(np.max(counts))
+    if most * max(out.size, _SMALL) > _UNEVEN * g.size:
+        rows = np.arange(front).reshape(-1, 1, 1) * n + places.reshape(-1, 1)
+        np.add.at(np.reshape(out, -1), np.ravel(rows * rest + np.arange(rest)), np.ravel(g))
+        return out
+    order = np.argsort(places, kind="stable")
+    starts = np.cumsum(counts) - counts
+    for k in range(most):
+        none = counts <= k
+        part = np.take(g, order[np.where(none, 0, starts + k)], axis=1)
+        part[:, none] = 0
+        out += part
+    return out
 
 
 def _may_repeat(index: Any, shape: tuple[int, ...]) -> bool:
