@@ -172,7 +172,7 @@ def test_as_json_and_as_html() -> None:
 
 def test_names_are_shown_and_not_obeyed() -> None:
     model = nn.Sequential(nn.Linear(5, 8), nn.ReLU(), nn.Linear(8, 1))
-    setattr(model, "\x1b[31m<b>", nn.Linear(2, 2))
+    setattr(model[0], "\x1b[31m<b>", nn.Linear(2, 2))
     report = examine(model, nn.MSELoss(), cases.adam(model), *cases.points())
     assert [finding.name for finding in report.findings] == ["no-gradient"]
     assert "\x1b" not in str(report)

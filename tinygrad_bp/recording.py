@@ -16,7 +16,7 @@ import numpy as np
 
 import tinygrad_bp.rules  # noqa: F401  (registers them)
 from tinygrad_bp.calls import ORDINARY, admit, name_of
-from tinygrad_bp.duck import NO_OPTIONS, normal_form
+from tinygrad_bp.duck import NO_OPTIONS, DuckArray, normal_form
 from tinygrad_bp.engine import Op
 from tinygrad_bp.errors import GradientError, InPlaceError, NotDifferentiableError
 from tinygrad_bp.modes import Mode, mode
@@ -54,7 +54,7 @@ def record(
                 tracked.append(slot)
         elif type(a) in ORDINARY:
             arrays.append(a)
-        elif getattr(type(a), "rank", 0) > Tensor.rank:  # it is handed the call as a whole
+        elif isinstance(a, DuckArray) and a.rank > Tensor.rank:  # it is handed the call as a whole
             return a._call(function, args, options)
         elif getattr(type(a), "__array_ufunc__", True) is None:
             return NotImplemented  # its own operators decide
