@@ -84,11 +84,23 @@ def _of_batches(model: nn.Module, batches: Iterable[Any]) -> tuple[NDArray[Any],
 def measured(
     metrics: Mapping[str, Callable[[Any, Any], Any]], outputs: Any, targets: Any
 ) -> dict[str, float]:
-    """Return what functions of outputs and targets give, as plain numbers by name."""
+    """Return what functions of outputs and targets give, as plain numbers by name.
+
+    Raises `ShapeError` for one that gives more than a number.
+    """
     if not metrics:
         return {}
     given, wanted = _plain(outputs), _plain(targets)
-    return {name: float(metric(given, wanted)) for name, metric in metrics.items()}
+    return {name: _number(name, metric(given, wanted)) for name, metric in metrics.items()}
+
+
+def _number(name: str, value: Any) -> float:
+    if _plain(value).size != 1:
+        raise ShapeError(
+            f"the metric {name} gives {_plain(value).shape}; it must give one number for all "
+            "examples. Take a mean, or make a metric of each"
+        )
+    return float(_plain(value).item())
 
 
 @contextlib.contextmanager
