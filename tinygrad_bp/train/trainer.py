@@ -25,18 +25,20 @@ from typing import Any
 import numpy as np
 
 from tinygrad_bp import nn, optim
-from tinygrad_bp.errors import CheckpointError, DataError, OptimizerError, ShapeError
+from tinygrad_bp.errors import DataError, OptimizerError
 from tinygrad_bp.files import PathLike
-from tinygrad_bp.modes import no_grad
 from tinygrad_bp.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from tinygrad_bp.tensor import Tensor
-from tinygrad_bp.train.callback import Callback
-from tinygrad_bp.train.evaluation import gathered, measured
-from tinygrad_bp.train.feed import Examples, as_arrays, described
+from tinygrad_bp.train.callback import Callback, in_order
+from tinygrad_bp.train.columns import Columns
+from tinygrad_bp.train.evaluation import evaluated, finite_loss, mean_loss, measured
+from tinygrad_bp.train.feed import Examples, as_arrays
 from tinygrad_bp.train.interrupt import uninterrupted
 from tinygrad_bp.train.material import Material, is_share
 from tinygrad_bp.train.position import Position, Record, recall, remembered
 from tinygrad_bp.train.record import run_record
+from tinygrad_bp.train.saved import material_state, named, position_in
+from tinygrad_bp.train.settings import check_settings, settings
 from tinygrad_bp.train.surroundings import surroundings
 
 __all__ = ["Trainer"]
@@ -97,7 +99,7 @@ class Trainer:
             raise ValueError('metrics are functions by name, such as {"accuracy": train.accuracy}')
         self.metrics = dict(metrics or {})
         self.clip_norm, self.clip_value = clip_norm, clip_value
-        self.callbacks = _in_order(callbacks)
+        self.callbacks = in_order(callbacks)
         self._parameters = _parameters_of(optimizer)
         self._check()
 
@@ -137,13 +139,10 @@ class Trainer:
     @property
     def names(self) -> list[str]:
         """What the records of the history hold."""
-        return self._names_with(self._sets)
+        return self._columns(self._sets).names
 
-    def _names_with(self, sets: Iterable[str]) -> list[str]:
-        parts = ("", *(f"{part}_" for part in sets))
-        measures = (f"{part}{name}" for part in parts for name in ("loss", *self.metrics))
-        added = (name for callback in self.callbacks for name in callback.names)
-        return ["epoch", *measures, "lr", *added]
+    def _columns(self, sets: Iterable[str]) -> Columns:
+        return Columns(list(sets), list(self.metrics), self.callbacks)
 
     @property
     def _sets(self) -> Mapping[str, Examples]:
@@ -226,8 +225,8 @@ class Trainer:
         if rng is None and as_arrays(examples) is not None:
             rng = np.random.default_rng()
         path = resume if resume is not None and Path(resume).exists() else None
-        with _named_file(path or self._loaded_from):
-            position, saved = self._unfinished() if path is None else _of_file(path)
+        with named(path or self._loaded_from):
+            position, saved = self._unfinished() if path is None else position_in(path)
             if position.split_seed is None and rng is not None and is_share(validation):
                 position.split_seed = int(rng.integers(1 << 63))
             material = Material(examples, batch_size, rng, validation, position.split_seed)
@@ -250,14 +249,10 @@ class Trainer:
         self, material: Material, position: Position, saved: Mapping[str, Any] | None
     ) -> None:
         """Raise if a run that stands there cannot go on with this material."""
-        names = self._names_with(material.sets)
+        columns = self._columns(material.sets)
         if isinstance(self.scheduler, ReduceLROnPlateau) or self.monitor is not None:
-            self._monitored(None, names, material.sets)
-        if position.history and position.history[0].keys() != set(names):
-            raise CheckpointError(
-                f"the run measured {', '.join(position.history[0])}, and would now measure "
-                f"{', '.join(names)}. Give the same metrics and validation"
-            )
+            columns.monitored(self.monitor)
+        columns.check(position.history)
         if saved is not None:
             material.check(saved)
 
@@ -321,7 +316,7 @@ class Trainer:
             self.optimizer.zero_grad()
             outputs = self.model(*inputs)
             loss = self.loss(outputs, targets)
-            losses.append(_finite_loss(loss))
+            losses.append(finite_loss(loss))
             if len(losses) == 1:  # L-BFGS evaluates the loss several times
                 metrics.update(measured(self.metrics, outputs, targets))
             loss.backward()
@@ -338,7 +333,7 @@ class Trainer:
             if self.scheduler is not None and self._goes_by("batch"):
                 self.scheduler.step()
         examples = math.prod(np.shape(targets)[:1])  # a number is one
-        means = {"loss": self._mean(losses[0], examples), **metrics}
+        means = {"loss": mean_loss(self.loss, losses[0], examples), **metrics}
         self.position.note(losses[0], means, examples)
 
     def _clip(self) -> None:
@@ -391,33 +386,14 @@ class Trainer:
         finite, and `ShapeError` for a model whose output is not one array with an example in each
         row.
         """
-        with np.errstate(all="ignore"):
-            outputs, targets = gathered(self.model, examples, size)
-            with no_grad():
-                loss = _finite_loss(self.loss(Tensor(outputs), targets))
-        found = measured(self.metrics, outputs, targets)
-        return {"loss": self._mean(loss, len(targets)), **found}
-
-    def _mean(self, loss: float, examples: int) -> float:
-        """Return the mean over the examples of a loss that is one, or says that it is a sum."""
-        return loss / examples if getattr(self.loss, "reduction", None) == "sum" else loss
+        return evaluated(self.model, self.loss, self.metrics, examples, size)
 
     def monitored(self, name: str | None) -> str:
         """Return a name of the history: this one, or by default the one that is to get better.
 
         Raises `ValueError` if the history has no such name.
         """
-        return self._monitored(name, self.names, self._sets)
-
-    def _monitored(self, name: str | None, names: list[str], sets: Iterable[str]) -> str:
-        losses = [f"{part}_loss" for part in sets]
-        found = name or self.monitor or (losses[-1] if losses else "loss")
-        if found not in names[1:]:
-            raise ValueError(
-                f"the history has no {found}; it has {', '.join(names[1:])}. Give one of "
-                "these, or validation examples and metrics"
-            )
-        return found
+        return self._columns(self._sets).monitored(name or self.monitor)
 
     # --- files ----------------------------------------------------------------------------------
 
@@ -463,7 +439,7 @@ class Trainer:
         callbacks = remembered(self.callbacks)
         material = self._saved if self._material is None else self._material.state_dict()
         return {
-            "settings": self._settings(),
+            "settings": settings(self),
             **self.position.state_dict(),
             **(material or {"feed": None, "sets": {}}),
             "callbacks": {name: state for name, (_, state) in callbacks.items() if state},
@@ -474,98 +450,17 @@ class Trainer:
 
         Raises `CheckpointError`, with nothing changed, if it had others or makes no sense.
         """
-        then, now = dict(state["settings"]), self._settings()
-        if others := [name for name in now if then.get(name) != now[name]]:
-            had, has = ([settings.get(name) for name in others] for settings in (then, now))
-            raise CheckpointError(
-                f"the run had {_told(others, had)}, and this trainer has {_told(others, has)}"
-            )
-        position, saved = Position.of_state(state), _material_state(state)
+        check_settings(dict(state["settings"]), settings(self))
+        position, saved = Position.of_state(state), material_state(state)
         recall(self.callbacks, state["callbacks"])
         self.position, self._material, self._saved = position, None, saved
-
-    def _settings(self) -> dict[str, Any]:
-        """Return what decides a run's numbers, in words that are the same in any process."""
-        scheduler = None if self.scheduler is None else type(self.scheduler).__name__
-        return {
-            "optimizer": type(self.optimizer).__name__,
-            "scheduler": scheduler,
-            "scheduler_every": self.scheduler_every,
-            "monitor": self.monitor,
-            "loss": described(self.loss),
-            "metrics": {name: described(metric) for name, metric in self.metrics.items()},
-            "clip_norm": self.clip_norm,
-            "clip_value": self.clip_value,
-        }
 
 
 def _parameters_of(optimizer: optim.Optimizer) -> list[Tensor]:
     return [p for group in optimizer.param_groups for p in group["params"]]
 
 
-def _finite_loss(loss: Any) -> float:
-    try:
-        number = float(loss.item() if isinstance(loss, Tensor) else loss)
-    except (TypeError, ValueError) as error:
-        raise ShapeError(
-            f"the loss has shape {np.shape(loss)}, and is to be one number, such as a mean over "
-            "the examples (reduction='mean')"
-        ) from error
-    if not math.isfinite(number):
-        raise OptimizerError(f"its loss is {number}. Lower the learning rate.")
-    return number
-
-
 def _whole(name: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
         raise ValueError(f"{name} must be a whole number from 1 up, got {value!r}")
     return int(value)
-
-
-def _told(names: Iterable[str], values: Iterable[Any]) -> str:
-    """Return settings as text.
-
-    >>> _told(["optimizer", "clip_norm"], ["Adam", None])
-    'optimizer = Adam and clip_norm = None'
-    """
-    return " and ".join(f"{n} = {v}" for n, v in zip(names, values, strict=True))
-
-
-def _in_order(callbacks: Iterable[Callback]) -> list[Callback]:
-    """Return callbacks in the order in which they are told."""
-    found = list(callbacks)
-    if foreign := [one for one in found if not isinstance(one, Callback)]:
-        raise ValueError(
-            f"callbacks are objects whose class is made from train.Callback, got {foreign[0]!r:.80}"
-        )
-    return sorted(found, key=lambda callback: callback.runs_last)
-
-
-# --- what a file says -----------------------------------------------------------------------------
-
-
-def _of_file(path: PathLike) -> tuple[Position, Mapping[str, Any] | None]:
-    """Return where the run in a file stands, and its material's state; nothing is loaded."""
-    state = nn.read_checkpoint(path).position
-    if state is None:
-        raise CheckpointError("it holds no position of a run. Give a file that `save` wrote")
-    return Position.of_state(state), _material_state(state)
-
-
-def _material_state(state: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the part that the material wrote, or None if the run had none yet."""
-    feed, sets = state.get("feed"), state.get("sets")
-    if not isinstance(sets, Mapping):
-        raise CheckpointError(f"what it was measured on makes no sense: {sets!r:.100}")
-    return None if feed is None else {"feed": feed, "sets": dict(sets)}
-
-
-@contextlib.contextmanager
-def _named_file(path: PathLike | None) -> Iterator[None]:
-    """Begin what is said of a file with its name."""
-    try:
-        yield
-    except CheckpointError as error:
-        if path is None or str(error).startswith(f"{path}: "):
-            raise
-        raise CheckpointError(f"{path}: {error}") from error
