@@ -542,7 +542,7 @@ def test_the_best_is_kept_beside_the_last(tmp_path):
     assert nn.read_checkpoint(tmp_path / "last").position["epoch"] == 3
 
 
-@pytest.mark.parametrize("metrics", [True, False])
+@pytest.mark.parametrize("metrics", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_learning_curves_are_drawn(tmp_path, metrics):
     pytest.importorskip("matplotlib")
     history = fitted(*built(metrics=metrics))
@@ -647,7 +647,7 @@ SOURCES = {
 }
 
 
-@settings(max_examples=8)
+@settings(max_examples=6)
 @given(
     st.lists(st.integers(1, 15), max_size=3),
     st.sampled_from(sorted(OPTIMIZERS)),
@@ -794,17 +794,18 @@ def test_a_handler_of_somebody_elses_is_left_alone():
         signal.signal(signal.SIGINT, before)
 
 
-def test_validation_batches_that_are_shuffled_go_on_too(tmp_path):
+def test_validation_batches_that_are_shuffled_go_on_too(tmp_path, monkeypatch):
     def run(folder, after):
         trainer, rng = built(callbacks=[Checkpoint(folder, every_batches=1), Stop(after)])
         shuffled = data.minibatches(*examples(), 7, np.random.default_rng(5))
-        options = {"validation": shuffled, "epochs": 6, "resume": folder}
+        options = {"validation": shuffled, "epochs": 3, "resume": folder}
         fitted(trainer, rng, **options)
         return bits(trainer)
 
+    monkeypatch.setattr("os.fsync", lambda descriptor: None)  # nobody pulls the plug
     whole = run(tmp_path / "whole", 0)
     with pytest.raises(Killed):
-        run(tmp_path / "part", 14)
+        run(tmp_path / "part", 9)
     assert run(tmp_path / "part", 0) == whole
 
 
@@ -902,6 +903,17 @@ def test_another_model_is_not_gone_on_with(tmp_path):
     for name, values in before.items():
         np.testing.assert_array_equal(model.state_dict()[name], values)
     assert (other.epoch, other.history) == (0, [])
+
+
+def test_a_file_that_was_saved_before_any_step_keeps_its_share(tmp_path):
+    built()[0].save(tmp_path / "run")
+    trainer, rng = built()
+    fitted(trainer, rng, epochs=1, resume=tmp_path / "run")
+    trainer.save(tmp_path / "later")
+    again, rng = built(seed=1)
+    fitted(again, rng, epochs=2, resume=tmp_path / "later")
+    fitted(trainer, rng, epochs=2)
+    assert again.state_dict()["feed"]["examples"] == trainer.state_dict()["feed"]["examples"]
 
 
 def test_batches_that_come_in_another_order_are_noticed(tmp_path):

@@ -85,7 +85,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.skipif(os.name != "posix", reason="kills as POSIX does")
 @pytest.mark.parametrize(
-    ("kills", "batches"), [(2, 40), pytest.param(50, 2000, marks=pytest.mark.slow)]
+    ("kills", "batches"), [(1, 40), pytest.param(50, 2000, marks=pytest.mark.slow)]
 )
 def test_a_run_that_is_killed_ends_with_the_same_bits(
     tmp_path: Path, kills: int, batches: int

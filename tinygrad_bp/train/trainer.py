@@ -233,6 +233,7 @@ class Trainer:
             self._check_material(material, position, saved)
         if path is not None:
             self.load(path)
+            self.position.split_seed = position.split_seed
         if saved is not None:
             material.load_state_dict(saved)
         self._material, self._saved = material, None
