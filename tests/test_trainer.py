@@ -942,6 +942,7 @@ def test_a_state_that_makes_no_sense_is_refused(tmp_path):
         {"history": [{"epoch": 1}, {}]}, {"losses": ["x"]}, {"losses": None}, {"sums": 3},
         {"callbacks": {"EarlyStopping": {}}}, {"callbacks": {"Evil": {}}}, {"settings": None},
         {"surroundings": 1}, {"lr": "fast"}, {"seen": None}, {"split_seed": "s"}, {"sets": 3},
+        {"split_seed": -1}, {"settings": 3},
     ]  # fmt: skip
     other, rng = built(seed=5, callbacks=[EarlyStopping()])
     fitted(other, rng, epochs=1)
@@ -949,9 +950,10 @@ def test_a_state_that_makes_no_sense_is_refused(tmp_path):
     for change in changes:
         trainer.state_dict = lambda change=change: state | change
         trainer.save(tmp_path / "run")
-        with pytest.raises(CheckpointError, match="run: "):
-            other.load(tmp_path / "run")
-        assert (bits(other), repr(other.state_dict())) == before
+        for go_on in (other.load, lambda path: fitted(other, rng, resume=path)):
+            with pytest.raises(CheckpointError, match="run: "):
+                go_on(tmp_path / "run")
+            assert (bits(other), repr(other.state_dict())) == before
 
 
 @pytest.mark.parametrize("feed", [{}, {"now": [{"bit_generator": "PCG64"}]}, {"start": 3},

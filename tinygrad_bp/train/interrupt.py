@@ -38,7 +38,8 @@ def uninterrupted() -> Iterator[Callable[[], None]]:
     try:
         yield give_way
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if signal.getsignal(signal.SIGINT) is wait:  # or a callback has put its own there
+            signal.signal(signal.SIGINT, signal.default_int_handler)
     give_way()
 
 

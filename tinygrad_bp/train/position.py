@@ -93,11 +93,15 @@ class Position:
             )
         except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
             raise CheckpointError(f"where its run stands makes no sense: {error!r}") from error
-        is_sound = len(position.history) == position.epoch and 0 <= position.batch <= len(
-            position.losses
+        is_sound = (
+            len(position.history) == position.epoch
+            and 0 <= position.batch <= len(position.losses)
+            and (position.split_seed or 0) >= 0
         )
         if not is_sound:
-            raise CheckpointError("the numbers of its epochs and batches contradict each other")
+            raise CheckpointError(
+                "the numbers of its epochs and batches, or its seed, make no sense"
+            )
         return position
 
 

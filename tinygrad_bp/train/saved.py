@@ -50,7 +50,9 @@ def position_in(path: PathLike) -> tuple[Position, Mapping[str, Any] | None]:
     """
     state = nn.read_checkpoint(path).position
     if state is None:
-        raise CheckpointError("it holds no position of a run. Give a file that `save` wrote")
+        raise CheckpointError(
+            "it holds no position of a run. Give a file that Checkpoint or Trainer.save wrote"
+        )
     return Position.of_state(state), material_state(state)
 
 
