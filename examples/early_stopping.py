@@ -13,7 +13,7 @@ from tinygrad_bp import data, nn, optim, train
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
 rng = np.random.default_rng(0)
-images, labels = data.drawn_digits(3_000, rng)  # (3000, 784), (3000,)
+images, labels = data.drawn_digits(2_000, rng)  # (2000, 784), (2000,)
 
 network = nn.Sequential(
     nn.Linear(784, 64, rng=rng), nn.ReLU(), nn.Dropout(0.2, rng=rng), nn.Linear(64, 10, rng=rng)

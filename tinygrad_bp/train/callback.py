@@ -6,11 +6,11 @@ import math
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from tinygrad_bp.train.trainer import Trainer
 
-__all__ = ["Best", "Callback"]
+__all__ = ["Best", "Callback", "in_order"]
 
 
 class Callback:
@@ -46,6 +46,16 @@ class Callback:
 
     def close(self) -> None:
         """Put away what is open, whether the run is done or an error or Ctrl-C has ended it."""
+
+
+def in_order(callbacks: Iterable[Callback]) -> list[Callback]:
+    """Return callbacks in the order in which they are told; `ValueError` for what is none."""
+    found = list(callbacks)
+    if foreign := [one for one in found if not isinstance(one, Callback)]:
+        raise ValueError(
+            f"callbacks are objects whose class is made from train.Callback, got {foreign[0]!r:.80}"
+        )
+    return sorted(found, key=lambda callback: callback.runs_last)
 
 
 class Best:

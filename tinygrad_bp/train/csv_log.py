@@ -31,16 +31,9 @@ class CSVLog(Callback):
 
     def on_epoch(self, trainer: Trainer) -> None:
         """Write the history so far."""
-        rows = [[_exact(record[name]) for name in trainer.names] for record in trainer.history]
+        _, *names = trainer.names
+        rows = [[str(r["epoch"]), *(repr(float(r[name])) for name in names)]
+                for r in trainer.history]  # fmt: skip
         with replacing(self.path) as file:
             for row in (trainer.names, *rows):
                 file.write((",".join(row) + "\n").encode())
-
-
-def _exact(number: float) -> str:
-    """Return a number so that it can be read back exactly.
-
-    >>> _exact(3), _exact(0.1)
-    ('3', '0.1')
-    """
-    return str(number) if isinstance(number, int) else repr(float(number))

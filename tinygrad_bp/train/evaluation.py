@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tinygrad_bp import functional, nn
-from tinygrad_bp.errors import DataError, ShapeError
+from tinygrad_bp.errors import DataError, OptimizerError, ShapeError
 from tinygrad_bp.modes import no_grad
 from tinygrad_bp.nn.moving import left_alone
 from tinygrad_bp.tensor import Tensor
@@ -19,7 +20,16 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["CHUNK", "gathered", "measured", "outputs", "raw_outputs"]
+__all__ = [
+    "CHUNK",
+    "evaluated",
+    "finite_loss",
+    "gathered",
+    "mean_loss",
+    "measured",
+    "outputs",
+    "raw_outputs",
+]
 
 CHUNK = 5_000  # inputs of a small network evaluated at once
 
@@ -81,14 +91,64 @@ def _of_batches(model: nn.Module, batches: Iterable[Any]) -> tuple[NDArray[Any],
     return np.concatenate(given), np.concatenate(wanted)
 
 
+def evaluated(
+    model: nn.Module,
+    loss: Callable[[Any, Any], Any],
+    metrics: Mapping[str, Callable[[Any, Any], Any]],
+    examples: Examples,
+    size: int,
+) -> dict[str, float]:
+    """Return the loss and the metrics of all examples together; raises as `gathered` does."""
+    with np.errstate(all="ignore"):
+        outputs, targets = gathered(model, examples, size)
+        with no_grad():
+            value = finite_loss(loss(Tensor(outputs), targets))
+    found = measured(metrics, outputs, targets)
+    return {"loss": mean_loss(loss, value, len(targets)), **found}
+
+
+def finite_loss(loss: Any) -> float:
+    """Return a loss as a number.
+
+    Raises `OptimizerError` if it is not finite, and `ShapeError` if it is more than one number.
+    """
+    try:
+        number = float(loss.item() if isinstance(loss, Tensor) else loss)
+    except (TypeError, ValueError) as error:
+        raise ShapeError(
+            f"the loss has shape {np.shape(loss)}, and is to be one number, such as a mean over "
+            "the examples (reduction='mean')"
+        ) from error
+    if not math.isfinite(number):
+        raise OptimizerError(f"its loss is {number}. Lower the learning rate.")
+    return number
+
+
+def mean_loss(loss: Callable[[Any, Any], Any], value: float, examples: int) -> float:
+    """Return the mean over the examples of a loss that is one, or says that it is a sum."""
+    return value / examples if getattr(loss, "reduction", None) == "sum" else value
+
+
 def measured(
     metrics: Mapping[str, Callable[[Any, Any], Any]], outputs: Any, targets: Any
 ) -> dict[str, float]:
-    """Return what functions of outputs and targets give, as plain numbers by name."""
+    """Return what functions of outputs and targets give, as plain numbers by name.
+
+    Raises `ShapeError` for one that gives more than a number.
+    """
     if not metrics:
         return {}
     given, wanted = _plain(outputs), _plain(targets)
-    return {name: float(metric(given, wanted)) for name, metric in metrics.items()}
+    return {name: _number(name, metric(given, wanted)) for name, metric in metrics.items()}
+
+
+def _number(name: str, value: Any) -> float:
+    if _plain(value).size != 1:
+        raise ShapeError(
+            f"the metric {name} gives {_plain(value).shape}; it must give one number for all "
+            "examples. Take a mean, or make a metric of each"
+        )
+    return float(_plain(value).item())
 
 
 @contextlib.contextmanager

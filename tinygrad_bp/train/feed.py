@@ -15,7 +15,7 @@ from tinygrad_bp.data import Minibatches, minibatches
 from tinygrad_bp.errors import CheckpointError, DataError
 from tinygrad_bp.tensor import Tensor
 
-__all__ = ["Examples", "Feed", "as_arrays", "digest", "held_out"]
+__all__ = ["Examples", "Feed", "as_arrays", "check_repeatable", "described", "digest", "held_out"]
 
 Examples: TypeAlias = Any
 """Arrays (inputs, ..., targets) with an example in each row, or an iterable of such batches."""
@@ -32,7 +32,9 @@ def as_arrays(examples: Examples) -> tuple[Any, ...] | None:
     is_arrays = isinstance(examples, tuple) or (
         isinstance(examples, list) and all(hasattr(item, "shape") for item in examples)
     )
-    if not is_arrays:
+    if isinstance(examples, np.ndarray | Tensor):
+        examples = (examples,)
+    elif not is_arrays:
         return None
     arrays = tuple(_plain(item) for item in examples)
     if len(arrays) < 2:
@@ -41,6 +43,24 @@ def as_arrays(examples: Examples) -> tuple[Any, ...] | None:
             "takes (x, x)."
         )
     return arrays
+
+
+def described(thing: Any) -> str | None:
+    """Return what tells functions and objects apart in any process: their repr, without addresses.
+
+    >>> described(described), described(None)
+    ('<function described>', None)
+    """
+    return None if thing is None else re.sub(r" at 0x[0-9a-fA-F]+", "", repr(thing))
+
+
+def check_repeatable(batches: Any) -> None:
+    """Raise `DataError` if batches cannot be gone through once in every epoch."""
+    if not isinstance(batches, Iterable) or isinstance(batches, Iterator):
+        raise DataError(
+            f"a {type(batches).__name__} cannot be iterated anew each epoch; give arrays "
+            "(x, y), data.minibatches(...), or a list or an object whose __iter__ begins anew"
+        )
 
 
 def held_out(
@@ -89,11 +109,15 @@ class Feed:
 
     Arrays become `data.minibatches`, in an order that `rng` draws. Any other iterable is iterated
     once an epoch; if it draws random numbers from one generator, give that as `rng`, or let the
-    iterable have it as its `rng`.
+    iterable have it as its `rng`. So may `others`, such as batches that are measured.
     """
 
     def __init__(
-        self, examples: Examples, batch_size: int | None, rng: np.random.Generator | None
+        self,
+        examples: Examples,
+        batch_size: int | None,
+        rng: np.random.Generator | None,
+        others: Iterable[Any] = (),
     ) -> None:
         arrays = as_arrays(examples)
         if arrays is not None:
@@ -101,13 +125,11 @@ class Feed:
             examples = minibatches(*arrays, batch_size=batch_size or 32, rng=rng)
         elif batch_size is not None:
             raise ValueError("batch_size is for arrays: these examples are batches already")
-        elif not isinstance(examples, Iterable) or isinstance(examples, Iterator):
-            raise DataError(
-                f"a {type(examples).__name__} cannot be iterated anew each epoch; give arrays "
-                "(x, y), data.minibatches(...), or a list or an object whose __iter__ begins anew"
-            )
+        else:
+            check_repeatable(examples)
         self.batches: Any = examples
-        self._generators = _generators(rng, getattr(examples, "rng", None))
+        drawing = (examples, *others)
+        self._generators = _generators(rng, *(getattr(one, "rng", None) for one in drawing))
         self._start = self._states()
         self._last: Any = None
         self._digest: str | None = None
@@ -160,7 +182,7 @@ class Feed:
             "examples": self.digest(),
             "batches": self.count,
             "batch_size": getattr(self.batches, "batch_size", None),
-            "transform": _named(getattr(self.batches, "transform", None)),
+            "transform": described(getattr(self.batches, "transform", None)),
             "start": self._start,
             "now": self._states(),
             "last": self._last if isinstance(self._last, str) else _batch_digest(self._last),
@@ -214,16 +236,13 @@ def _plain(values: Any) -> Any:
         return values.data
     if hasattr(values, "to_numpy"):  # pandas' and polars' columns are taken by position
         return values.to_numpy()
-    return values if hasattr(values, "shape") else np.asarray(values)
-
-
-def _named(transform: Any) -> str | None:
-    """Return what tells transforms apart in any process: their repr, without addresses.
-
-    >>> _named(_plain), _named(None)
-    ('<function _plain>', None)
-    """
-    return None if transform is None else re.sub(r" at 0x[0-9a-fA-F]+", "", repr(transform))
+    try:
+        return values if hasattr(values, "shape") else np.asarray(values)
+    except ValueError as error:
+        raise DataError(
+            "examples have rows of one length, and one of them is a list of different ones. "
+            "Several inputs stand side by side: (a, b, targets)"
+        ) from error
 
 
 def _checked(batch: Any) -> tuple[Any, ...]:

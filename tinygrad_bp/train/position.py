@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import numbers
 from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
@@ -46,12 +47,12 @@ class Position:
         """Begin to count anew."""
         self.lr, self.sums, self.seen = lr, {}, 0
 
-    def note(self, measured: Record, examples: int) -> None:
-        """Count a batch, and what was measured of it."""
+    def note(self, loss: float, measured: Record, examples: int) -> None:
+        """Count a batch with its loss, and what was measured of it, as means over its examples."""
         for name, value in measured.items():
             self.sums[name] = self.sums.get(name, 0.0) + examples * value
         self.seen += examples
-        self.losses.append(measured["loss"])
+        self.losses.append(loss)
         self.batch += 1
 
     def means(self) -> Record:
@@ -66,7 +67,12 @@ class Position:
     # --- its state --------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
-        """Return everything, made of what a file can hold."""
+        """Return everything, made of what a file can hold.
+
+        Raises `CheckpointError` if a callback has put anything but numbers into the history.
+        """
+        for record in self.history:
+            _check_numbers(record)
         state = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return copy.deepcopy({**state, "losses": np.array(self.losses)})
 
@@ -87,12 +93,25 @@ class Position:
             )
         except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
             raise CheckpointError(f"where its run stands makes no sense: {error!r}") from error
-        is_sound = len(position.history) == position.epoch and 0 <= position.batch <= len(
-            position.losses
+        is_sound = (
+            len(position.history) == position.epoch
+            and 0 <= position.batch <= len(position.losses)
+            and (position.split_seed or 0) >= 0
         )
         if not is_sound:
-            raise CheckpointError("the numbers of its epochs and batches contradict each other")
+            raise CheckpointError(
+                "the numbers of its epochs and batches, or its seed, make no sense"
+            )
         return position
+
+
+def _check_numbers(record: Record) -> None:
+    for name, value in record.items():
+        if not isinstance(value, numbers.Real | np.ndarray) or np.shape(value) != ():
+            raise CheckpointError(
+                f"{name} in epoch {record['epoch']} of the history is {value!r:.100}, which is no "
+                "number; give one from the callback that has this name"
+            )
 
 
 def _record(record: Mapping[str, Any]) -> Record:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_bp import nn
 from tinygrad_bp.errors import CheckpointError
+from tinygrad_bp.train.position import Position
 from tinygrad_bp.train.recipe import Recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tinygrad_bp.nn.checkpoint import PathLike
 
-__all__ = ["reading", "saved_run"]
+__all__ = ["material_state", "named", "position_in", "reading", "saved_run"]
 
 
 def saved_run(path: PathLike) -> tuple[Recipe, dict[str, Any]]:
@@ -32,13 +32,44 @@ def reading(path: PathLike) -> Iterator[nn.Checkpoint]:
     """Give what is in a file; whatever the block makes of it, it raises `CheckpointError` only."""
     checkpoint = nn.read_checkpoint(path)
     try:
-        yield checkpoint
-    except CheckpointError as error:
-        if str(error.args[0]).startswith(f"{path}: "):
-            raise
-        raise CheckpointError(f"{path}: {error}") from error
+        with named(path):
+            yield checkpoint
+    except CheckpointError:
+        raise
     except (LookupError, TypeError, ValueError, OverflowError) as error:
         raise CheckpointError(
             f"{path} cannot be resumed: it holds a model, but no sound state of a training run "
             f"({error!r}). Give a file that `tinygrad-bp train --out` or Training.save wrote."
         ) from error
+
+
+def position_in(path: PathLike) -> tuple[Position, Mapping[str, Any] | None]:
+    """Return where the run in a file stands, and the state of its material, if it had any.
+
+    Nothing is loaded. Raises `CheckpointError` if the file holds no run.
+    """
+    state = nn.read_checkpoint(path).position
+    if state is None:
+        raise CheckpointError(
+            "it holds no position of a run. Give a file that Checkpoint or Trainer.save wrote"
+        )
+    return Position.of_state(state), material_state(state)
+
+
+def material_state(state: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return what a trainer's state has of its material, or None if it had none yet."""
+    feed, sets = state.get("feed"), state.get("sets")
+    if not isinstance(sets, Mapping):
+        raise CheckpointError(f"what the run was measured on makes no sense: {sets!r:.100}")
+    return None if feed is None else {"feed": feed, "sets": dict(sets)}
+
+
+@contextlib.contextmanager
+def named(path: PathLike | None) -> Iterator[None]:
+    """Begin what is said of a file with its name."""
+    try:
+        yield
+    except CheckpointError as error:
+        if path is None or str(error).startswith(f"{path}: "):
+            raise
+        raise CheckpointError(f"{path}: {error}") from error

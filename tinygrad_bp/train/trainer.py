@@ -25,16 +25,20 @@ from typing import Any
 import numpy as np
 
 from tinygrad_bp import nn, optim
-from tinygrad_bp.errors import CheckpointError, DataError, OptimizerError
+from tinygrad_bp.errors import DataError, OptimizerError
 from tinygrad_bp.files import PathLike
-from tinygrad_bp.modes import no_grad
 from tinygrad_bp.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from tinygrad_bp.tensor import Tensor
-from tinygrad_bp.train.callback import Callback
-from tinygrad_bp.train.evaluation import gathered, measured
-from tinygrad_bp.train.feed import Examples, Feed, as_arrays, held_out
+from tinygrad_bp.train.callback import Callback, in_order
+from tinygrad_bp.train.columns import Columns
+from tinygrad_bp.train.evaluation import evaluated, finite_loss, mean_loss, measured
+from tinygrad_bp.train.feed import Examples, as_arrays
+from tinygrad_bp.train.interrupt import uninterrupted
+from tinygrad_bp.train.material import Material, is_share
 from tinygrad_bp.train.position import Position, Record, recall, remembered
-from tinygrad_bp.train.record import digests, run_record
+from tinygrad_bp.train.record import run_record
+from tinygrad_bp.train.saved import material_state, named, position_in
+from tinygrad_bp.train.settings import check_settings, settings
 from tinygrad_bp.train.surroundings import surroundings
 
 __all__ = ["Trainer"]
@@ -55,7 +59,8 @@ class Trainer:
 
     The history has, for each epoch, the means over the examples of what the batches gave while the
     model learned; of the validation examples, it has the loss and the metrics of all of them at
-    once, at the end of the epoch. So give a loss that is a mean over its examples.
+    once, at the end of the epoch. So give a loss that is a mean over its examples, or one whose
+    `reduction` is "sum": the history has its mean, too.
 
     Raises `OptimizerError` if optimiser, schedule and model are not of each other, and
     `ValueError` for options that make no sense.
@@ -90,9 +95,11 @@ class Trainer:
     ) -> None:
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self.scheduler, self.scheduler_every, self.monitor = scheduler, scheduler_every, monitor
+        if not isinstance(metrics, Mapping | None):
+            raise ValueError('metrics are functions by name, such as {"accuracy": train.accuracy}')
         self.metrics = dict(metrics or {})
         self.clip_norm, self.clip_value = clip_norm, clip_value
-        self.callbacks = sorted(callbacks, key=lambda callback: callback.runs_last)
+        self.callbacks = in_order(callbacks)
         self._parameters = _parameters_of(optimizer)
         self._check()
 
@@ -100,19 +107,14 @@ class Trainer:
         """Where the run stands."""
         self.epochs = 0
         """How many epochs the run is to have in the end."""
-        self.names: list[str] = []
-        """What the records of the history hold."""
         self.stopped: str | None = None
         """Why the run was stopped before its last epoch, if it was."""
         self.extra: dict[str, Any] = {}
         """Anything JSON can express that is to be saved with the run, by name."""
 
-        self._feed: Feed | None = None
-        self._feed_state: Mapping[str, Any] | None = None
+        self._material: Material | None = None
+        self._saved: Mapping[str, Any] | None = None  # the material's state, until it is given
         self._loaded_from: PathLike | None = None
-        self._sets: dict[str, Examples] = {}
-        self._sets_digests: dict[str, str | None] | None = None
-        self._loaded_sets: dict[str, str | None] | None = None
 
     @property
     def epoch(self) -> int:
@@ -133,6 +135,23 @@ class Trainer:
     def losses(self) -> array[float]:
         """The loss of every batch, since the run began."""
         return self.position.losses
+
+    @property
+    def names(self) -> list[str]:
+        """What the records of the history hold."""
+        return self._columns(self._sets).names
+
+    def _columns(self, sets: Iterable[str]) -> Columns:
+        return Columns(list(sets), list(self.metrics), self.callbacks)
+
+    @property
+    def _sets(self) -> Mapping[str, Examples]:
+        return {} if self._material is None else self._material.sets
+
+    @property
+    def batches(self) -> int | None:
+        """How many batches there are in an epoch, if that is known."""
+        return None if self._material is None else self._material.feed.count
 
     def _check(self) -> None:
         if self.scheduler_every not in EVERY:
@@ -178,11 +197,11 @@ class Trainer:
         With `resume`, the run goes on from this file, which `Checkpoint` or `save` wrote, if it is
         there: with the same examples and options, it ends with the same bits as a run that was
         never stopped, whatever `rng` is given then. Called again, `fit` goes on where it stands,
-        too; but an interrupt may have come within a step.
+        too, also after Ctrl-C, which waits for the end of a step. (A second one does not.)
 
-        Raises `DataError` for examples that make no batches, `OptimizerError`, naming epoch and
-        batch, if a loss or gradient is no longer finite, and `CheckpointError` if the file is not
-        of such a run. (If only the examples are others, model and optimiser are loaded by then.)
+        Raises `DataError` or `ShapeError` for examples that make no batches, `OptimizerError`,
+        naming epoch and batch, if a loss or gradient is no longer finite, and `CheckpointError`,
+        with nothing changed, if the file is not of a run on these examples with these options.
         """
         self.prepare(examples, batch_size=batch_size, rng=rng, validation=validation, resume=resume)
         for _ in self.run(epochs=epochs, evaluation_size=evaluation_size):
@@ -205,13 +224,38 @@ class Trainer:
             )
         if rng is None and as_arrays(examples) is not None:
             rng = np.random.default_rng()
-        if resume is not None and Path(resume).exists():
-            self.load(resume)
-        elif self.position.split_seed is None and rng is not None and isinstance(validation, float):
-            self.position.split_seed = int(rng.integers(1 << 63))
-        self._take(examples, batch_size, rng, validation)
+        path = resume if resume is not None and Path(resume).exists() else None
+        with named(path or self._loaded_from):
+            position, saved = self._unfinished() if path is None else position_in(path)
+            if position.split_seed is None and rng is not None and is_share(validation):
+                position.split_seed = int(rng.integers(1 << 63))
+            material = Material(examples, batch_size, rng, validation, position.split_seed)
+            self._check_material(material, position, saved)
+        if path is not None:
+            self.load(path)
+            self.position.split_seed = position.split_seed
+        if saved is not None:
+            material.load_state_dict(saved)
+        self._material, self._saved = material, None
         if surroundings() not in self.position.surroundings[-1:]:
             self.position.surroundings.append(surroundings())
+
+    def _unfinished(self) -> tuple[Position, Mapping[str, Any] | None]:
+        """Return where the run stands, and if it stands within an epoch or was loaded, in what."""
+        if self._material is not None and self.batch > 0:
+            return self.position, self._material.state_dict()
+        return self.position, self._saved
+
+    def _check_material(
+        self, material: Material, position: Position, saved: Mapping[str, Any] | None
+    ) -> None:
+        """Raise if a run that stands there cannot go on with this material."""
+        columns = self._columns(material.sets)
+        if isinstance(self.scheduler, ReduceLROnPlateau) or self.monitor is not None:
+            columns.monitored(self.monitor)
+        columns.check(position.history)
+        if saved is not None:
+            material.check(saved)
 
     def run(self, *, epochs: int, evaluation_size: int = EVALUATED) -> Iterator[Record]:
         """Train on what was prepared until `epochs` epochs are done; yield the record of each.
@@ -230,58 +274,12 @@ class Trainer:
                 self._learn()
                 if self.stopped:
                     break
-                self._close_epoch(evaluation_size)
-                self._tell("on_epoch")
+                record = self._measured(evaluation_size)
+                with uninterrupted():
+                    self._end_epoch(record)
+                    self._tell("on_epoch")
                 yield self.history[-1]
             self._tell("on_end")
-
-    def _take(
-        self,
-        examples: Examples,
-        batch_size: int | None,
-        rng: np.random.Generator | None,
-        validation: Any,
-    ) -> None:
-        if self._feed is not None and self.batch > 0:  # it was stopped within an epoch
-            self._feed_state = self._feed.state_dict()
-        examples, self._sets = self._parts(examples, validation)
-        self._sets_digests = None
-        self.names = self._named()
-        if isinstance(self.scheduler, ReduceLROnPlateau) or self.monitor is not None:
-            self.monitored(self.monitor)
-        feed = Feed(examples, batch_size, rng)
-        if self._feed_state is not None:
-            with self._named_file():
-                self._go_to(feed, self._feed_state)
-        self._feed, self._feed_state, self._loaded_sets = feed, None, None
-
-    def _parts(self, examples: Examples, validation: Any) -> tuple[Examples, dict[str, Examples]]:
-        """Return the examples to learn from, and the sets that are measured, by name."""
-        if validation is None:
-            return examples, {}
-        if isinstance(validation, Mapping):
-            return examples, dict(validation)
-        if not isinstance(validation, int | float):
-            return examples, {"val": validation}
-        arrays = as_arrays(examples)
-        if arrays is None or not 0 < validation < 1:
-            raise ValueError(
-                f"validation={validation!r} is to be a share, above 0 and below 1, of examples "
-                "that are arrays; or give arrays, batches, or a dict of them by name"
-            )
-        kept, held = held_out(arrays, float(validation), self.position.split_seed or 0)
-        return kept, {"val": held}
-
-    def _named(self) -> list[str]:
-        parts = ("", *(f"{part}_" for part in self._sets))
-        measures = (f"{part}{name}" for part in parts for name in ("loss", *self.metrics))
-        added = (name for callback in self.callbacks for name in callback.names)
-        return ["epoch", *measures, "lr", *added]
-
-    @property
-    def batches(self) -> int | None:
-        """How many batches there are in an epoch, if that is known."""
-        return None if self._feed is None else self._feed.count
 
     def stop(self, reason: str) -> None:
         """End the run after the batch or the epoch at hand; for callbacks to call."""
@@ -295,29 +293,33 @@ class Trainer:
 
     def _learn(self) -> None:
         """Take a step for each batch of the epoch that is left."""
-        if self._feed is None:
+        if self._material is None:
             raise DataError("there are no examples: fit() takes them, or prepare() before run()")
         if self.batch == 0:
             self.position.begin_epoch(float(self.optimizer.param_groups[0]["lr"]))
-        for batch in self._feed.epoch(self.batch):
-            with self._named_in_errors(f", batch {self.batch + 1}"):
-                self._step(batch)
-            self._tell("on_batch")
-            if self.stopped:
-                return
+        with uninterrupted() as give_way:
+            for batch in self._material.feed.epoch(self.batch):
+                with self._named_in_errors(f", batch {self.batch + 1}"):
+                    self._step(batch)
+                self._tell("on_batch")
+                if self.stopped:
+                    return
+                give_way()  # to Ctrl-C
         if self.batch == 0:
             raise DataError(f"there are no batches in epoch {self.epoch + 1}")
 
     def _step(self, batch: tuple[Any, ...]) -> None:
         *inputs, targets = batch
-        first: list[Any] = []
+        losses: list[float] = []
+        metrics: Record = {}
 
         def closure() -> Any:
             self.optimizer.zero_grad()
             outputs = self.model(*inputs)
             loss = self.loss(outputs, targets)
-            if not first:  # L-BFGS evaluates the loss several times
-                first.extend((outputs, _finite_loss(loss)))
+            losses.append(finite_loss(loss))
+            if len(losses) == 1:  # L-BFGS evaluates the loss several times
+                metrics.update(measured(self.metrics, outputs, targets))
             loss.backward()
             self._clip()
             return loss
@@ -331,8 +333,9 @@ class Trainer:
                 self.optimizer.step()
             if self.scheduler is not None and self._goes_by("batch"):
                 self.scheduler.step()
-        found = {"loss": first[1], **measured(self.metrics, first[0], targets)}
-        self.position.note(found, examples=math.prod(np.shape(targets)[:1]))  # a number is one
+        examples = math.prod(np.shape(targets)[:1])  # a number is one
+        means = {"loss": mean_loss(self.loss, losses[0], examples), **metrics}
+        self.position.note(losses[0], means, examples)
 
     def _clip(self) -> None:
         if self.clip_norm is not None:
@@ -340,13 +343,17 @@ class Trainer:
         if self.clip_value is not None:
             optim.clip_grad_value_(self._parameters, self.clip_value)
 
-    def _close_epoch(self, evaluation_size: int) -> None:
+    def _measured(self, evaluation_size: int) -> Record:
+        """Return the record of the epoch whose batches are done."""
         record: Record = {"epoch": self.epoch + 1, **self.position.means()}
         with self._named_in_errors(""):
             for part, examples in self._sets.items():
                 found = self.evaluate(examples, size=evaluation_size)
                 record |= {f"{part}_{name}": value for name, value in found.items()}
-            record["lr"] = self.position.lr
+        return record | {"lr": self.position.lr}
+
+    def _end_epoch(self, record: Record) -> None:
+        with self._named_in_errors(""):
             if self.scheduler is not None and self._goes_by("epoch"):
                 self._step_schedule(record)
         self.position.end_epoch(record)
@@ -380,25 +387,14 @@ class Trainer:
         finite, and `ShapeError` for a model whose output is not one array with an example in each
         row.
         """
-        with np.errstate(all="ignore"):
-            outputs, targets = gathered(self.model, examples, size)
-            with no_grad():
-                loss = _finite_loss(self.loss(Tensor(outputs), targets))
-        return {"loss": loss, **measured(self.metrics, outputs, targets)}
+        return evaluated(self.model, self.loss, self.metrics, examples, size)
 
     def monitored(self, name: str | None) -> str:
         """Return a name of the history: this one, or by default the one that is to get better.
 
         Raises `ValueError` if the history has no such name.
         """
-        losses = [f"{part}_loss" for part in self._sets]
-        found = name or self.monitor or (losses[-1] if losses else "loss")
-        if found not in self.names[1:]:
-            raise ValueError(
-                f"the history has no {found}; it has {', '.join(self.names[1:])}. Give one of "
-                "these, or validation examples and metrics"
-            )
-        return found
+        return self._columns(self._sets).monitored(name or self.monitor)
 
     # --- files ----------------------------------------------------------------------------------
 
@@ -432,85 +428,40 @@ class Trainer:
         )
         self._loaded_from = path
 
-    @contextlib.contextmanager
-    def _named_file(self) -> Iterator[None]:
-        """Begin what is said of a file with its name."""
-        try:
-            yield
-        except CheckpointError as error:
-            if self._loaded_from is None:
-                raise
-            raise CheckpointError(f"{self._loaded_from}: {error}") from error
-
     def record(self) -> dict[str, Any]:
         """Return what identifies the run and where it stands: see `train.run_record`."""
-        return run_record(self.model, self.position, self._feed, self._digests())
-
-    def _digests(self) -> dict[str, str | None]:
-        if self._sets_digests is None:
-            self._sets_digests = digests(self._sets)
-        return self._sets_digests
+        material = self._material
+        if material is None:
+            return run_record(self.model, self.position, None, {})
+        return run_record(self.model, self.position, material.feed, material.digests())
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that the run goes on from, beside model, optimiser and schedule."""
         callbacks = remembered(self.callbacks)
+        material = self._saved if self._material is None else self._material.state_dict()
         return {
-            "kinds": self._kinds(),
+            "settings": settings(self),
             **self.position.state_dict(),
-            "feed": self._feed_state if self._feed is None else self._feed.state_dict(),
-            "sets": self._digests() if self._loaded_sets is None else self._loaded_sets,
+            **(material or {"feed": None, "sets": {}}),
             "callbacks": {name: state for name, (_, state) in callbacks.items() if state},
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from where a run of the same kind stood, with the next `fit`.
+        """Go on from where a run with the same settings stood, with the next `fit`.
 
-        Raises `CheckpointError`, with nothing changed, if it is of another kind or makes no sense.
+        Raises `CheckpointError`, with nothing changed, if it had others or makes no sense.
         """
-        if state["kinds"] != self._kinds():
-            raise CheckpointError(
-                f"the run had {_told(state['kinds'])}, and this trainer has {_told(self._kinds())}"
-            )
-        position, sets = Position.of_state(state), dict(state["sets"])
+        check_settings(dict(state["settings"]), settings(self))
+        position, saved = Position.of_state(state), material_state(state)
         recall(self.callbacks, state["callbacks"])
-        self.position, self._feed, self._feed_state = position, None, state["feed"]
-        self._loaded_sets = sets
-
-    def _kinds(self) -> dict[str, str | None]:
-        scheduler = None if self.scheduler is None else type(self.scheduler).__name__
-        return {"optimizer": type(self.optimizer).__name__, "scheduler": scheduler}
-
-    def _go_to(self, feed: Feed, state: Mapping[str, Any]) -> None:
-        """Go to where the run stands among its examples, if they are those that it had."""
-        if self.history and self.history[0].keys() != set(self.names):
-            raise CheckpointError(
-                f"the run measured {', '.join(self.history[0])}, and would now measure "
-                f"{', '.join(self.names)}. Give the same metrics and validation"
-            )
-        feed.check(state)
-        if self._loaded_sets is not None and self._loaded_sets != self._digests():
-            raise CheckpointError(
-                "the run was validated on other data. Give it the same again, or begin a new run"
-            )
-        feed.load_state_dict(state)
+        self.position, self._material, self._saved = position, None, saved
 
 
 def _parameters_of(optimizer: optim.Optimizer) -> list[Tensor]:
     return [p for group in optimizer.param_groups for p in group["params"]]
 
 
-def _finite_loss(loss: Any) -> float:
-    number = float(loss.item() if isinstance(loss, Tensor) else loss)
-    if not math.isfinite(number):
-        raise OptimizerError(f"its loss is {number}. Lower the learning rate.")
-    return number
-
-
 def _whole(name: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
         raise ValueError(f"{name} must be a whole number from 1 up, got {value!r}")
     return int(value)
-
-
-def _told(kinds: Mapping[str, Any]) -> str:
-    return f"the optimiser {kinds.get('optimizer')} and the schedule {kinds.get('scheduler')}"
