@@ -148,3 +148,10 @@ def test_a_batch_size_below_one(batch_size):
 def test_data_that_make_no_batches(x_shape, y_shape, problem):
     with pytest.raises(ShapeError, match=problem):
         minibatches(np.zeros(x_shape), np.zeros(y_shape), 2, None)
+
+
+def test_without_a_generator_examples_come_in_their_own_order() -> None:
+    x, y = np.arange(5.0), np.arange(5)
+    for batches in (minibatches(x, y, 2), minibatches(x, y, batch_size=2)):
+        assert [[a.tolist() for a in batch] for batch in batches][1] == [[2.0, 3.0], [2, 3]]
+        assert batches.rng is None

@@ -90,8 +90,8 @@ def minibatches(
     last by position. Each `for` over the result is one epoch: it draws a new permutation from
     `rng` and yields tuples (x[rows], y[rows], ...), copies with the arrays' dtypes, such that
     every example comes exactly once. The last batch is short if `batch_size` does not divide the
-    number of examples, unless `drop_last` leaves it out. With `rng=None` the examples come in
-    their own order.
+    number of examples, unless `drop_last` leaves it out. Without an `rng`, or with None, the examples
+    come in their own order.
 
     `transform(rows, rng)` takes the rows of the first array before they are given out, such as
     `data.Elastic()` for images. Its generator is a new one for each batch, from a seed that is
@@ -112,7 +112,8 @@ def minibatches(
     """
     given = list(arrays)
     if rng is _BY_POSITION:
-        rng = given.pop() if given else None
+        is_last = given and (given[-1] is None or isinstance(given[-1], np.random.Generator))
+        rng = given.pop() if is_last else None
     if batch_size is _BY_POSITION:
         batch_size = given.pop() if given else 0
     return Minibatches(given, batch_size, rng, drop_last=drop_last, transform=transform)
