@@ -90,8 +90,8 @@ def minibatches(
     last by position. Each `for` over the result is one epoch: it draws a new permutation from
     `rng` and yields tuples (x[rows], y[rows], ...), copies with the arrays' dtypes, such that
     every example comes exactly once. The last batch is short if `batch_size` does not divide the
-    number of examples, unless `drop_last` leaves it out. Without an `rng`, or with None, the examples
-    come in their own order.
+    number of examples, unless `drop_last` leaves it out. Without an `rng`, or with None, the
+    examples come in their own order.
 
     `transform(rows, rng)` takes the rows of the first array before they are given out, such as
     `data.Elastic()` for images. Its generator is a new one for each batch, from a seed that is
