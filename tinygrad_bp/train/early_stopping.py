@@ -19,7 +19,9 @@ class EarlyStopping(Callback):
 
     Progress is a `monitor`, a name in the history, that is better than ever by more than
     `min_delta`. It is the validation loss unless another is given; `mode` says whether "min" or
-    "max" is better, for anything but a loss. With `restore_best=False` the last weights stay.
+    "max" is better, for anything but a loss. At the end of `fit` the model gets the best weights,
+    whether the run was stopped or not; with `restore_best=False` the last ones stay.
+
     Raises `ValueError` for options that make no sense.
 
     Source: Prechelt, Early Stopping - But When? (1998).
