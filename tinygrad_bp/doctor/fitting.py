@@ -88,8 +88,11 @@ class Fitting:
         self._progress = progress
         self._done = 0
 
-    def prepare(self, reference: float | None) -> None:
-        """Set the loss of a guess; take the whole batch if the model can do with no less."""
+    def prepare(self, reference: float | None, *, summed: bool) -> None:
+        """Set the loss of a guess; take the whole batch if the model can do with no less.
+
+        A loss that is a sum counts as it would for the whole batch: its learning rate is for that.
+        """
         self.reference = reference
         self._kept.begin_again()
         try:
@@ -97,6 +100,8 @@ class Fitting:
                 self.subject.cost(self.subject.output())
         except Exception:
             self.subject = self._whole
+        if summed:
+            self.subject = self.subject.times(self._whole.size / self.subject.size)
 
     @cached_property
     def own(self) -> Attempt:
@@ -162,7 +167,7 @@ class Fitting:
 
     def _of_adam(self, rate: float) -> Attempt:
         self._kept.begin_again()
-        trained = [p for p in self.subject.named_parameters().values() if p.requires_grad]
+        trained = [p for p in self._whole.named_parameters().values() if p.requires_grad]
         by, optimizer = f"Adam(lr={rate:g})", Adam(trained, lr=rate)
         return self._attempt(optimizer, by, STEPS_OF_ADAM, GOAL_OF_ADAM)
 

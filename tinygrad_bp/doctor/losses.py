@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-__all__ = ["Kind", "Value", "baseline_of", "kind_of"]
+__all__ = ["Kind", "Value", "at_the_labels", "baseline_of", "for_classes", "kind_of"]
 
 Value: TypeAlias = Callable[[Any], float]
 """From outputs to the loss, with the batch's own targets; nan where the loss is not defined."""
@@ -81,7 +81,7 @@ def _bend(value: Value, z: Any, step: float) -> float:
     return value(step * z) + value(-step * z) - 2 * value(0 * z)
 
 
-def _for_classes(z: Any, targets: Any) -> bool:
+def for_classes(z: Any, targets: Any) -> bool:
     """Whether targets are labels, or a row for each row of outputs."""
     axis = _class_axis(z) % max(z.ndim, 1)
     without = z.shape[:axis] + z.shape[axis + 1 :]
@@ -90,7 +90,7 @@ def _for_classes(z: Any, targets: Any) -> bool:
     return bool(z.ndim and (labels or shares))
 
 
-def _at_the_labels(z: Any, targets: Any) -> Any:
+def at_the_labels(z: Any, targets: Any) -> Any:
     """1 at the right class of each example, 0 elsewhere; or the targets, if they are shares."""
     if targets.shape == z.shape:
         return targets
@@ -101,17 +101,17 @@ def _at_the_labels(z: Any, targets: Any) -> Any:
 
 def _takes_logits(value: Value, z: Any, targets: Any) -> bool:
     """A constant for each example changes nothing, and no margin is ever enough."""
-    if not _for_classes(z, targets) or z.shape[_class_axis(z)] < 2:
+    if not for_classes(z, targets) or z.shape[_class_axis(z)] < 2:
         return False
     shift = 3 * z.mean(axis=_class_axis(z), keepdims=True) + 1
     bends = _bend(value, z, 0.5) > NEAR * abs(value(0 * z))
-    right = _at_the_labels(z, targets)
+    right = at_the_labels(z, targets)
     return _same(value(z), value(z + shift)) and bends and value(5 * right) != value(8 * right)
 
 
 def _takes_log_probabilities(value: Value, z: Any, targets: Any) -> bool:
     """The loss is straight, and only the entries at the labels count."""
-    if targets.dtype.kind not in "iu" or not _for_classes(z, targets) or targets.shape == z.shape:
+    if targets.dtype.kind not in "iu" or not for_classes(z, targets) or targets.shape == z.shape:
         return False
     at_zero, at_z = value(0 * z), value(z)
     return not _same(at_zero, at_z) and _same(value(2 * z) - at_zero, 2 * (at_z - at_zero))

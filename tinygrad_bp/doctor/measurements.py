@@ -67,6 +67,11 @@ def _number(cost: Any) -> float:
     return float(cost.item() if isinstance(cost, Tensor) else cost)
 
 
+def _is_within(name: str, holder: str) -> bool:
+    """Whether one full name is that of a part of another."""
+    return name != holder and (not holder or name.startswith(f"{holder}."))
+
+
 class Measurements:
     """All that findings look at. Whatever calls the model begins from where it was."""
 
@@ -200,15 +205,21 @@ class Measurements:
     def weights(self) -> list[tuple[str, Module, Tensor]]:
         """Layers with a weight of two or more axes, in the order in which they are called.
 
-        Not tables of embeddings: most of their rows are in no batch.
+        Not tables of embeddings: most of their rows are in no batch. Not what holds other layers:
+        its own parameters, such as places that are added to words, are not for what it is given.
         """
         found: dict[str, tuple[str, Module, Tensor]] = {}
         for call in self.forward.watch.calls:
             own = [t for t in vars(call.module).values() if isinstance(t, Tensor)]
             own = [t for t in own if t.trainable and t.ndim > 1]
-            if own and not isinstance(call.module, Embedding | EmbeddingBag):
+            if own:
                 found.setdefault(call.name, (call.name, call.module, own[0]))
-        return list(found.values())
+        holders = {name for name in found for other in found if _is_within(other, name)}
+        return [
+            (name, module, weight)
+            for name, module, weight in found.values()
+            if name not in holders and not isinstance(module, Embedding | EmbeddingBag)
+        ]
 
     def activation_after(self, name: str) -> Activation | None:
         """Return the activation of what a layer with a weight gave first."""
