@@ -700,6 +700,29 @@ def soft_labels() -> tuple[Any, ...]:
 
 
 @healthy
+def labels_smoothed_much() -> tuple[Any, ...]:
+    """The lowest loss is the entropy of the labels, which is far from 0."""
+    return classes(loss=nn.CrossEntropyLoss(label_smoothing=0.4))
+
+
+@healthy
+def a_teacher_that_is_not_sure() -> tuple[Any, ...]:
+    logits = rng(4).normal(size=(10, 10))[digits()[1]]
+    return classes(y=np.asarray(F.softmax(logits, axis=-1), np.float32))
+
+
+def grey(end: nn.Module, loss: nn.Module) -> tuple[Any, ...]:
+    """An autoencoder of curves whose numbers are nearly all between 0.2 and 0.8."""
+    t, draw = np.linspace(-2, 2, 64), rng(5).normal(size=(2, 40, 1))
+    x = (1 / (1 + np.exp(-draw[0] * t - draw[1] * np.sin(3 * t)))).astype(np.float32)
+    return regression(net(64, 32, nn.ReLU(), 64, end), x=x, y=x, loss=loss)
+
+
+HEALTHY["grey_probabilities"] = lambda: grey(nn.Sigmoid(), nn.BCELoss())
+HEALTHY["grey_logits"] = lambda: grey(nn.Identity(), nn.BCEWithLogitsLoss())
+
+
+@healthy
 def labels_that_do_not_count() -> tuple[Any, ...]:
     x, y = digits()
     y[::5] = -100
@@ -724,14 +747,19 @@ def margins() -> tuple[Any, ...]:
     return classes(loss=nn.MultiMarginLoss())
 
 
-@healthy
-def a_model_that_has_learnt() -> tuple[Any, ...]:
-    made = model, loss, optimizer, x, y, _ = classes()
+def learnt(**options: Any) -> tuple[Any, ...]:
+    made = model, loss, optimizer, x, y, _ = classes(**options)
     for _ in range(40):
         optimizer.zero_grad()
         loss(model(x), y).backward()
         optimizer.step()
     return made
+
+
+HEALTHY["a_model_that_has_learnt"] = learnt
+HEALTHY["one_that_has_learnt_smoothed_labels"] = lambda: learnt(
+    loss=nn.CrossEntropyLoss(label_smoothing=0.4)
+)
 
 
 @healthy

@@ -54,7 +54,7 @@ QUICK = {
     "input_that_is_normalised_inside", "linear_regression", "logistic_regression", "margins",
     "a_small_batch", "one_example", "a_frozen_body", "no_optimizer", "a_model_that_has_learnt",
     "lstm", "words_and_places", "a_policy_that_is_given_its_actions_alone", "nodes_of_a_graph",
-    "a_mask_of_infinities",
+    "labels_smoothed_much", "grey_logits",
 }  # fmt: skip
 
 

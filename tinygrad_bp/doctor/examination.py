@@ -70,7 +70,7 @@ def _examined(
     for error in (m.forward.of_model, m.forward.of_loss):
         if error is not None:
             raise error
-    m.fitting.prepare(m.baseline, summed=m.is_summed)
+    m.fitting.prepare(m.baseline, m.least, summed=m.is_summed)
     final = _looked_for(CHECKS, m, report, fit=fit)
     report.findings.sort(key=lambda finding: list(Severity).index(finding.severity))
     if not final:

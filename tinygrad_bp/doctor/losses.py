@@ -12,7 +12,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-__all__ = ["Kind", "Value", "at_the_labels", "baseline_of", "for_classes", "kind_of"]
+__all__ = ["Kind", "Value", "at_the_labels", "baseline_of", "for_classes", "kind_of",
+           "least_of"]  # fmt: skip
 
 Value: TypeAlias = Callable[[Any], float]
 """From outputs to the loss, with the batch's own targets; nan where the loss is not defined."""
@@ -63,6 +64,27 @@ def baseline_of(kind: Kind, value: Value, shape: tuple[int, ...], targets: Any) 
     if kind is Kind.DISTANCE:
         return value(np.broadcast_to(np.mean(targets, axis=0), shape).copy())
     return None
+
+
+SCALES = (1, 2, 3, 4, 6, 8, 12, 20)  # of logits; with smoothed labels one of them is near the best
+
+
+def least_of(kind: Kind, value: Value, shape: tuple[int, ...], targets: Any) -> float:
+    """Return about the lowest loss that outputs can have, 0 where it is not known.
+
+    That of labels that are shares, or smoothed, is their entropy; and the same of grey pixels.
+    """
+    soft = targets.dtype.kind == "f" and targets.shape == shape
+    if kind is Kind.LOGITS and not soft:
+        right = at_the_labels(np.zeros(shape), targets)
+        best = [scale * right for scale in SCALES]
+    elif soft and kind in {Kind.LOGITS, Kind.YES_OR_NO, Kind.YES_OR_NO_LOGITS}:
+        shares = np.clip(targets.astype(float), 1e-6, 1 - 1e-6)
+        odds = 1 if kind is Kind.LOGITS else 1 - shares
+        best = [shares if kind is Kind.YES_OR_NO else np.log(shares / odds)]
+    else:
+        return 0.0
+    return max(0.0, min((x for z in best if np.isfinite(x := value(z))), default=0.0))
 
 
 # --- the tests --------------------------------------------------------------------------------

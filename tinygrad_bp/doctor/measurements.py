@@ -12,7 +12,7 @@ import numpy as np
 from tinygrad_bp.containers import leaves
 from tinygrad_bp.doctor.fitting import Fitting
 from tinygrad_bp.doctor.keeping import Kept
-from tinygrad_bp.doctor.losses import Kind, baseline_of, kind_of
+from tinygrad_bp.doctor.losses import Kind, baseline_of, kind_of, least_of
 from tinygrad_bp.doctor.subject import Subject
 from tinygrad_bp.doctor.watching import Activation, Watch
 from tinygrad_bp.engine import topological_order
@@ -151,6 +151,13 @@ class Measurements:
             return None
         found = baseline_of(self.kind, self.loss_of, self.output.shape, self.target)
         return found if found is not None and math.isfinite(found) else None
+
+    @cached_property
+    def least(self) -> float:
+        """About the lowest loss that there can be."""
+        if self.kind is Kind.OTHER:
+            return 0.0
+        return least_of(self.kind, self.loss_of, self.output.shape, self.target)
 
     @cached_property
     def is_summed(self) -> bool:
