@@ -393,6 +393,7 @@ pair("saturated", lambda: classes(scaled(net(784, 32, nn.Tanh(), 10), {"0.weight
      lambda: classes(net(784, 32, nn.Tanh(), 10)))  # fmt: skip
 pair("saturated", lambda: classes(scaled(net(784, 32, nn.Sigmoid(), 10), {"0.weight": 300})),
      lambda: classes(net(784, 32, nn.Sigmoid(), 10)))  # fmt: skip
+pair("saturated", lambda: elman(100.0), lambda: elman(1.0))
 pair("alike-units", lambda: classes(zeros()), classes)
 pair("alike-units", lambda: classes(constant(net(784, 16, nn.Tanh(), 10))), classes)
 pair("constant-output", lambda: classes(Lambda(lambda m, x: m.net(x * 0 + 0.5), net=classifier())),
@@ -438,6 +439,19 @@ def recurrent(*, batch_first: bool) -> tuple[Any, ...]:
                    lstm=nn.LSTM(8, 16, batch_first=batch_first, rng=rng(1)),
                    out=nn.Linear(16, 3, rng=rng(2)))  # fmt: skip
     return model, nn.CrossEntropyLoss(), adam(model), *sequences(), {}
+
+
+def elman(factor: float) -> tuple[Any, ...]:
+    """A recurrent layer of tanh, with its weights multiplied."""
+    model = Lambda(lambda m, x: m.out(m.rnn(x)[0][:, -1]),
+                   rnn=nn.RNN(8, 16, batch_first=True, rng=rng(1)), out=net(16, 3)[0])  # fmt: skip
+    return (
+        scaled(model, {"rnn.weight_ih_l0": factor}),
+        nn.CrossEntropyLoss(),
+        adam(model),
+        *sequences(),
+        {},
+    )
 
 
 def one_sequence(rows: Any) -> tuple[Any, ...]:
