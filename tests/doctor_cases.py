@@ -117,11 +117,20 @@ def _with_nan() -> Any:
     return x
 
 
+def with_missing(value: float) -> tuple[Any, ...]:
+    """A model that puts 0 for what is missing."""
+    x, y = points()
+    x[rng(3).random(x.shape) < 0.1] = value
+    model = Lambda(lambda m, x: m.net(np.nan_to_num(x)), net=net(5, 32, nn.Tanh(), 1))
+    return regression(model, x=x, y=y)
+
+
 pair(
     "input-not-finite",
     lambda: classes(x=_with_nan()),
     lambda: classes(x=np.nan_to_num(_with_nan())),
 )
+pair("input-not-finite", lambda: with_missing(np.nan), lambda: with_missing(0))
 pair("input-scale", lambda: classes(x=digits()[0] * 255), classes)
 pair("input-scale", lambda: classes(x=np.rint(digits()[0] * 255).astype(np.uint8)), classes)
 pair("input-scale", lambda: classes(x=digits()[0] / 255), classes)
@@ -164,6 +173,7 @@ pair("target-scale", lambda: regression(y=points()[1] + 20), regression)
 pair("missing-class", lambda: classes(net(784, 16, nn.ReLU(), 13), x=many()[0], y=many()[1]),
      lambda: classes(x=many()[0], y=many()[1]))  # fmt: skip
 pair("missing-class", lambda: classes(net(784, 16, nn.ReLU(), 3), y=np.zeros(64, int)), classes)
+pair("missing-class", lambda: classes(y=np.full(64, 3)), classes)
 
 
 def yes() -> Any:
@@ -249,6 +259,12 @@ pair("labels-not-shares", lambda: classes(y=_two_labels()),
 pair("bottomless-loss", lambda: classes(loss=lambda z, y: -F.cross_entropy(z, y)), classes)
 pair("bottomless-loss", lambda: regression(loss=nn.BCEWithLogitsLoss(), y=2 * yes() - 1),
      lambda: regression(loss=nn.SoftMarginLoss(), y=2 * yes() - 1))  # fmt: skip
+pair("bottomless-loss",
+     lambda: classes(classifier(nn.LogSoftmax(dim=1)), loss=lambda z, y: -F.nll_loss(z, y)),
+     lambda: classes(classifier(nn.LogSoftmax(dim=1)), loss=nn.NLLLoss()))  # fmt: skip
+pair("softmax-over-batch", lambda: classes(classifier(nn.LogSoftmax(dim=0)), loss=nn.NLLLoss()),
+     lambda: classes(classifier(nn.LogSoftmax(dim=1)), loss=nn.NLLLoss()))  # fmt: skip
+pair("softmax-over-batch", lambda: classes(classifier(nn.Softmax(dim=0))), classes)
 pair("nothing-between", lambda: classes(net(784, 32, 10)), classes)
 
 
@@ -314,8 +330,17 @@ def _left_over() -> tuple[Any, ...]:
     return made
 
 
-def dropping() -> nn.Sequential:
-    return net(784, 32, nn.ReLU(), nn.Dropout(0.3, rng=rng(4)), 10)
+def dropping(p: float = 0.3) -> nn.Sequential:
+    return net(784, 32, nn.ReLU(), nn.Dropout(p, rng=rng(4)), 10)
+
+
+def resting(*places: int) -> tuple[Any, ...]:
+    """Groups of the optimiser, one a layer, of which some have a learning rate of 0."""
+    model = classifier()
+    optimizer = optim.Adam([{"params": list(model[i].parameters())} for i in (0, 2)], lr=3e-3)
+    for place in places:
+        optimizer.param_groups[place]["lr"] = 0.0
+    return classes(model, optimizer=optimizer)
 
 
 pair("other-optimizer", _of_another, classes)
@@ -324,10 +349,14 @@ pair("not-in-optimizer", lambda: classes(m := classifier(), optimizer=adam(m[2])
 pair("strangers-in-optimizer", _old_head_too, classes)
 pair("frozen-in-optimizer", _frozen, classes)
 pair("unregistered-parameters", _made_in_forward, classes)
+pair("zero-rate", lambda: resting(0, 1), resting)
+pair("zero-rate", lambda: resting(0), resting)
 pair("no-gradient", _no_grad_first, classes)
 pair("no-gradient", _unused, classes)
 pair("left-over-gradients", _left_over, classes)
 pair("evaluation-mode", lambda: classes(dropping().eval()), lambda: classes(dropping()))
+pair("too-much-dropout", lambda: classes(dropping(0.9)), lambda: classes(dropping(0.8)))
+pair("too-much-dropout", lambda: classes(dropping(1)), lambda: classes(dropping(0.5)))
 pair("batch-norm-of-one",
      lambda: classes(normed(), x=digits()[0][:1], y=digits()[1][:1]),
      lambda: classes(normed()))  # fmt: skip
@@ -364,12 +393,16 @@ pair("saturated", lambda: classes(scaled(net(784, 32, nn.Tanh(), 10), {"0.weight
      lambda: classes(net(784, 32, nn.Tanh(), 10)))  # fmt: skip
 pair("saturated", lambda: classes(scaled(net(784, 32, nn.Sigmoid(), 10), {"0.weight": 300})),
      lambda: classes(net(784, 32, nn.Sigmoid(), 10)))  # fmt: skip
+pair("saturated", lambda: elman(100.0), lambda: elman(1.0))
 pair("alike-units", lambda: classes(zeros()), classes)
 pair("alike-units", lambda: classes(constant(net(784, 16, nn.Tanh(), 10))), classes)
 pair("constant-output", lambda: classes(Lambda(lambda m, x: m.net(x * 0 + 0.5), net=classifier())),
      classes)  # fmt: skip
 pair("vanishing-gradients", lambda: classes(deep(nn.Sigmoid, 8)),
      lambda: classes(deep(nn.ReLU, 8, 2**0.5), optimizer=None))  # fmt: skip
+pair("vanishing-gradients",
+     lambda: classes(m := deep(nn.Sigmoid, 4), optimizer=sgd(m, 1.0)),
+     lambda: classes(m := deep(nn.Sigmoid, 2), optimizer=sgd(m, 1.0)))  # fmt: skip
 pair("exploding-gradients", lambda: classes(deep(lambda: nn.LeakyReLU(0.9), 12, 4.0)),
      lambda: classes(deep(lambda: nn.LeakyReLU(0.9), 3, 1.0)))  # fmt: skip
 
@@ -408,6 +441,28 @@ def recurrent(*, batch_first: bool) -> tuple[Any, ...]:
     return model, nn.CrossEntropyLoss(), adam(model), *sequences(), {}
 
 
+def elman(factor: float) -> tuple[Any, ...]:
+    """A recurrent layer of tanh, with its weights multiplied."""
+    model = Lambda(lambda m, x: m.out(m.rnn(x)[0][:, -1]),
+                   rnn=nn.RNN(8, 16, batch_first=True, rng=rng(1)), out=net(16, 3)[0])  # fmt: skip
+    return (
+        scaled(model, {"rnn.weight_ih_l0": factor}),
+        nn.CrossEntropyLoss(),
+        adam(model),
+        *sequences(),
+        {},
+    )
+
+
+def one_sequence(rows: Any) -> tuple[Any, ...]:
+    """Examples without a time, which a recurrent layer takes for one sequence."""
+    model = Lambda(lambda m, x: m.out(m.lstm(x[rows])[0]).reshape(-1, 2),
+                   lstm=nn.LSTM(5, 16, batch_first=True, rng=rng(1)),
+                   out=nn.Linear(16, 2, rng=rng(2)))  # fmt: skip
+    x, y = points()
+    return model, nn.CrossEntropyLoss(), adam(model), x, (y[:, 0] > 0).astype(int), {}
+
+
 def _transposed(swap: Callable[[Any], Any]) -> tuple[Any, ...]:
     model = Lambda(lambda m, x: m.net(swap(x)), net=net(8, 16, nn.ReLU(), 3))
     x = sequences()[0][:, 0]
@@ -415,6 +470,7 @@ def _transposed(swap: Callable[[Any], Any]) -> tuple[Any, ...]:
 
 
 pair("mixed-examples", lambda: recurrent(batch_first=False), lambda: recurrent(batch_first=True))
+pair("mixed-examples", lambda: one_sequence(np.s_[:]), lambda: one_sequence(np.s_[:, None]))
 pair("mixed-examples", lambda: _transposed(lambda x: np.swapaxes(x, 0, 1).reshape(x.shape)),
      lambda: _transposed(lambda x: x.reshape(x.shape)))  # fmt: skip
 
@@ -658,6 +714,29 @@ def soft_labels() -> tuple[Any, ...]:
 
 
 @healthy
+def labels_smoothed_much() -> tuple[Any, ...]:
+    """The lowest loss is the entropy of the labels, which is far from 0."""
+    return classes(loss=nn.CrossEntropyLoss(label_smoothing=0.4))
+
+
+@healthy
+def a_teacher_that_is_not_sure() -> tuple[Any, ...]:
+    logits = rng(4).normal(size=(10, 10))[digits()[1]]
+    return classes(y=np.asarray(F.softmax(logits, axis=-1), np.float32))
+
+
+def grey(end: nn.Module, loss: nn.Module) -> tuple[Any, ...]:
+    """An autoencoder of curves whose numbers are nearly all between 0.2 and 0.8."""
+    t, draw = np.linspace(-2, 2, 64), rng(5).normal(size=(2, 40, 1))
+    x = (1 / (1 + np.exp(-draw[0] * t - draw[1] * np.sin(3 * t)))).astype(np.float32)
+    return regression(net(64, 32, nn.ReLU(), 64, end), x=x, y=x, loss=loss)
+
+
+HEALTHY["grey_probabilities"] = lambda: grey(nn.Sigmoid(), nn.BCELoss())
+HEALTHY["grey_logits"] = lambda: grey(nn.Identity(), nn.BCEWithLogitsLoss())
+
+
+@healthy
 def labels_that_do_not_count() -> tuple[Any, ...]:
     x, y = digits()
     y[::5] = -100
@@ -682,14 +761,19 @@ def margins() -> tuple[Any, ...]:
     return classes(loss=nn.MultiMarginLoss())
 
 
-@healthy
-def a_model_that_has_learnt() -> tuple[Any, ...]:
-    made = model, loss, optimizer, x, y, _ = classes()
+def learnt(**options: Any) -> tuple[Any, ...]:
+    made = model, loss, optimizer, x, y, _ = classes(**options)
     for _ in range(40):
         optimizer.zero_grad()
         loss(model(x), y).backward()
         optimizer.step()
     return made
+
+
+HEALTHY["a_model_that_has_learnt"] = learnt
+HEALTHY["one_that_has_learnt_smoothed_labels"] = lambda: learnt(
+    loss=nn.CrossEntropyLoss(label_smoothing=0.4)
+)
 
 
 @healthy
@@ -801,6 +885,68 @@ def a_differential_equation() -> tuple[Any, ...]:
     at_0 = np.zeros((1, 1))
     loss = lambda residual: (residual**2).mean() + ((net(at_0) - 1) ** 2).mean()  # noqa: E731
     return model, loss, adam(model), np.linspace(0, 1, 20).reshape(20, 1), None, {}
+
+
+@healthy
+def a_policy_that_is_given_its_actions_alone() -> tuple[Any, ...]:
+    """Its loss falls without end for the actions that were bad, and for them alone."""
+    model = net(6, 32, nn.Tanh(), 3)
+    x, actions = rng(1).normal(size=(40, 6)).astype(np.float32), rng(2).integers(0, 3, 40)
+    rewards = rng(3).normal(size=40).astype(np.float32)
+
+    def loss(z: Any, taken: Any) -> Any:
+        known = F.log_softmax(z, axis=-1)[np.arange(len(taken)), taken]
+        return -(known * rewards[: len(taken)]).mean()
+
+    return model, loss, adam(model), x, actions, {}
+
+
+@healthy
+def a_sum_with_a_rate_for_it() -> tuple[Any, ...]:
+    model = classifier()
+    return classes(model, loss=nn.CrossEntropyLoss(reduction="sum"), optimizer=sgd(model, 1e-3))
+
+
+@healthy
+def words_and_places() -> tuple[Any, ...]:
+    """The places are the model's own parameter, and the words are not what it multiplies."""
+    model = Lambda(lambda m, x: m.out((m.table(x) + m.places).mean(axis=1)),
+                   table=nn.Embedding(50, 16, rng=rng(1)), out=nn.Linear(16, 2, rng=rng(2)),
+                   places=nn.Parameter(0.02 * rng(3).normal(size=(8, 16)).astype("f")))  # fmt: skip
+    words = rng(4).integers(0, 50, (32, 8))
+    return model, nn.CrossEntropyLoss(), adam(model), words, (words[:, 0] > 24).astype(int), {}
+
+
+@healthy
+def a_mask_of_infinities() -> tuple[Any, ...]:
+    layer = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True, rng=rng(1))
+    model = Lambda(lambda m, x, mask: m.out(m.layer(x, src_mask=mask)).mean(axis=1), layer=layer,
+                   out=nn.Linear(8, 3, rng=rng(2)))  # fmt: skip
+    x, y = sequences()
+    mask = np.where(np.triu(np.ones((6, 6)), 1), -np.inf, 0).astype(np.float32)
+    return model, nn.CrossEntropyLoss(), adam(model), (x, mask), y, {}
+
+
+@healthy
+def sparse_features() -> tuple[Any, ...]:
+    """Rows of length 1, with a few words out of very many."""
+    x, y = np.zeros((40, 5000), np.float32), np.arange(40) % 2
+    for row, words in zip(x, rng(1).integers(0, 2500, (40, 10)), strict=True):
+        row[words] = 0.3
+    x[y == 1] = np.roll(x[y == 1], 2500, axis=1)
+    model = net(5000, 8, nn.ReLU(), 2)
+    return model, nn.CrossEntropyLoss(), adam(model, 3e-3), x, y, {}
+
+
+@healthy
+def nodes_of_a_graph() -> tuple[Any, ...]:
+    """Each node is told of its neighbours, which is what edges are for."""
+    x, y = points()
+    edges = (rng(2).random((40, 40)) < 0.05) + np.eye(40)
+    edges = (edges / edges.sum(axis=1, keepdims=True)).astype(np.float32)
+    model = Lambda(lambda m, x, edges: m.two(edges @ F.relu(m.one(edges @ x))),
+                   one=net(5, 32)[0], two=net(32, 1)[0])  # fmt: skip
+    return regression(model, x=(x, edges), y=y)
 
 
 @healthy

@@ -53,7 +53,8 @@ QUICK = {
     "by_RMSprop", "by_Rprop", "by_LBFGS", "by_Adadelta", "batch_normed_mlp", "a_head_of_zeros",
     "input_that_is_normalised_inside", "linear_regression", "logistic_regression", "margins",
     "a_small_batch", "one_example", "a_frozen_body", "no_optimizer", "a_model_that_has_learnt",
-    "lstm",
+    "lstm", "words_and_places", "a_policy_that_is_given_its_actions_alone", "nodes_of_a_graph",
+    "labels_smoothed_much", "grey_logits",
 }  # fmt: skip
 
 
@@ -103,6 +104,23 @@ def test_a_learning_rate_that_it_advises_is_all_right(lr: float) -> None:
     assert f"with lr={advised:g} to 0." in report.findings[0].saw
     better = cases.adam(model, advised)
     assert examine(model, nn.CrossEntropyLoss(), better, *cases.digits()).findings == []
+
+
+def test_a_loss_that_begins_too_high_is_mended_by_the_factor() -> None:
+    model = cases.scaled(cases.classifier(), {"2.weight": 500})
+    report = examine(model, nn.CrossEntropyLoss(), cases.adam(model), *cases.digits())
+    assert [finding.name for finding in report.findings] == ["starting-loss"]
+    factor = float(report.findings[0].write.partition("*= ")[2].split()[0])
+    cases.scaled(model, {"2.weight": factor})
+    assert examine(model, nn.CrossEntropyLoss(), cases.adam(model), *cases.digits()).ok
+
+
+def test_a_rate_is_too_high_for_a_sum_over_the_whole_batch() -> None:
+    model, loss = cases.classifier(), nn.CrossEntropyLoss(reduction="sum")
+    report = examine(model, loss, cases.sgd(model, 0.3), *cases.digits())
+    assert [finding.name for finding in report.findings] == ["learning-rate", "summed-loss"]
+    advised = float(report.findings[0].write.rpartition("lr=")[2].rstrip(")"))
+    assert examine(model, loss, cases.sgd(model, advised), *cases.digits()).ok
 
 
 # --- causes and consequences --------------------------------------------------------------------
@@ -160,7 +178,7 @@ def test_lines_keep_within_their_columns(width: int) -> None:
 
 
 def test_as_json_and_as_html() -> None:
-    report = examined(PAIRS[1].broken)
+    report = examined(next(pair.broken for pair in PAIRS if pair.finding == "input-scale"))
     told = json.loads(json.dumps(report.to_dict(), allow_nan=False))
     assert told["ok"] is False
     assert told["findings"][0]["name"] == "input-scale"
@@ -171,8 +189,8 @@ def test_as_json_and_as_html() -> None:
 
 
 def test_names_are_shown_and_not_obeyed() -> None:
-    model = nn.Sequential(nn.Linear(5, 8), nn.ReLU(), nn.Linear(8, 1))
-    setattr(model[0], "\x1b[31m<b>", nn.Linear(2, 2))
+    model = cases.Lambda(lambda m, x: m.net(x), net=cases.net(5, 8, nn.ReLU(), 1))
+    setattr(model, "\x1b[31m<b>", nn.Linear(2, 2))
     report = examine(model, nn.MSELoss(), cases.adam(model), *cases.points())
     assert [finding.name for finding in report.findings] == ["no-gradient"]
     assert "\x1b" not in str(report)

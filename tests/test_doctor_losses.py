@@ -10,7 +10,7 @@ import pytest
 
 from tinygrad_bp import Tensor, nn, no_grad
 from tinygrad_bp import functional as F
-from tinygrad_bp.doctor.losses import Kind, baseline_of, kind_of
+from tinygrad_bp.doctor.losses import Kind, baseline_of, kind_of, least_of
 from tinygrad_bp.errors import TinygradError
 
 RNG = np.random.default_rng(0)
@@ -78,3 +78,31 @@ def test_its_kind_and_what_a_guess_costs(
     assert kind_of(value, shape, y) == kind
     if guess is not None:
         assert baseline_of(kind, value, shape, y) == pytest.approx(guess, rel=1e-5)
+
+
+def _entropy(shares: Any) -> float:
+    return float(-(shares * np.log(shares)).sum())
+
+
+SMOOTHED = np.array([1 - 0.4 + 0.4 / C, *[0.4 / C] * (C - 1)])
+LOWEST = [
+    (nn.CrossEntropyLoss(), LABELS, 0.0),
+    (nn.CrossEntropyLoss(label_smoothing=0.4), LABELS, _entropy(SMOOTHED)),
+    (nn.CrossEntropyLoss(), SHARES, _entropy(SHARES) / N),
+    (nn.BCELoss(), SHARES, (_entropy(SHARES) + _entropy(1 - SHARES)) / (N * C)),
+    (nn.BCEWithLogitsLoss(), SHARES, (_entropy(SHARES) + _entropy(1 - SHARES)) / (N * C)),
+    (nn.BCEWithLogitsLoss(), YES, 0.0),
+    (nn.MSELoss(), NUMBERS, 0.0),
+]
+
+
+@pytest.mark.parametrize(("loss", "y", "least"), LOWEST)
+def test_the_lowest_loss_is_the_entropy_of_the_labels(loss: Any, y: Any, least: float) -> None:
+    def value(z: Any) -> float:
+        try:
+            return float(loss(Tensor(z), y).item())
+        except TinygradError:
+            return math.nan
+
+    found = least_of(kind_of(value, SHAPE, y), value, SHAPE, y)
+    assert math.isclose(found, least, rel_tol=0.02, abs_tol=1e-5)

@@ -70,7 +70,7 @@ def _examined(
     for error in (m.forward.of_model, m.forward.of_loss):
         if error is not None:
             raise error
-    m.fitting.prepare(m.baseline if not m.is_summed else None)
+    m.fitting.prepare(m.baseline, m.least, summed=m.is_summed)
     final = _looked_for(CHECKS, m, report, fit=fit)
     report.findings.sort(key=lambda finding: list(Severity).index(finding.severity))
     if not final:
@@ -86,7 +86,7 @@ def _looked_for(checks: Iterable[Check], m: Measurements, report: Report, *, fit
         if found is None:
             continue
         report.findings.append(found)
-        if check.final:
+        if check.final and found.matters:
             report.stopped = "The rest was not examined: change this first."
             return True
     return False

@@ -50,6 +50,8 @@ class Attempt:
     losses: tuple[float, ...]
     rate: float
     """The learning rate, of the first group if there are several."""
+    least: float = 0.0
+    """About the lowest loss that there can be."""
 
     @property
     def start(self) -> float:
@@ -71,7 +73,7 @@ class Attempt:
     def fell_to(self, share: float, reference: float | None = None) -> bool:
         """Whether the loss went down to a share of what it was, or of a smaller reference."""
         begin = self.start if reference is None else min(self.start, reference)
-        return self.end <= begin - (1 - share) * abs(begin)
+        return self.end <= begin - (1 - share) * abs(begin - self.least)
 
 
 class Fitting:
@@ -85,18 +87,25 @@ class Fitting:
         self.subject = subject.part(range(_how_many(subject)))
         self.reference: float | None = None
         """The loss of whoever knows nothing, if that is known."""
+        self._least = 0.0
         self._progress = progress
         self._done = 0
 
-    def prepare(self, reference: float | None) -> None:
-        """Set the loss of a guess; take the whole batch if the model can do with no less."""
-        self.reference = reference
+    def prepare(self, reference: float | None, least: float, *, summed: bool) -> None:
+        """Set the loss of a guess, and the lowest.
+
+        The whole batch is taken if the model can do with no less. A loss that is a sum counts as it
+        would for the whole batch: its learning rate is for that.
+        """
+        self.reference, self._least = reference, least
         self._kept.begin_again()
         try:
             with no_grad():
                 self.subject.cost(self.subject.output())
         except Exception:
             self.subject = self._whole
+        if summed:
+            self.subject = self.subject.times(self._whole.size / self.subject.size)
 
     @cached_property
     def own(self) -> Attempt:
@@ -162,7 +171,7 @@ class Fitting:
 
     def _of_adam(self, rate: float) -> Attempt:
         self._kept.begin_again()
-        trained = [p for p in self.subject.named_parameters().values() if p.requires_grad]
+        trained = [p for p in self._whole.named_parameters().values() if p.requires_grad]
         by, optimizer = f"Adam(lr={rate:g})", Adam(trained, lr=rate)
         return self._attempt(optimizer, by, STEPS_OF_ADAM, GOAL_OF_ADAM)
 
@@ -193,12 +202,12 @@ class Fitting:
                     optimizer.step(evaluate, missing_ok=True)
                 except (OptimizerError, FloatingPointError):
                     losses.append(math.inf)
-        return Attempt(by, tuple(losses), optimizer.param_groups[0]["lr"])
+        return Attempt(by, tuple(losses), optimizer.param_groups[0]["lr"], self._least)
 
     def _floor(self, goal: float, losses: list[float]) -> float:
         """The loss at which an attempt has reached its goal."""
         begin = min([*losses[:1], *([] if self.reference is None else [self.reference])], default=0)
-        return begin - (1 - goal) * abs(begin)
+        return begin - (1 - goal) * abs(begin - self._least)
 
     def move(self, subject: Subject) -> None:
         """Take one step of the user's optimiser with the gradients that are there."""

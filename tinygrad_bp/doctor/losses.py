@@ -12,7 +12,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-__all__ = ["Kind", "Value", "baseline_of", "kind_of"]
+__all__ = ["Kind", "Value", "at_the_labels", "baseline_of", "for_classes", "kind_of",
+           "least_of"]  # fmt: skip
 
 Value: TypeAlias = Callable[[Any], float]
 """From outputs to the loss, with the batch's own targets; nan where the loss is not defined."""
@@ -65,6 +66,27 @@ def baseline_of(kind: Kind, value: Value, shape: tuple[int, ...], targets: Any) 
     return None
 
 
+SCALES = (1, 2, 3, 4, 6, 8, 12, 20)  # of logits; with smoothed labels one of them is near the best
+
+
+def least_of(kind: Kind, value: Value, shape: tuple[int, ...], targets: Any) -> float:
+    """Return about the lowest loss that outputs can have, 0 where it is not known.
+
+    That of labels that are shares, or smoothed, is their entropy; and the same of grey pixels.
+    """
+    soft = targets.dtype.kind == "f" and targets.shape == shape
+    if kind is Kind.LOGITS and not soft:
+        right = at_the_labels(np.zeros(shape), targets)
+        best = [scale * right for scale in SCALES]
+    elif soft and kind in {Kind.LOGITS, Kind.YES_OR_NO, Kind.YES_OR_NO_LOGITS}:
+        shares = np.clip(targets.astype(float), 1e-6, 1 - 1e-6)
+        odds = 1 if kind is Kind.LOGITS else 1 - shares
+        best = [shares if kind is Kind.YES_OR_NO else np.log(shares / odds)]
+    else:
+        return 0.0
+    return max(0.0, min((x for z in best if np.isfinite(x := value(z))), default=0.0))
+
+
 # --- the tests --------------------------------------------------------------------------------
 
 
@@ -81,7 +103,7 @@ def _bend(value: Value, z: Any, step: float) -> float:
     return value(step * z) + value(-step * z) - 2 * value(0 * z)
 
 
-def _for_classes(z: Any, targets: Any) -> bool:
+def for_classes(z: Any, targets: Any) -> bool:
     """Whether targets are labels, or a row for each row of outputs."""
     axis = _class_axis(z) % max(z.ndim, 1)
     without = z.shape[:axis] + z.shape[axis + 1 :]
@@ -90,7 +112,7 @@ def _for_classes(z: Any, targets: Any) -> bool:
     return bool(z.ndim and (labels or shares))
 
 
-def _at_the_labels(z: Any, targets: Any) -> Any:
+def at_the_labels(z: Any, targets: Any) -> Any:
     """1 at the right class of each example, 0 elsewhere; or the targets, if they are shares."""
     if targets.shape == z.shape:
         return targets
@@ -101,17 +123,17 @@ def _at_the_labels(z: Any, targets: Any) -> Any:
 
 def _takes_logits(value: Value, z: Any, targets: Any) -> bool:
     """A constant for each example changes nothing, and no margin is ever enough."""
-    if not _for_classes(z, targets) or z.shape[_class_axis(z)] < 2:
+    if not for_classes(z, targets) or z.shape[_class_axis(z)] < 2:
         return False
     shift = 3 * z.mean(axis=_class_axis(z), keepdims=True) + 1
     bends = _bend(value, z, 0.5) > NEAR * abs(value(0 * z))
-    right = _at_the_labels(z, targets)
+    right = at_the_labels(z, targets)
     return _same(value(z), value(z + shift)) and bends and value(5 * right) != value(8 * right)
 
 
 def _takes_log_probabilities(value: Value, z: Any, targets: Any) -> bool:
     """The loss is straight, and only the entries at the labels count."""
-    if targets.dtype.kind not in "iu" or not _for_classes(z, targets) or targets.shape == z.shape:
+    if targets.dtype.kind not in "iu" or not for_classes(z, targets) or targets.shape == z.shape:
         return False
     at_zero, at_z = value(0 * z), value(z)
     return not _same(at_zero, at_z) and _same(value(2 * z) - at_zero, 2 * (at_z - at_zero))

@@ -12,7 +12,7 @@ import numpy as np
 from tinygrad_bp.containers import leaves
 from tinygrad_bp.doctor.fitting import Fitting
 from tinygrad_bp.doctor.keeping import Kept
-from tinygrad_bp.doctor.losses import Kind, baseline_of, kind_of
+from tinygrad_bp.doctor.losses import Kind, baseline_of, kind_of, least_of
 from tinygrad_bp.doctor.subject import Subject
 from tinygrad_bp.doctor.watching import Activation, Watch
 from tinygrad_bp.engine import topological_order
@@ -65,6 +65,11 @@ def _number(cost: Any) -> float:
     if cost is None or np.size(cost) != 1:
         return math.nan
     return float(cost.item() if isinstance(cost, Tensor) else cost)
+
+
+def _is_within(name: str, holder: str) -> bool:
+    """Whether one full name is that of a part of another."""
+    return name != holder and (not holder or name.startswith(f"{holder}."))
 
 
 class Measurements:
@@ -148,6 +153,13 @@ class Measurements:
         return found if found is not None and math.isfinite(found) else None
 
     @cached_property
+    def least(self) -> float:
+        """About the lowest loss that there can be."""
+        if self.kind is Kind.OTHER:
+            return 0.0
+        return least_of(self.kind, self.loss_of, self.output.shape, self.target)
+
+    @cached_property
     def is_summed(self) -> bool:
         """Whether the loss adds up over the examples of the batch."""
         half = self.subject.size // 2
@@ -200,15 +212,21 @@ class Measurements:
     def weights(self) -> list[tuple[str, Module, Tensor]]:
         """Layers with a weight of two or more axes, in the order in which they are called.
 
-        Not tables of embeddings: most of their rows are in no batch.
+        Not tables of embeddings: most of their rows are in no batch. Not what holds other layers:
+        its own parameters, such as places that are added to words, are not for what it is given.
         """
         found: dict[str, tuple[str, Module, Tensor]] = {}
         for call in self.forward.watch.calls:
             own = [t for t in vars(call.module).values() if isinstance(t, Tensor)]
             own = [t for t in own if t.trainable and t.ndim > 1]
-            if own and not isinstance(call.module, Embedding | EmbeddingBag):
+            if own:
                 found.setdefault(call.name, (call.name, call.module, own[0]))
-        return list(found.values())
+        holders = {name for name in found for other in found if _is_within(other, name)}
+        return [
+            (name, module, weight)
+            for name, module, weight in found.values()
+            if name not in holders and not isinstance(module, Embedding | EmbeddingBag)
+        ]
 
     def activation_after(self, name: str) -> Activation | None:
         """Return the activation of what a layer with a weight gave first."""

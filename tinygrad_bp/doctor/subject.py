@@ -59,6 +59,10 @@ class Subject:
         inputs, targets = self._rows(self.inputs, rows), self._rows(self.targets, rows)
         return replace(self, inputs=inputs, targets=targets, size=len(rows))
 
+    def times(self, factor: float) -> Subject:
+        """Return the subject with its loss multiplied."""
+        return replace(self, loss=lambda *given: factor * self.loss(*given))
+
     def with_inputs(self, inputs: Any) -> Subject:
         """Return the subject with other inputs."""
         return replace(self, inputs=inputs)

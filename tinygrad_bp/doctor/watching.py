@@ -80,8 +80,12 @@ class Watch:
     # --- an observer of ops -----------------------------------------------------------------
 
     def recorded(self, op: Op, arrays: Sequence[Any], y: Any) -> None:  # noqa: ARG002
-        """Note an activation; a leaky one is made of relu and of what it lets through."""
-        where, name = self._path[-1] if self._path else "", op.rule.name
+        """Note an activation; a leaky one is made of relu and of what it lets through.
+
+        A recurrent layer is one op, and names its own.
+        """
+        where = self._path[-1] if self._path else ""
+        name = op.options.get("nonlinearity", op.rule.name)
         if name == "only_where" and self.activations and self.activations[-1].kind == "relu":
             self.activations.pop()
         elif name in FLATTENING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -22,21 +23,31 @@ OFFSET = 10.0
 
 
 def input_not_finite(m: Measurements) -> Finding | None:
-    """Nan or infinity in what the model or the loss is given."""
+    """Nan or infinity in what the model or the loss is given.
+
+    If the loss is finite, nan may stand for what is missing; and -inf, of a mask, is all right.
+    """
+    left_out = math.isfinite(m.start)
+    bad = np.isnan if left_out else _not_finite
     arrays = [*m.subject.arrays(), ("y", m.target)]
-    bad = [(name, a) for name, a in arrays if a is not None and a.dtype.kind in "fc"]
-    bad = [(name, a) for name, a in bad if not np.isfinite(a).all()]
-    if not bad:
+    arrays = [(name, a) for name, a in arrays if a is not None and a.dtype.kind in "fc"]
+    name, array = next(((name, a) for name, a in arrays if bad(a).any()), ("", None))
+    if array is None:
         return None
-    name, array = bad[0]
-    place = tuple(map(int, np.argwhere(~np.isfinite(array))[0]))
-    count = int((~np.isfinite(array)).sum())
+    place = tuple(map(int, np.argwhere(bad(array))[0]))
     return Finding(
-        "input-not-finite", Severity.WRONG, f"{name} is not finite everywhere",
-        f"Nan or infinite: {count:,} of {array.size:,} numbers, the first at {list(place)}.",
-        "One nan makes the loss and every gradient nan.",
+        "input-not-finite", Severity.NOTE if left_out else Severity.WRONG,
+        f"{name} is not finite everywhere",
+        f"Nan or infinite: {int(bad(array).sum()):,} of {array.size:,} numbers, the first at "
+        f"{list(place)}.",
+        "The loss is finite: the model or the loss leaves them out, which may be meant." if left_out
+        else "One nan makes the loss and every gradient nan.",
         f"keep = np.isfinite({name}).reshape(len({name}), -1).all(axis=1)  # and drop the rest",
     )  # fmt: skip
+
+
+def _not_finite(array: Any) -> Any:
+    return ~np.isfinite(array)
 
 
 def _numbers(m: Measurements) -> list[tuple[str, Any]]:
@@ -87,7 +98,8 @@ def input_scale(m: Measurements) -> Finding | None:
     for name, array in _numbers(m):
         size, sizes = rms(array), np.sqrt(np.mean(np.square(_features(array), dtype=float), axis=0))
         largest = float(sizes.max())
-        if not (largest > LARGE or 0 < size < SMALL):
+        # (of what is there: zeros of sparse features tell nothing about their scale)
+        if not (largest > LARGE or (size > 0 and rms(array[array != 0]) < SMALL)):
             continue
         low, high = float(array.min()), float(array.max())
         pixels = low >= 0 and 200 < high <= 255 and array.ndim > 1

@@ -195,7 +195,8 @@ def labels_unused(m: Measurements) -> Finding | None:
 
 
 # Of so many examples a class, one that is there at all is hardly missed by chance: each class of
-# ten is missing in 100 examples once in 40,000 batches.
+# ten is missing in 100 examples once in 40,000 batches. That all are of one class, out of however
+# many, is no likelier than out of two.
 EXAMPLES_A_CLASS = 10
 
 
@@ -207,10 +208,9 @@ def missing_classes(m: Measurements) -> Finding | None:
     classes = m.output.shape[-1]
     counts = np.bincount(y[y >= 0].astype(int), minlength=classes)
     missing = np.flatnonzero(counts == 0).tolist()
-    if not missing or len(y) < EXAMPLES_A_CLASS * classes:
+    top, lone = counts[-1] == 0, len(missing) == classes - 1
+    if not missing or len(y) < EXAMPLES_A_CLASS * (2 if lone else classes):
         return None
-    top = counts[-1] == 0
-    lone = len(missing) == classes - 1
     said = ", ".join(map(str, missing[:5])) + (", ..." if len(missing) > 5 else "")
     return Finding(
         "missing-class", Severity.DOUBTFUL if top or lone else Severity.NOTE,

@@ -67,7 +67,7 @@ def cannot_overfit(m: Measurements) -> Finding | None:
 def _fits_already(m: Measurements) -> bool:
     """Whether the model has learnt these examples before: far better than a guess."""
     guess = m.baseline
-    return guess is not None and m.start < 0.2 * abs(guess)
+    return guess is not None and m.start - m.least < 0.2 * abs(guess - m.least)
 
 
 def _contradictions(m: Measurements) -> int:

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_bp.doctor.losses import Kind
+from tinygrad_bp.doctor.losses import Kind, at_the_labels, for_classes
 from tinygrad_bp.doctor.measurements import Measurements, spread
 from tinygrad_bp.doctor.report import Finding, Severity
 from tinygrad_bp.nn import normalization
 
 __all__ = ["bottomless_loss", "constant_output", "loss_not_finite", "loss_not_scalar",
            "mixed_examples", "no_graph", "not_log_probabilities", "probabilities_for_logits",
-           "starting_loss", "summed_loss", "unreachable_targets"]  # fmt: skip
+           "softmax_over_batch", "starting_loss", "summed_loss", "unreachable_targets"]  # fmt: skip
 
 
 # --- the loss itself --------------------------------------------------------------------------
@@ -63,15 +63,11 @@ def no_graph(m: Measurements) -> Finding | None:
 
 
 def summed_loss(m: Measurements) -> Finding | None:
-    """A loss that grows with the batch, and its gradient with it."""
+    """A loss that grows with the batch, and its gradient with it; some rates are right for it."""
     if m.kind is Kind.OTHER or not m.is_summed:
         return None
-    kind = type(m.subject.optimizer).__name__ if m.subject.optimizer else ""
-    # The updates of the others do not depend on the gradient's scale, or hardly.
-    scaled = kind in {"", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop", "Adagrad",
-                      "Adadelta", "Rprop", "LBFGS"}  # fmt: skip
     return Finding(
-        "summed-loss", Severity.NOTE if scaled else Severity.DOUBTFUL,
+        "summed-loss", Severity.NOTE,
         "the loss is a sum over the batch",
         f"It is {m.start:.4g} for {m.subject.size} examples, {m.start / m.subject.size:.4g} for "
         "each.",
@@ -87,22 +83,57 @@ def bottomless_loss(m: Measurements) -> Finding | None:
     A sign is wrong, or targets are -1 and 1 where 0 and 1 are wanted.
     """
     z, y = m.output, m.target
-    if m.kind is not Kind.OTHER or z is None or y is None or not y.size or z.min() >= 0:
-        return None  # (a loss of distances need not be defined below 0)
-    sides = y.shape == z.shape and bool(np.isin(y, (-1, 0, 1)).all())
-    if not (sides or y.dtype.kind in "iu"):
+    if z is None or y is None or not y.size:
         return None
-    draw = np.random.default_rng(0).normal(size=z.shape)
-    ways = [draw, -draw, *([s * np.where(y > 0, 1.0, -1.0) for s in (1, -1)] if sides else [])]
-    lowest = min((m.loss_of(1e3 * way) for way in ways if _falls_for_ever(m, way)), default=0)
+    straight = m.kind is Kind.LOG_PROBABILITIES
+    sides = y.shape == z.shape and bool(np.isin(y, (-1, 0, 1)).all())
+    lowest = _lowest_of_a_line(m) if straight else _lowest(m, sides=sides)
     return None if not lowest else Finding(
         "bottomless-loss", Severity.WRONG, "the loss falls without end",
         f"At outputs of about 1,000 it gets to {lowest:.3g}.",
         "It is least where the model is wrong, or sure beyond measure: a sign is wrong, or the "
         "targets are not those that the loss wants.",
-        "y = (y + 1) / 2  # the loss wants 0 and 1" if sides and y.min() < 0
+        "loss = nn.NLLLoss()  # the minus is in it" if straight
+        else "y = (y + 1) / 2  # the loss wants 0 and 1" if sides and y.min() < 0
         else "loss(model(x), y)  # without the minus",
     )  # fmt: skip
+
+
+def _lowest_of_a_line(m: Measurements) -> float:
+    """What log-probabilities of -1,000 for the right classes give, if that is the best there is."""
+    return 0.0 if _punishes(m) else m.loss_of(-1e3 * at_the_labels(m.output, m.target))
+
+
+def _lowest(m: Measurements, *, sides: bool) -> float:
+    """The lowest loss at large outputs, 0 where it does not go on falling."""
+    z, y = m.output, m.target
+    if m.kind is not Kind.OTHER or z.min() >= 0:
+        return 0.0  # (a loss of distances need not be defined below 0)
+    if not (sides or y.dtype.kind in "iu") or (not sides and _punishes(m)):
+        return 0.0
+    draw = np.random.default_rng(0).normal(size=z.shape)
+    ways = [draw, -draw, *([s * np.where(y > 0, 1.0, -1.0) for s in (1, -1)] if sides else [])]
+    return min((m.loss_of(1e3 * way) for way in ways if _falls_for_ever(m, way)), default=0.0)
+
+
+ASKED = 10  # examples
+
+
+def _punishes(m: Measurements) -> bool:
+    """Whether the loss grows where one of some examples is surely wrong, and it alone.
+
+    A policy's loss falls for actions that were bad, and grows for good ones.
+    """
+    z, y = m.output, m.target
+    if not for_classes(z, y):
+        return False
+    wrong, at_zero = -1e3 * at_the_labels(z, y), m.loss_of(0 * z)
+    for i in np.linspace(0, len(z) - 1, ASKED).astype(int):
+        one = np.zeros(z.shape)
+        one[i] = wrong[i]
+        if m.loss_of(one) > at_zero:
+            return True
+    return False
 
 
 def _falls_for_ever(m: Measurements, way: Any) -> bool:
@@ -214,6 +245,27 @@ def not_log_probabilities(m: Measurements) -> Finding | None:
     )  # fmt: skip
 
 
+def softmax_over_batch(m: Measurements) -> Finding | None:
+    """A softmax whose outputs add up to 1 over the examples, and not over the classes."""
+    z = m.output
+    if z is None or z.ndim < 2 or not z.size or m.subject.axis_of(z) != 0 or _pairs(z, m):
+        return None
+    shares = z if z.min() >= 0 else np.exp(np.minimum(z, 1).astype(float))
+    if min(m.subject.size, z.shape[_class_axis(z)]) < 2 or _are_probabilities(shares):
+        return None
+    if not np.allclose(shares.sum(axis=0, dtype=float), 1, atol=1e-4):
+        return None
+    where, kind = _made_by(m)
+    return Finding(
+        "softmax-over-batch", Severity.WRONG, "softmax is taken over the batch",
+        f"The shares of a class add up to 1 over the {m.subject.size} examples, and those of an "
+        "example do not.",
+        "Examples then compete with one another, where classes should.",
+        f"nn.{kind}(dim={_class_axis(z)})" if where and "Softmax" in kind
+        else f"F.{'log_' if shares is not z else ''}softmax(z, axis={_class_axis(z)})", where,
+    )  # fmt: skip
+
+
 def unreachable_targets(m: Measurements) -> Finding | None:
     """Targets beyond what the last activation can give."""
     activation, y = m.output_activation, m.target
@@ -258,7 +310,8 @@ def starting_loss(m: Measurements) -> Finding | None:
         f"It is {start:.3g}, and equal logits give {said}{guess:.3g}. The outputs have spread "
         f"{spread(m.output):.3g}.",
         "The model is sure of wrong answers, and unlearns them first; or the labels are wrong.",
-        "with no_grad(): last_layer.weight.data *= 0.1  # and check that x and y belong together",
+        f"with no_grad(): last_layer.weight.data *= {0.5 / spread(m.output):.1g}  # and check that "
+        "x and y belong together",
     )  # fmt: skip
 
 
@@ -298,7 +351,7 @@ def mixed_examples(m: Measurements) -> Finding | None:
         return None
     z = m.evaluation
     axis = None if z is None else m.subject.axis_of(z)
-    if axis is None or z.shape.count(m.subject.size) > 1:  # or it compares each with every other
+    if axis is None or any(_pairs(a, m) for a in (z, *(a for _, a in m.subject.arrays()))):
         return None
     moved = max(
         float(np.abs(np.take(z, kept, axis) - np.take(other, kept, axis)).max())
@@ -306,16 +359,31 @@ def mixed_examples(m: Measurements) -> Finding | None:
     )
     if not moved > MIXED * max(spread(z), 1e-12):
         return None
-    time_first = tuple(n for n, mod in m.modules.items() if _is_time_first(mod))
+    where, write = _who_mixes(m)
     return Finding(
         "mixed-examples", Severity.WRONG, "examples of the batch get into one another",
         f"With other examples in one half of the batch, outputs of the other half change by up to "
         f"{moved:.2g}.",
         "Each prediction then depends on what else is in the batch.",
-        f"{type(m.modules[time_first[0]]).__name__}(..., batch_first=True)" if time_first
-        else "np.swapaxes(x, 1, 2)  # no reshape in the place of a transpose; axis 0 stays",
-        time_first,
+        write, where,
     )  # fmt: skip
+
+
+def _who_mixes(m: Measurements) -> tuple[tuple[str, ...], str]:
+    """The layers that go over axis 0, if that is it, and what to write."""
+    for call in m.forward.watch.calls:
+        if hasattr(call.module, "batch_first") and call.inputs and call.inputs[0].ndim == 2:
+            one, many = ("None", ":, None") if call.module.batch_first else (":, None", "None")
+            return (call.name,), f"x[{one}]  # two axes are one sequence; of several, x[{many}]"
+    names = tuple(n for n, mod in m.modules.items() if _is_time_first(mod))
+    if names:
+        return names, f"{type(m.modules[names[0]]).__name__}(..., batch_first=True)"
+    return (), "np.swapaxes(x, 1, 2)  # no reshape in the place of a transpose; axis 0 stays"
+
+
+def _pairs(array: Any, m: Measurements) -> bool:
+    """Whether an array has a number for each two examples: similarities, edges of a graph."""
+    return bool(array.shape.count(m.subject.size) > 1)
 
 
 def _is_time_first(module: Any) -> bool:

@@ -7,11 +7,11 @@ import numpy as np
 from tinygrad_bp.doctor.fitting import DROPPING
 from tinygrad_bp.doctor.measurements import Measurements, rms
 from tinygrad_bp.doctor.report import Finding, Severity, counted
-from tinygrad_bp.nn import BatchNorm1d, BatchNorm2d, BatchNorm3d
+from tinygrad_bp.nn import BatchNorm1d, BatchNorm2d, BatchNorm3d, Module
 
 __all__ = ["batch_norm_of_one", "evaluation_mode", "frozen_in_optimizer", "left_over_gradients",
            "no_gradient", "not_in_optimizer", "other_optimizer", "strangers_in_optimizer",
-           "unregistered_parameters", "weight_decay"]  # fmt: skip
+           "too_much_dropout", "unregistered_parameters", "weight_decay", "zero_rate"]  # fmt: skip
 
 
 # --- the optimiser ----------------------------------------------------------------------------
@@ -111,6 +111,24 @@ def frozen_in_optimizer(m: Measurements) -> Finding | None:
     )  # fmt: skip
 
 
+def zero_rate(m: Measurements) -> Finding | None:
+    """A learning rate of 0, which is not the beginning of a warm-up."""
+    groups = m.subject.optimizer.param_groups if m.subject.optimizer else []
+    still = [i for i, g in enumerate(groups) if g["lr"] == 0 and not g.get("initial_lr")]
+    if not still:
+        return None
+    everything = len(still) == len(groups)
+    resting = {id(p) for i in still for p in groups[i].parameters}
+    return Finding(
+        "zero-rate", Severity.WRONG if everything else Severity.NOTE, "the learning rate is 0",
+        f"That of {counted(len(still), 'group')} of {len(groups)} in the optimiser.",
+        "Nothing is trained." if everything
+        else "Parameters of such a group stay where they are, which may be meant.",
+        f'optimizer.param_groups[{still[0]}]["lr"] = 1e-3' + ("" if everything else "  # if not"),
+        () if everything else tuple(n for n, p in m.parameters.items() if id(p) in resting),
+    )  # fmt: skip
+
+
 # --- gradients that do not arrive, or are there already -----------------------------------------
 
 
@@ -176,6 +194,34 @@ def evaluation_mode(m: Measurements) -> Finding | None:
         "Dropout leaves nothing out, and batch normalisation uses old means.",
         "model.train()  # before training, also after each evaluation", off,
     )  # fmt: skip
+
+
+# Srivastava and others, Dropout (2014), section 7.3: of a layer of one width, errors grow once less
+# than 0.4 is kept. Of drawn digits, hidden layers of 32, 128 and 512 units have 1.1 to 2 times the
+# errors at 0.9 and 1.7 to 2.3 times at 0.95; wide ones lose nothing at 0.85.
+LEFT_OUT = 0.9
+
+
+def too_much_dropout(m: Measurements) -> Finding | None:
+    """Dropout that leaves out nearly all, as where the share to keep was meant."""
+    shares = {n: _left_out(mod) for n, mod in m.modules.items() if m.modes[n]}
+    names = tuple(name for name, share in shares.items() if share >= LEFT_OUT)
+    if not names:
+        return None
+    share = shares[names[0]]
+    return Finding(
+        "too-much-dropout", Severity.WRONG if share == 1 else Severity.DOUBTFUL,
+        f"dropout leaves out {'everything' if share == 1 else 'nearly everything'}",
+        f"{share:.3g} of all numbers are set to 0 in training.",
+        "Here p is the share that is left out, not the one that is kept.",
+        f"p={1 - share:.2g}  # or 0.5, the usual one" if 1 - share >= 0.05
+        else "p=0.5  # the usual one", names,
+    )  # fmt: skip
+
+
+def _left_out(module: Module) -> float:
+    found = module.p if isinstance(module, DROPPING) else vars(module).get("dropout")
+    return float(found) if isinstance(found, float | int) else 0.0
 
 
 # Wu and He, Group normalization (2018), figure 1: the error of batch normalisation rises below 8

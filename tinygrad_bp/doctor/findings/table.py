@@ -51,9 +51,9 @@ def _check(
 _DATA = "input-scale input-offset same-inputs target-scale"
 _LOSS = (
     "probabilities-for-logits not-log-probabilities one-output labels-unused broadcast-targets "
-    "labels-not-shares bottomless-loss missing-class "
+    "labels-not-shares bottomless-loss missing-class softmax-over-batch "
 )
-_GRAPH = "no-gradient unregistered-parameters other-optimizer not-in-optimizer "
+_GRAPH = "no-gradient unregistered-parameters other-optimizer not-in-optimizer zero-rate "
 _UNITS = "dead-relu saturated alike-units constant-output "
 _FLOW = "vanishing-gradients exploding-gradients gradient-not-finite "
 _REST = "mixed-examples unreachable-targets starting-loss weight-decay batch-norm-of-one dtype"
@@ -83,16 +83,19 @@ CHECKS = (
     _check(parameters.strangers_in_optimizer, "other-optimizer not-in-optimizer"),
     _check(parameters.unregistered_parameters),
     _check(parameters.frozen_in_optimizer),
+    _check(parameters.zero_rate),
     _check(parameters.no_gradient),
     _check(parameters.left_over_gradients),
     _check(parameters.evaluation_mode),
+    _check(parameters.too_much_dropout),
     # what the loss is given
     _check(labels.broadcast_targets),
     _check(labels.labels_unused, "broadcast-targets same-inputs"),
     _check(labels.not_shares),
     _check(outputs.bottomless_loss, "labels-unused broadcast-targets"),
     _check(outputs.probabilities_for_logits),
-    _check(outputs.not_log_probabilities),
+    _check(outputs.softmax_over_batch),
+    _check(outputs.not_log_probabilities, "softmax-over-batch bottomless-loss"),
     _check(outputs.unreachable_targets),
     _check(labels.target_scale, "unreachable-targets broadcast-targets"),
     _check(labels.missing_classes),
@@ -105,13 +108,15 @@ CHECKS = (
     _check(gradients.vanishing, _UNITS + _DATA),
     _check(gradients.exploding, _UNITS + _DATA),
     _check(outputs.constant_output, "same-inputs " + _UNITS + _FLOW),
-    _check(outputs.mixed_examples),
+    _check(outputs.mixed_examples, "softmax-over-batch"),
     _check(outputs.starting_loss, _DATA + " saturated " + _FLOW + _LOSS),
     _check(parameters.weight_decay, _UNITS + _FLOW + _GRAPH + _LOSS),
     # whether it learns
     _check(learning.faulty_step, "other-optimizer"),
-    _check(learning.learning_rate, " ".join([_DATA, _LOSS, _GRAPH, _UNITS, _FLOW, _REST]) +
-           " summed-loss", fits=True),
+    _check(gradients.vanishing_and_stuck, " ".join([_DATA, _LOSS, _UNITS, _FLOW, _GRAPH]),
+           fits=True),
+    _check(learning.learning_rate, " ".join([_DATA, _LOSS, _GRAPH, _UNITS, _FLOW, _REST]),
+           fits=True),
     _check(learning.cannot_overfit, " ".join([_DATA, _LOSS, _UNITS, _FLOW, _REST, _GRAPH]) +
            " learning-rate", fits=True),
 )  # fmt: skip
