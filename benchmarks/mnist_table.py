@@ -157,10 +157,9 @@ ROWS = (
         published="1.96 (Nielsen 2015, best epoch)",
         model=nielsen(100, nn.Identity),
         loss=yes_or_no,
-        optimizer=sgd(0.3, weight_decay=5 / 50_000),
+        optimizer=sgd(0.3, weight_decay=5 / 60_000),
         epochs=60,
         batch_size=10,
-        examples=50_000,
     ),
     Row(
         name="784-300-10",

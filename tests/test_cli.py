@@ -282,6 +282,15 @@ def test_a_killed_run_resumes_to_the_same_bytes(run, folder, tmp_path, interrupt
     assert part.read_bytes() == whole.read_bytes()
 
 
+@pytest.fixture
+def _ctrl_c():
+    """Ctrl-C interrupts, also where the tests were started with it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_ctrl_c")
 def test_ctrl_c_within_an_epoch_saves_the_batch(run, folder, tmp_path, monkeypatch):
     whole, part = tmp_path / "whole.npz", tmp_path / "part.npz"
     options = ("--data", folder, "--recipe", "modern", "--epochs", 3)
@@ -321,6 +330,7 @@ def test_a_disk_that_is_full_says_what_is_kept(run, folder, tmp_path, monkeypatc
     assert len(nn.read_checkpoint(out).position["history"]) == 3
 
 
+@pytest.mark.usefixtures("_ctrl_c")
 def test_a_second_ctrl_c_ends_the_run_at_once(run, folder, tmp_path, monkeypatch):
     def interrupted(self, batch):
         signal.raise_signal(signal.SIGINT)

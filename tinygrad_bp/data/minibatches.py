@@ -112,7 +112,7 @@ def minibatches(
     """
     given = list(arrays)
     if rng is _BY_POSITION:
-        is_last = given and (given[-1] is None or isinstance(given[-1], np.random.Generator))
+        is_last = given and (given[-1] is None or hasattr(given[-1], "permutation"))
         rng = given.pop() if is_last else None
     if batch_size is _BY_POSITION:
         batch_size = given.pop() if given else 0
