@@ -47,12 +47,11 @@ def _dead_share(y: Any) -> tuple[float, int]:
     alive = np.asarray(y) != 0
     if alive.ndim < 2 or not alive.size:
         return 0.0, 1
-    others = [tuple(i for i in range(alive.ndim) if i != unit) for unit in {1, alive.ndim - 1}]
-    if alive.ndim > 3:
-        others = others[:1] if alive.ndim == 4 and 1 not in others[0] else [
-            tuple(i for i in range(alive.ndim) if i != 1)]  # fmt: skip
-    units = [alive.any(axis=axes) for axes in others]
-    return min((1 - float(u.mean()), u.size) for u in units)
+    shares = []
+    for unit in (1, 2) if alive.ndim == 3 else (1,):
+        is_alive = np.moveaxis(alive, unit, -1).reshape(-1, alive.shape[unit]).any(axis=0)
+        shares.append((1 - float(is_alive.mean()), is_alive.size))
+    return min(shares)
 
 
 def dead_relu(m: Measurements) -> Finding | None:
