@@ -47,10 +47,11 @@ def _blas() -> dict[str, Any]:
     if importlib.util.find_spec("threadpoolctl"):
         import threadpoolctl
 
-        for pool in threadpoolctl.threadpool_info():
-            if pool["user_api"] == "blas":
-                kind = f"{pool['internal_api']} {pool['version']} {pool.get('architecture', '')}"
-                return {"blas": kind.strip(), "threads": pool["num_threads"]}
+        pools = [p for p in threadpoolctl.threadpool_info() if p["user_api"] == "blas"]
+        # SciPy and PyTorch may have loaded one of their own.
+        for pool in sorted(pools, key=lambda p: f"{os.sep}numpy" not in p["filepath"]):
+            kind = f"{pool['internal_api']} {pool['version']} {pool.get('architecture', '')}"
+            return {"blas": kind.strip(), "threads": pool["num_threads"]}
     blas = _config("Build Dependencies").get("blas", {})
     asked = {name: os.environ[name] for name in THREADS if name in os.environ}
     told = " ".join(f"{name}={value}" for name, value in asked.items())
