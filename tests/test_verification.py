@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import importlib.machinery
 import json
+import sys
+import types
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +132,24 @@ def test_another_seed_is_another_run(tmp_path: Path) -> None:
     difference = verify(path, DIGITS).difference
     assert difference is not None
     assert difference.startswith("epoch 1, batch 1: the loss was ")
+
+
+def test_the_blas_is_numpys_own_beside_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    pools = [
+        {"user_api": "openmp", "filepath": "/env/torch/lib/libgomp.so", "num_threads": 8},
+        {"user_api": "blas", "filepath": "/env/torch/lib/libmkl.so", "num_threads": 8,
+         "internal_api": "mkl", "version": "2024"},
+        {"user_api": "blas", "filepath": "/env/numpy.libs/libopenblas.so", "num_threads": 2,
+         "internal_api": "openblas", "version": "0.3", "architecture": "Zen"},
+    ]  # fmt: skip
+    module: Any = types.ModuleType("threadpoolctl")
+    module.__spec__ = importlib.machinery.ModuleSpec("threadpoolctl", None)
+    module.threadpool_info = lambda: pools
+    monkeypatch.setitem(sys.modules, "threadpoolctl", module)
+    found = surroundings.__wrapped__()
+    assert (found["blas"], found["threads"]) == ("openblas 0.3 Zen", 2)
+    del pools[2]
+    assert surroundings.__wrapped__()["blas"] == "mkl 2024"
 
 
 def test_surroundings_that_differ_are_named(
