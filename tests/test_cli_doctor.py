@@ -145,7 +145,10 @@ def test_in_a_terminal(source: str, columns: int) -> None:
     program = f"import os; os.environ['COLUMNS'] = '{columns}'\n" + (
         "from tinygrad_bp.cli import main; raise SystemExit(main())"
     )
-    ours, theirs = pty.openpty()
+    try:
+        ours, theirs = pty.openpty()
+    except OSError:
+        pytest.skip("no terminals can be opened here")
     command = [sys.executable, "-c", program, "doctor", f"{source}:bad", "--no-fit"]
     env = {**os.environ, "TERM": "xterm-256color"}
     with subprocess.Popen(command, stdout=theirs, stderr=theirs, cwd=ROOT, env=env) as process:
