@@ -197,6 +197,17 @@ def test_accuracy_and_what_next_are_the_last_lines(run, folder, tmp_path):
         assert run(*command[1:])[0] == 0
 
 
+def test_a_model_that_was_not_saved_can_be_made_again(run, folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    _, lines, _ = run("train", "--data", folder, "--epochs", 2, "--seed", 3)
+    assert lines[-3] == "The model was not saved. What next:"
+    again, page = (shlex.split(line.partition("  #")[0]) for line in lines[-2:])
+    assert page[:2] == ["tinygrad-bp", "explore"]
+    _, repeated, _ = run(*again[1:])
+    assert next(line for line in lines if "Test accuracy" in line) in repeated
+    assert (tmp_path / "model.npz").exists()
+
+
 def few(seed):
     return drawn(seed, train=300, test=100)
 
@@ -740,7 +751,8 @@ def test_no_color_is_honoured(run, folder, monkeypatch):
 def test_nothing_is_wider_than_the_terminal(run, folder, monkeypatch, columns):
     monkeypatch.setenv("COLUMNS", str(columns))
     _, lines, _ = run("train", "--data", folder, "--epochs", 1, "--recipe", "modern")
-    assert max(map(len, lines)) <= columns
+    shown = lines[:-2]  # without commands to be copied, which are as long as the folder's name
+    assert max(map(len, shown)) <= columns
     assert max(line.count("read as") for line in lines) == {60: 2, 80: 3, 120: 5}[columns]
 
 

@@ -15,6 +15,7 @@ from tinygrad_bp.data.sets import CLASSES
 from tinygrad_bp.train import Callback, Epoch
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -28,6 +29,7 @@ __all__ = [
     "confusion",
     "cost_in_words",
     "introduce",
+    "show_how_to_keep",
     "show_outcome",
     "show_what_next",
 ]
@@ -163,7 +165,20 @@ def show_what_next(path: Path, folder: Path | None, epochs: int, screen: Screen)
         f"{resuming(path, folder)} --epochs {2 * epochs}": "train on",
         f"tinygrad-bp verify {name}{data}": "run it again, compare every bit",
     }
-    screen.line(f"The model is in {path}. What next:")
+    _show_commands(f"The model is in {path}. What next:", commands, screen)
+
+
+def show_how_to_keep(command: str, screen: Screen) -> None:
+    """Show commands for somebody whose model was not saved; `command` is the one that made it."""
+    commands = {
+        f"{command} --out model.npz": "the same run, saved",
+        "tinygrad-bp explore -o backprop.html": "see in a page how such a network learns",
+    }
+    _show_commands("The model was not saved. What next:", commands, screen)
+
+
+def _show_commands(heading: str, commands: Mapping[str, str], screen: Screen) -> None:
+    screen.line(heading)
     for command, about in commands.items():
         screen.line(f"  {command}  # {about}", style="cyan")
 

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from tinygrad_bp.cli.arguments import UsageError, not_negative, positive, share, whole
 from tinygrad_bp.cli.kept import Kept, of_folder
-from tinygrad_bp.cli.outcome import Table, introduce, show_outcome, show_what_next
+from tinygrad_bp.cli.outcome import (
+    Table,
+    introduce,
+    show_how_to_keep,
+    show_outcome,
+    show_what_next,
+)
 from tinygrad_bp.cli.screen import Screen
 from tinygrad_bp.cli.sources import load, load_again, without_held_out
 from tinygrad_bp.cli.targets import check_target
@@ -172,7 +178,7 @@ def train(options: argparse.Namespace) -> int:
         if path:
             screen.line(f"{what} in {path}.")
     if kept.file is None:
-        screen.line("The model was not saved: --out MODEL.npz keeps it.")
+        show_how_to_keep(run.about["command"], screen)
     else:
         show_what_next(kept.file, options.data, run.recipe.epochs, screen)
     return 0
