@@ -404,6 +404,7 @@ def refusals():
         "log": (lambda: trainer(callbacks=[CSVLog("no/such/file")]).fit((x, y), epochs=1),
                 DataError, "No such file"),
         "shapes": (lambda: accuracy(np.zeros(3), np.zeros(3)), ShapeError, "accuracy takes"),
+        "one class": (lambda: accuracy(np.zeros((3, 1)), np.zeros(3)), ShapeError, "always the"),
     }  # fmt: skip
 
 

@@ -27,5 +27,10 @@ def accuracy(outputs: Any, targets: Any) -> float:
             "accuracy takes outputs (n, classes) and targets (n,) or (n, classes), got "
             f"{outputs.shape} and {targets.shape}"
         )
+    if outputs.shape[1] == 1:
+        raise ShapeError(
+            "accuracy: of one output for each example, the first is always the largest. Measure "
+            "yes or no by lambda z, t: np.mean((z > 0) == t), for logits"
+        )
     wanted = targets if targets.ndim == 1 else targets.argmax(axis=1)
     return float(np.mean(outputs.argmax(axis=1) == wanted))
