@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import io
     from collections.abc import Iterator
 
-__all__ = ["PathLike", "check_writable", "reading", "replacing"]
+__all__ = ["PathLike", "check_writable", "naming", "reading", "replacing"]
 
 PathLike: TypeAlias = str | os.PathLike[str]
 
@@ -105,6 +105,23 @@ def reading(
 
 
 # --- reading --------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def naming(path: PathLike | None, *, error: type[TinygradError] = DataError) -> Iterator[None]:
+    """Begin what an error says of a file with its name, if there is a file and it does not yet.
+
+    >>> with naming("digits.idx"):
+    ...     raise DataError("it is empty")
+    Traceback (most recent call last):
+    tinygrad_bp.errors.DataError: digits.idx: it is empty
+    """
+    try:
+        yield
+    except error as problem:
+        if path is None or str(problem).startswith(f"{path}: "):
+            raise
+        raise error(f"{path}: {problem}") from problem
 
 
 def _without_waiting(path: str, flags: int) -> int:

@@ -6,14 +6,13 @@ array goes unnoticed, unlike in the files of `nn.save`.
 
 from __future__ import annotations
 
-import contextlib
 import os
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import numpy as np
 
 from tinygrad_bp.errors import CheckpointError
-from tinygrad_bp.files import PathLike, reading, replacing
+from tinygrad_bp.files import PathLike, naming, reading, replacing
 from tinygrad_bp.interop.extras import extra
 from tinygrad_bp.interop.states import State, load
 from tinygrad_bp.nn.checkpoint import MAX_BYTES
@@ -21,7 +20,7 @@ from tinygrad_bp.nn.module import Module
 from tinygrad_bp.tensor import Tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from io import BufferedReader
 
     from numpy.typing import NDArray
@@ -89,21 +88,12 @@ def load_safetensors(
     Linear(2, 3)
     """
     package = extra("safetensors")
-    with reading(path, error=CheckpointError) as file, _of_the_file(path):
+    with reading(path, error=CheckpointError) as file, naming(path, error=CheckpointError):
         arrays = _read(file, package, max_bytes)
         if into is None:
             return arrays
         load(into, arrays, strict=strict)
     return into
-
-
-@contextlib.contextmanager
-def _of_the_file(path: PathLike) -> Iterator[None]:
-    """Begin what is said of a file with its name."""
-    try:
-        yield
-    except CheckpointError as error:
-        raise CheckpointError(f"{path}: {error}") from error
 
 
 def _storable(name: Any, value: Any) -> NDArray[Any]:

@@ -41,7 +41,9 @@ def functional_call(
         for name, value in tensors.items()
     }
     with replaced(module, others):
-        return module(*(args if isinstance(args, tuple) else (args,)), **(kwargs or {}))
+        return module(
+            *(args if isinstance(args, tuple) else (args,)), **({} if kwargs is None else kwargs)
+        )
 
 
 @contextlib.contextmanager

@@ -17,13 +17,12 @@ SHA-256 covers header and arrays. (The digest tells damage, not who wrote the fi
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, overload
 
 from tinygrad_bp.errors import CheckpointError
-from tinygrad_bp.files import PathLike, reading, replacing
+from tinygrad_bp.files import PathLike, naming, reading, replacing
 from tinygrad_bp.nn.architecture import build, describe
 from tinygrad_bp.nn.archive import FETCH_AGAIN, HEADER, Archive, check_name, storable, write
 from tinygrad_bp.nn.fitting import fitted
@@ -125,7 +124,7 @@ def save(
     ...     read_checkpoint(f"{folder}/model.npz").extra
     {'epoch': 7}
     """
-    with _of_the_file(path):
+    with naming(path, error=CheckpointError):
         arrays = _model_arrays(model) | _extra_arrays(extra_arrays or {})
         header: dict[str, Any] = {
             "format": FORMAT,
@@ -190,7 +189,7 @@ def load(
     True
     """
     checkpoint = read_checkpoint(path, max_bytes=max_bytes)
-    with _of_the_file(path):
+    with naming(path, error=CheckpointError):
         wanted = (("optimizer", optimizer), ("schedule", schedule), ("position", position))
         states = {name: thing for name, thing in wanted if thing is not None}
         if into is None:
@@ -213,7 +212,7 @@ def read_checkpoint(path: PathLike, *, max_bytes: int = MAX_BYTES) -> Checkpoint
     one that `save` wrote, is truncated or damaged, comes from a newer version of the library, or
     holds more than `max_bytes`. Its doctest is that of `save`.
     """
-    with reading(path, error=CheckpointError) as file, _of_the_file(path):
+    with reading(path, error=CheckpointError) as file, naming(path, error=CheckpointError):
         try:
             return _read(Archive(file), max_bytes)
         except MemoryError as error:
@@ -223,15 +222,6 @@ def read_checkpoint(path: PathLike, *, max_bytes: int = MAX_BYTES) -> Checkpoint
             if isinstance(error, CheckpointError):
                 raise
             raise CheckpointError(f"it is truncated or damaged ({error}). {FETCH_AGAIN}") from error
-
-
-@contextlib.contextmanager
-def _of_the_file(path: PathLike) -> Iterator[None]:
-    """Begin what is said of a file with its name."""
-    try:
-        yield
-    except CheckpointError as error:
-        raise CheckpointError(f"{path}: {error}") from error
 
 
 # --- writing --------------------------------------------------------------------------------------

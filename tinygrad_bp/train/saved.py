@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from tinygrad_bp import nn
 from tinygrad_bp.errors import CheckpointError
+from tinygrad_bp.files import naming
 from tinygrad_bp.train.position import Position
 from tinygrad_bp.train.recipe import Recipe
 
 if TYPE_CHECKING:
     from tinygrad_bp.nn.checkpoint import PathLike
 
-__all__ = ["material_state", "named", "position_in", "reading", "saved_run"]
+__all__ = ["material_state", "position_in", "reading", "saved_run"]
 
 
 def saved_run(path: PathLike) -> tuple[Recipe, dict[str, Any]]:
@@ -32,7 +33,7 @@ def reading(path: PathLike) -> Iterator[nn.Checkpoint]:
     """Give what is in a file; whatever the block makes of it, it raises `CheckpointError` only."""
     checkpoint = nn.read_checkpoint(path)
     try:
-        with named(path):
+        with naming(path, error=CheckpointError):
             yield checkpoint
     except CheckpointError:
         raise
@@ -62,14 +63,3 @@ def material_state(state: Mapping[str, Any]) -> Mapping[str, Any] | None:
     if not isinstance(sets, Mapping):
         raise CheckpointError(f"what the run was measured on makes no sense: {sets!r:.100}")
     return None if feed is None else {"feed": feed, "sets": dict(sets)}
-
-
-@contextlib.contextmanager
-def named(path: PathLike | None) -> Iterator[None]:
-    """Begin what is said of a file with its name."""
-    try:
-        yield
-    except CheckpointError as error:
-        if path is None or str(error).startswith(f"{path}: "):
-            raise
-        raise CheckpointError(f"{path}: {error}") from error

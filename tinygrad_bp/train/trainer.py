@@ -25,8 +25,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_bp import nn, optim
-from tinygrad_bp.errors import DataError, OptimizerError
-from tinygrad_bp.files import PathLike
+from tinygrad_bp.errors import CheckpointError, DataError, OptimizerError
+from tinygrad_bp.files import PathLike, naming
 from tinygrad_bp.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from tinygrad_bp.tensor import Tensor
 from tinygrad_bp.train.callback import Callback, in_order
@@ -37,7 +37,7 @@ from tinygrad_bp.train.interrupt import uninterrupted
 from tinygrad_bp.train.material import Material, is_share
 from tinygrad_bp.train.position import Position, Record, recall, remembered
 from tinygrad_bp.train.record import run_record
-from tinygrad_bp.train.saved import material_state, named, position_in
+from tinygrad_bp.train.saved import material_state, position_in
 from tinygrad_bp.train.settings import check_settings, settings
 from tinygrad_bp.train.surroundings import surroundings
 
@@ -225,7 +225,7 @@ class Trainer:
         if rng is None and as_arrays(examples) is not None:
             rng = np.random.default_rng()
         path = resume if resume is not None and Path(resume).exists() else None
-        with named(path or self._loaded_from):
+        with naming(path or self._loaded_from, error=CheckpointError):
             position, saved = self._unfinished() if path is None else position_in(path)
             if position.split_seed is None and rng is not None and is_share(validation):
                 position.split_seed = int(rng.integers(1 << 63))
