@@ -357,6 +357,11 @@ def test_a_module_assigned_to_a_chain_is_a_link_of_it() -> None:
     assert [name for name, _ in model.named_children()] == ["first", "act", "last"]
     assert model(np.ones((5, 2))).shape == (5, 1)
     assert model.first is model[0]
+    odd = nn.Sequential({"1": nn.Tanh()}).extend([nn.ReLU(), nn.Tanh()])
+    assert [name for name, _ in odd.named_children()] == ["1", "2", "3"]
+    model.append(nn.Linear(1, 1))
+    assert [name for name, _ in model.named_children()] == ["first", "act", "last", "3"]
+    model = Stacked()
     model.last = nn.Linear(3, 4)
     assert len(model) == 3
     assert model(np.ones((5, 2))).shape == (5, 4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Generic, Self, TypeVar, overload
 
@@ -103,8 +104,12 @@ class _Listed(_Holder[M]):
         return self.extend([member])
 
     def extend(self, members: Iterable[M]) -> Self:
-        """Add members at the end."""
-        self._hold(_numbered([*self._held.values(), *members]))
+        """Add members at the end; those that are there keep their names."""
+        held = dict(self._held)
+        numbers = itertools.count(len(held))
+        for member in members:
+            held[next(str(i) for i in numbers if str(i) not in held)] = member
+        self._hold(held.items())
         return self
 
     def insert(self, index: int, member: M) -> Self:
