@@ -69,7 +69,7 @@ def _is_free(m: Measurements, array: Any) -> bool:
     if m.weights:
         return False
     tables = [a for c in m.forward.watch.calls for a in c.inputs]
-    return array.dtype.kind == "f" or not (_is_among(array, tables) or not _takes_fractions(m))
+    return array.dtype.kind == "f" or (not _is_among(array, tables) and _takes_fractions(m))
 
 
 def _is_among(array: Any, others: list[Any]) -> bool:
@@ -98,7 +98,7 @@ def input_scale(m: Measurements) -> Finding | None:
     for name, array in _numbers(m):
         size, sizes = rms(array), np.sqrt(np.mean(np.square(_features(array), dtype=float), axis=0))
         largest = float(sizes.max())
-        # (of what is there: zeros of sparse features tell nothing about their scale)
+        # Zeros, as in sparse features, say nothing about the scale.
         if not (largest > LARGE or (size > 0 and rms(array[array != 0]) < SMALL)):
             continue
         low, high = float(array.min()), float(array.max())
