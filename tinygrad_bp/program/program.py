@@ -15,6 +15,8 @@ from tinygrad_bp.program.listing import (
     mapped,
     values_in,
 )
+from tinygrad_bp.program.planning import planned
+from tinygrad_bp.program.rewriting import rewritten
 from tinygrad_bp.program.tracing import Refuted, Trace
 from tinygrad_bp.program.writing import Written, written
 from tinygrad_bp.state import note_write
@@ -35,27 +37,24 @@ class Program:
         recording: bool,
         grads: bool,
     ) -> None:
+        trace.listing.after = list(values_in([held.after for held in trace.held]))
         self.traced = trace.listing
-        self.listing = trace.listing
+        self.listing = planned(rewritten(trace.listing))
         self.proven = False
         self._key = given.key
         self._recording = recording
-        self._held = list(trace.adopted.held())
+        self._held = trace.held
         self._names = Names(function)
         self._settings = Settings(list(trace.modules.values()))
         self._options = [(g, g.options, _kinds(g)) for g in trace.groups.values()]
         self._tensors = trace.returned
-        self._written: Written = written(self.listing, self._after())
+        self._written: Written = written(self.listing)
         self._streams = [rng for rng, _ in trace.streams.values()]
 
     @property
     def source(self) -> str:
         """The program as Python that runs on NumPy alone."""
         return self._written.source
-
-    def _after(self) -> list[Value]:
-        """What objects hold after a run that is calculated."""
-        return list(values_in([held.after for held in self._held]))
 
     # --- whether it may run -------------------------------------------------------------------
 
@@ -99,7 +98,7 @@ class Program:
 
     def _leave(self, after: tuple[Any, ...]) -> None:
         """Set what objects hold after a run."""
-        new = dict(zip(self._after(), after, strict=True))
+        new = dict(zip(self.traced.after, after, strict=True))
         for write in self.listing.writes:
             note_write(write.target.source.array)  # type: ignore[union-attr]
         for held in self._held:

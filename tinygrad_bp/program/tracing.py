@@ -326,6 +326,7 @@ class Trace:
         self.returned: list[bool] = []
         self.listing.results = self._results(results)
         self.listing.writes = list(self.adopted.writes())
+        self.held = list(self.adopted.held())
         if names := self.adopted.overlapping():
             self.refuse(f"{' and '.join(names)} share memory in part, and one of them is written")
 
