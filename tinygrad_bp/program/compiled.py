@@ -11,7 +11,7 @@ from tinygrad_bp import state
 from tinygrad_bp.modes import mode
 from tinygrad_bp.program.comparing import difference
 from tinygrad_bp.program.guards import Arguments
-from tinygrad_bp.program.program import Program
+from tinygrad_bp.program.program import MISSED, Program
 from tinygrad_bp.program.tracing import Refuted, Trace, tracing
 
 __all__ = ["Compiled", "compile"]
@@ -30,16 +30,33 @@ class Compiled(Generic[P, R]):
         self.function = function
         self.grads = grads
         self._programs: list[Program] = []
+        self._enter: Callable[[Any], Any] = _missing
         self._lock = threading.RLock()
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Do what the step does: by a program, once it is traced."""
+        with self._lock:
+            if not kwargs:
+                try:
+                    result = self._enter(args)
+                except Refuted:
+                    return self.function(*args, **kwargs)
+                if result is not MISSED:
+                    return result  # type: ignore[no-any-return]
+            return self._looked_up(args, kwargs)
+
+    def _looked_up(self, args: Any, kwargs: Any) -> Any:
+        """Find the program for a call, or make it, and run it."""
         now = mode.get()
         if state.tracers or now.observers or now.retaining:  # somebody looks at every op
             return self.function(*args, **kwargs)
-        with self._lock:
-            result: R = self._called(Arguments(args, kwargs), recording=now.recording)
-            return result
+        given = Arguments(args, kwargs)
+        try:
+            program = self._program(given, recording=now.recording)
+            self._enter = program.enter if program.proven else _missing
+            return program.run(*given.arrays)
+        except Refuted:  # eager mode knows what to do, or what to say
+            return self.function(*args, **kwargs)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
@@ -59,12 +76,6 @@ class Compiled(Generic[P, R]):
         if not self._programs:
             raise RuntimeError(f"{self.function.__name__} was not called yet: there is no program")
         return self._programs[0]
-
-    def _called(self, given: Arguments, *, recording: bool) -> Any:
-        try:
-            return self._program(given, recording=recording).run(given)
-        except Refuted:  # eager mode knows what to do, or what to say
-            return self.function(*given.args, **given.kwargs)
 
     def _program(self, given: Arguments, *, recording: bool) -> Program:
         """Return the program for a call, the latest one first."""
@@ -94,6 +105,10 @@ class Compiled(Generic[P, R]):
         if found := difference(program.traced, self._trace(given).listing):
             raise found
         program.proven = True
+
+
+def _missing(_: Any) -> Any:
+    return MISSED
 
 
 def compile(  # noqa: A001  (PyTorch's name)

@@ -1,7 +1,7 @@
 """What a program needs to find as it was when it was traced: arguments, state, settings, names.
 
-What is looked at in every call is one expression, made for the program: it is read faster than it
-could be looped over. Settings of modules have a version, and are compared when that has changed.
+Settings of modules have a version, and are compared when that has changed. All else is looked at in
+every call.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from tinygrad_bp.state import settings
 from tinygrad_bp.tensor import Tensor, wrap
 
-__all__ = ["Arguments", "Conditions", "Settings", "names_of"]
+__all__ = ["Arguments", "Settings", "names_of"]
 
 
 def _is_plain(item: Any) -> bool:
@@ -105,65 +105,19 @@ class Same:
         return id(self.item)
 
 
-class Conditions:
-    """Conditions of the form `path is object`, as one function without arguments.
-
-    >>> class Thing:
-    ...     size = None
-    >>> thing = Thing()
-    >>> conditions = Conditions()
-    >>> conditions.add(thing, ".size", None)
-    >>> holds = conditions.function()
-    >>> holds()
-    True
-    >>> thing.size = 3
-    >>> holds()
-    False
-    """
-
-    def __init__(self) -> None:
-        self._parts: list[str] = []
-        self._names: dict[str, Any] = {}
-
-    def add(self, owner: Any, path: str, value: Any) -> None:
-        """Add the condition that an attribute or item of an object is a certain object."""
-        self._parts.append(f"{self._name(owner)}{path} is {self._name(value)}")
-
-    def add_item(self, owner: Any, path: str, items: list[Any], i: int) -> None:
-        """Add the condition that an attribute is what a list holds at a place, whenever asked."""
-        self._parts.append(f"{self._name(owner)}{path} is {self._name(items)}[{i}]")
-
-    def _name(self, item: Any) -> str:
-        if item is None or item is True or item is False:
-            return str(item)
-        name = f"o{id(item)}"
-        self._names[name] = item
-        return name
-
-    def function(self) -> Callable[[], bool]:
-        """Return the function that says whether they hold."""
-        text = f"def holds():\n    return {' and '.join(self._parts) or True}\n"
-        namespace = dict(self._names)
-        exec(text, namespace)  # noqa: S102  (names of our own making)
-        holds: Callable[[], bool] = namespace["holds"]
-        return holds
-
-
 class Settings:
     """The settings of the modules that a step called: all attributes that are no tensors."""
 
     def __init__(self, modules: Sequence[Any], tensors: Sequence[Tensor]) -> None:
         self._modules, self._tensors = modules, tensors
         self._found = self._now()
-        self._version = settings.version
+        self.version = settings.version
 
     def unchanged(self) -> bool:
-        """Whether they are what they were."""
-        if self._version == settings.version:
-            return True
+        """Whether they are what they were; if so, they are of the latest version."""
         if self._now() != self._found:
             return False
-        self._version = settings.version
+        self.version = settings.version
         return True
 
     def _now(self) -> list[Any]:
@@ -184,21 +138,23 @@ def _setting(value: Any) -> Any:
     return Same(value)
 
 
-def names_of(function: Callable[..., Any], conditions: Conditions) -> None:
-    """Add conditions that names still stand for what they stood for.
+def names_of(function: Callable[..., Any]) -> Iterator[tuple[Any, str, Any]]:
+    """Yield what the names stand for that a function takes from outside, and where that is kept.
 
-    That is, the variables around a function, and the globals that its own code reads.
+    Those are the variables around it, and the globals that its own code reads: an owner, the path
+    from there, and what is found at its end.
     """
-    code = getattr(function, "__code__", None)
+    function = getattr(function, "__func__", function)
     for cell in getattr(function, "__closure__", None) or ():
         try:
-            conditions.add(cell, ".cell_contents", cell.cell_contents)
+            yield cell, ".cell_contents", cell.cell_contents
         except ValueError:  # nothing was assigned to it
             continue
+    code = getattr(function, "__code__", None)
     around: Mapping[str, Any] = getattr(function, "__globals__", {})
     for name in _global_names(code) if code else ():
         if name in around:
-            conditions.add(around, f".get({name!r})", around[name])
+            yield around, f".get({name!r})", around[name]
 
 
 def _global_names(code: CodeType) -> Iterator[str]:

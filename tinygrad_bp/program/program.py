@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Iterator
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, Final
 
 import numpy as np
 
+from tinygrad_bp.modes import mode
 from tinygrad_bp.program.adoption import Held
-from tinygrad_bp.program.guards import Arguments, Conditions, Settings, names_of
-from tinygrad_bp.program.listing import Cell, Home, Input, Option, Source, Value, mapped, values_in
+from tinygrad_bp.program.calling import Text
+from tinygrad_bp.program.guards import Arguments, Settings, names_of
+from tinygrad_bp.program.listing import Cell, Home, Input, Option, Value, values_in
 from tinygrad_bp.program.planning import planned
 from tinygrad_bp.program.rewriting import rewritten
 from tinygrad_bp.program.tracing import Refuted, Trace
 from tinygrad_bp.program.writing import Written, written
-from tinygrad_bp.state import clock, memory
+from tinygrad_bp.state import clock, memory, settings, tracers
 from tinygrad_bp.tensor import NotKept, Tensor, wrap
 
-__all__ = ["Program"]
+__all__ = ["MISSED", "Program"]
+
+MISSED: Final = object()
+"""What `Program.enter` returns for a call that the program is not for."""
 
 
 class Program:
-    """One program of a step: for arguments and state of one kind."""
+    """One program of a step: for arguments and state of one kind.
+
+    `run(*arrays)` runs it, with the arrays among the arguments: all effects, or none; it raises
+    `Refuted` if a check does not hold. `enter(args)` does so if the arguments are arrays and
+    everything is as the last run left it, and returns `MISSED` otherwise.
+    """
 
     def __init__(
         self,
@@ -37,30 +47,125 @@ class Program:
         self.proven = False
         """Whether a second call was traced, too, and gave the same."""
         self._held = trace.held
+        _drop_unchanged(self._held)
         if not grads:
             _drop_gradients(self._held, NotKept(getattr(function, "__name__", "step")))
-        _drop_unchanged(self._held)
         self.traced.after = list(values_in([held.after for held in self._held]))
         self.listing = planned(rewritten(self.traced))
         self._written: Written = written(self.listing)
         self._given = given.key
         self._recording = recording
-        self._tensors = trace.returned
         self._streams = [rng for rng, _ in trace.streams.values()]
-        self._options = Options(trace.groups.values(), self._written.parameters)
+        self._groups = [(group, _kinds(group)) for group in trace.groups.values()]
         self._settings = Settings(
-            list(trace.modules.values()), [h.owner for h in self._held if _is_tensor(h.owner)]
+            list(trace.modules.values()),
+            [h.owner for h in self._held if isinstance(h.owner, Tensor)],
         )
-        self._names = Conditions()
-        names_of(function, self._names)
-        self._names_unchanged = self._names.function()
-        self._homes = Homes(self._held)
-        self._memory = {memory.key_of(array) for array in self._written_arrays()}
+        self._names = list(names_of(function))
+        self._slots = [held for held in self._held if "moments" in held.before]
+        self._seen = SimpleNamespace()
+        """What may change between two runs and leave the program fit for the next."""
+        self._look()
+        self._tensors = trace.returned
+        self.run = self._running()
+        self.enter = self._entering()
 
     @property
     def source(self) -> str:
         """The program as Python that runs on NumPy alone."""
         return self._written.source
+
+    # --- whether it may run -------------------------------------------------------------------
+
+    def fits(self, given: Arguments, *, recording: bool) -> bool:
+        """Whether arguments and state are of the kind that the program is for."""
+        fitting = (
+            given.key == self._given
+            and recording == self._recording
+            and all(_at(owner, path) is value for owner, path, value in self._names)
+            and self._settings.unchanged()
+            and all(_kinds(group) == kinds for group, kinds in self._groups)
+            and all(map(_found, self._held))
+        )
+        if fitting:
+            self._look()
+        return fitting
+
+    def _look(self) -> None:
+        """Take what is found for what the next run should find."""
+        self._seen.options = [group.options for group, _ in self._groups]
+        self._seen.moments = [slot.owner.moments for slot in self._slots]
+        self._seen.version = self._settings.version
+
+    def _conditions(self, text: Text) -> Iterator[str]:
+        """Yield what must hold for the program to run, beside what the arguments are."""
+        same = "{} is {}".format
+        seen = text.name(self._seen)
+        yield f"not {text.name(tracers)}"
+        yield f"(now := {text.name(mode.get)}()).recording is {self._recording}"
+        yield "not now.observers and not now.retaining"
+        for owner, path, value in self._names:
+            yield same(text.name(owner) + path, text.name(value))
+        yield f"{text.name(settings)}.version == {seen}.version"
+        for i, (group, _) in enumerate(self._groups):
+            yield same(f"{text.name(group)}.options", f"{seen}.options[{i}]")
+        for i, slot in enumerate(self._slots):
+            yield same(f"{text.name(slot.owner)}.moments", f"{seen}.moments[{i}]")
+        for held in self._held:
+            for name, was in held.before.items():
+                if name not in ("moments", "_requires_grad") and name not in held.after:
+                    yield same(f"{text.name(held.owner)}.{name}", text.name(was))
+
+    # --- a run --------------------------------------------------------------------------------
+
+    def _running(self) -> Callable[..., Any]:
+        inputs = [f"a{i}" for i in range(_count(self._given))]
+        text = Text(*inputs)
+        refuted = text.name(Refuted)
+        for i, rng in enumerate(self._streams):
+            text.line(f"before{i} = {text.name(rng.bit_generator)}.state")
+        given = ", ".join(self._argument(text, value) for value in self._written.parameters)
+        text.line(f"try:\n    results, after = {text.name(self._written.function)}({given})")
+        text.line(f"except ({refuted}, FloatingPointError):")
+        for i, rng in enumerate(self._streams):
+            text.line(f"    {text.name(rng.bit_generator)}.state = before{i}")
+        text.line(f"    raise {refuted} from None")
+        self._leave(text)
+        text.line(f"return {self._results(text)}")
+        return text.function("run")
+
+    def _argument(self, text: Text, value: Value) -> str:
+        source = value.source
+        if isinstance(source, Input):
+            return f"a{source.number}"
+        assert isinstance(source, Cell | Option)  # noqa: S101
+        index = "" if source.index is None else f"[{source.index}]"
+        if isinstance(source, Option):
+            return f"{text.name(source.group)}.options.values[{source.name!r}]{index}"
+        found = f"{text.name(source.owner)}.{source.attribute}{index}"
+        return f"{text.name(_array)}({found})" if source.attribute == "_grad" else found
+
+    def _leave(self, text: Text) -> None:
+        """Set the time of what was written, and what objects hold after a run."""
+        if keys := {memory.key_of(array) for array in self._written_arrays()}:
+            text.line(f"{text.name(memory)}.latest = now = {text.name(clock)}.__next__()")
+            for key in keys:
+                text.line(f"{text.name(memory.times)}[{key}] = now")
+        places = {value: f"after[{i}]" for i, value in enumerate(self.traced.after)}
+        for held in self._held:
+            owner = text.name(held.owner)
+            lines = [
+                f"{owner}.{name} = {text.expression(value, places.__getitem__)}"
+                for name, value in held.after.items()
+            ]
+            not_kept = held.after.get("_grad")
+            if isinstance(not_kept, NotKept):  # whoever touches the gradient replaces it
+                text.line(f"if {owner}._grad is not {text.name(not_kept)}:")
+                lines = ["    " + line for line in lines]
+            text.line("\n".join(lines)) if lines else None
+        for i, slot in enumerate(self._slots):
+            if "moments" in slot.after and _found_after(slot):
+                text.line(f"{text.name(self._seen)}.moments[{i}] = {text.name(slot.owner)}.moments")
 
     def _written_arrays(self) -> Iterator[np.ndarray[Any, Any]]:
         targets = [write.target for write in self.listing.writes]
@@ -70,47 +175,57 @@ class Program:
             if isinstance(source, Home):
                 yield source.array
 
-    # --- whether it may run -------------------------------------------------------------------
+    def _results(self, text: Text) -> str:
+        count, tensors = iter(range(len(self._tensors))), iter(self._tensors)
 
-    def fits(self, given: Arguments, *, recording: bool) -> bool:
-        """Whether arguments and state are of the kind that the program is for."""
-        return (
-            given.key == self._given
-            and recording == self._recording
-            and self._names_unchanged()
-            and self._settings.unchanged()
-            and self._options.unchanged()
-            and self._homes.found()
-        )
+        def result(_: Value) -> str:
+            found = f"results[{next(count)}]"
+            return f"{text.name(wrap)}({found})" if next(tensors) else found
 
-    # --- a run --------------------------------------------------------------------------------
+        return text.expression(self.traced.results, result)
 
-    def run(self, given: Arguments) -> Any:
-        """Run it: all effects, or none; raises `Refuted` if a check does not hold."""
-        before = [rng.bit_generator.state for rng in self._streams]
-        try:
-            results, after = self._written.function(*self._options.values(given.arrays))
-        except (Refuted, FloatingPointError):
-            for rng, was in zip(self._streams, before, strict=True):
-                rng.bit_generator.state = was
-            raise Refuted from None
-        self._leave(after)
-        return self._returned(results)
+    def _entering(self) -> Callable[[tuple[Any, ...]], Any]:
+        text = Text("args")
+        parameters = "".join(f"a{i}, " for i in range(_count(self._given)))
+        conditions = [f"len(args) == {len(self._given)}"]
+        for i, key in enumerate(self._given):
+            if not (isinstance(key, tuple) and key[0] is np.ndarray):
+                conditions = ["False"]
+                break
+            _, shape, dtype, strides = key
+            conditions.append(f"type(a{i} := args[{i}]) is {text.name(np.ndarray)}")
+            conditions.append(f"a{i}.shape == {shape} and a{i}.dtype is {text.name(dtype)}")
+            conditions.append(f"a{i}.strides == {strides}")
+        conditions += self._conditions(text)
+        text.line(f"if {' and '.join(conditions)}:")
+        text.line(f"    return {text.name(self.run)}({parameters})")
+        text.line(f"return {text.name(MISSED)}")
+        return text.function("enter")
 
-    def _leave(self, after: tuple[Any, ...]) -> None:
-        """Set what objects hold after a run, and the time of what was written."""
-        memory.latest = now = next(clock)
-        memory.times.update(dict.fromkeys(self._memory, now))
-        self._homes.leave(dict(zip(self.traced.after, after, strict=True)))
 
-    def _returned(self, results: tuple[Any, ...]) -> Any:
-        found, tensors = iter(results), iter(self._tensors)
+def _at(owner: Any, path: str) -> Any:
+    if path == ".cell_contents":
+        return owner.cell_contents
+    return owner.get(path[6:-2])
 
-        def rebuilt(_: Value) -> Any:
-            result = next(found)
-            return wrap(result) if next(tensors) else result
 
-        return mapped(self.traced.results, rebuilt)
+def _array(gradient: Any) -> Any:
+    return gradient._value if isinstance(gradient, Tensor) else gradient
+
+
+def _count(key: tuple[Any, ...]) -> int:
+    """How many arrays there are among arguments of a key."""
+    return sum(map(_arrays_in, key))
+
+
+def _arrays_in(key: Any) -> int:
+    if key == "float":
+        return 1
+    if not isinstance(key, tuple):
+        return 0
+    if len(key) == 4 and isinstance(key[2], np.dtype):
+        return 1
+    return sum(map(_arrays_in, key))
 
 
 def _drop_unchanged(held: list[Held]) -> None:
@@ -121,10 +236,6 @@ def _drop_unchanged(held: list[Held]) -> None:
             one.after.pop("moments", None)
 
 
-def _is_tensor(owner: Any) -> bool:
-    return isinstance(owner, Tensor)
-
-
 def _drop_gradients(held: list[Held], not_kept: NotKept) -> None:
     """Leave out gradients that a step makes anew and uses up itself."""
     for one in held:
@@ -132,55 +243,15 @@ def _drop_gradients(held: list[Held], not_kept: NotKept) -> None:
             one.after["_grad"] = not_kept
 
 
-class Homes:
-    """Where state is, and what objects hold."""
-
-    def __init__(self, held: list[Held]) -> None:
-        self._held = held
-        self._left: list[Any] = []
-        """The moments that were left, as tuples: whoever replaces one of them makes another."""
-        conditions = Conditions()
-        for one in held:
-            for name, was in one.before.items():
-                if name == "moments":
-                    conditions.add_item(one.owner, ".moments", self._left, len(self._left))
-                    self._left.append(one.owner.moments)
-                elif name not in one.after:
-                    conditions.add(one.owner, f".{name}", was)
-        self._moments = [one for one in held if "moments" in one.before]
-        self._changing = [one for one in self._moments if "moments" in one.after]
-        self._others = [
-            (one.owner, name, value)
-            for one in held
-            for name, value in one.after.items()
-            if name != "moments"
-        ]
-        self._as_left = conditions.function()
-
-    def found(self) -> bool:
-        """Whether objects hold what they held, or what a run left."""
-        if self._as_left():
-            return True
-        if not all(map(_found, self._held)):
-            return False
-        self._left[:] = [one.owner.moments for one in self._moments]
-        return self._as_left()
-
-    def leave(self, new: dict[Value, Any]) -> None:
-        """Set what objects hold after a run."""
-        for owner, name, value in self._others:
-            if getattr(owner, name) is not value:
-                setattr(owner, name, mapped(value, new))
-        for one in self._changing:
-            one.owner.moments = mapped(one.after["moments"], new)
-        if self._changing:
-            kept = all(map(_found, self._changing))
-            self._left[:] = [one.owner.moments if kept else None for one in self._moments]
-
-
 def _found(held: Held) -> bool:
     """Whether an object holds what it held."""
     return all(_alike(getattr(held.owner, name), was) for name, was in held.before.items())
+
+
+def _found_after(held: Held) -> bool:
+    """Whether a run leaves moments of the kind that it finds."""
+    pairs = zip(held.after["moments"], held.before["moments"], strict=True)
+    return all(_alike(new, was) or (isinstance(new, Value) and new.is_number) for new, was in pairs)
 
 
 def _alike(now: Any, was: Any) -> bool:
@@ -189,40 +260,6 @@ def _alike(now: Any, was: Any) -> bool:
     if isinstance(was, int | float) and not isinstance(was, bool):
         return type(now) is type(was)
     return now is was
-
-
-class Options:
-    """The options of optimisers, and what a program is given of them."""
-
-    def __init__(self, groups: Any, parameters: list[Value]) -> None:
-        self._groups = [(group, _kinds(group)) for group in groups]
-        self._sources = [value.source for value in parameters]
-        self._seen: list[Any] = []
-        self._numbers: list[Any] = []
-        self.unchanged()
-
-    def unchanged(self) -> bool:
-        """Whether all but the size of numbers is what it was; the numbers are read anew."""
-        now = [group.options for group, _ in self._groups]
-        if len(now) == len(self._seen) and all(map(operator.is_, now, self._seen)):
-            return True
-        if any(_kinds(group) != kinds for group, kinds in self._groups):
-            return False
-        self._seen = now
-        return True
-
-    def values(self, arrays: list[Any]) -> Iterator[Any]:
-        """Yield the values of the parameters."""
-        for source in self._sources:
-            yield _read(source, arrays)
-
-
-def _read(source: Source | None, arrays: list[Any]) -> Any:
-    if isinstance(source, Input):
-        return arrays[source.number]
-    assert isinstance(source, Cell | Option)  # noqa: S101
-    found = source.read()
-    return found._value if isinstance(found, Tensor) else found
 
 
 def _kinds(group: Any) -> list[Any]:
