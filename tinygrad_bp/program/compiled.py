@@ -36,14 +36,14 @@ class Compiled(Generic[P, R]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Do what the step does: by a program, once it is traced."""
         with self._lock:
-            if not kwargs:
-                try:
-                    result = self._enter(args)
-                except Refuted:
-                    return self.function(*args, **kwargs)
-                if result is not MISSED:
-                    return result  # type: ignore[no-any-return]
-            return self._looked_up(args, kwargs)
+            try:
+                result = MISSED if kwargs else self._enter(args)
+                if result is MISSED:
+                    result = self._looked_up(args, kwargs)
+            except Refuted:  # eager mode knows what to do, or what to say
+                self._note_refuted()
+                result = self.function(*args, **kwargs)
+            return result  # type: ignore[no-any-return]
 
     def _looked_up(self, args: Any, kwargs: Any) -> Any:
         """Find the program for a call, or make it, and run it."""
@@ -51,12 +51,18 @@ class Compiled(Generic[P, R]):
         if state.tracers or now.observers or now.retaining:  # somebody looks at every op
             return self.function(*args, **kwargs)
         given = Arguments(args, kwargs)
-        try:
-            program = self._program(given, recording=now.recording)
-            self._enter = program.enter if program.proven else _missing
-            return program.run(*given.arrays)
-        except Refuted:  # eager mode knows what to do, or what to say
-            return self.function(*args, **kwargs)
+        program = self._program(given, recording=now.recording)
+        self._enter = program.enter if program.proven else _missing
+        return program.run(*given.arrays)
+
+    def _note_refuted(self) -> None:
+        """A program whose checks have failed twice goes: what it was made for may be over."""
+        if self._programs:
+            program = self._programs[0]
+            program.refuted += 1
+            if program.refuted > 1:
+                self._programs.remove(program)
+                self._enter = _missing
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else functools.partial(self, instance)

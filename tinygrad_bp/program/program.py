@@ -46,6 +46,8 @@ class Program:
         self.traced = trace.listing
         self.proven = False
         """Whether a second call was traced, too, and gave the same."""
+        self.refuted = 0
+        """How often a check did not hold."""
         self._held = trace.held
         _drop_unchanged(self._held)
         if not grads:
@@ -86,6 +88,7 @@ class Program:
             and self._settings.unchanged()
             and all(_kinds(group) == kinds for group, kinds in self._groups)
             and all(map(_found, self._held))
+            and all(map(_brought_home, self._slots))
         )
         if fitting:
             self._look()
@@ -244,8 +247,41 @@ def _drop_gradients(held: list[Held], not_kept: NotKept) -> None:
 
 
 def _found(held: Held) -> bool:
-    """Whether an object holds what it held."""
-    return all(_alike(getattr(held.owner, name), was) for name, was in held.before.items())
+    """Whether an object holds what it held, moments perhaps in other arrays."""
+    return all(
+        _alike_moments(held.owner.moments, was)
+        if name == "moments"
+        else _alike(getattr(held.owner, name), was)
+        for name, was in held.before.items()
+    )
+
+
+def _alike_moments(now: tuple[Any, ...], was: tuple[Any, ...]) -> bool:
+    return all(
+        isinstance(new, np.ndarray) and new.shape == old.shape and new.dtype == old.dtype
+        if isinstance(old, np.ndarray)
+        else _alike(new, old)
+        for new, old in zip(now, was, strict=True)
+    )
+
+
+def _brought_home(held: Held) -> bool:
+    """Copy moments back into the arrays of the program, if a step of another kind made new ones."""
+    slot, homes = held.owner, held.before["moments"]
+    moved = False
+    for now, home in zip(slot.moments, homes, strict=True):
+        if isinstance(home, np.ndarray) and now is not home:
+            home[...] = now
+            moved = True
+    if moved:
+        slot.moments = tuple(
+            [
+                home if isinstance(home, np.ndarray) else now
+                for now, home in zip(slot.moments, homes, strict=True)
+            ]
+        )
+        slot.room = ()  # which may be these arrays
+    return True
 
 
 def _found_after(held: Held) -> bool:
@@ -255,8 +291,6 @@ def _found_after(held: Held) -> bool:
 
 
 def _alike(now: Any, was: Any) -> bool:
-    if isinstance(was, tuple):
-        return len(now) == len(was) and all(map(_alike, now, was))
     if isinstance(was, int | float) and not isinstance(was, bool):
         return type(now) is type(was)
     return now is was
