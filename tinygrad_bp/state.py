@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import weakref
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Never, Protocol, TypeAlias
 
 import numpy as np
@@ -23,6 +23,7 @@ __all__ = [
     "note_write",
     "owner_of",
     "replace_all",
+    "require",
     "settings",
     "tracers",
     "written_at",
@@ -155,6 +156,17 @@ def draw(rng: np.random.Generator, method: str, *args: Any, **options: Any) -> A
     if tracers:
         return tracers[-1].draw(rng, method, args, options)
     return getattr(rng, method)(*args, **options)
+
+
+def require(condition: Any, explain: Callable[[], Any]) -> None:
+    """Call what raises an error, unless a condition holds; a program checks it in every run.
+
+    >>> require(True, lambda: 1 / 0)
+    """
+    if tracers:
+        tracers[-1].require(condition)
+    elif not condition:
+        explain()
 
 
 def replace_all(

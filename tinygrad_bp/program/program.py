@@ -42,6 +42,7 @@ class Program:
         *,
         recording: bool,
         grads: bool,
+        exact: bool,
     ) -> None:
         self.traced = trace.listing
         self.proven = False
@@ -53,7 +54,7 @@ class Program:
         if not grads:
             _drop_gradients(self._held, NotKept(getattr(function, "__name__", "step")))
         self.traced.after = list(values_in([held.after for held in self._held]))
-        self.listing = planned(rewritten(self.traced))
+        self.listing = planned(rewritten(self.traced, exact=exact))
         self._written: Written = written(self.listing)
         self._given = given.key
         self._recording = recording
