@@ -32,8 +32,13 @@ __all__ = [
 
 
 def tensor_of(value: Any) -> Any:
-    """Return a tensor, or another reader of rules, as it is, and anything else as a tensor."""
-    return value if isinstance(value, DuckArray) else Tensor(value)
+    """Return a tensor, or another reader of rules, as it is, and anything else as a tensor.
+
+    What stands for a plain array is one.
+    """
+    if isinstance(value, DuckArray) and not value.is_plain:
+        return value
+    return Tensor(value)
 
 
 def floats(value: Any, like: Any) -> Any:

@@ -53,7 +53,7 @@ _INSIDE = (
 _OF_SHAPES = {np.ones_like, np.zeros_like}  # their results depend on no values
 _MADE_ANEW = {np.empty_like, np.empty, np.copyto}
 _NUMBERS = (bool, int, float)
-_opaque: set[Callable[..., Any]] = {getitem}  # primitives whose bodies cannot be entered
+_OPAQUE = {getitem}  # primitives whose bodies cannot be entered
 
 _lock = threading.RLock()
 
@@ -74,11 +74,12 @@ class Trace:
         self.place = Place()
         self.over = False
         self.concrete: dict[Value, Any] = {}
-        self._thread = threading.get_ident()
+        self.thread = threading.get_ident()
         self._settings = settings
         self._constants: dict[int, Traced] = {}
         self._decided: dict[Value, bool] = {}
         self._applied = 0
+        self._opaque: set[Callable[..., Any]] = set()  # bodies that left the protocols in this run
 
     # --- what stands for what -----------------------------------------------------------------
 
@@ -118,20 +119,24 @@ class Trace:
         if function in _OF_SHAPES:
             return function(*_plain(args), **_plain(kwargs))
         body = implementation_of(function)
-        if body is not None and function not in _opaque:
+        if body is not None and function not in _OPAQUE and function not in self._opaque:
             return self._entered(function, body, args, kwargs)
         return self._stated(body or function, args, kwargs)
 
     def _entered(
         self, function: Callable[..., Any], body: Callable[..., Any], args: Any, kwargs: Any
     ) -> Any:
-        length = len(self.listing.statements)
+        """Write down what a body calls, or if that leaves the protocols, one call of the body."""
+        statements, checks = len(self.listing.statements), len(self.listing.checks)
         try:
             return body(*args, **kwargs)
         except (NotDifferentiableError, ProgramError, TypeError, AttributeError):
-            del self.listing.statements[length:]
+            del self.listing.statements[statements:]
+            for check in self.listing.checks[checks:]:
+                del self._decided[check.condition]
+            del self.listing.checks[checks:]
             result = self._stated(body, args, kwargs)
-            _opaque.add(function)
+            self._opaque.add(function)
             return result
 
     def _stated(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
@@ -315,7 +320,7 @@ class Trace:
                 "this is a value of a step that was being compiled: it was kept from there, and "
                 "has no values any more. Return it from the step instead."
             )
-        if threading.get_ident() != self._thread:
+        if threading.get_ident() != self.thread:
             raise ProgramError(
                 "a tensor is being used by a step that another thread is compiling just now. Let "
                 "the first two calls of a compiled step end before other threads use its model."
