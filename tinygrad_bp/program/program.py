@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
-from tinygrad_bp.program.adoption import Held
+from tinygrad_bp.program.adoption import Held, Kind
 from tinygrad_bp.program.guards import Arguments, Names, Settings
 from tinygrad_bp.program.listing import (
     Input,
@@ -135,8 +133,8 @@ def _found(held: Held) -> bool:
 def _alike(now: Any, was: Any) -> bool:
     if isinstance(was, tuple):
         return len(now) == len(was) and all(map(_alike, now, was))
-    if isinstance(was, np.ndarray):
-        return now is was
+    if isinstance(was, Kind):
+        return was.fits(now)
     if isinstance(was, bool | int | float):
         return type(now) is type(was) and (not isinstance(was, bool) or now == was)
     return now is was

@@ -248,6 +248,10 @@ class Trace:
                                 (value, dtype), {})  # fmt: skip
         return value
 
+    def as_array(self, value: Traced) -> Traced:
+        """Return a value as an array: without axes, NumPy gives scalars."""
+        return self._stated(np.asarray, (value,), {}) if value.ndim == 0 else value
+
     def draw(self, rng: np.random.Generator, method: str, args: Any, options: Any) -> Any:
         """Draw random numbers: every run draws anew, and this one leaves the stream as it was."""
         self.streams.setdefault(id(rng), (rng, rng.bit_generator.state))
