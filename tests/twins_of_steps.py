@@ -84,7 +84,7 @@ def outcome(step: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     """What a call returns or raises."""
     try:
         return "returned", bits(step(*args, **kwargs))
-    except Exception as error:  # noqa: BLE001  (compared to another)
+    except Exception as error:
         return "raised", type(error), str(error)
 
 
@@ -93,13 +93,17 @@ def go_on(eager: Work, compiled: Work, step: Callable[..., Any], calls: Iterable
     for number, given in enumerate(calls):
         args, kwargs = given if isinstance(given, tuple) and len(given) == 2 and isinstance(
             given[1], dict) and isinstance(given[0], tuple) else (given, {})  # fmt: skip
+        before = compiled.held()
         wanted = outcome(eager.step, copy.deepcopy(args), copy.deepcopy(kwargs))
         found = outcome(step, copy.deepcopy(args), copy.deepcopy(kwargs))
         assert not state.tracers
         assert alike(found, wanted), f"call {number}: {found} is not {wanted}"
         held, ours = eager.held(), compiled.held()
+        if wanted[0] == "raised" and alike(ours, before):
+            continue  # where eager mode stops in the middle, a program has not begun
         for part, values in held.items():
-            assert alike(ours[part], values), f"call {number}: {part}: {ours[part]}, not {values}"
+            for one, other in zip(ours[part], values, strict=True):
+                assert alike(one, other), f"call {number}: {part}: {one}, not {other}"
 
 
 def compiled_like_eager(

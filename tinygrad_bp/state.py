@@ -48,8 +48,8 @@ class Tracer(Protocol):
     def forget_gradient(self, tensor: Any) -> None:
         """Learn that a tensor's gradient is forgotten, or set anew."""
 
-    def constant(self, value: Any) -> Any:
-        """Return what stands for an array that the run has made from nothing."""
+    def held(self, value: Any) -> Any:
+        """Return what stands for what a tensor holds."""
 
     def write(self, tensor: Any, value: Any) -> None:
         """Assign values to a tensor, in its memory."""

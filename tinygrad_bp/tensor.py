@@ -89,7 +89,7 @@ class Tensor(DuckArray):
             _check_trackable(array.dtype)
             array = array.copy()
         if state.tracers and (run := state.tracer()):
-            array = run.constant(array)
+            array = run.held(array)
         self._value = array
         self._make_leaf()
         self._requires_grad = self._trainable = requires_grad
@@ -113,6 +113,7 @@ class Tensor(DuckArray):
         """
         if state.tracers and (run := state.tracer()):
             run.adopt(self)
+            return run.held(self._value)
         return self._value
 
     @data.setter
@@ -432,7 +433,7 @@ def wrap(array: Array) -> Tensor:
     tensor: Tensor = _new(Tensor)
     tensor._value = array if hasattr(type(array), "__array_function__") else np.asarray(array)
     if state.tracers and (run := state.tracer()):
-        tensor._value = run.constant(tensor._value)
+        tensor._value = run.held(tensor._value)
     tensor._make_leaf()
     return tensor
 

@@ -18,7 +18,7 @@ from tinygrad_bp.program.rewriting import rewritten
 from tinygrad_bp.program.tracing import Refuted, Trace
 from tinygrad_bp.program.writing import Written, written
 from tinygrad_bp.state import note_write
-from tinygrad_bp.tensor import Tensor, wrap
+from tinygrad_bp.tensor import Tensor
 
 __all__ = ["Program"]
 
@@ -109,7 +109,8 @@ class Program:
 
         def rebuilt(_: Value) -> Any:
             result = next(found)
-            return wrap(result) if next(kinds) else result
+            kind = next(kinds)
+            return result if kind is None else kind(result)
 
         return mapped(self.listing.results, rebuilt)
 

@@ -40,9 +40,9 @@ from tinygrad_bp.program.listing import (
 )
 from tinygrad_bp.program.stand_in import Number, Setting, Traced, of_python
 from tinygrad_bp.registry import implementation_of
-from tinygrad_bp.rules.indexing import getitem
+from tinygrad_bp.rules.indexing import getitem, scatter_add
 from tinygrad_bp.state import owner_of
-from tinygrad_bp.tensor import Tensor
+from tinygrad_bp.tensor import Tensor, wrap
 
 __all__ = ["Refuted", "Trace", "tracing"]
 
@@ -53,7 +53,7 @@ _INSIDE = (
 _OF_SHAPES = {np.ones_like, np.zeros_like}  # their results depend on no values
 _MADE_ANEW = {np.empty_like, np.empty, np.copyto}
 _NUMBERS = (bool, int, float)
-_OPAQUE = {getitem}  # primitives whose bodies cannot be entered
+_OPAQUE = {getitem, scatter_add}  # primitives whose bodies cannot be entered
 
 _lock = threading.RLock()
 
@@ -94,6 +94,14 @@ class Trace:
             self.listing.sources.append(made.ref)
         return made
 
+    def held(self, value: Any) -> Any:
+        """Return what stands for what a tensor holds, which is an array, also without axes."""
+        if not isinstance(value, Traced):
+            return self.constant(value)
+        if isinstance(value.value, np.generic):
+            return Traced(np.asarray(value.value), self, value.ref)
+        return value
+
     def constant(self, value: Any) -> Any:
         """Return what stands for an array that the run has made from nothing."""
         if not isinstance(value, np.ndarray | np.generic):
@@ -130,7 +138,7 @@ class Trace:
         statements, checks = len(self.listing.statements), len(self.listing.checks)
         try:
             return body(*args, **kwargs)
-        except (NotDifferentiableError, ProgramError, TypeError, AttributeError):
+        except (NotDifferentiableError, ProgramError, TypeError, ValueError, AttributeError):
             del self.listing.statements[statements:]
             for check in self.listing.checks[checks:]:
                 del self._decided[check.condition]
@@ -332,7 +340,7 @@ class Trace:
 
     def finish(self, results: Any) -> None:
         """Note what the step returned, and what it has done to state."""
-        self.returned: list[bool] = []
+        self.returned: list[Callable[[Any], Any] | None] = []
         self.listing.results = self._results(results)
         self.listing.writes = list(self.adopted.writes())
         self.held = list(self.adopted.held())
@@ -341,7 +349,7 @@ class Trace:
 
     def _results(self, item: Any) -> Any:
         if isinstance(item, Tensor | Traced):
-            self.returned.append(isinstance(item, Tensor))
+            self.returned.append(_kind_of(item))
             return self._values(item)
         if isinstance(item, list | tuple):
             return type(item)([self._results(part) for part in item])
@@ -387,6 +395,13 @@ class Trace:
         self.place = Place(phase, title, self._applied, self._site())
         yield
         self.place = before
+
+
+def _kind_of(result: Any) -> Callable[[Any], Any] | None:
+    """What makes of a value what the step returned: a tensor, or an array where NumPy gives one."""
+    if isinstance(result, Tensor):
+        return wrap
+    return np.asarray if isinstance(result.value, np.ndarray) and not result.ndim else None
 
 
 def _plain(item: Any) -> Any:
