@@ -8,6 +8,7 @@ out. Recording pays nothing; only ops older than the latest write are looked at 
 from __future__ import annotations
 
 import itertools
+import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,6 +26,7 @@ __all__ = [
     "replace_all",
     "require",
     "settings",
+    "tracer",
     "tracers",
     "written_at",
 ]
@@ -35,6 +37,9 @@ Array: TypeAlias = Any
 class Tracer(Protocol):
     """A run that is written down as a program: whoever reads or writes state tells it."""
 
+    thread: int
+    """Where it runs; other threads go on as if there were none."""
+
     def meet(self, function: Any, args: Any) -> None:
         """Learn which function is called next, and of what."""
 
@@ -44,8 +49,8 @@ class Tracer(Protocol):
     def forget_gradient(self, tensor: Any) -> None:
         """Learn that a tensor's gradient is forgotten, or set anew."""
 
-    def constant(self, value: Any) -> Any:
-        """Return what stands for an array that the run has made from nothing."""
+    def held(self, value: Any) -> Any:
+        """Return what stands for what a tensor holds."""
 
     def write(self, tensor: Any, value: Any) -> None:
         """Assign values to a tensor, in its memory."""
@@ -85,7 +90,14 @@ settings = _Settings()
 """The version of what decides how modules compute; compiled steps look at it."""
 
 tracers: list[Tracer] = []
-"""The runs that are being written down, the innermost last; nearly always, there is none."""
+"""The runs that are being written down, in all threads; nearly always, there is none."""
+
+
+def tracer() -> Tracer | None:
+    """Return the run of this thread that is being written down: ask only if there are `tracers`."""
+    here = threading.get_ident()
+    return next((run for run in reversed(tracers) if run.thread == here), None)
+
 
 clock = itertools.count()
 """Tells the ages of ops and writes."""
@@ -153,8 +165,8 @@ def draw(rng: np.random.Generator, method: str, *args: Any, **options: Any) -> A
     >>> draw(np.random.default_rng(0), "random", 2)
     array([0.63696169, 0.26978671])
     """
-    if tracers:
-        return tracers[-1].draw(rng, method, args, options)
+    if tracers and (run := tracer()):
+        return run.draw(rng, method, args, options)
     return getattr(rng, method)(*args, **options)
 
 
@@ -163,8 +175,8 @@ def require(condition: Any, explain: Callable[[], Any]) -> None:
 
     >>> require(True, lambda: 1 / 0)
     """
-    if tracers:
-        tracers[-1].require(condition)
+    if tracers and (run := tracer()):
+        run.require(condition)
     elif not condition:
         explain()
 
@@ -187,8 +199,8 @@ def replace_all(
     ([1.0, 1.0], [5.0])
     """
     objects, names, new = assignments
-    if tracers:
-        _replace_in_trace(tracers[-1], objects, names, new, places)
+    if tracers and (run := tracer()):
+        _replace_in_trace(run, objects, names, new, places)
         return
     now = next(clock)
     keys = list(map(memory.key_of, places))

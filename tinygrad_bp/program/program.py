@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from tinygrad_bp.modes import mode
-from tinygrad_bp.program.adoption import Held
+from tinygrad_bp.program.adoption import Held, Kind
 from tinygrad_bp.program.calling import Text
 from tinygrad_bp.program.guards import Arguments, Settings, names_of
 from tinygrad_bp.program.listing import Cell, Home, Input, Option, Value, values_in
@@ -18,7 +18,7 @@ from tinygrad_bp.program.rewriting import rewritten
 from tinygrad_bp.program.tracing import Refuted, Trace
 from tinygrad_bp.program.writing import Written, written
 from tinygrad_bp.state import clock, memory, settings, tracers
-from tinygrad_bp.tensor import NotKept, Tensor, wrap
+from tinygrad_bp.tensor import NotKept, Tensor
 
 __all__ = ["MISSED", "Program"]
 
@@ -69,7 +69,7 @@ class Program:
         self._seen = SimpleNamespace()
         """What may change between two runs and leave the program fit for the next."""
         self._look()
-        self._tensors = trace.returned
+        self._returned = trace.returned
         self.run = self._running()
         self.enter = self._entering()
 
@@ -117,7 +117,9 @@ class Program:
             yield same(f"{text.name(slot.owner)}.moments", f"{seen}.moments[{i}]")
         for held in self._held:
             for name, was in held.before.items():
-                if name not in ("moments", "_requires_grad") and name not in held.after:
+                if isinstance(was, Kind):
+                    yield f"{text.name(was)}.fits({text.name(held.owner)}.{name})"
+                elif name not in ("moments", "_requires_grad") and name not in held.after:
                     yield same(f"{text.name(held.owner)}.{name}", text.name(was))
 
     # --- a run --------------------------------------------------------------------------------
@@ -180,11 +182,11 @@ class Program:
                 yield source.array
 
     def _results(self, text: Text) -> str:
-        count, tensors = iter(range(len(self._tensors))), iter(self._tensors)
+        kinds = enumerate(self._returned)
 
         def result(_: Value) -> str:
-            found = f"results[{next(count)}]"
-            return f"{text.name(wrap)}({found})" if next(tensors) else found
+            i, kind = next(kinds)
+            return f"results[{i}]" if kind is None else f"{text.name(kind)}(results[{i}])"
 
         return text.expression(self.traced.results, result)
 
@@ -292,6 +294,8 @@ def _found_after(held: Held) -> bool:
 
 
 def _alike(now: Any, was: Any) -> bool:
+    if isinstance(was, Kind):
+        return was.fits(now)
     if isinstance(was, int | float) and not isinstance(was, bool):
         return type(now) is type(was)
     return now is was
