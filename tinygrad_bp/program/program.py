@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -49,6 +50,8 @@ class Program:
         self._options = [(g, g.options, _kinds(g)) for g in trace.groups.values()]
         self._tensors = trace.returned
         self._written: Written = written(self.listing)
+        self._homes = self.listing.written()
+        self._set_for: list[Any] = []  # options that were in force when they were last set
         self._streams = [rng for rng, _ in trace.streams.values()]
 
     @property
@@ -80,6 +83,7 @@ class Program:
     def run(self, given: Arguments) -> Any:
         """Run it: all effects, or none; raises `Refuted` if a check does not hold."""
         before = [rng.bit_generator.state for rng in self._streams]
+        self._set_options()
         values = [self._read(value.source, given) for value in self._written.parameters]
         try:
             results, after = self._written.function(*values)
@@ -90,6 +94,14 @@ class Program:
         self._leave(after)
         return self._returned(results)
 
+    def _set_options(self) -> None:
+        """Calculate anew what depends on options alone, if they are others now."""
+        now = [group.options for group, *_ in self._options]
+        if len(now) != len(self._set_for) or any(map(operator.is_not, now, self._set_for)):
+            options = self._written.options
+            self._written.set_options(*[option.source.read() for option in options])  # type: ignore[union-attr]
+            self._set_for = now
+
     def _read(self, source: Any, given: Arguments) -> Any:
         if isinstance(source, Input):
             return given.arrays[source.number]
@@ -99,8 +111,8 @@ class Program:
     def _leave(self, after: tuple[Any, ...]) -> None:
         """Set what objects hold after a run."""
         new = dict(zip(self.traced.after, after, strict=True))
-        for write in self.listing.writes:
-            note_write(write.target.source.array)  # type: ignore[union-attr]
+        for home in self._homes:
+            note_write(home)
         for held in self._held:
             for name, value in held.after.items():
                 setattr(held.owner, name, mapped(value, new))
