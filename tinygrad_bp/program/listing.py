@@ -306,12 +306,6 @@ class Listing:
     moves: list[Move] = field(default_factory=list)
     """What is to be done before the first run: `new[...] = old`, and the new ones held."""
 
-    def written(self) -> list[np.ndarray[Any, Any]]:
-        """Return the arrays that a run writes into and that others may see."""
-        targets = [*(u.out for u in self.updates), *(write.target for write in self.writes)]
-        homes = [t.source for t in targets if t is not None]
-        return [home.array for home in homes if isinstance(home, Home)]
-
     def needed(self) -> list[Value]:
         """Return the values that are read when all statements are done."""
         return [

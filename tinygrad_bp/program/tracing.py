@@ -343,7 +343,7 @@ class Trace:
     # --- where we are -------------------------------------------------------------------------
 
     def _site(self) -> Site | None:
-        frame: FrameType | None = sys._getframe(1)  # noqa: SLF001  (documented for CPython)
+        frame: FrameType | None = sys._getframe(1)
         while frame is not None and frame.f_code.co_filename.startswith(_INSIDE):
             frame = frame.f_back
         return None if frame is None else Site(frame.f_code, frame.f_lasti)
