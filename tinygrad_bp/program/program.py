@@ -100,6 +100,8 @@ class Program:
         self._seen.options = [group.options for group, _ in self._groups]
         self._seen.moments = [slot.owner.moments for slot in self._slots]
         self._seen.version = self._settings.version
+        options = [value.source for value in self._written.options]
+        self._written.set_options(*[o.read() for o in options if isinstance(o, Option)])
 
     def _conditions(self, text: Text) -> Iterator[str]:
         """Yield what must hold for the program to run, beside what the arguments are."""
