@@ -76,6 +76,8 @@ class Home:
 
     array: np.ndarray[Any, Any]
     name: str
+    alone: bool = False
+    """Whether nobody but its tensor holds the array, so that it may be moved."""
 
 
 @dataclass(frozen=True, eq=False)

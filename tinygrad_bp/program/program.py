@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import operator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, Final
 
@@ -12,12 +13,12 @@ from tinygrad_bp.modes import mode
 from tinygrad_bp.program.adoption import Held, Kind
 from tinygrad_bp.program.calling import Text
 from tinygrad_bp.program.guards import Arguments, Settings, names_of
-from tinygrad_bp.program.listing import Cell, Home, Input, Option, Value, values_in
+from tinygrad_bp.program.listing import Cell, Input, Move, Option, Value, values_in
 from tinygrad_bp.program.planning import planned
 from tinygrad_bp.program.rewriting import rewritten
 from tinygrad_bp.program.tracing import Refuted, Trace
 from tinygrad_bp.program.writing import Written, written
-from tinygrad_bp.state import clock, memory, settings, tracers
+from tinygrad_bp.state import clock, memory, replace_all, settings, tracers, written_at
 from tinygrad_bp.tensor import NotKept, Tensor
 
 __all__ = ["MISSED", "Program"]
@@ -65,7 +66,9 @@ class Program:
             [h.owner for h in self._held if isinstance(h.owner, Tensor)],
         )
         self._names = list(names_of(function))
+        _move(self.listing.moves, self._held)
         self._slots = [held for held in self._held if "moments" in held.before]
+        self._relied_on = [home.source.array for home in self.listing.finite]  # type: ignore[union-attr]
         self._seen = SimpleNamespace()
         """What may change between two runs and leave the program fit for the next."""
         self._look()
@@ -100,6 +103,9 @@ class Program:
         self._seen.options = [group.options for group, _ in self._groups]
         self._seen.moments = [slot.owner.moments for slot in self._slots]
         self._seen.version = self._settings.version
+        self._seen.written = [written_at(home) for home in self._relied_on]
+        if not all(np.isfinite(home).all() for home in self._relied_on):
+            raise Refuted
         options = [value.source for value in self._written.options]
         self._written.set_options(*[o.read() for o in options if isinstance(o, Option)])
 
@@ -113,6 +119,9 @@ class Program:
         for owner, path, value in self._names:
             yield same(text.name(owner) + path, text.name(value))
         yield f"{text.name(settings)}.version == {seen}.version"
+        for i, home in enumerate(self._relied_on):
+            times = text.name(memory.times)
+            yield f"{times}.get({memory.key_of(home)}, -1) == {seen}.written[{i}]"
         for i, (group, _) in enumerate(self._groups):
             yield same(f"{text.name(group)}.options", f"{seen}.options[{i}]")
         for i, slot in enumerate(self._slots):
@@ -155,10 +164,13 @@ class Program:
 
     def _leave(self, text: Text) -> None:
         """Set the time of what was written, and what objects hold after a run."""
-        if keys := {memory.key_of(array) for array in self._written_arrays()}:
+        if keys := {memory.key_of(array) for array in self.listing.written()}:
             text.line(f"{text.name(memory)}.latest = now = {text.name(clock)}.__next__()")
             for key in keys:
                 text.line(f"{text.name(memory.times)}[{key}] = now")
+            for i, home in enumerate(self._relied_on):
+                if memory.key_of(home) in keys:
+                    text.line(f"{text.name(self._seen)}.written[{i}] = now")
         places = {value: f"after[{i}]" for i, value in enumerate(self.traced.after)}
         for held in self._held:
             owner = text.name(held.owner)
@@ -174,14 +186,6 @@ class Program:
         for i, slot in enumerate(self._slots):
             if "moments" in slot.after and _found_after(slot):
                 text.line(f"{text.name(self._seen)}.moments[{i}] = {text.name(slot.owner)}.moments")
-
-    def _written_arrays(self) -> Iterator[np.ndarray[Any, Any]]:
-        targets = [write.target for write in self.listing.writes]
-        targets += [s.out for s in self.listing.updates if s.out is not None]
-        for target in targets:
-            source = (target.base or target).source
-            if isinstance(source, Home):
-                yield source.array
 
     def _results(self, text: Text) -> str:
         kinds = enumerate(self._returned)
@@ -234,6 +238,34 @@ def _arrays_in(key: Any) -> int:
     if len(key) == 4 and isinstance(key[2], np.dtype):
         return 1
     return sum(map(_arrays_in, key))
+
+
+def _move(moves: Sequence[Move], held: Sequence[Held]) -> None:
+    """Lay arrays where planning wants them, and let those hold them there who held them before."""
+    new = {id(move.old): move.new for move in moves}
+    if not new:
+        return
+    for move in moves:
+        move.new[...] = move.old
+    objects, names, values = [], [], []
+    for one in held:
+        for name, was in one.before.items():
+            now = _moved(was, new)
+            if now is not was:
+                one.before[name] = now
+                objects.append(one.owner)
+                names.append(name)
+                values.append(now)
+        if "moments" in one.after:
+            one.after["moments"] = _moved(one.after["moments"], new)
+    replace_all([], [], (objects, names, values))
+
+
+def _moved(item: Any, new: Mapping[int, Any]) -> Any:
+    if isinstance(item, tuple):
+        found = tuple([new.get(id(part), part) for part in item])
+        return item if all(map(operator.is_, found, item)) else found
+    return new.get(id(item), item)
 
 
 def _drop_unchanged(held: list[Held]) -> None:
