@@ -272,6 +272,17 @@ class Trace:
         """Learn that a module is called: its settings decide what the run does."""
         self.modules[id(module)] = module
 
+    def set_attribute(self, module: Any, name: str, value: Any) -> None:
+        """Refuse to change a number or text of a module: a program would not."""
+        plain = (bool, int, float, str)
+        before = vars(module).get(name)
+        if isinstance(value, plain) and before != value:
+            self.refuse(
+                f"the step sets {type(module).__name__}.{name} to {value!r}, which no run of a "
+                "program repeats. Count or switch outside of the step, or keep the number in a "
+                "buffer"
+            )
+
     def decide(self, condition: Any) -> bool:
         """Return whether a condition holds: every run will check that it does, or does not."""
         holds = bool(condition.value)
@@ -423,7 +434,7 @@ def _plain(item: Any) -> Any:
 def tracing() -> Iterator[Trace]:
     """Trace what is called in this context, with all state back in its place at the end."""
     with _lock:
-        trace = Trace({**np.geterr()})
+        trace = Trace({key: str(value) for key, value in np.geterr().items()})
         state.tracers.append(trace)
         try:
             with watched_by(trace):
