@@ -13,6 +13,7 @@ from tinygrad_bp.errors import LabelError, ShapeError
 from tinygrad_bp.functional.inputs import alike, check_labels, floats, reduced, tensor_of
 from tinygrad_bp.recording import record
 from tinygrad_bp.registry import Array
+from tinygrad_bp.rules.indexing import getitem
 from tinygrad_bp.tensor import Tensor, array_of
 
 __all__ = [
@@ -141,7 +142,7 @@ def _cross_entropy(
         raise LabelError(f"{loss}: every label is {ignored}, which is ignored: no mean")
     labels = np.where(counts, labels, 0)
     weights = _class_weights(loss, log_shares, weight)
-    shares = np.where(counts, np.take(weights, labels), 0)
+    shares = np.where(counts, getitem(weights, labels), 0)
     chosen = np.take_along_axis(log_shares, np.expand_dims(labels, -1), axis=-1)
     losses = np.where(counts, -np.squeeze(chosen, axis=-1), 0) * shares
     if smoothing:
