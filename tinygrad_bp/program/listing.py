@@ -76,6 +76,8 @@ class Home:
 
     array: np.ndarray[Any, Any]
     name: str
+    alone: bool = False
+    """Whether nobody holds the array but its tensor or slot, so that it may move."""
 
 
 @dataclass(frozen=True, eq=False)
