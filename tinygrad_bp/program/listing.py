@@ -77,7 +77,7 @@ class Home:
     array: np.ndarray[Any, Any]
     name: str
     alone: bool = False
-    """Whether nobody holds the array but its tensor or slot, so that it may move."""
+    """Whether nobody but its tensor holds the array, so that it may be moved."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -307,6 +307,13 @@ class Listing:
     """Homes that must hold finite numbers before a run, for its checks to be enough."""
     moves: list[Move] = field(default_factory=list)
     """What is to be done before the first run: `new[...] = old`, and the new ones held."""
+
+    def written(self) -> list[np.ndarray[Any, Any]]:
+        """Return the arrays that a run writes into and that others may see."""
+        targets = [write.target for write in self.writes]
+        targets += [update.out for update in self.updates if update.out is not None]
+        homes = [(target.base or target).source for target in targets]
+        return [home.array for home in homes if isinstance(home, Home)]
 
     def needed(self) -> list[Value]:
         """Return the values that are read when all statements are done."""
