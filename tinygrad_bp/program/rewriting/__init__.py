@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tinygrad_bp.program.listing import Listing
+from tinygrad_bp.program.rewriting.common import without_repetition
+from tinygrad_bp.program.rewriting.dead import without_dead
 
 __all__ = ["PASSES", "rewritten"]
 
-PASSES: tuple[Callable[[Listing], Listing], ...] = ()
+PASSES: tuple[Callable[[Listing], Listing], ...] = (without_repetition, without_dead)
 """The passes, in their order."""
 
 
