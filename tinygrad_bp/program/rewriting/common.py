@@ -70,12 +70,12 @@ def _hashable(item: Any) -> Hashable:
     """What tells arguments apart: 1, 1.0 and True are three, and so are 0.0 and -0.0."""
     if isinstance(item, Value):
         return item
+    if isinstance(item, slice):
+        item = [slice, item.start, item.stop, item.step]
+    if isinstance(item, dict):
+        item = [*item.items()]
     if isinstance(item, list | tuple):
         return type(item), tuple([_hashable(part) for part in item])
-    if isinstance(item, dict):
-        return tuple([(name, _hashable(part)) for name, part in item.items()])
-    if isinstance(item, slice):
-        return slice, _hashable((item.start, item.stop, item.step))
     if isinstance(item, float):
         return float, item.hex()
     if isinstance(item, bool | int | str | np.dtype | type):

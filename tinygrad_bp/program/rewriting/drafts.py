@@ -70,6 +70,8 @@ class Draft:
 
     def replace(self, old: Value, new: Value) -> None:
         """Let one value stand for another from here on."""
+        if old is new:
+            return
         if old.name and not new.name and new.source is None:
             new.name = old.name
         self._change[old] = new
@@ -94,11 +96,12 @@ class Draft:
         return output
 
     def reshape(self, like: Statement, value: Value, shape: tuple[int, ...]) -> Value:
-        """Return a contiguous value in another shape."""
+        """Return a value in another shape: a view of it, if it is contiguous."""
         if value.shape == shape:
             return value
+        base = value if is_contiguous(value) else None
         return self.call(like, np.reshape, value, shape, shape=shape, dtype=value.dtype,
-                         view_of=value)  # fmt: skip
+                         view_of=base)  # fmt: skip
 
     def constant(self, array: Any) -> Value:
         """Return an array that all runs have in common."""
