@@ -24,7 +24,7 @@ LAYERS = [
     {"duck"},
     {"engine"},
     {"modes", "tensor"},
-    {"parts", "recording"},
+    {"parts", "recording", "traced"},
     {"backward"},
     {"autodiff", "functional"},
     {"explain", "nn", "optim", "program"},

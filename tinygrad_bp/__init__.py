@@ -36,12 +36,14 @@ if TYPE_CHECKING:
     from tinygrad_bp.explain.svg import to_svg
     from tinygrad_bp.explain.trace import trace
     from tinygrad_bp.explain.watch import debug, trace_nans
+    from tinygrad_bp.program import compile  # noqa: A004
 
     explain: Explain  # a package that can be called
     __version__: str
 
 __all__ = [
     "Tensor",
+    "compile",
     "custom_rule",
     "data",
     "debug",
@@ -96,6 +98,8 @@ def __getattr__(name: str) -> Any:
         return import_module(f"tinygrad_bp.{name}")
     if name in _EXPLAIN:
         return getattr(import_module("tinygrad_bp.explain"), name)
+    if name == "compile":
+        return import_module("tinygrad_bp.program").compile
     if name == "__version__":
         return import_module("tinygrad_bp.version").version()
     from tinygrad_bp.errors import no_such_name

@@ -249,12 +249,16 @@ class DuckArray(Methods):
 def certainly(condition: Any) -> bool:
     """Return whether a condition holds in every run: of values that are not known, it may not.
 
-    What is only a check, or a shorter way to the same result, asks in this way.
+    What is only a check, or a shorter way to the same result, asks in this way. A trace may say
+    yes, and check the condition in every run.
 
     >>> certainly(np.array([True, True]).all())
     True
     """
-    return getattr(condition, "known", True) and bool(condition)
+    if getattr(condition, "known", True):
+        return bool(condition)
+    held: bool = condition.is_certain()
+    return held
 
 
 def _hint(name: str, kind: type) -> str:

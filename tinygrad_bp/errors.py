@@ -16,7 +16,8 @@
     ├── OptimizerError             a step that must not be taken
     ├── DataError                  a data file that is not what it should be
     ├── CheckpointError            a model file that cannot be read, or does not fit
-    └── ExportError                a model that has no form in another format
+    ├── ExportError                a model that has no form in another format
+    └── ProgramError               a step that cannot be compiled
 
 Each message says what happened, where it was recorded when that is known, and what to do.
 Each class also derives from the builtin that NumPy or PyTorch would raise, so that
@@ -44,6 +45,7 @@ __all__ = [
     "NonFiniteError",
     "NotDifferentiableError",
     "OptimizerError",
+    "ProgramError",
     "RuleError",
     "ShapeError",
     "StaleGraphError",
@@ -153,3 +155,7 @@ class CheckpointError(TinygradError, ValueError):
 
 class ExportError(TinygradError, TypeError):
     """A model does what the format that it is written in has no form for."""
+
+
+class ProgramError(TinygradError, TypeError):
+    """A step does what a program, which repeats the same calls in every run, cannot do."""

@@ -21,7 +21,7 @@ from tinygrad_bp.engine import Op
 from tinygrad_bp.errors import GradientError, InPlaceError, NotDifferentiableError
 from tinygrad_bp.modes import Mode, mode
 from tinygrad_bp.registry import Array, Rule, rule_of, rules
-from tinygrad_bp.state import clock, note_write
+from tinygrad_bp.state import clock, note_write, tracers
 from tinygrad_bp.tensor import Tensor, strip, tracks, wrap
 
 __all__ = ["record", "record_as_written"]
@@ -41,6 +41,8 @@ def record(
     Results are read-only. This is the path of every operation. Raises `NotDifferentiableError`
     where no gradient can be followed.
     """
+    if tracers:
+        tracers[-1].meet(function, args)
     rule = rules.get(function)
     if rule is None or not rule.differentiable:
         return _call_without_rule(function, rule, args, options)

@@ -11,13 +11,80 @@ import itertools
 import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Never, Protocol, TypeAlias
 
 import numpy as np
 
-__all__ = ["clock", "memory", "note_write", "owner_of", "replace_all", "written_at"]
+__all__ = [
+    "Tracer",
+    "clock",
+    "draw",
+    "memory",
+    "note_write",
+    "owner_of",
+    "replace_all",
+    "settings",
+    "tracers",
+    "written_at",
+]
 
 Array: TypeAlias = Any
+
+
+class Tracer(Protocol):
+    """A run that is written down as a program: whoever reads or writes state tells it."""
+
+    def meet(self, function: Any, args: Any) -> None:
+        """Learn which function is called next, and of what."""
+
+    def adopt(self, owner: Any) -> None:
+        """Learn that the run reads or writes what an object holds: a tensor, or moments."""
+
+    def forget_gradient(self, tensor: Any) -> None:
+        """Learn that a tensor's gradient is forgotten, or set anew."""
+
+    def constant(self, value: Any) -> Any:
+        """Return what stands for an array that the run has made from nothing."""
+
+    def write(self, tensor: Any, value: Any) -> None:
+        """Assign values to a tensor, in its memory."""
+
+    def assign(self, owner: Any, name: str, value: Any) -> None:
+        """Set an attribute of an object that holds state."""
+
+    def draw(self, rng: np.random.Generator, method: str, args: Any, options: Any) -> Any:
+        """Draw random numbers."""
+
+    def options(self, group: Any, dtype: Any) -> dict[str, Any]:
+        """Return the options of a group of parameters, numbers as arrays if a dtype is given."""
+
+    def require(self, condition: Any) -> None:
+        """Learn that a condition is to hold in every run."""
+
+    def in_dtype(self, value: Any, dtype: Any) -> Any:
+        """Return a value in a dtype, as an assignment converts it."""
+
+    def phase(self, phase: str, title: str) -> Any:
+        """Return a context that says what the calls in it belong to."""
+
+    def visit(self, module: Any) -> None:
+        """Learn that a module is called: its settings decide what the run does."""
+
+    def refuse(self, problem: str) -> Never:
+        """Raise an error for what cannot be part of a program, with the line of the user."""
+
+
+class _Settings:
+    """How often a setting of any module was changed."""
+
+    version = 0
+
+
+settings = _Settings()
+"""The version of what decides how modules compute; compiled steps look at it."""
+
+tracers: list[Tracer] = []
+"""The runs that are being written down, the innermost last; nearly always, there is none."""
 
 clock = itertools.count()
 """Tells the ages of ops and writes."""
@@ -79,6 +146,17 @@ def note_write(array: Array) -> None:
     memory.times[memory.key_of(array)] = memory.latest = next(clock)
 
 
+def draw(rng: np.random.Generator, method: str, *args: Any, **options: Any) -> Array:
+    """Return what a method of a random generator draws: in a program, every run draws anew.
+
+    >>> draw(np.random.default_rng(0), "random", 2)
+    array([0.63696169, 0.26978671])
+    """
+    if tracers:
+        return tracers[-1].draw(rng, method, args, options)
+    return getattr(rng, method)(*args, **options)
+
+
 def replace_all(
     places: Sequence[Array],
     values: Iterable[Array],
@@ -96,12 +174,29 @@ def replace_all(
     >>> a.tolist(), b.tolist()
     ([1.0, 1.0], [5.0])
     """
+    objects, names, new = assignments
+    if tracers:
+        _replace_in_trace(tracers[-1], objects, names, new, places)
+        return
     now = next(clock)
     keys = list(map(memory.key_of, places))
-    objects, names, new = assignments
     stroke: Iterator[object] = itertools.chain(
         map(dict.update, (memory.times,), (dict.fromkeys(keys, now),)),
         map(np.ndarray.__setitem__, places, itertools.repeat(...), values),
         map(setattr, (memory, *objects), ("latest", *names), (now, *new)),
     )
     deque(stroke, maxlen=0)
+
+
+def _replace_in_trace(
+    tracer: Tracer,
+    objects: Sequence[object],
+    names: Sequence[str],
+    new: Sequence[Any],
+    places: Sequence[Array],
+) -> None:
+    """What objects hold is kept by the run; arrays without an owner cannot be followed."""
+    if places:
+        tracer.refuse("values are loaded or replaced within the step, which no program can do")
+    for owner, name, value in zip(objects, names, new, strict=True):
+        tracer.assign(owner, name, value)

@@ -88,6 +88,8 @@ class Tensor(DuckArray):
         if requires_grad:
             _check_trackable(array.dtype)
             array = array.copy()
+        if state.tracers:
+            array = state.tracers[-1].constant(array)
         self._value = array
         self._make_leaf()
         self._requires_grad = self._trainable = requires_grad
@@ -109,6 +111,8 @@ class Tensor(DuckArray):
         refuses to go backward through old values. A write into the array itself
         (`t.data[0] = 1`) is noticed under `debug()` alone.
         """
+        if state.tracers:
+            state.tracers[-1].adopt(self)
         return self._value
 
     @data.setter
@@ -126,6 +130,9 @@ class Tensor(DuckArray):
                     f"cannot assign data of shape {value.shape} to a tensor of shape "
                     f"{self._value.shape}"
                 )
+            if state.tracers:
+                state.tracers[-1].write(self, value)
+                return
             self._value[...] = value
         state.note_write(self._value)
 
@@ -201,21 +208,21 @@ class Tensor(DuckArray):
 
     def item(self, *position: int) -> Any:
         """Return the only element, or that at a position, as a number; no gradient passes."""
-        return self._value.item(*position)
+        return self.data.item(*position)
 
     def tolist(self) -> Any:
         """Return the values as nested lists of Python numbers."""
-        return self._value.tolist()
+        return self.data.tolist()
 
     def numpy(self) -> Any:
         """Return the values as an array; raises if the tensor tracks gradients (`detach()` it)."""
         return np.asarray(self)
 
     def __bool__(self) -> bool:
-        return bool(self._value)
+        return bool(self.data)
 
     def __contains__(self, value: Any) -> bool:
-        return bool(np.any(self._value == array_of(value)))
+        return bool(np.any(self.data == array_of(value)))
 
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if spec else str(self)
@@ -262,11 +269,11 @@ class Tensor(DuckArray):
                 "join tensors, np.dot(x, t) or x @ t instead of the method x.dot(t), and for "
                 "SciPy's softmax, log_softmax and logsumexp those of tinygrad_bp.functional."
             )
-        return np.array(self._value, dtype=dtype, copy=copy)
+        return np.array(self.data, dtype=dtype, copy=copy)
 
     def detach(self) -> Tensor:
         """Return a tensor with the same values, in the same memory, that does not track."""
-        return wrap(self._value)
+        return wrap(self.data)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle and deepcopy keep value, name and `requires_grad`; the graph is dropped."""
@@ -280,6 +287,8 @@ class Tensor(DuckArray):
         if self.op is not None:
             found: Tensor | None = (self.op.kept or {}).get(self.output or 0)
             return found
+        if state.tracers:
+            state.tracers[-1].adopt(self)
         gradient = self._grad
         if gradient is not None and not isinstance(gradient, Tensor):
             self._grad = gradient = wrap(gradient)
@@ -295,11 +304,15 @@ class Tensor(DuckArray):
             raise ShapeError(
                 f"a gradient of shape {gradient.shape} does not fit a tensor of shape {self.shape}"
             )
+        if state.tracers:
+            state.tracers[-1].forget_gradient(self)
         self._grad, self._passes, self._used = gradient, 1, False
 
     def zero_grad(self) -> None:
         """Forget the gradient."""
         if self.op is None:
+            if state.tracers:
+                state.tracers[-1].forget_gradient(self)
             self._grad, self._passes, self._used = None, 0, False
         elif self.op.kept is not None:
             self.op.kept[self.output or 0] = None
@@ -418,6 +431,8 @@ def wrap(array: Array) -> Tensor:
     """Make a tensor that does not track, without checks or copies: the fast way in."""
     tensor: Tensor = _new(Tensor)
     tensor._value = array if hasattr(type(array), "__array_function__") else np.asarray(array)
+    if state.tracers:
+        tensor._value = state.tracers[-1].constant(tensor._value)
     tensor._make_leaf()
     return tensor
 
@@ -440,14 +455,14 @@ def _check_trackable(dtype: np.dtype[Any]) -> None:
 def array_of(value: Any) -> Array:
     """Return the array of a tensor, another reader as it is, and anything else as an array."""
     if isinstance(value, DuckArray):
-        return value._value if isinstance(value, Tensor) else value
+        return value.data if isinstance(value, Tensor) else value
     return np.asarray(admit(value))
 
 
 def strip(value: Any) -> Any:
     """Replace every tensor by its array, in nested arguments too, and admit what is foreign."""
     if isinstance(value, Tensor):
-        return value._value
+        return value.data
     if type(value) in ORDINARY:
         return value
     if isinstance(value, tuple) and hasattr(value, "_fields"):

@@ -16,6 +16,7 @@ from tinygrad_bp.functional.inputs import tensor_of
 from tinygrad_bp.methods.calls import Axis, axis_of
 from tinygrad_bp.recording import record
 from tinygrad_bp.registry import Array
+from tinygrad_bp.state import draw
 from tinygrad_bp.tensor import Tensor
 
 __all__ = [
@@ -124,7 +125,7 @@ def rrelu(
     x = tensor_of(x)
     slope: Any = (lower + upper) / 2
     if training:
-        shares = (rng or np.random.default_rng()).random(x.shape, np.float32)
+        shares = draw(rng or np.random.default_rng(), "random", x.shape, np.float32)
         slope = (lower + (upper - lower) * shares.astype(float)).astype(x.dtype)
     return x.leaky_relu(slope)
 

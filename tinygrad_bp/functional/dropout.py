@@ -10,6 +10,7 @@ import numpy as np
 from tinygrad_bp.errors import ShapeError
 from tinygrad_bp.functional.inputs import tensor_of
 from tinygrad_bp.registry import Array
+from tinygrad_bp.state import draw
 from tinygrad_bp.tensor import Tensor
 
 __all__ = [
@@ -199,4 +200,4 @@ def _kept(shape: tuple[int, ...], p: float, training: bool, rng: np.random.Gener
         raise ValueError(f"p is the probability to be left out, from 0 to 1, not {p}")
     if not training or p == 0:
         return None
-    return (rng or np.random.default_rng()).random(shape, np.float32) >= p
+    return draw(rng or np.random.default_rng(), "random", shape, np.float32) >= p

@@ -16,6 +16,7 @@ from tinygrad_bp.functional.convolutions import Sizes
 from tinygrad_bp.functional.inputs import batched, for_each_axis, tensor_of
 from tinygrad_bp.functional.pooling import Pooling, first_largest, named, one_or_both, ways
 from tinygrad_bp.registry import Array
+from tinygrad_bp.state import draw
 from tinygrad_bp.tensor import Tensor, array_of
 
 __all__ = ["fractional_max_pool2d", "fractional_max_pool3d"]
@@ -87,7 +88,7 @@ def _samples(
     """A number from 0 to 1 for each example, channel and axis."""
     shape = (*x.shape[:2], axes)
     if given is None:
-        return (rng or np.random.default_rng()).random(shape).astype(x.dtype)
+        return draw(rng or np.random.default_rng(), "random", shape).astype(x.dtype)
     samples: np.ndarray[Any, Any] = array_of(given)[: len(x)]  # there may be more, as in PyTorch
     if samples.shape != shape:
         raise ShapeError(f"{name}: random samples of shape {samples.shape}, not {shape}")

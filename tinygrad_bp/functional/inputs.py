@@ -86,7 +86,10 @@ def check_labels(labels: np.ndarray[Any, Any], classes: int, ignored: int | None
         )
     lowest, highest = labels.min(), labels.max()
     ignores = (
-        ignored is not None and lowest <= ignored <= highest and bool(np.any(labels == ignored))
+        ignored is not None
+        and certainly(lowest <= ignored)
+        and certainly(highest >= ignored)
+        and bool(np.any(labels == ignored))
     )
     if not (certainly(lowest < 0) or certainly(highest >= classes)):
         return ignores

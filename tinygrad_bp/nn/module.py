@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_bp.errors import ModuleError, ShapeError
 from tinygrad_bp.nn.fitting import Unmatched, fitted
 from tinygrad_bp.nn.hooks import Hook, Hooks
-from tinygrad_bp.state import replace_all
+from tinygrad_bp.state import replace_all, settings, tracers
 from tinygrad_bp.tensor import HookHandle, Tensor
 
 if TYPE_CHECKING:
@@ -81,6 +81,8 @@ class Module:
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
         """Compute the output: `forward`, and the hooks around it."""
+        if tracers:
+            tracers[-1].visit(self)
         try:
             if self._hooks is None:
                 return self.forward(*inputs, **options)
@@ -140,6 +142,7 @@ class Module:
                     "assign nn.Parameter(values), or new values to its .data"
                 )
         super().__setattr__(name, value)
+        settings.version += 1
 
     def _members(self) -> Iterator[tuple[str, Any]]:
         """What is assigned to this module, and what stands in its lists, tuples and dicts."""

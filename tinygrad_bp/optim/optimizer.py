@@ -7,14 +7,14 @@ all new values beside the old ones, checks them, and then replaces everything in
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Never, TypeAlias
 
 import numpy as np
 
 from tinygrad_bp.errors import OptimizerError
 from tinygrad_bp.modes import enable_grad
-from tinygrad_bp.optim import states
+from tinygrad_bp.optim import states, traced
 from tinygrad_bp.optim.groups import (
     Moments,
     Options,
@@ -25,7 +25,7 @@ from tinygrad_bp.optim.groups import (
     named,
 )
 from tinygrad_bp.optim.options import Checks, Option, at_least_zero, positive
-from tinygrad_bp.state import replace_all
+from tinygrad_bp.state import replace_all, tracers
 from tinygrad_bp.tensor import Tensor
 
 __all__ = ["Optimizer", "takes_part"]
@@ -155,6 +155,8 @@ class Optimizer:
             )
         for group in self.param_groups:
             for p in group.parameters:
+                if tracers:
+                    tracers[-1].forget_gradient(p)
                 p._grad, p._passes, p._used = None, 0, False
 
     def step(
@@ -176,6 +178,9 @@ class Optimizer:
         with them; frozen parameters always do.
         """
         loss = None if closure is None else _evaluated(closure)
+        if tracers:
+            traced.step(tracers[-1], self, list(self._taking_part(accumulated, missing_ok)))
+            return loss
         update, arrays = self.update, self.takes_arrays
         slots, new, places = [], [], []
         for group in self.param_groups:
@@ -205,6 +210,16 @@ class Optimizer:
             _check_finite(slots, new)
         replace_all(places, values, _changes(slots, new))
         return loss
+
+    def _taking_part(self, accumulated: bool, missing_ok: bool) -> Iterator[tuple[Any, Slot]]:
+        """Yield what a step moves; raises as a step does."""
+        for group in self.param_groups:
+            for slot in group.slots:
+                p = slot.parameter
+                if p._requires_grad and (
+                    (not p._used and p._passes == 1) or takes_part(slot, accumulated, missing_ok)
+                ):
+                    yield group, slot
 
     # --- its state ------------------------------------------------------------------------------
 

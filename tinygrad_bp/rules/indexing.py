@@ -35,6 +35,8 @@ def plain_index(index: Any) -> Any:
 def _plain_part(part: Any) -> Any:
     if part is None or part is ... or isinstance(part, int | slice):
         return part
+    if not getattr(part, "known", True):  # it stands for the values of many runs
+        return part
     if hasattr(part, "__index__") and np.ndim(part) == 0 and not isinstance(part, np.bool_):
         return operator.index(part)
     return np.array(part, part.dtype if isinstance(part, np.ndarray) else _dtype_of(part))

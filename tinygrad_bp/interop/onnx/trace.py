@@ -15,14 +15,12 @@ from typing import Any, ClassVar, NamedTuple, Never, Self, TypeAlias
 
 import numpy as np
 
+from tinygrad_bp import traced
 from tinygrad_bp.calls import name_of, parameters_of
-from tinygrad_bp.duck import NO_OPTIONS, DuckArray
 from tinygrad_bp.engine import Site
 from tinygrad_bp.errors import ExportError, NotDifferentiableError
 from tinygrad_bp.registry import implementation_of, rule_of
-from tinygrad_bp.rules.elementwise import cast
-from tinygrad_bp.rules.indexing import getitem, plain_index
-from tinygrad_bp.tensor import Tensor
+from tinygrad_bp.traced import plain, replaced
 
 __all__ = ["Call", "Place", "Ref", "Source", "Trace", "Traced"]
 
@@ -30,7 +28,6 @@ Function: TypeAlias = Callable[..., Any]
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(__file__))) + os.sep
 _INSIDE = (_PACKAGE, os.path.dirname(np.__file__) + os.sep)
-_FACTS = {np.shape, np.ndim, np.size, np.result_type, np.iscomplexobj, np.isrealobj}
 
 # How many arrays there are in a call of a function without a rule that binds it; others have one.
 _ARRAYS = {np.isclose: 2, np.searchsorted: 2, np.bitwise_and: 2, np.bitwise_or: 2}
@@ -119,7 +116,7 @@ class Trace:
         written = rule.form.written if rule is not None and formed else function
         if not formed:
             arrays, options = _bound(function, arrays, options)
-        value = written(*map(_plain, arrays), **_plain(dict(options)))
+        value = written(*map(plain, arrays), **plain(dict(options)))
         several = isinstance(value, list | tuple)
         parts = [np.asarray(part) for part in (value if several else [value])]
         outputs = tuple([(part.shape, part.dtype) for part in parts])
@@ -137,7 +134,7 @@ class Trace:
                 self.refuse("the model goes on with an array that it has kept from another call")
             return array.ref
 
-        return _with(value, ref)
+        return replaced(value, ref)
 
     def refuse(self, problem: str) -> Never:
         """Raise `ExportError` with the place."""
@@ -163,7 +160,7 @@ class Trace:
         return self.layers.get(id(module), "")
 
 
-class Traced(DuckArray):
+class Traced(traced.Traced):
     """An array with the call that made it; its values are those of one run.
 
     >>> trace = Trace(known={np.exp})
@@ -172,59 +169,12 @@ class Traced(DuckArray):
     (Traced((2,), float64), <ufunc 'exp'>)
     """
 
-    __slots__ = ("ref", "run", "value")
+    __slots__ = ()
 
     rank: ClassVar[int] = 2
-    known: ClassVar[bool] = False
-
-    def __init__(self, value: np.ndarray[Any, Any], trace: Trace, ref: Ref) -> None:
-        self.value = value
-        """What it is in this run: for shapes and dtypes, and for the values of other calls."""
-        self.run = trace
-        self.ref = ref
-
-    # Whoever reads the values past the protocols would make a constant of them.
-    @property
-    def _value(self) -> Self:
-        return self
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The length of each axis, in this run."""
-        shape: tuple[int, ...] = self.value.shape
-        return shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The type of the elements."""
-        dtype: np.dtype[Any] = self.value.dtype
-        return dtype
-
-    @property
-    def ndim(self) -> int:
-        """The number of axes."""
-        return self.value.ndim
-
-    @property
-    def size(self) -> int:
-        """The number of elements, in this run."""
-        return self.value.size
-
-    def __len__(self) -> int:
-        return len(self.value)
-
-    def _call(
-        self,
-        function: Function,
-        arrays: Sequence[Any],
-        options: Mapping[str, Any] = NO_OPTIONS,
-    ) -> Any:
-        if function in _FACTS:
-            return function(*map(_plain, arrays), **_plain(dict(options)))
-        return self.run.call(function, arrays, options)
-
-    def __repr__(self) -> str:
-        return f"Traced({self.shape}, {self.dtype})"
+    advice: ClassVar[str] = (
+        "; the model is traced once. Write it in functions of arrays, such as np.where"
+    )
 
     # --- what a tensor has -------------------------------------------------------------------
 
@@ -243,67 +193,6 @@ class Traced(DuckArray):
         """Return the array itself."""
         return self
 
-    def __getitem__(self, index: Any) -> Any:
-        parts = index if isinstance(index, tuple) else (index,)
-        plain = [part if isinstance(part, DuckArray) else plain_index(part) for part in parts]
-        return self._call(getitem, (self,), {"index": tuple(plain)})
-
-    def astype(self, dtype: Any, **_: Any) -> Any:
-        """Return the array in another dtype."""
-        return self._call(cast, (self,), {"dtype": np.dtype(dtype)})
-
-    # --- logic, as arrays of booleans have it ------------------------------------------------
-
-    def __and__(self, other: Any) -> Any:
-        return self._call(np.bitwise_and, (self, other))
-
-    def __or__(self, other: Any) -> Any:
-        return self._call(np.bitwise_or, (self, other))
-
-    def __xor__(self, other: Any) -> Any:
-        return self._call(np.bitwise_xor, (self, other))
-
-    def __invert__(self) -> Any:
-        return self._call(np.invert, (self,))
-
-    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
-
-    # --- what would make a constant of it -----------------------------------------------------
-
-    def _refuse(self, what: str) -> Never:
-        self.run.refuse(
-            f"{what} depends on values, which are others in every run; the model is traced once. "
-            "Write it in functions of arrays, such as np.where"
-        )
-
-    def __bool__(self) -> bool:  # noqa: PLE0304
-        self._refuse("a branch (if, and, or, while, bool())")
-
-    def __float__(self) -> float:
-        self._refuse("float()")
-
-    def __int__(self) -> int:
-        self._refuse("int()")
-
-    def __complex__(self) -> complex:
-        self._refuse("complex()")
-
-    def __index__(self) -> int:  # noqa: PLE0305
-        self._refuse("an index of a list or plain array, or a size,")
-
-    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
-        self._refuse(
-            "a plain array (np.asarray; for a table to look things up in, make it a buffer)"
-        )
-
-    def item(self, *_: int) -> Any:
-        """Raise `ExportError`."""
-        self._refuse("item()")
-
-    def tolist(self) -> Any:
-        """Raise `ExportError`."""
-        self._refuse("tolist()")
-
 
 def _bound(
     function: Function, args: Sequence[Any], kwargs: Mapping[str, Any]
@@ -315,22 +204,3 @@ def _bound(
     names = [p.name for p in parameters_of(function)]
     given = dict(zip(names, args, strict=False)) | dict(kwargs)
     return [given.pop(name) for name in names[:count]], given
-
-
-def _plain(value: Any) -> Any:
-    """The values of this run in the places of traced arrays and tensors."""
-    return _with(value, lambda array: array.value)
-
-
-def _with(value: Any, of_traced: Callable[[Traced], Any]) -> Any:
-    if isinstance(value, Traced):
-        return of_traced(value)
-    if isinstance(value, Tensor):
-        return _with(value.data, of_traced)
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*[_with(part, of_traced) for part in value])
-    if isinstance(value, list | tuple):
-        return type(value)([_with(part, of_traced) for part in value])
-    if isinstance(value, dict):
-        return {key: _with(part, of_traced) for key, part in value.items()}
-    return value

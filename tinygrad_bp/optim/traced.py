@@ -1,0 +1,96 @@
+"""The step of an optimiser while a step of training is traced: parameters as one vector.
+
+An update is the same for every element, so all parameters of a group that share dtype and count of
+steps are updated at once. Values are those of `Optimizer.step`, to the bit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_bp.optim.groups import ParamGroup, Slot
+from tinygrad_bp.registry import primitive
+from tinygrad_bp.tensor import Tensor
+
+__all__ = ["joined", "part", "step"]
+
+
+@primitive
+def joined(arrays: Sequence[Any]) -> Any:
+    """Return arrays as one vector, one after the other."""
+    return np.concatenate([np.reshape(a, -1) for a in arrays])
+
+
+@primitive
+def part(vector: Any, start: int, shape: tuple[int, ...]) -> Any:
+    """Return an array of a shape that stands in a vector, from one place on."""
+    return np.reshape(vector[start : start + math.prod(shape)], shape)
+
+
+def step(tracer: Any, optimizer: Any, taking_part: Iterable[tuple[ParamGroup, Slot]]) -> None:
+    """Take a step: of the slots that take part, in their groups."""
+    batches: dict[Any, list[Slot]] = {}
+    groups = {}
+    for group, slot in taking_part:
+        tracer.adopt(slot.parameter)
+        tracer.adopt(slot)
+        if slot.is_complex:
+            tracer.refuse(f"'{slot.name}' is a complex parameter, which no compiled step updates")
+        groups[id(group)] = group
+        batches.setdefault((id(group), slot.parameter.dtype, *map(_kind, slot.moments)), []).append(
+            slot
+        )
+    with tracer.phase("update", type(optimizer).__name__):
+        for (group, dtype, *_), slots in batches.items():
+            _update(tracer, optimizer, groups[group], dtype, slots)
+
+
+def _kind(moment: Any) -> Any:
+    """What moments must have in common to be updated at once: numbers their value."""
+    value = getattr(moment, "value", moment)
+    return "array" if isinstance(value, np.ndarray) else value
+
+
+def _update(
+    tracer: Any, optimizer: Any, group: ParamGroup, dtype: np.dtype[Any], slots: Sequence[Slot]
+) -> None:
+    """Update parameters whose dtype and moments are alike."""
+    values = [slot.parameter._value for slot in slots]
+    gradients = [_gradient(tracer, slot, dtype) for slot in slots]
+    moments = [_together(column) for column in zip(*[slot.moments for slot in slots], strict=True)]
+    options = tracer.options(group, dtype if optimizer.takes_arrays else None)
+    new, *found = optimizer.update(_together(values), _together(gradients), *moments, **options)
+    arrays = [a for a in (new, *found) if getattr(a, "ndim", 0)]
+    total = sum(np.dot(np.reshape(a, -1), np.reshape(a, -1)) for a in arrays)
+    tracer.require(np.isfinite(total))
+    start = 0
+    for slot in slots:
+        p = slot.parameter
+        shape = p.shape
+        tracer.write(p, _of(new, start, shape, slots))
+        p._used = True
+        slot.moments = tuple(_of(moment, start, shape, slots) for moment in found)
+        start += p.size
+
+
+def _gradient(tracer: Any, slot: Slot, dtype: np.dtype[Any]) -> Any:
+    gradient = slot.parameter._grad
+    return tracer.in_dtype(gradient._value if isinstance(gradient, Tensor) else gradient, dtype)
+
+
+def _together(column: Sequence[Any]) -> Any:
+    """Arrays of several parameters as a vector; numbers are equal."""
+    if len(column) == 1 or not isinstance(getattr(column[0], "value", None), np.ndarray):
+        return column[0]
+    return joined(list(column))
+
+
+def _of(found: Any, start: int, shape: tuple[int, ...], slots: Sequence[Slot]) -> Any:
+    """What one parameter has of what was found for all."""
+    if len(slots) == 1 or not getattr(found, "ndim", 0):
+        return found
+    return part(found, start, shape)

@@ -1,0 +1,241 @@
+"""State while a step is traced: stand-ins take the places of arrays, and leave again.
+
+A tensor's values stay in their memory (a home) and are written there, unless the step replaces the
+array itself, as running means are (a cell). Moments are homes if they are arrays, and cells if they
+are numbers. At the end, what an object holds is compared to what it held: that is what a run of the
+program writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinygrad_bp.program.listing import Cell, Home, Value, Write
+from tinygrad_bp.program.stand_in import Traced
+from tinygrad_bp.state import owner_of
+from tinygrad_bp.tensor import Tensor
+
+if TYPE_CHECKING:
+    from tinygrad_bp.program.tracing import Trace
+
+__all__ = ["Adoption", "Held", "Kept"]
+
+_OF_TENSORS = ("_value", "_grad", "_passes", "_used", "_requires_grad")
+
+
+@dataclass(eq=False)
+class Kept:
+    """A tensor, or the slot of a parameter, and what it held before the trace."""
+
+    owner: Any
+    before: dict[str, Any]
+    stand_ins: dict[str, Any]
+    """What it held when the trace began, as the step saw it."""
+    cleared: bool = False
+    """Whether the step forgets the gradient before it looks at it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """What a tensor or slot holds after a run, beside what is written into memory."""
+
+    owner: Any
+    before: dict[str, Any]
+    """What decided how the run went; a run of the program needs it to be the same."""
+    after: dict[str, Any]
+    """Attributes as they are afterwards, with values in the places of arrays."""
+
+
+@dataclass(eq=False)
+class Adoption:
+    """The objects whose state a trace has read or written."""
+
+    trace: Trace
+    kept: dict[int, Kept] = field(default_factory=dict)
+    homes: dict[Any, Traced] = field(default_factory=dict)
+    """What stands for each memory now, by where it is."""
+    written: dict[Value, int] = field(default_factory=dict)
+    """How often each home was written."""
+    seen_at: dict[Value, tuple[Value, int]] = field(default_factory=dict)
+    """Which home a value shows, and how often that had been written then."""
+    replaced: set[int] = field(default_factory=set)
+
+    # --- coming in ----------------------------------------------------------------------------
+
+    def adopt(self, owner: Any) -> None:
+        """Put stand-ins in the places of what an object holds, once."""
+        if id(owner) in self.kept:
+            return
+        if isinstance(owner, Tensor):
+            if owner.op is None and not isinstance(owner._value, Traced):
+                self._adopt_tensor(owner)
+        elif hasattr(owner, "moments"):
+            self._adopt_slot(owner)
+
+    def _adopt_tensor(self, tensor: Tensor) -> None:
+        before = {name: getattr(tensor, name) for name in _OF_TENSORS}
+        name = tensor.name or ""
+        value = self._home(tensor._value, name)
+        gradient = before["_grad"]
+        array = gradient._value if isinstance(gradient, Tensor) else gradient
+        if isinstance(array, np.ndarray):
+            cell = Cell(tensor, "_grad", None, f"gradient of {name}".strip())
+            gradient = self.trace.stand_in(array, cell)
+        tensor._value, tensor._grad = value, gradient
+        stand_ins = {**before, "_value": value, "_grad": gradient}
+        self.kept[id(tensor)] = Kept(tensor, before, stand_ins)
+
+    def _adopt_slot(self, slot: Any) -> None:
+        before = {"moments": slot.moments}
+        found = []
+        for i, moment in enumerate(slot.moments):
+            if isinstance(moment, np.ndarray):
+                found.append(self._home(moment, f"moment {i + 1} of {slot.name}"))
+            elif moment is None or isinstance(moment, bool):
+                found.append(moment)
+            else:
+                found.append(self.trace.stand_in(moment, Cell(slot, "moments", i, "")))
+        slot.moments = tuple(found)
+        self.kept[id(slot)] = Kept(slot, before, {"moments": slot.moments})
+
+    def _home(self, array: Any, name: str) -> Any:
+        """What stands for memory now, whoever shows it."""
+        if not isinstance(array, np.ndarray):
+            return array
+        place = (array.__array_interface__["data"][0], array.shape, array.strides, array.dtype)
+        known = self.homes.get(place)
+        if known is None:
+            known = self.homes[place] = self.trace.stand_in(array, Home(array, name))
+            known.ref.name = name
+            self.written[known.ref] = 0
+            self.seen_at[known.ref] = known.ref, 0
+            self.trace.concrete[known.ref] = array
+        return known
+
+    # --- reading and writing ------------------------------------------------------------------
+
+    def check_current(self, value: Value) -> None:
+        """Refuse to read memory that the step has written to since: eager mode would see that."""
+        home, count = self.seen_at.get(value.base or value, (None, 0))
+        if home is not None and self.written[home] != count:
+            self.trace.refuse(
+                "an array is read after the memory that it shows was written to. Copy it before "
+                "the step of the optimiser, or read the tensor's data anew"
+            )
+
+    def forget_gradient(self, tensor: Any) -> None:
+        """Learn that a tensor's gradient is forgotten, or set anew."""
+        self.adopt(tensor)
+        kept = self.kept.get(id(tensor))
+        if kept is not None and all(
+            getattr(tensor, name) is kept.stand_ins[name] for name in ("_grad", "_passes", "_used")
+        ):
+            kept.cleared = True
+
+    def write(self, tensor: Any, value: Any) -> None:
+        """Assign values to a tensor, in its memory."""
+        self.adopt(tensor)
+        kept = self.kept.get(id(tensor))
+        if kept is not None:
+            home = kept.stand_ins["_value"].ref
+            self.written[home] += 1
+            for place, known in self.homes.items():
+                if known is tensor._value:
+                    self.homes[place] = value
+        for other in self.kept.values():
+            if getattr(other.owner, "_value", None) is tensor._value and other.owner is not tensor:
+                other.owner._value = value
+        tensor._value = value
+
+    def assign(self, owner: Any, name: str, value: Any) -> None:
+        """Set an attribute of an object that holds state."""
+        self.adopt(owner)
+        if name == "options":
+            self.trace.refuse(
+                "options of the optimiser are set within the step. Do it outside, as by "
+                "scheduler.step() after the step: every run reads what they are then"
+            )
+        if name == "_value":
+            self.replaced.add(id(owner))
+        setattr(owner, name, value)
+
+    # --- going out ----------------------------------------------------------------------------
+
+    def writes(self) -> Iterator[Write]:
+        """Yield what memory holds after the run that it did not hold before."""
+        done = set()
+        for was, now in self._in_memory():
+            if now is not was and was.ref not in done:
+                done.add(was.ref)
+                yield Write(was.ref, now.ref)
+
+    def _in_memory(self) -> Iterator[tuple[Traced, Traced]]:
+        """What stands for memory before and after, of all that stays where it is."""
+        for kept in self.kept.values():
+            if not isinstance(kept.owner, Tensor):
+                moments = zip(kept.stand_ins["moments"], kept.owner.moments, strict=True)
+                yield from (pair for pair in moments if _is_home(pair[0]))
+            elif id(kept.owner) not in self.replaced and _is_home(kept.stand_ins["_value"]):
+                yield kept.stand_ins["_value"], kept.owner._value
+
+    def held(self) -> Iterator[Held]:
+        """Yield what the objects hold after the run."""
+        for kept in self.kept.values():
+            after = {}
+            for name, was in kept.stand_ins.items():
+                now = getattr(kept.owner, name)
+                if now is not was and (name != "_value" or id(kept.owner) in self.replaced):
+                    after[name] = _after(was, now) if name == "moments" else _values(now)
+            yield Held(kept.owner, self._decisive(kept), after)
+
+    def _decisive(self, kept: Kept) -> dict[str, Any]:
+        """What a run needs to find as it was: not a gradient that it forgets first."""
+        if not kept.cleared:
+            return kept.before
+        forgotten = ("_grad", "_passes", "_used")
+        return {name: value for name, value in kept.before.items() if name not in forgotten}
+
+    def restore(self) -> None:
+        """Put everything back in its place."""
+        for kept in self.kept.values():
+            for name, value in kept.before.items():
+                setattr(kept.owner, name, value)
+
+    def overlapping(self) -> tuple[str, str] | None:
+        """Two homes that share memory in part, one of which is written: their names."""
+        homes = [known for known in self.seen_at if isinstance(known.source, Home)]
+        for i, one in enumerate(homes):
+            for other in homes[:i]:
+                if not (self.written[one] or self.written[other]):
+                    continue
+                arrays = one.source.array, other.source.array  # type: ignore[union-attr]
+                if owner_of(arrays[0]) is owner_of(arrays[1]) and np.shares_memory(*arrays):
+                    return one.name, other.name
+        return None
+
+
+def _is_home(item: Any) -> bool:
+    return isinstance(item, Traced) and isinstance(item.ref.source, Home)
+
+
+def _after(before: tuple[Any, ...], now: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Moments after a run: those that are arrays are written where they are."""
+    return tuple(
+        [
+            was.ref.source.array if _is_home(was) else _values(new)
+            for was, new in zip(before, now, strict=True)
+        ]
+    )
+
+
+def _values(item: Any) -> Any:
+    """What an object holds, with values in the places of stand-ins."""
+    if isinstance(item, Tensor):
+        item = item._value
+    if isinstance(item, Traced):
+        return item.ref
+    return tuple([_values(part) for part in item]) if isinstance(item, tuple) else item

@@ -1,0 +1,99 @@
+"""Two traces of a step: whether they are one program, and if not, which line differs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_bp.calls import name_of
+from tinygrad_bp.errors import ProgramError
+from tinygrad_bp.program.listing import Constant, Listing, Place, Statement, Value
+
+__all__ = ["difference"]
+
+
+def difference(one: Listing, other: Listing) -> ProgramError | None:
+    """Return the error that names the line where two traces differ, None if they do not."""
+    pairs = _Pairs()
+    for a, b in zip(one.statements, other.statements, strict=False):
+        if not pairs.alike(a, b):
+            return _unlike(a, b)
+    if len(one.statements) != len(other.statements):
+        longer = max(one.statements, other.statements, key=len)
+        extra = longer[min(len(one.statements), len(other.statements))]
+        return _error("calls", extra.place, f"{name_of(extra.function)} was called in one of them")
+    if not pairs.same([c.condition for c in one.checks], [c.condition for c in other.checks]):
+        return _error("conditions", Place(), "")
+    if not pairs.same(one.results, other.results):
+        return _error("results", Place(), "")
+    return None
+
+
+class _Pairs:
+    """Which value of one trace is which of the other."""
+
+    def __init__(self) -> None:
+        self._twin: dict[Value, Value] = {}
+
+    def alike(self, a: Statement, b: Statement) -> bool:
+        """Whether two statements do the same, and note what they make."""
+        if a.function != b.function and not (a.draws and b.draws):
+            return False
+        if not self.same(a.args, b.args) or not self.same(a.kwargs, b.kwargs):
+            return False
+        if len(a.outputs) != len(b.outputs):
+            return False
+        self._twin.update(zip(a.outputs, b.outputs, strict=True))
+        return all(
+            x.shape == y.shape and x.dtype == y.dtype
+            for x, y in zip(a.outputs, b.outputs, strict=True)
+        )
+
+    def same(self, a: Any, b: Any) -> bool:
+        """Whether arguments are the same: constants to the bit."""
+        if isinstance(a, Value):
+            return isinstance(b, Value) and self._same_value(a, b)
+        if type(a) is not type(b):
+            return False
+        if isinstance(a, list | tuple):
+            return len(a) == len(b) and all(map(self.same, a, b))
+        if isinstance(a, dict):
+            return a.keys() == b.keys() and all(self.same(a[k], b[k]) for k in a)
+        if isinstance(a, slice):
+            return self.same((a.start, a.stop, a.step), (b.start, b.stop, b.step))
+        return a is b or bool(a == b) or (a != a and b != b)  # noqa: PLR0124  (nan)
+
+    def _same_value(self, a: Value, b: Value) -> bool:
+        if a.source is None:
+            return self._twin.get(a) is b
+        if type(a.source) is not type(b.source):
+            return False
+        if isinstance(a.source, Constant):
+            return _same_bits(a.source.value, b.source.value)
+        return self._twin.setdefault(a, b) is b
+
+
+def _same_bits(a: Any, b: Any) -> bool:
+    a, b = np.asarray(a), np.asarray(b)
+    if a is b:
+        return True
+    return a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()
+
+
+def _unlike(a: Statement, b: Statement) -> ProgramError:
+    if a.function != b.function:
+        told = (
+            f"{name_of(a.function)} was called in one of them, {name_of(b.function)} in the other"
+        )
+        return _error("calls", b.place, told)
+    return _error("values", b.place, f"{name_of(b.function)} was given others")
+
+
+def _error(what: str, place: Place, told: str) -> ProgramError:
+    where = f" At {place.site}." if place.site else ""
+    return ProgramError(
+        f"the first two calls of the step differ in their {what}, with arguments of the same "
+        f"shapes{': ' + told if told else ''}.{where} A program would repeat the first. Pass what "
+        "varies as an argument, as an array; draw random numbers by a layer or an rng of its own."
+    )

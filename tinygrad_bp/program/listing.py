@@ -1,0 +1,260 @@
+"""A program as a list of statements: what a trace leaves, and what every pass reads and writes.
+
+    Statement   one call of a function: z = add(a, b)
+    Value       what a statement reads or makes: an array or a number that each run has anew
+    Source      where a value comes from that no statement makes
+    Listing     all of them, in order, with what a run checks, writes and returns
+
+The order of a run is that of the listing: statements, then all checks, then all writes. So nothing
+is written if a check fails.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from tinygrad_bp.engine import Site
+
+__all__ = [
+    "Cell",
+    "Check",
+    "Constant",
+    "Function",
+    "Home",
+    "Input",
+    "Listing",
+    "Option",
+    "Place",
+    "Source",
+    "Statement",
+    "Value",
+    "Write",
+    "mapped",
+    "values_in",
+]
+
+Function: TypeAlias = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Input:
+    """An argument of the step, by its number among all arrays in the arguments."""
+
+    number: int
+    name: str
+
+
+@dataclass(frozen=True, eq=False)
+class Home:
+    """An array that stays where it is, read and written there: a parameter, or a user's array."""
+
+    array: np.ndarray[Any, Any]
+    name: str
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """What an object holds in an attribute, or at a place of a tuple there: replaced, not written.
+
+    Such are moments, running means, counts of steps.
+    """
+
+    owner: Any
+    attribute: str
+    index: int | None
+    name: str
+
+    def read(self) -> Any:
+        """Return what is there now."""
+        found = getattr(self.owner, self.attribute)
+        return found if self.index is None else found[self.index]
+
+
+@dataclass(frozen=True, eq=False)
+class Option:
+    """A number among the options of a group of parameters, such as the learning rate."""
+
+    group: Any
+    name: str
+    index: int | None = None
+
+    def read(self) -> Any:
+        """Return what it is now."""
+        found = self.group.options.values[self.name]
+        return found if self.index is None else found[self.index]
+
+
+@dataclass(frozen=True, eq=False)
+class Constant:
+    """An array or number that every run has in common."""
+
+    value: Any
+
+
+Source: TypeAlias = Input | Home | Cell | Option | Constant
+
+
+@dataclass(eq=False, slots=True)
+class Value:
+    """What a statement reads or makes.
+
+    `dtype` is None for a number of Python's, which takes the dtype of what it meets. `strides` are
+    those of the run that was traced. A view shows the memory of `base`, itself no view.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any] | None
+    strides: tuple[int, ...] = ()
+    source: Source | None = None
+    """Where it comes from; None for what a statement makes."""
+    base: Value | None = None
+    name: str = ""
+    """What the user calls it, where that is known."""
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it is a number of Python's."""
+        return self.dtype is None
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return int(np.prod(self.shape, dtype=int))
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes the elements take."""
+        return 0 if self.dtype is None else self.size * self.dtype.itemsize
+
+    def __repr__(self) -> str:
+        kind = "number" if self.dtype is None else f"{self.shape} {self.dtype}"
+        made = "" if self.source is None else f" {type(self.source).__name__}"
+        return f"<{self.name or 'value'}: {kind}{made}>"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a statement belongs: the rule that it is part of, and the line of the user."""
+
+    phase: str = "forward"
+    """One of "forward", "backward" and "update"."""
+    title: str = ""
+    """What is done there, such as "sigmoid"."""
+    number: int = 0
+    """Tells applications of one rule apart."""
+    site: Site | None = None
+
+
+@dataclass(eq=False)
+class Statement:
+    """One call: `outputs = function(*args, **kwargs)`.
+
+    Values stand in the arguments, in lists and tuples there too. `several` says that the function
+    gives a tuple. `quiet` is what the statement is to ignore of floating-point errors, such as
+    ("over",). `out` is where the result is written, if it is not made anew; planning decides.
+    """
+
+    function: Function
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    outputs: tuple[Value, ...]
+    several: bool = False
+    quiet: tuple[str, ...] = ()
+    draws: bool = False
+    """Whether it draws from a random stream: it stays where it is, and happens once a run."""
+    place: Place = Place()
+    out: Value | None = None
+
+    @property
+    def output(self) -> Value:
+        """The only output."""
+        (output,) = self.outputs
+        return output
+
+    def inputs(self) -> Iterator[Value]:
+        """Yield every value that is read, as often as it is."""
+        yield from values_in(self.args)
+        yield from values_in(self.kwargs)
+
+    def with_values(self, change: Mapping[Value, Any]) -> Statement:
+        """Return the statement with some of the values that it reads replaced."""
+        return dataclasses.replace(
+            self, args=mapped(self.args, change), kwargs=mapped(self.kwargs, change)
+        )
+
+    def __repr__(self) -> str:
+        name = getattr(self.function, "__name__", repr(self.function))
+        return f"{self.outputs} = {name}({self.args}, {self.kwargs})"
+
+
+@dataclass(frozen=True, eq=False)
+class Check:
+    """A condition that holds in every run: where it does not, the step is to be run eagerly."""
+
+    condition: Value
+    expected: bool = True
+    place: Place = Place()
+
+
+@dataclass(frozen=True, eq=False)
+class Write:
+    """What is assigned at the end of a run: a value, to memory that stays or to a cell."""
+
+    target: Value
+    """Its source is a Home or a Cell."""
+    value: Any
+    """A Value, or anything that is not calculated."""
+
+
+@dataclass(eq=False)
+class Listing:
+    """A whole program."""
+
+    statements: list[Statement] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)
+    writes: list[Write] = field(default_factory=list)
+    results: Any = None
+    """What the step returns: values in tuples, lists and dicts, or anything else as it is."""
+    sources: list[Value] = field(default_factory=list)
+    """Every value that no statement makes, constants too."""
+
+    def needed(self) -> list[Value]:
+        """Return the values that are read when all statements are done."""
+        return [
+            *(check.condition for check in self.checks),
+            *values_in([write.value for write in self.writes]),
+            *(write.target for write in self.writes),
+            *values_in(self.results),
+        ]
+
+
+def values_in(item: Any) -> Iterator[Value]:
+    """Yield the values in nested tuples, lists, dicts and slices."""
+    if isinstance(item, Value):
+        yield item
+    elif isinstance(item, list | tuple):
+        for part in item:
+            yield from values_in(part)
+    elif isinstance(item, dict):
+        for part in item.values():
+            yield from values_in(part)
+    elif isinstance(item, slice):
+        yield from values_in((item.start, item.stop, item.step))
+
+
+def mapped(item: Any, change: Mapping[Value, Any] | Callable[[Value], Any]) -> Any:
+    """Return nested tuples, lists and dicts with their values replaced."""
+    if isinstance(item, Value):
+        return change.get(item, item) if isinstance(change, Mapping) else change(item)
+    if isinstance(item, tuple) and hasattr(item, "_fields"):
+        return type(item)(*[mapped(part, change) for part in item])
+    if isinstance(item, list | tuple):
+        return type(item)([mapped(part, change) for part in item])
+    if isinstance(item, dict):
+        return {key: mapped(part, change) for key, part in item.items()}
+    return item

@@ -1,0 +1,136 @@
+"""What stands for arrays and numbers while a step is traced: every call leaves a statement."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from tinygrad_bp import traced
+from tinygrad_bp.duck import NO_OPTIONS
+from tinygrad_bp.registry import rule_of
+
+__all__ = ["Number", "Setting", "Traced", "of_python"]
+
+Function = Callable[..., Any]
+
+of_python: Mapping[Function, Function] = {
+    np.add: operator.add,
+    np.subtract: operator.sub,
+    np.multiply: operator.mul,
+    np.divide: operator.truediv,
+    np.floor_divide: operator.floordiv,
+    np.remainder: operator.mod,
+    np.power: operator.pow,
+    np.negative: operator.neg,
+    np.positive: operator.pos,
+    np.absolute: operator.abs,
+    np.equal: operator.eq,
+    np.not_equal: operator.ne,
+    np.less: operator.lt,
+    np.less_equal: operator.le,
+    np.greater: operator.gt,
+    np.greater_equal: operator.ge,
+}
+"""What Python calls between numbers of its own, where arrays would have NumPy's function."""
+
+
+class Traced(traced.Traced):
+    """An array in a step that is traced: in a tensor, it stands for the tensor's values."""
+
+    __slots__ = ()
+
+    rank: ClassVar[int] = 0
+    advice: ClassVar[str] = (
+        "; a compiled step repeats the same calls. Write it in functions of arrays, such as "
+        "np.where, or do it outside of the step, with what the step returns"
+    )
+
+    def _call(
+        self, function: Function, arrays: Sequence[Any], options: Mapping[str, Any] = NO_OPTIONS
+    ) -> Any:
+        if not options:
+            return self._call_as_written(function, arrays, {})
+        rule = rule_of(function)
+        if rule is not None and (rule.differentiable or rule.kind == "composite"):
+            return self._call_as_written(function, *rule.form.as_written(arrays, options))
+        return self._call_as_written(function, arrays, options)
+
+    def _call_as_written(self, function: Function, args: Any, kwargs: Any) -> Any:
+        if function in traced.FACTS:
+            return function(*traced.plain(tuple(args)), **traced.plain(dict(kwargs)))
+        return self.run.call(function, args, kwargs)
+
+    def is_certain(self) -> bool:
+        """Return whether it holds, for the library's own use: every run will check that."""
+        return bool(self.run.decide(self))
+
+    def __iadd__(self, other: Any) -> Any:
+        return self + other
+
+    def __isub__(self, other: Any) -> Any:
+        return self - other
+
+    def __imul__(self, other: Any) -> Any:
+        return self * other
+
+    def __itruediv__(self, other: Any) -> Any:
+        return self / other
+
+
+class Number(Traced):
+    """A number of Python's that is another one in every run, such as the learning rate.
+
+    A branch on it is allowed: every run checks that it goes the same way.
+    """
+
+    __slots__ = ()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """A number has no axes."""
+        return ()
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """What NumPy would make of it."""
+        return np.asarray(self.value).dtype
+
+    @property
+    def ndim(self) -> int:
+        """A number has no axes."""
+        return 0
+
+    @property
+    def size(self) -> int:
+        """A number is one element."""
+        return 1
+
+    def __pow__(self, exponent: Any) -> Any:
+        return self._call(np.power, (self, exponent))
+
+    def __bool__(self) -> bool:
+        return bool(self.run.decide(self))
+
+    def __float__(self) -> float:
+        return float(self.run.settle(self))
+
+    def __int__(self) -> int:
+        return int(self.run.settle(self))
+
+    def __index__(self) -> int:
+        return operator.index(self.run.settle(self))
+
+    def __format__(self, spec: str) -> str:
+        return format(self.run.settle(self), spec)
+
+
+class Setting(Traced):
+    """An option of an optimiser as an array without axes; one that is 0 has no stand-in."""
+
+    __slots__ = ()
+
+    def __bool__(self) -> bool:
+        return True

@@ -1,0 +1,410 @@
+"""Tracing: one run of a step on stand-ins, which leaves the list of what it calls.
+
+The step runs through the ordinary rules and updates, so what is written down is what eager mode
+does. A function of NumPy's is one statement. A primitive of ours is entered, and leaves what it is
+made of; where its body leaves the protocols (a loop that writes into an array), it is one statement
+as a whole. What depends on no argument and no state is calculated here, once.
+
+Nothing of the run lasts: state is as it was when the trace ends, and so are random streams.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, Never
+
+import numpy as np
+
+from tinygrad_bp import state
+from tinygrad_bp.calls import name_of
+from tinygrad_bp.engine import Op, RawStep, Site
+from tinygrad_bp.errors import InPlaceError, NotDifferentiableError, ProgramError
+from tinygrad_bp.modes import watched_by
+from tinygrad_bp.program.adoption import Adoption
+from tinygrad_bp.program.listing import (
+    Check,
+    Constant,
+    Input,
+    Listing,
+    Option,
+    Place,
+    Source,
+    Statement,
+    Value,
+    values_in,
+)
+from tinygrad_bp.program.stand_in import Number, Setting, Traced, of_python
+from tinygrad_bp.registry import implementation_of
+from tinygrad_bp.rules.indexing import getitem
+from tinygrad_bp.state import owner_of
+from tinygrad_bp.tensor import Tensor
+
+__all__ = ["Refuted", "Trace", "tracing"]
+
+_INSIDE = (
+    os.path.dirname(os.path.dirname(__file__)) + os.sep,
+    os.path.dirname(np.__file__) + os.sep,
+)
+_OF_SHAPES = {np.ones_like, np.zeros_like}  # their results depend on no values
+_MADE_ANEW = {np.empty_like, np.empty, np.copyto}
+_NUMBERS = (bool, int, float)
+_opaque: set[Callable[..., Any]] = {getitem}  # primitives whose bodies cannot be entered
+
+_lock = threading.RLock()
+
+
+class Refuted(Exception):  # noqa: N818  (not an error: the step is run eagerly instead)
+    """A check does not hold in the run that is traced."""
+
+
+class Trace:
+    """One run that is written down: the `state.Tracer` of the library, and an observer of ops."""
+
+    def __init__(self, settings: Mapping[str, str]) -> None:
+        self.listing = Listing()
+        self.adopted = Adoption(self)
+        self.streams: dict[int, tuple[np.random.Generator, Any]] = {}
+        self.modules: dict[int, Any] = {}
+        self.groups: dict[int, Any] = {}
+        self.place = Place()
+        self.over = False
+        self.concrete: dict[Value, Any] = {}
+        self._thread = threading.get_ident()
+        self._settings = settings
+        self._constants: dict[int, Traced] = {}
+        self._decided: dict[Value, bool] = {}
+        self._applied = 0
+
+    # --- what stands for what -----------------------------------------------------------------
+
+    def stand_in(self, found: Any, source: Source | None, base: Value | None = None) -> Traced:
+        """Return what stands for an array or number of this run."""
+        if isinstance(found, _NUMBERS) and not isinstance(found, np.generic):
+            made = Number(found, self, Value((), None, source=source))
+        else:
+            strides = getattr(found, "strides", ())
+            made = Traced(found, self, Value(found.shape, found.dtype, strides, source, base))
+        if source is not None:
+            self.listing.sources.append(made.ref)
+        return made
+
+    def constant(self, value: Any) -> Any:
+        """Return what stands for an array that the run has made from nothing."""
+        if not isinstance(value, np.ndarray | np.generic):
+            return value
+        known = self._constants.get(id(value))
+        if known is None:
+            known = self._constants[id(value)] = self.stand_in(value, Constant(value))
+        return known
+
+    def argument(self, value: Any, number: int, name: str) -> Traced:
+        """Return what stands for an argument of the step."""
+        made = self.stand_in(value, Input(number, name))
+        made.ref.name = name
+        return made
+
+    # --- calls --------------------------------------------------------------------------------
+
+    def call(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """Write a call down, or enter the function, and return what stands for its result."""
+        self._check_alive()
+        if kwargs.get("out") is not None or function in _MADE_ANEW:
+            raise InPlaceError(f"{name_of(function)} writes into an array")
+        if function in _OF_SHAPES:
+            return function(*_plain(args), **_plain(kwargs))
+        body = implementation_of(function)
+        if body is not None and function not in _opaque:
+            return self._entered(function, body, args, kwargs)
+        return self._stated(body or function, args, kwargs)
+
+    def _entered(
+        self, function: Callable[..., Any], body: Callable[..., Any], args: Any, kwargs: Any
+    ) -> Any:
+        length = len(self.listing.statements)
+        try:
+            return body(*args, **kwargs)
+        except (NotDifferentiableError, ProgramError, TypeError, AttributeError):
+            del self.listing.statements[length:]
+            result = self._stated(body, args, kwargs)
+            _opaque.add(function)
+            return result
+
+    def _stated(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """Write one statement, unless it can be calculated once and for all."""
+        given, named = self._values(tuple(args)), self._values(dict(kwargs))
+        read = [*values_in(given), *values_in(named)]
+        if read and all(value.is_number for value in read):
+            function = of_python.get(function, function)
+        found = function(*_plain(tuple(args)), **_plain(dict(kwargs)))
+        if all(isinstance(value.source, Constant) for value in read):
+            return self._folded(found)
+        return self._noted(function, given, named, read, found)
+
+    def _folded(self, found: Any) -> Any:
+        if isinstance(found, tuple):
+            return tuple([self.constant(part) for part in found])
+        return self.constant(found)
+
+    def _noted(
+        self, function: Callable[..., Any], args: Any, kwargs: Any, read: list[Value], found: Any
+    ) -> Any:
+        several = isinstance(found, tuple | list)
+        parts = list(found) if several else [found]
+        made = [self.stand_in(part, None, self._base(part, read)) for part in parts]
+        statement = Statement(
+            function,
+            args,
+            kwargs,
+            tuple([each.ref for each in made]),
+            several=several,
+            quiet=self._quiet(),
+            place=self._here(),
+        )
+        self.listing.statements.append(statement)
+        return tuple(made) if several else made[0]
+
+    def _base(self, found: Any, read: list[Value]) -> Value | None:
+        """The value whose memory a result shows, if it is a view."""
+        if not isinstance(found, np.ndarray) or found.base is None:
+            return None
+        owner = owner_of(found)
+        for value in read:
+            array = self.concrete.get(value)
+            if array is not None and (array is owner or owner_of(array) is owner):
+                return value.base or value
+        return None
+
+    def _values(self, item: Any) -> Any:
+        """Nested arguments with values in the places of stand-ins, and constants for arrays."""
+        if isinstance(item, Tensor):
+            item = item.data
+        if isinstance(item, Traced):
+            if item.run is not self:
+                self.refuse("the step goes on with an array that was kept from an earlier call")
+            self.adopted.check_current(item.ref)
+            self.concrete[item.ref] = item.value
+            return item.ref
+        if isinstance(item, np.ndarray | np.generic):
+            kept = self.constant(item)
+            self.concrete[kept.ref] = kept.value
+            return kept.ref
+        if isinstance(item, tuple) and hasattr(item, "_fields"):
+            return type(item)(*[self._values(part) for part in item])
+        if isinstance(item, list | tuple):
+            return type(item)([self._values(part) for part in item])
+        if isinstance(item, dict):
+            return {key: self._values(part) for key, part in item.items()}
+        return item
+
+    def _quiet(self) -> tuple[str, ...]:
+        """What of floating-point errors is ignored here, but not around the step."""
+        now = np.geterr()
+        return tuple([k for k, v in now.items() if v == "ignore" and self._settings[k] != v])
+
+    # --- what the library tells ---------------------------------------------------------------
+
+    def meet(self, function: Any, args: Sequence[Any]) -> None:
+        """Learn which function is called next, and of what."""
+        self._check_alive()
+        for a in args:
+            if isinstance(a, Tensor):
+                self.adopt(a)
+        self._applied += 1
+        self.place = Place("forward", name_of(function), self._applied, self._site())
+
+    def adopt(self, owner: Any) -> None:
+        """Learn that the run reads or writes what an object holds."""
+        self._check_alive()
+        self.adopted.adopt(owner)
+
+    def forget_gradient(self, tensor: Any) -> None:
+        """Learn that a tensor's gradient is forgotten, or set anew."""
+        self.adopted.forget_gradient(tensor)
+
+    def write(self, tensor: Any, value: Any) -> None:
+        """Assign values to a tensor, in its memory."""
+        self.adopted.write(tensor, self.in_dtype(value, tensor.dtype))
+
+    def assign(self, owner: Any, name: str, value: Any) -> None:
+        """Set an attribute of an object that holds state."""
+        self.adopted.assign(owner, name, value)
+
+    def in_dtype(self, value: Any, dtype: np.dtype[Any]) -> Any:
+        """Return a value in a dtype, as an assignment converts it."""
+        if not isinstance(value, Traced):
+            return self.constant(np.asarray(value, dtype))
+        if isinstance(value, Number) or value.dtype != dtype:
+            return self._stated(np.asarray if isinstance(value, Number) else np.astype,
+                                (value, dtype), {})  # fmt: skip
+        return value
+
+    def draw(self, rng: np.random.Generator, method: str, args: Any, options: Any) -> Any:
+        """Draw random numbers: every run draws anew, and this one leaves the stream as it was."""
+        self.streams.setdefault(id(rng), (rng, rng.bit_generator.state))
+        draw = getattr(rng, method)
+        made = self._noted(draw, tuple(args), dict(options), [], draw(*args, **options))
+        self.listing.statements[-1].draws = True
+        return made
+
+    def visit(self, module: Any) -> None:
+        """Learn that a module is called: its settings decide what the run does."""
+        self.modules[id(module)] = module
+
+    def decide(self, condition: Any) -> bool:
+        """Return whether a condition holds: every run will check that it does, or does not."""
+        holds = bool(condition.value)
+        value = condition.ref
+        if isinstance(value.source, Constant):
+            return holds
+        if value not in self._decided:
+            self._decided[value] = holds
+            self.listing.checks.append(Check(value, holds, self._here()))
+        return holds
+
+    def require(self, condition: Any) -> None:
+        """Learn that a condition is to hold: where it does not, eager mode knows what to say."""
+        if isinstance(condition, Traced):
+            if not self.decide(condition):
+                raise Refuted
+        elif not condition:
+            raise Refuted
+
+    def options(self, group: Any, dtype: np.dtype[Any] | None) -> dict[str, Any]:
+        """Return the options of a group of parameters: numbers other than 0 are read by each run.
+
+        With a dtype they are arrays without axes, as `Options.as_arrays` has them.
+        """
+        self.groups[id(group)] = group
+        real = None if dtype is None else np.zeros((), dtype).real.dtype
+        return {
+            name: self._option(value, Option(group, name), real)
+            for name, value in group.options.values.items()
+        }
+
+    def _option(self, value: Any, source: Option, dtype: np.dtype[Any] | None) -> Any:
+        if isinstance(value, tuple):
+            parts = [Option(source.group, source.name, i) for i in range(len(value))]
+            return tuple([self._option(v, s, dtype) for v, s in zip(value, parts, strict=True)])
+        if not isinstance(value, float) or not value:
+            return value
+        number = self.stand_in(value, source)
+        number.ref.name = source.name
+        if dtype is None:
+            return number
+        array = self._stated(np.asarray, (number, dtype), {})
+        return Setting(array.value, self, array.ref)
+
+    def settle(self, number: Number) -> Any:
+        """Return the value of a number, which every run will find to be the same."""
+        self.decide(self._stated(np.equal, (number, number.value), {}))
+        return number.value
+
+    def refuse(self, problem: str) -> Never:
+        """Raise an error with the line of the user."""
+        site = self._site()
+        raise ProgramError(f"{problem}. At {site}." if site else f"{problem}.")
+
+    def _check_alive(self) -> None:
+        if self.over:
+            raise ProgramError(
+                "this is a value of a step that was being compiled: it was kept from there, and "
+                "has no values any more. Return it from the step instead."
+            )
+        if threading.get_ident() != self._thread:
+            raise ProgramError(
+                "a tensor is being used by a step that another thread is compiling just now. Let "
+                "the first two calls of a compiled step end before other threads use its model."
+            )
+
+    def finish(self, results: Any) -> None:
+        """Note what the step returned, and what it has done to state."""
+        self.returned: list[bool] = []
+        self.listing.results = self._results(results)
+        self.listing.writes = list(self.adopted.writes())
+        if names := self.adopted.overlapping():
+            self.refuse(f"{' and '.join(names)} share memory in part, and one of them is written")
+
+    def _results(self, item: Any) -> Any:
+        if isinstance(item, Tensor | Traced):
+            self.returned.append(isinstance(item, Tensor))
+            return self._values(item)
+        if isinstance(item, list | tuple):
+            return type(item)([self._results(part) for part in item])
+        if isinstance(item, dict):
+            return {key: self._results(part) for key, part in item.items()}
+        return item
+
+    # --- where we are -------------------------------------------------------------------------
+
+    def _site(self) -> Site | None:
+        frame: FrameType | None = sys._getframe(1)  # noqa: SLF001  (documented for CPython)
+        while frame is not None and frame.f_code.co_filename.startswith(_INSIDE):
+            frame = frame.f_back
+        return None if frame is None else Site(frame.f_code, frame.f_lasti)
+
+    def _here(self) -> Place:
+        return self.place if self.place.site else Place(site=self._site())
+
+    def recorded(self, op: Op, arrays: Sequence[Any], y: Any) -> None:
+        """See an op: nothing is left to do, its calls were noted."""
+
+    def watch(self, steps: Iterator[RawStep]) -> Iterator[RawStep]:
+        """See a backward pass: what was noted since the last step belongs to this one's op."""
+        start = len(self.listing.statements)
+        self._applied += 1
+        last = None
+        for step in steps:
+            op = step[0]
+            self._applied += op is not last
+            last = op
+            place = Place("backward", op.rule.name, self._applied, op.site)
+            for statement in self.listing.statements[start:]:
+                statement.place = place
+            start = len(self.listing.statements)
+            yield step
+        self.place = Place("forward", "", self._applied + 1)
+
+    @contextmanager
+    def phase(self, phase: str, title: str) -> Iterator[None]:
+        """Say what the statements in this context belong to."""
+        before = self.place
+        self._applied += 1
+        self.place = Place(phase, title, self._applied, self._site())
+        yield
+        self.place = before
+
+
+def _plain(item: Any) -> Any:
+    if isinstance(item, Tensor):
+        return _plain(item.data)
+    if isinstance(item, Traced):
+        return item.value
+    if isinstance(item, tuple) and hasattr(item, "_fields"):
+        return type(item)(*[_plain(part) for part in item])
+    if isinstance(item, list | tuple):
+        return type(item)([_plain(part) for part in item])
+    if isinstance(item, dict):
+        return {key: _plain(part) for key, part in item.items()}
+    return item
+
+
+@contextmanager
+def tracing() -> Iterator[Trace]:
+    """Trace what is called in this context, with all state back in its place at the end."""
+    with _lock:
+        trace = Trace(np.geterr())
+        state.tracers.append(trace)
+        try:
+            with watched_by(trace):
+                yield trace
+        finally:
+            state.tracers.remove(trace)
+            trace.over = True
+            trace.adopted.restore()
+            for rng, before in trace.streams.values():
+                rng.bit_generator.state = before
