@@ -35,7 +35,19 @@ NETS = {  # batch, sizes of the layers
     "784-128-10, batch 128": (128, (784, 128, 10)),
     "784-512-512-10, batch 128": (128, (784, 512, 512, 10)),
 }
-LOSSES = ("sum_squares", "cross_entropy")
+
+Targets: TypeAlias = Mapping[str, Sequence[float]]
+"""What is aimed at for each of `NETS`, in their order, by the name of what it is over."""
+TARGETS: Mapping[str, Targets] = {  # of the compiled step
+    "sum_squares": {
+        step.HAND: (0.56, 0.78, 0.95, 0.96),
+        step.PRODUCTS: (1.65, 1.27, 1.13, 1.10),
+        "JAX": (0.60, 0.78, 1.03, 1.06),
+        step.PYTORCH: (0.10, 0.27, 0.70, 0.90),
+    },
+    "cross_entropy": {step.HAND: (0.70, 0.85, 0.97, 0.97)},
+    "momentum": {step.HAND: (0.65, 0.82, 0.98, 1.02)},
+}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +60,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="fresh ones for each net (5)",
     )
-    add("--loss", nargs="+", choices=LOSSES, default=LOSSES[:1], help=f"({LOSSES[0]})")
+    add("--loss", nargs="+", choices=[*step.SETTINGS], default=["sum_squares"], help="(the first)")
     add("--parts", action="store_true", help="time the phases of a step of tinygrad_bp instead")
     add("--together", action="store_true", help="run all contestants in one process")
     add("--worker", type=json.loads, help=argparse.SUPPRESS)  # what a process is started for
@@ -99,7 +111,7 @@ def serve(problem: step.Problem, names: Sequence[str]) -> None:
     One more step comes first, untimed: the others have had the caches since, and in training they
     are full of this network.
     """
-    makers = step.contestants() | step.parts()
+    makers = step.contestants(problem.setting) | step.parts()
     made = {name: makers[name](problem, step.LR) for name in names}
     for line in sys.stdin:
         name, n = json.loads(line)
@@ -149,7 +161,7 @@ def measure_nets(loss: str, options: argparse.Namespace) -> dict[str, Spreads]:
     """Return the figures of every net. The nets take turns, so slow minutes meet all of them."""
     if not options.parts:
         check_steps(loss)
-    names = [*(step.parts() if options.parts else step.contestants())]
+    names = [*(step.parts() if options.parts else step.contestants(loss))]
     groups = [names] if options.together else [[name] for name in names]
     runs: dict[str, list[Figures]] = {net: [] for net in NETS}
     for _ in range(options.processes):
@@ -190,10 +202,13 @@ def figures(timings: Mapping[str, measure.Timing]) -> Figures:
     if step.HAND not in times:
         return found
     others = [name for name in times if name != step.HAND]
-    peers = [name for name in others if name not in (step.OURS, step.PRODUCTS)]
+    peers = [name for name in others if name not in (step.OURS, step.COMPILED)]
     return found | {
         "over_hand": {name: measure.ratio(times[name], times[step.HAND]) for name in others},
         "ours_over": {name: measure.ratio(times[step.OURS], times[name]) for name in peers},
+        "compiled_over": {
+            name: measure.ratio(times[step.COMPILED], times[name]) for name in (step.HAND, *peers)
+        },
     }
 
 
@@ -213,6 +228,7 @@ def step_tables(loss: str, nets: Mapping[str, Spreads]) -> dict[str, Table]:
     tables = {
         f"Microseconds of a step, {loss}": table(nets, "microseconds", typical),
         f"Over the step by hand, {loss}": table(nets, "over_hand", spread),
+        f"{step.COMPILED} over its peers, {loss}": compared(loss, nets),
         f"{step.OURS} over its peers, {loss}": table(nets, "ours_over", spread),
         f"Page faults of a step, {loss}": table(nets, "page_faults", spread),
     }
@@ -237,6 +253,15 @@ def table(
         header = ["net", *shown, *(["JAX runs"] if "JAX" in shown else [])]
         cells = [cell(spreads[figure][name]) for name in shown.values()]
         rows.append([net, *cells, *([shown["JAX"].split()[1]] if "JAX" in shown else [])])
+    return header, rows
+
+
+def compared(loss: str, nets: Mapping[str, Spreads]) -> Table:
+    """Return the table of the compiled step, with what is aimed at."""
+    header, rows = table(nets, "compiled_over", spread)
+    for i, name in enumerate(header):
+        for row, target in zip(rows, TARGETS[loss].get(name, ()), strict=False):
+            row[i] += f", at most {target:.2f}"
     return header, rows
 
 
