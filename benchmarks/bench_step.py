@@ -1,7 +1,8 @@
 """One step of stochastic gradient descent: this library, NumPy by hand, PyTorch, JAX.
 
-    python benchmarks/bench_step.py [--rounds N] [--processes N] [--loss NAME ...] [--parts]
-                                    [--together] [--threads N] [--core N] [--json]
+    python benchmarks/bench_step.py [--rounds N] [--processes N] [--loss NAME ...] [--together]
+                                    [--parts | --growth [PLOT] | --memory]
+                                    [--threads N] [--core N] [--json]
 
 The contestants are in `step.py`. Each of them has a process to itself, as it would in use: in one
 process (`--together`) they share a heap, and what one of them frees can cost another page faults.
@@ -20,7 +21,9 @@ from functools import partial
 from statistics import median
 from typing import Any, NamedTuple, TypeAlias
 
+import growth
 import measure
+import memory
 import step  # imports NumPy, with which only the processes calculate that are started from here
 
 Figures: TypeAlias = dict[str, dict[str, float]]
@@ -61,7 +64,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="fresh ones for each net (5)",
     )
     add("--loss", nargs="+", choices=[*step.SETTINGS], default=["sum_squares"], help="(the first)")
+    add = parser.add_mutually_exclusive_group().add_argument
     add("--parts", action="store_true", help="time the phases of a step of tinygrad_bp instead")
+    add(
+        "--growth",
+        nargs="?",
+        const="",
+        metavar="PLOT.png",
+        help="how steps and their compilation grow with depth, width and batch, instead",
+    )
+    add("--memory", action="store_true", help="the memory of a step instead")
+    add = parser.add_argument
     add("--together", action="store_true", help="run all contestants in one process")
     add("--worker", type=json.loads, help=argparse.SUPPRESS)  # what a process is started for
 
@@ -71,6 +84,16 @@ def main() -> None:
     options = measure.options(__doc__, rounds=100, more=add_options)
     if options.worker:
         work(Task(*options.worker))
+        return
+    if options.memory:
+        found = memory.measured()
+        measure.report(memory.tables(found), {"bytes": found}, as_json=options.json)
+        return
+    if options.growth is not None:
+        curves = growth.measured(options.rounds)
+        measure.report(growth.tables(curves), {"growth": curves}, as_json=options.json)
+        if options.growth:
+            growth.draw(curves, options.growth)
         return
     tables: dict[str, Table] = {}
     results: dict[str, dict[str, Spreads]] = {}

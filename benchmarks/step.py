@@ -113,8 +113,8 @@ def cross_entropy(z: Array, y: Array) -> tuple[Any, Array]:
     return cost, p / n
 
 
-# How far apart weights may end, as a share of how far they have moved. Where rounding decides on which
-# side of zero the input of a ReLU lies, a step's gradient differs by that of an example.
+# How far apart weights may end, as a share of how far they have moved. Where rounding decides on
+# which side of zero the input of a ReLU lies, a step's gradient differs by that of an example.
 ENDS = {"sum_squares": 1e-3, "cross_entropy": 1e-2}
 
 BY_HAND: Mapping[str, tuple[Callable[..., Any], ...]] = {
