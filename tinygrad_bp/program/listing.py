@@ -5,8 +5,8 @@
     Source      where a value comes from that no statement makes
     Listing     all of them, in order, with what a run checks, writes and returns
 
-The order of a run is that of the listing: statements, then all checks, then all writes. So nothing
-is written if a check fails.
+The order of a run is that of the listing: statements, then all checks, then updates, writes and
+what objects hold afterwards. So nothing is written if a check fails.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -30,15 +30,20 @@ __all__ = [
     "Listing",
     "Option",
     "Place",
+    "Room",
     "Source",
     "Statement",
     "Value",
+    "When",
     "Write",
     "mapped",
     "values_in",
 ]
 
 Function: TypeAlias = Callable[..., Any]
+
+
+When: TypeAlias = Literal["run", "options", "once"]
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,14 @@ class Constant:
     value: Any
 
 
-Source: TypeAlias = Input | Home | Cell | Option | Constant
+@dataclass(frozen=True, eq=False)
+class Room:
+    """Memory of the program's own, made once, that every run writes into."""
+
+    array: np.ndarray[Any, Any]
+
+
+Source: TypeAlias = Input | Home | Cell | Option | Constant | Room
 
 
 @dataclass(eq=False, slots=True)
@@ -169,6 +181,8 @@ class Statement:
     """Whether it draws from a random stream: it stays where it is, and happens once a run."""
     place: Place = Place()
     out: Value | None = None
+    when: When = "run"
+    """In each run; "once", when the program is made; or "options", whenever an option changes."""
 
     @property
     def output(self) -> Value:
@@ -217,11 +231,17 @@ class Listing:
 
     statements: list[Statement] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
+    updates: list[Statement] = field(default_factory=list)
+    """Statements after the checks, which write into homes: all in one stroke."""
     writes: list[Write] = field(default_factory=list)
+    after: list[Value] = field(default_factory=list)
+    """What objects hold after a run: arrays and numbers of their own, new in each run."""
     results: Any = None
     """What the step returns: values in tuples, lists and dicts, or anything else as it is."""
     sources: list[Value] = field(default_factory=list)
     """Every value that no statement makes, constants too."""
+    finite: list[Value] = field(default_factory=list)
+    """Homes that must hold finite numbers before a run, for its checks to be enough."""
 
     def needed(self) -> list[Value]:
         """Return the values that are read when all statements are done."""
@@ -229,6 +249,7 @@ class Listing:
             *(check.condition for check in self.checks),
             *values_in([write.value for write in self.writes]),
             *(write.target for write in self.writes),
+            *self.after,
             *values_in(self.results),
         ]
 

@@ -326,6 +326,7 @@ class Trace:
         self.returned: list[bool] = []
         self.listing.results = self._results(results)
         self.listing.writes = list(self.adopted.writes())
+        self.held = list(self.adopted.held())
         if names := self.adopted.overlapping():
             self.refuse(f"{' and '.join(names)} share memory in part, and one of them is written")
 
@@ -342,7 +343,7 @@ class Trace:
     # --- where we are -------------------------------------------------------------------------
 
     def _site(self) -> Site | None:
-        frame: FrameType | None = sys._getframe(1)  # noqa: SLF001  (documented for CPython)
+        frame: FrameType | None = sys._getframe(1)
         while frame is not None and frame.f_code.co_filename.startswith(_INSIDE):
             frame = frame.f_back
         return None if frame is None else Site(frame.f_code, frame.f_lasti)

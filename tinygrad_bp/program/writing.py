@@ -21,7 +21,7 @@ class Written(NamedTuple):
     parameters: list[Value]
 
 
-def written(listing: Listing, after: Sequence[Value]) -> Written:
+def written(listing: Listing) -> Written:
     """Return a listing as a function: `results, after = function(*parameters)`."""
     namespace: dict[str, Any] = {"Refuted": Refuted}
     names: dict[Value, str] = {}
@@ -34,16 +34,15 @@ def written(listing: Listing, after: Sequence[Value]) -> Written:
             namespace[f"s{i}"] = value.source.value
         else:
             parameters.append(value)
-    lines = []
+    lines: list[str] = []
     for i, statement in enumerate(listing.statements):
         lines.append(_line(i, statement, names, namespace))
     for check in listing.checks:
         condition = names[check.condition]
         lines.append(f"if {'not ' * check.expected}{condition}: raise Refuted")
-    for write in listing.writes:
-        lines.append(f"{names[write.target]}[...] = {names[write.value]}")
+    lines += [f"{names[w.target]}[...] = {names[w.value]}" for w in listing.writes]
     results = _tuple([names[v] for v in values_in(listing.results)])
-    lines.append(f"return {results}, {_tuple([names[v] for v in after])}")
+    lines.append(f"return {results}, {_tuple([names[v] for v in listing.after])}")
     header = f"def step({', '.join(names[v] for v in parameters)}):"
     source = "\n    ".join([header, *lines]) + "\n"
     exec(compile(source, "<program>", "exec"), namespace)  # noqa: S102
