@@ -21,7 +21,7 @@ Curves: TypeAlias = dict[str, dict[str, dict[int, float]]]
 SETTING = "cross_entropy"
 DEPTH, COMPILATION = "layers", "compilation"
 AXES: Mapping[str, Sequence[Point]] = {
-    DEPTH: [(n, 100, (784, *[16] * (n - 1), 10)) for n in (1, 2, 4, 8, 16, 32, 64, 128)],
+    DEPTH: [(n, 100, (784, *[16] * (n - 1), 10)) for n in (1, 2, 3, 4, 8, 16, 32, 64, 128)],
     "width": [(n, 128, (784, n, n, 10)) for n in (16, 32, 64, 128, 256, 512, 1024)],
     "batch": [(n, n, (784, 16, 16, 10)) for n in (1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000)],
 }
@@ -125,12 +125,17 @@ def draw(curves: Curves, path: str) -> None:
 
 
 def draw_panel(panel: Any, axis: str, by_name: Mapping[str, Mapping[int, float]]) -> None:
-    """Draw the curves of one axis, but for those that are in other units."""
+    """Draw the curves of one axis, but for those that are in other units.
+
+    Compilation is drawn on plain axes, where what is linear is straight.
+    """
     for name, curve in by_name.items():
         if name not in (HAND_TIME, A_LAYER):
-            panel.loglog([*curve], [*curve.values()], marker="o", markersize=3, label=name)
+            panel.plot([*curve], [*curve.values()], marker="o", markersize=3, label=name)
     if axis != COMPILATION:
+        panel.set_xscale("log")
         panel.axhline(1, color="black", linewidth=0.8)
+    panel.set_ylim(bottom=0)
     panel.set_title(TITLES[axis], fontsize="medium")
     panel.set_xlabel(along(axis))
     panel.legend(fontsize="small")

@@ -68,6 +68,19 @@ class Contestant(NamedTuple):
     """Return the matrices as they are now, each (out, in); none where nothing is trained."""
 
 
+class Learner(NamedTuple):
+    """A network with a step of training."""
+
+    step: Callable[[Any, Any], Any]
+    """Take a step on inputs x and targets y, and return the loss."""
+    layers: Callable[[], list[tuple[Array, Array]]]
+    """Return the weights W (out, in) and biases b (out,) of each layer as they are now."""
+
+    def on(self, x: Any, y: Any) -> Contestant:
+        """Return what takes steps on one mini-batch."""
+        return Contestant(measure.repeated(self.step, x, y), lambda: [W for W, _ in self.layers()])
+
+
 Maker: TypeAlias = Callable[[Problem, float], Contestant]
 """Makes a contestant for a problem with a learning rate."""
 
@@ -123,17 +136,31 @@ BY_HAND: Mapping[str, tuple[Callable[..., Any], ...]] = {
 }
 
 
-def by_hand(
+def by_hand(problem: Problem, lr: float) -> Contestant:
+    """The plain step by hand."""
+    return hand_learner(problem, lr).on(problem.x, problem.y)
+
+
+def by_hand_with_momentum(problem: Problem, lr: float) -> Contestant:
+    """The step by hand with the momentum that the others have."""
+    return hand_learner(problem, lr, momentum=problem.momentum).on(problem.x, problem.y)
+
+
+def by_hand_exactly(problem: Problem, lr: float) -> Contestant:
+    """The plain step by hand in float64."""
+    return hand_learner(problem, lr, np.float64).on(problem.x.astype(np.float64), problem.y)
+
+
+def hand_learner(
     problem: Problem, lr: float, dtype: Any = np.float32, *, momentum: float = 0.0
-) -> Contestant:
+) -> Learner:
     """The step as one writes it in NumPy, with the derivatives worked out on paper."""
-    x, y = problem.x.astype(dtype), problem.y
     layers = [(W.astype(dtype), b.astype(dtype)) for W, b in zip(problem.W, problem.b, strict=True)]
     *hidden, (W_last, b_last) = layers
     velocities = [(np.zeros_like(W), np.zeros_like(b)) for W, b in layers]
     activation, slope, loss = BY_HAND[problem.loss]
 
-    def step() -> Any:
+    def step(x: Array, y: Array) -> Any:
         activations = [x]
         for W, b in hidden:
             z = activations[-1] @ W.T
@@ -154,7 +181,7 @@ def by_hand(
             b -= lr * gradient_b
         return cost
 
-    return Contestant(measure.repeated(step), lambda: [W for W, _ in layers])
+    return Learner(step, lambda: layers)
 
 
 def accelerated(velocity: Array, gradient: Array, momentum: float) -> Array:
@@ -162,11 +189,6 @@ def accelerated(velocity: Array, gradient: Array, momentum: float) -> Array:
     velocity *= momentum
     velocity += gradient
     return velocity
-
-
-def by_hand_with_momentum(problem: Problem, lr: float) -> Contestant:
-    """The step by hand with the momentum that the others have."""
-    return by_hand(problem, lr, momentum=problem.momentum)
 
 
 def products(problem: Problem, _lr: float) -> Contestant:
@@ -218,9 +240,19 @@ def linear_layers(model: Any) -> list[Any]:
     return [layer for layer in model if isinstance(layer, nn.Linear)]
 
 
-def training_step(network: Network) -> Callable[..., Any]:
-    """Return a step of tinygrad_bp as a user writes it."""
-    model, loss, optimizer = network
+def ours(problem: Problem, lr: float) -> Contestant:
+    """A step of tinygrad_bp, eager."""
+    return our_learner(problem, lr).on(problem.x, problem.y)
+
+
+def compiled(problem: Problem, lr: float) -> Contestant:
+    """The same step of tinygrad_bp, compiled; the mini-batch is an argument, as it is in use."""
+    return compiled_learner(problem, lr).on(problem.x, problem.y)
+
+
+def our_learner(problem: Problem, lr: float) -> Learner:
+    """A step of tinygrad_bp as a user writes it."""
+    model, loss, optimizer = network(problem, lr)
 
     def step(x: Array, y: Array) -> Any:
         optimizer.zero_grad()
@@ -229,30 +261,16 @@ def training_step(network: Network) -> Callable[..., Any]:
         optimizer.step()
         return cost
 
-    return step
+    layers = linear_layers(model)
+    return Learner(step, lambda: [(layer.weight.data, layer.bias.data) for layer in layers])
 
 
-def ours(problem: Problem, lr: float) -> Contestant:
-    """A step of tinygrad_bp, eager."""
-    trained = network(problem, lr)
-    return our_contestant(problem, trained, training_step(trained))
-
-
-def compiled(problem: Problem, lr: float) -> Contestant:
-    """The same step of tinygrad_bp, compiled; the mini-batch is an argument, as it is in use."""
+def compiled_learner(problem: Problem, lr: float) -> Learner:
+    """The same step, compiled."""
     import tinygrad_bp as bp
 
-    trained = network(problem, lr)
-    return our_contestant(problem, trained, bp.compile(training_step(trained)))
-
-
-def our_contestant(problem: Problem, trained: Network, step: Callable[..., Any]) -> Contestant:
-    """Return what calls a step, and reads the weights of the network that it trains."""
-    layers = linear_layers(trained.model)
-    return Contestant(
-        measure.repeated(step, problem.x, problem.y),
-        lambda: [layer.weight.data for layer in layers],
-    )
+    step, layers = our_learner(problem, lr)
+    return Learner(bp.compile(step), layers)
 
 
 # --- PyTorch --------------------------------------------------------------------------------
@@ -262,22 +280,29 @@ def pytorch(problem: Problem, lr: float) -> Contestant:
     """The same lines in PyTorch, eager."""
     import torch
 
+    return pytorch_learner(problem, lr).on(torch.tensor(problem.x), torch.tensor(problem.y))
+
+
+def pytorch_learner(problem: Problem, lr: float) -> Learner:
+    """A step of PyTorch, on tensors."""
+    import torch
+
     torch.set_num_threads(measure.threads())
-    x, y = torch.tensor(problem.x), torch.tensor(problem.y)
     layers = [torch.nn.Linear(n_in, n_out) for n_in, n_out in pairwise(problem.sizes)]
     for layer, W, b in zip(layers, problem.W, problem.b, strict=True):
         layer.weight.data, layer.bias.data = torch.tensor(W), torch.tensor(b)
     model, loss = pytorch_model(problem, layers)
     optimizer = torch.optim.SGD(model.parameters(), lr=lr, momentum=problem.momentum)
 
-    def step() -> None:
+    def step(x: Any, y: Any) -> Any:
         optimizer.zero_grad()
         cost = loss(model(x), y)
         cost.backward()
         optimizer.step()
+        return cost
 
-    return Contestant(
-        measure.repeated(step), lambda: [layer.weight.detach().numpy() for layer in layers]
+    return Learner(
+        step, lambda: [(la.weight.detach().numpy(), la.bias.detach().numpy()) for la in layers]
     )
 
 
@@ -289,8 +314,8 @@ def pytorch_model(problem: Problem, layers: list[Any]) -> tuple[Any, Callable[..
         activated = [module for layer in layers for module in (layer, nn.ReLU())]
         return nn.Sequential(*activated[:-1]), nn.CrossEntropyLoss()
     activated = [module for layer in layers for module in (layer, nn.Sigmoid())]
-    total, n = nn.MSELoss(reduction="sum"), len(problem.x)
-    return nn.Sequential(*activated), lambda a, y: total(a, y) / n
+    total = nn.MSELoss(reduction="sum")
+    return nn.Sequential(*activated), lambda a, y: total(a, y) / len(y)
 
 
 # --- JAX ------------------------------------------------------------------------------------
@@ -451,7 +476,7 @@ def distance(weights: list[Array], others: list[Array]) -> float:
 
 def check_one_step(problem: Problem) -> None:
     """Compare one large step of each to the step by hand in float64."""
-    exact = by_hand(problem, 1.0, np.float64)
+    exact = by_hand_exactly(problem, 1.0)
     exact.take(1)
     moved = distance(exact.weights(), problem.W)
     for name, make in contestants(problem.setting).items():
