@@ -377,9 +377,7 @@ def jax_contestant(problem: Problem, steps: Callable[..., Any]) -> Contestant:
     import jax
 
     x, y = jax.numpy.array(problem.x), jax.numpy.array(problem.y)
-    parameters = [
-        (jax.numpy.array(W), jax.numpy.array(b)) for W, b in zip(problem.W, problem.b, strict=True)
-    ]
+    parameters = jax_parameters(problem)
 
     def run(n: int) -> None:
         nonlocal parameters
@@ -387,6 +385,15 @@ def jax_contestant(problem: Problem, steps: Callable[..., Any]) -> Contestant:
         jax.block_until_ready((parameters, cost))
 
     return Contestant(measure.timer(run), lambda: [np.asarray(W) for W, _ in parameters])
+
+
+def jax_parameters(problem: Problem) -> list[tuple[Any, Any]]:
+    """Return a problem's first weights as arrays of JAX."""
+    import jax
+
+    return [
+        (jax.numpy.array(W), jax.numpy.array(b)) for W, b in zip(problem.W, problem.b, strict=True)
+    ]
 
 
 # --- the parts of a step of tinygrad_bp -----------------------------------------------------
