@@ -154,7 +154,8 @@ class _Text:
 def _quiet(*kinds: str) -> Callable[..., Any]:
     """Return what calls a function in a context in which NumPy does not warn."""
     context = contextvars.Context()
-    context.run(np.seterr, **dict.fromkeys(kinds, "ignore"))
+    ignored: Any = dict.fromkeys(kinds, "ignore")
+    context.run(np.seterr, **ignored)
     return context.run
 
 
