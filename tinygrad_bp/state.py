@@ -11,7 +11,7 @@ import itertools
 import threading
 import weakref
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Never, Protocol, TypeAlias
 
 import numpy as np
@@ -24,6 +24,7 @@ __all__ = [
     "note_write",
     "owner_of",
     "replace_all",
+    "require",
     "settings",
     "tracer",
     "tracers",
@@ -167,6 +168,17 @@ def draw(rng: np.random.Generator, method: str, *args: Any, **options: Any) -> A
     if tracers and (run := tracer()):
         return run.draw(rng, method, args, options)
     return getattr(rng, method)(*args, **options)
+
+
+def require(condition: Any, explain: Callable[[], Any]) -> None:
+    """Call what raises an error, unless a condition holds; a program checks it in every run.
+
+    >>> require(True, lambda: 1 / 0)
+    """
+    if tracers and (run := tracer()):
+        run.require(condition)
+    elif not condition:
+        explain()
 
 
 def replace_all(

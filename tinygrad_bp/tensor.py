@@ -21,7 +21,7 @@ from tinygrad_bp.registry import Array
 from tinygrad_bp.rules.elementwise import cast
 from tinygrad_bp.rules.indexing import getitem, plain_index
 
-__all__ = ["HookHandle", "Tensor", "array_of", "strip", "tracks", "wrap"]
+__all__ = ["HookHandle", "NotKept", "Tensor", "array_of", "strip", "tracks", "wrap"]
 
 _new = object.__new__
 
@@ -154,6 +154,7 @@ class Tensor(DuckArray):
             self._value = np.array(self._value)
             self._trainable = True
         self._requires_grad = bool(value)
+        state.settings.version += 1
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:  # noqa: FBT001, FBT002
         """Set `requires_grad` and return the tensor itself, as in PyTorch."""
@@ -292,6 +293,8 @@ class Tensor(DuckArray):
             run.adopt(self)
         gradient = self._grad
         if gradient is not None and not isinstance(gradient, Tensor):
+            if isinstance(gradient, NotKept):
+                gradient.refuse()
             self._grad = gradient = wrap(gradient)
         return gradient
 
@@ -480,6 +483,26 @@ def tracks(value: Any) -> bool:
     if isinstance(value, Tensor):
         return value._requires_grad
     return isinstance(value, list | tuple) and any(map(tracks, value))
+
+
+class NotKept:
+    """Stands for a gradient that a compiled step has used and did not keep."""
+
+    __slots__ = ("step",)
+
+    def __init__(self, step: str) -> None:
+        self.step = step
+
+    def refuse(self) -> Never:
+        """Raise the error for whoever wants it."""
+        raise GradientError(
+            f"the gradient was used by the compiled step '{self.step}', which does not keep it: "
+            "the program adds it to the weights at once. Compile with grads=True to keep "
+            "gradients, or call zero_grad() to begin anew."
+        )
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Never:
+        self.refuse()
 
 
 class HookHandle:

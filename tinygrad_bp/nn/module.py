@@ -125,6 +125,11 @@ class Module:
         """
         return self._hooked().add("before backward", hook)
 
+    @property
+    def has_hooks(self) -> bool:
+        """Whether a hook was ever registered."""
+        return self._hooks is not None
+
     def _hooked(self) -> Hooks:
         if self._hooks is None:
             self._hooks = Hooks()

@@ -8,6 +8,7 @@ program writes.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Adoption", "Held", "Kept", "Kind"]
 
+_ALONE = 2  # references to an array that only its tensor holds: that one, and the one that asks
 _OF_TENSORS = ("_value", "_grad", "_passes", "_used", "_requires_grad")
 
 
@@ -91,9 +93,10 @@ class Adoption:
             self._adopt_slot(owner)
 
     def _adopt_tensor(self, tensor: Tensor) -> None:
+        alone = sys.getrefcount(tensor._value) == _ALONE
         before = {name: getattr(tensor, name) for name in _OF_TENSORS}
         name = tensor.name or ""
-        value = self._home(tensor._value, name)
+        value = self._home(tensor._value, name, alone=alone)
         gradient = before["_grad"]
         array = gradient._value if isinstance(gradient, Tensor) else gradient
         if isinstance(array, np.ndarray):
@@ -108,7 +111,7 @@ class Adoption:
         found = []
         for i, moment in enumerate(slot.moments):
             if isinstance(moment, np.ndarray):
-                found.append(self._home(moment, f"moment {i + 1} of {slot.name}"))
+                found.append(self._home(moment, f"moment {i + 1} of {slot.name}", alone=True))
             elif moment is None or isinstance(moment, bool):
                 found.append(moment)
             else:
@@ -116,14 +119,14 @@ class Adoption:
         slot.moments = tuple(found)
         self.kept[id(slot)] = Kept(slot, before, {"moments": slot.moments})
 
-    def _home(self, array: Any, name: str) -> Any:
+    def _home(self, array: Any, name: str, *, alone: bool) -> Any:
         """What stands for memory now, whoever shows it."""
         if not isinstance(array, np.ndarray):
             return array
         place = _place_of(array)
         known = self.homes.get(place)
         if known is None:
-            known = self.homes[place] = self.trace.stand_in(array, Home(array, name))
+            known = self.homes[place] = self.trace.stand_in(array, Home(array, name, alone))
             known.ref.name = name
             self.written[known.ref] = 0
             self.seen_at[known.ref] = known.ref, 0
