@@ -297,6 +297,10 @@ class Trace:
                                 (value, dtype), {})  # fmt: skip
         return value
 
+    def is_array(self, value: Any) -> bool:
+        """Whether a value is an array, perhaps without axes, rather than a number of Python's."""
+        return isinstance(value, Traced) and not isinstance(value, Number)
+
     def as_array(self, value: Traced) -> Traced:
         """Return a value as an array: without axes, NumPy gives scalars."""
         return self._stated(np.asarray, (value,), {}) if value.ndim == 0 else value
@@ -312,6 +316,17 @@ class Trace:
     def visit(self, module: Any) -> None:
         """Learn that a module is called: its settings decide what the run does."""
         self.modules[id(module)] = module
+
+    def set_attribute(self, module: Any, name: str, value: Any) -> None:
+        """Refuse to change a number or text of a module: a program would not."""
+        plain = (bool, int, float, str)
+        before = vars(module).get(name)
+        if isinstance(value, plain) and before != value:
+            self.refuse(
+                f"the step sets {type(module).__name__}.{name} to {value!r}, which no run of a "
+                "program repeats. Count or switch outside of the step, or keep the number in a "
+                "buffer"
+            )
 
     def decide(self, condition: Any) -> bool:
         """Return whether a condition holds: every run will check that it does, or does not."""
@@ -474,7 +489,7 @@ def _plain(item: Any) -> Any:
 def tracing() -> Iterator[Trace]:
     """Trace what is called in this context, with all state back in its place at the end."""
     with _lock:
-        trace = Trace({**np.geterr()})
+        trace = Trace({key: str(value) for key, value in np.geterr().items()})
         state.tracers.append(trace)
         try:
             with watched_by(trace):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tinygrad_bp.program.listing import Listing
+from tinygrad_bp.program.planning.flat import flat_results, flat_state, one_write
 from tinygrad_bp.program.planning.hoisting import options_apart, views_once
 from tinygrad_bp.program.planning.in_place import in_place
 from tinygrad_bp.program.planning.numbers import as_arrays
@@ -17,6 +18,9 @@ __all__ = ["PASSES", "planned"]
 PASSES: tuple[Callable[[Listing], Listing], ...] = (
     as_arrays,
     options_apart,
+    flat_state,
+    one_write,
+    flat_results,
     with_rooms,
     in_place,
     without_unread,
