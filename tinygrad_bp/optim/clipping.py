@@ -121,7 +121,7 @@ def _norm(flat: Array, order: float) -> Any:
         return largest
     with np.errstate(under="ignore"):
         shares = sizes / largest
-        return largest * np.sum(shares**order) ** (1 / order)
+        return largest * np.power(np.sum(shares**order), 1 / order)
 
 
 def _with_gradients(parameters: Parameters) -> list[tuple[int, Tensor]]:
