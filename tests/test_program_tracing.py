@@ -476,7 +476,11 @@ def test_arguments_of_every_kind():
     compiled = bp.compile(step, exact=True)
     for i in range(4):
         a = floats(3, seed=i)
-        given = [({"a": a}, None, a * 2, Tensor(a)), ({"a": a[:0]},), ({"a": np.float64(i)}, 2.5, i)]
+        given = [
+            ({"a": a}, None, a * 2, Tensor(a)),
+            ({"a": a[:0]},),
+            ({"a": np.float64(i)}, 2.5, i),
+        ]
         for args in given:
             for kwargs in ({}, {"scale": 0.5 + i, "names": "ab", "bias": np.array(2.0 * i)}):
                 wanted, found = outcome(step, args, kwargs), outcome(compiled, args, kwargs)

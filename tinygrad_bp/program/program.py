@@ -288,7 +288,8 @@ def _drop_unchanged(held: list[Held]) -> None:
 def _drop_gradients(held: list[Held], not_kept: NotKept) -> None:
     """Leave out gradients that a step makes anew and uses up itself."""
     for one in held:
-        if one.after.get("_used") and "_grad" in one.after and "_grad" not in one.before:
+        used = one.after.get("_used", getattr(one.owner, "_used", False))
+        if used and "_grad" in one.after and "_grad" not in one.before:
             one.after["_grad"] = not_kept
 
 

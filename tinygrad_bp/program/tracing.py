@@ -59,7 +59,7 @@ _lock = threading.RLock()
 
 
 class Refuted(BaseException):
-    """A check does not hold: the step is to be run eagerly. No error, and not to be caught as one."""
+    """A check does not hold: the step is to be run eagerly. No error, not to be caught as one."""
 
 
 class Trace:

@@ -12,6 +12,7 @@ from tinygrad_bp.program.planning.numbers import as_arrays
 from tinygrad_bp.program.planning.out import with_rooms
 from tinygrad_bp.program.planning.sharing import shared
 from tinygrad_bp.program.planning.unread import without_unread
+from tinygrad_bp.program.planning.updates import moved_in_place, with_copies
 
 __all__ = ["PASSES", "planned"]
 
@@ -20,7 +21,10 @@ PASSES: tuple[Callable[[Listing], Listing], ...] = (
     options_apart,
     flat_state,
     one_write,
+    without_unread,
     flat_results,
+    moved_in_place,
+    with_copies,
     with_rooms,
     in_place,
     without_unread,
