@@ -44,7 +44,7 @@ from tinygrad_bp.rules.indexing import getitem, scatter_add
 from tinygrad_bp.state import owner_of
 from tinygrad_bp.tensor import Tensor, wrap
 
-__all__ = ["Refuted", "Trace", "tracing"]
+__all__ = ["Followed", "Refuted", "Trace", "tracing"]
 
 _INSIDE = (
     os.path.dirname(os.path.dirname(__file__)) + os.sep,
@@ -60,6 +60,13 @@ _lock = threading.RLock()
 
 class Refuted(BaseException):
     """A check does not hold: the step is to be run eagerly. No error, not to be caught as one."""
+
+
+class Followed(BaseException):
+    """Gradients are to pass from what the step returns to what it was given: no program does that.
+
+    The step is run eagerly then, as often as it is called in this way.
+    """
 
 
 class Trace:
@@ -396,8 +403,11 @@ class Trace:
                 "the first two calls of a compiled step end before other threads use its model."
             )
 
-    def finish(self, results: Any) -> None:
-        """Note what the step returned, and what it has done to state."""
+    def finish(self, results: Any, *, tracking: bool = False) -> None:
+        """Note what the step returned, and what it has done to state.
+
+        `tracking` says that tensors that track were among the arguments.
+        """
         if self.refused is not None:
             raise self.refused
         if self._unassigned:
@@ -408,7 +418,10 @@ class Trace:
             )
         self.left: list[Held]
         self.returned: list[Callable[[Any], Any] | None] = []
+        self._alive = False
         self.listing.results = self._results(results)
+        if self._alive and tracking:
+            raise Followed
         self.listing.writes = list(self.adopted.writes())
         self.left = list(self.adopted.held())
         if names := self.adopted.overlapping():
@@ -417,6 +430,8 @@ class Trace:
     def _results(self, item: Any) -> Any:
         if isinstance(item, Tensor | Traced):
             self.returned.append(_kind_of(item))
+            if isinstance(item, Tensor) and item.op is not None and item.op.inputs is not None:
+                self._alive = True  # no backward pass has used up its graph
             return self._values(item)
         if isinstance(item, list | tuple):
             return type(item)([self._results(part) for part in item])
