@@ -39,7 +39,7 @@ from tinygrad_bp.program.listing import (
     values_in,
 )
 from tinygrad_bp.program.stand_in import Number, Setting, Traced, of_python
-from tinygrad_bp.registry import implementation_of
+from tinygrad_bp.registry import implementation_of, rule_of
 from tinygrad_bp.rules.indexing import getitem, scatter_add
 from tinygrad_bp.state import owner_of
 from tinygrad_bp.tensor import Tensor, wrap
@@ -145,7 +145,9 @@ class Trace:
         body = implementation_of(function)
         if body is not None and function not in _OPAQUE and function not in self._opaque:
             return self._entered(function, body, args, kwargs)
-        return self._stated(body or function, args, kwargs)
+        if body is None:
+            return self._stated(function, args, kwargs)
+        return self._stated(body, *_as_written(function, args, kwargs))
 
     def _entered(
         self, function: Callable[..., Any], body: Callable[..., Any], args: Any, kwargs: Any
@@ -161,7 +163,7 @@ class Trace:
             for check in self.listing.checks[checks:]:
                 del self._decided[check.condition]
             del self.listing.checks[checks:]
-            result = self._stated(body, args, kwargs)
+            result = self._stated(body, *_as_written(function, args, kwargs))
             self._opaque.add(function)
             return result
 
@@ -477,6 +479,14 @@ class Trace:
         self.place = Place(phase, title, self._applied, self._site())
         yield
         self.place = before
+
+
+def _as_written(function: Callable[..., Any], args: Any, kwargs: Any) -> tuple[Any, Any]:
+    """Arguments as one would write them, however they came: passes look for them there."""
+    rule = rule_of(function)
+    if rule is None or not rule.differentiable or not kwargs:
+        return args, kwargs
+    return rule.form.as_written(*rule.form.bind(tuple(args), kwargs))
 
 
 def _kind_of(result: Any) -> Callable[[Any], Any] | None:
