@@ -1,4 +1,4 @@
-"""Views and sources that nothing reads any more are left out."""
+"""Views, numbers and sources that nothing reads any more are left out."""
 
 from __future__ import annotations
 
@@ -6,18 +6,21 @@ import dataclasses
 
 from tinygrad_bp.program.listing import Listing, Statement, Value
 from tinygrad_bp.program.planning.memory import VIEWS
+from tinygrad_bp.program.stand_in import of_python
 
 __all__ = ["without_unread"]
 
+_PURE = VIEWS.union(of_python.values())
+
 
 def without_unread(listing: Listing) -> Listing:
-    """Return a listing without the views and sources, and so parameters, that nothing reads."""
+    """Return a listing without the views, numbers and sources that nothing reads."""
     read = {*listing.needed(), *listing.finite}
     for update in listing.updates:
         read.update(_needs(update))
     statements = []
     for statement in reversed(listing.statements):
-        if statement.function not in VIEWS or not read.isdisjoint(statement.outputs):
+        if statement.function not in _PURE or not read.isdisjoint(statement.outputs):
             read.update(_needs(statement))
             statements.append(statement)
     statements.reverse()
