@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 
 import tinygrad_bp as bp
-from tinygrad_bp import nn, optim
 from tinygrad_bp import functional as F
+from tinygrad_bp import nn, optim
 from tinygrad_bp.errors import OptimizerError
 from tinygrad_bp.program import planning
 from tinygrad_bp.program.listing import Constant, Home, Input, Listing, Room, Value, Write

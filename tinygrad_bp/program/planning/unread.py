@@ -16,15 +16,18 @@ _PURE = VIEWS.union(of_python.values())
 def without_unread(listing: Listing) -> Listing:
     """Return a listing without the views, numbers and sources that nothing reads."""
     read = {*listing.needed(), *listing.finite}
+    before: set[Value] = set()  # what is read when an option changes
     for update in listing.updates:
         read.update(_needs(update))
     statements = []
     for statement in reversed(listing.statements):
-        if statement.function not in _PURE or not read.isdisjoint(statement.outputs):
-            read.update(_needs(statement))
+        in_a_run = statement.when == "run"
+        readers = read if in_a_run else read | before
+        if statement.function not in _PURE or not readers.isdisjoint(statement.outputs):
+            (read if in_a_run else before).update(_needs(statement))
             statements.append(statement)
     statements.reverse()
-    sources = [value for value in listing.sources if value in read]
+    sources = [value for value in listing.sources if value in read or value in before]
     return dataclasses.replace(listing, statements=statements, sources=sources)
 
 
