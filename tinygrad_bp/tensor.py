@@ -21,7 +21,7 @@ from tinygrad_bp.registry import Array
 from tinygrad_bp.rules.elementwise import cast
 from tinygrad_bp.rules.indexing import getitem, plain_index
 
-__all__ = ["HookHandle", "Tensor", "array_of", "strip", "tracks", "wrap"]
+__all__ = ["HookHandle", "NotKept", "Tensor", "array_of", "strip", "tracks", "wrap"]
 
 _new = object.__new__
 
@@ -88,8 +88,8 @@ class Tensor(DuckArray):
         if requires_grad:
             _check_trackable(array.dtype)
             array = array.copy()
-        if state.tracers:
-            array = state.tracers[-1].constant(array)
+        if state.tracers and (run := state.tracer()):
+            array = run.held(array)
         self._value = array
         self._make_leaf()
         self._requires_grad = self._trainable = requires_grad
@@ -111,8 +111,9 @@ class Tensor(DuckArray):
         refuses to go backward through old values. A write into the array itself
         (`t.data[0] = 1`) is noticed under `debug()` alone.
         """
-        if state.tracers:
-            state.tracers[-1].adopt(self)
+        if state.tracers and (run := state.tracer()):
+            run.adopt(self)
+            return run.held(self._value)
         return self._value
 
     @data.setter
@@ -130,8 +131,8 @@ class Tensor(DuckArray):
                     f"cannot assign data of shape {value.shape} to a tensor of shape "
                     f"{self._value.shape}"
                 )
-            if state.tracers:
-                state.tracers[-1].write(self, value)
+            if state.tracers and (run := state.tracer()):
+                run.write(self, value)
                 return
             self._value[...] = value
         state.note_write(self._value)
@@ -153,6 +154,7 @@ class Tensor(DuckArray):
             self._value = np.array(self._value)
             self._trainable = True
         self._requires_grad = bool(value)
+        state.settings.version += 1
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:  # noqa: FBT001, FBT002
         """Set `requires_grad` and return the tensor itself, as in PyTorch."""
@@ -287,10 +289,12 @@ class Tensor(DuckArray):
         if self.op is not None:
             found: Tensor | None = (self.op.kept or {}).get(self.output or 0)
             return found
-        if state.tracers:
-            state.tracers[-1].adopt(self)
+        if state.tracers and (run := state.tracer()):
+            run.adopt(self)
         gradient = self._grad
         if gradient is not None and not isinstance(gradient, Tensor):
+            if isinstance(gradient, NotKept):
+                gradient.refuse()
             self._grad = gradient = wrap(gradient)
         return gradient
 
@@ -304,15 +308,15 @@ class Tensor(DuckArray):
             raise ShapeError(
                 f"a gradient of shape {gradient.shape} does not fit a tensor of shape {self.shape}"
             )
-        if state.tracers:
-            state.tracers[-1].forget_gradient(self)
+        if state.tracers and (run := state.tracer()):
+            run.forget_gradient(self)
         self._grad, self._passes, self._used = gradient, 1, False
 
     def zero_grad(self) -> None:
         """Forget the gradient."""
         if self.op is None:
-            if state.tracers:
-                state.tracers[-1].forget_gradient(self)
+            if state.tracers and (run := state.tracer()):
+                run.forget_gradient(self)
             self._grad, self._passes, self._used = None, 0, False
         elif self.op.kept is not None:
             self.op.kept[self.output or 0] = None
@@ -365,6 +369,8 @@ class Tensor(DuckArray):
         else:
             self._hooks = hooks = self._hooks or {}
         handle = HookHandle(hooks)
+        if self.op is None:
+            state.settings.version += 1
         call = _call_hook if self.dtype.kind != "c" else _call_hook_of_complex
         hooks[handle.key] = functools.partial(call, hook)
         return handle
@@ -431,8 +437,8 @@ def wrap(array: Array) -> Tensor:
     """Make a tensor that does not track, without checks or copies: the fast way in."""
     tensor: Tensor = _new(Tensor)
     tensor._value = array if hasattr(type(array), "__array_function__") else np.asarray(array)
-    if state.tracers:
-        tensor._value = state.tracers[-1].constant(tensor._value)
+    if state.tracers and (run := state.tracer()):
+        tensor._value = run.held(tensor._value)
     tensor._make_leaf()
     return tensor
 
@@ -481,6 +487,26 @@ def tracks(value: Any) -> bool:
     return isinstance(value, list | tuple) and any(map(tracks, value))
 
 
+class NotKept:
+    """Stands for a gradient that a compiled step has used and did not keep."""
+
+    __slots__ = ("step",)
+
+    def __init__(self, step: str) -> None:
+        self.step = step
+
+    def refuse(self) -> Never:
+        """Raise the error for whoever wants it."""
+        raise GradientError(
+            f"the gradient was used by the compiled step '{self.step}', which does not keep it: "
+            "the program adds it to the weights at once. Compile with grads=True to keep "
+            "gradients, or call zero_grad() to begin anew."
+        )
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Never:
+        self.refuse()
+
+
 class HookHandle:
     """What `register_hook` returns: `remove()` takes the hook away again.
 
@@ -500,6 +526,7 @@ class HookHandle:
     def remove(self) -> None:
         """Remove the hook; to do so twice is no error."""
         self._hooks.pop(self.key, None)
+        state.settings.version += 1
 
     def __enter__(self) -> Self:
         return self
@@ -515,7 +542,7 @@ def _call_hook_of_complex(hook: Callable[[Tensor], Any], value: Array, gradient:
 
 def _call_hook(hook: Callable[[Tensor], Any], value: Array, gradient: Array) -> Array:
     """Show a hook a gradient; it is never the array itself, which others may hold too."""
-    result = hook(gradient if isinstance(gradient, Tensor) else wrap(np.array(gradient)))
+    result = hook(gradient if isinstance(gradient, Tensor) else wrap(_own(gradient)))
     if result is None:
         return gradient
     if np.shape(result) != value.shape:
@@ -525,4 +552,10 @@ def _call_hook(hook: Callable[[Tensor], Any], value: Array, gradient: Array) -> 
         )
     if isinstance(gradient, Tensor):
         return result if isinstance(result, Tensor) else Tensor(result, dtype=value.dtype)
-    return np.array(array_of(result), value.dtype)
+    found = array_of(result)
+    return found.astype(value.dtype) if isinstance(found, DuckArray) else np.array(found, value.dtype)
+
+
+def _own(gradient: Array) -> Array:
+    """A copy of a gradient; what stands for one is never written to."""
+    return gradient if isinstance(gradient, DuckArray) else np.array(gradient)

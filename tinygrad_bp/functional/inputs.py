@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_bp.duck import DuckArray, certainly
+from tinygrad_bp.calls import certainly, violated
+from tinygrad_bp.duck import DuckArray
 from tinygrad_bp.errors import ConversionError, LabelError, ShapeError
 from tinygrad_bp.registry import Array
 from tinygrad_bp.tensor import Tensor
@@ -32,8 +33,13 @@ __all__ = [
 
 
 def tensor_of(value: Any) -> Any:
-    """Return a tensor, or another reader of rules, as it is, and anything else as a tensor."""
-    return value if isinstance(value, DuckArray) else Tensor(value)
+    """Return a tensor, or another reader of rules, as it is, and anything else as a tensor.
+
+    What stands for a plain array is one.
+    """
+    if isinstance(value, DuckArray) and not value.is_plain:
+        return value
+    return Tensor(value)
 
 
 def floats(value: Any, like: Any) -> Any:
@@ -89,14 +95,14 @@ def check_labels(labels: np.ndarray[Any, Any], classes: int, ignored: int | None
         ignored is not None
         and certainly(lowest <= ignored)
         and certainly(highest >= ignored)
-        and bool(np.any(labels == ignored))
+        and certainly(np.any(labels == ignored))
     )
-    if not (certainly(lowest < 0) or certainly(highest >= classes)):
+    if not ignores and not violated(lowest < 0) and not violated(highest >= classes):
+        return False
+    outside = ((labels < 0) | (labels >= classes)) & (labels != ignored)
+    if not violated(np.any(outside)):
         return ignores
-    outside = np.argwhere(((labels < 0) | (labels >= classes)) & (labels != ignored))
-    if not len(outside):
-        return ignores
-    wrong = outside[0]
+    wrong = np.argwhere(outside)[0]
     position = tuple(map(int, wrong)) if len(wrong) != 1 else int(wrong[0])
     raise LabelError(
         f"label {labels[tuple(wrong)]} at position {position} is not one of the {classes} classes "

@@ -1,43 +1,78 @@
-"""`compile`: a step that is traced when it is first called, and replayed as a program after that."""
+"""`compile`: a step that is traced when it is first called, and replayed after that."""
 
 from __future__ import annotations
 
 import functools
 import threading
+import warnings
 from collections.abc import Callable
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from tinygrad_bp import state
 from tinygrad_bp.modes import mode
 from tinygrad_bp.program.comparing import difference
-from tinygrad_bp.program.guards import Arguments
-from tinygrad_bp.program.program import Program
-from tinygrad_bp.program.tracing import Refuted, Trace, tracing
+from tinygrad_bp.program.guards import Arguments, names_of
+from tinygrad_bp.program.program import MISSED, Program
+from tinygrad_bp.program.tracing import Followed, Refuted, Trace, tracing
+from tinygrad_bp.tensor import Tensor
 
 __all__ = ["Compiled", "compile"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
+OFTEN = 8  # calls in a row that are traced anew, before somebody is told
 MOST = 16  # programs that are kept; the one that was not used for longest goes
 
 
 class Compiled(Generic[P, R]):
     """What `compile` returns: called like the function, with the same results and effects."""
 
-    def __init__(self, function: Callable[P, R], *, grads: bool) -> None:
-        functools.update_wrapper(self, function)
+    def __init__(self, function: Callable[P, R], *, grads: bool, exact: bool) -> None:
+        functools.update_wrapper(self, function, updated=())
+        self.__name__ = getattr(function, "__name__", "step")
         self.function = function
-        self.grads = grads
+        self._how = {"grads": grads, "exact": exact}
         self._programs: list[Program] = []
+        self._traced_in_a_row = 0
+        self._enter: Callable[[Any], Any] = _missing
         self._lock = threading.RLock()
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        now = mode.get()
-        if state.tracers or now.observers or now.retaining:  # somebody looks at every op
-            return self.function(*args, **kwargs)
+        """Do what the step does: by a program, once it is traced."""
         with self._lock:
-            return self._called(Arguments(args, kwargs), recording=now.recording)
+            try:
+                result: Any = MISSED if kwargs else self._enter(args)
+                if result is MISSED:
+                    result = self._looked_up(args, kwargs)
+            except Refuted:  # eager mode knows what to do, or what to say
+                self._note_refuted()
+                result = self.function(*args, **kwargs)
+            return cast("R", result)
+
+    def _looked_up(self, args: Any, kwargs: Any) -> Any:
+        """Find the program for a call, or make it, and run it."""
+        now = mode.get()
+        if state.tracer() or now.observers or now.retaining:  # somebody looks at every op
+            return self.function(*args, **kwargs)
+        given = Arguments(args, kwargs)
+        if now.recording and any(isinstance(o, Tensor) and o.op is not None for o in given.objects):
+            return self.function(*args, **kwargs)  # its graph may be wanted, and goes on outside
+        try:
+            program = self._program(given, recording=now.recording)
+        except Followed:
+            return self.function(*args, **kwargs)
+        self._enter = program.enter if program.proven else _missing
+        return program.run(*given.arrays)
+
+    def _note_refuted(self) -> None:
+        """A program whose checks have failed twice goes: what it was made for may be over."""
+        if self._programs:
+            program = self._programs[0]
+            program.refuted += 1
+            if program.refuted > 1:
+                self._programs.remove(program)
+                self._enter = _missing
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
@@ -55,61 +90,110 @@ class Compiled(Generic[P, R]):
     @property
     def _latest(self) -> Program:
         if not self._programs:
-            raise RuntimeError(f"{self.function.__name__} was not called yet: there is no program")
+            raise RuntimeError(f"{self.__name__} was not called yet: there is no program")
         return self._programs[0]
 
-    def _called(self, given: Arguments, *, recording: bool) -> Any:
+    def _program(self, given: Arguments, *, recording: bool) -> Program:
+        """Return the program for a call, the latest one first."""
         for i, program in enumerate(self._programs):
             if program.fits(given, recording=recording):
+                if not program.proven:
+                    self._prove(program, given)
+                self._traced_in_a_row = 0
                 if i:
                     self._programs.insert(0, self._programs.pop(i))
-                return self._run(program, given, recording=recording)
-        return self._traced(given, recording=recording)
+                return program
+        self._count_trace(given, recording=recording)
+        return self._new_program(given, recording=recording)
 
-    def _run(self, program: Program, given: Arguments, *, recording: bool) -> Any:
-        if not program.proven:
-            self._prove(program, given, recording=recording)
-        try:
-            return program.run(given)
-        except Refuted:  # eager mode knows what to do, or what to say
-            return self.function(*given.args, **given.kwargs)
-
-    def _traced(self, given: Arguments, *, recording: bool) -> Any:
-        """Trace a call, and run the program that it gives."""
-        try:
-            program = self._new_program(given, recording=recording)
-        except Refuted:
-            return self.function(*given.args, **given.kwargs)
-        self._programs = [program, *self._programs][:MOST]
-        return self._run_first(program, given)
-
-    def _run_first(self, program: Program, given: Arguments) -> Any:
-        try:
-            return program.run(given)
-        except Refuted:
-            return self.function(*given.args, **given.kwargs)
+    def _count_trace(self, given: Arguments, *, recording: bool) -> None:
+        """Say so if every call is traced, which takes longer than to run the step eagerly."""
+        self._traced_in_a_row += 1
+        if self._traced_in_a_row == OFTEN and self._programs:
+            why = self._programs[0].misfit(given, recording=recording)
+            warnings.warn(
+                f"the last {OFTEN} calls of the compiled step '{self.__name__}' were all traced "
+                f"anew, which is slow: {why}. Pass what varies as an array, or call the step "
+                "without compiling it.",
+                RuntimeWarning,
+                stacklevel=5,
+            )
 
     def _new_program(self, given: Arguments, *, recording: bool) -> Program:
+        bound = getattr(self.function, "__self__", None)
+        # As they are before the step runs, which may change them.
+        names = [(n, n.now()) for n in names_of(self.function, [bound, *given.objects])]
+        trace = self._trace(given)
+        program = Program(self.function, trace, given, names, recording=recording, **self._how)
+        self._programs = [program, *self._programs][:MOST]
+        return program
+
+    def _trace(self, given: Arguments) -> Trace:
         with tracing() as trace:
-            self._trace(trace, given)
-            return Program(self.function, trace, given, recording=recording, grads=self.grads)
+            args, kwargs = given.stand_ins(trace, self.function)
+            tracking = any(isinstance(o, Tensor) and o.requires_grad for o in given.objects)
+            trace.finish(self.function(*args, **kwargs), tracking=tracking)
+        return trace
 
-    def _trace(self, trace: Trace, given: Arguments) -> None:
-        args, kwargs = given.stand_ins(trace)
-        trace.finish(self.function(*args, **kwargs))
-
-    def _prove(self, program: Program, given: Arguments, *, recording: bool) -> None:
+    def _prove(self, program: Program, given: Arguments) -> None:
         """Trace the second call too: what differs would be frozen in the program."""
-        again = self._new_program(given, recording=recording)
-        if found := difference(program.traced, again.traced):
+        if found := difference(program.traced, self._trace(given).listing):
             raise found
         program.proven = True
 
 
+def _missing(_: Any) -> Any:
+    return MISSED
+
+
+@overload
+def compile(  # noqa: A001
+    function: Callable[P, R], *, grads: bool = ..., exact: bool = ...
+) -> Compiled[P, R]: ...
+
+
+@overload
+def compile(  # noqa: A001
+    function: None = ..., *, grads: bool = ..., exact: bool = ...
+) -> Callable[[Callable[P, R]], Compiled[P, R]]: ...
+
+
 def compile(  # noqa: A001  (PyTorch's name)
-    function: Callable[P, R] | None = None, *, grads: bool = False
+    function: Callable[P, R] | None = None, *, grads: bool = False, exact: bool = False
 ) -> Any:
-    """Return a function that does what a step does, as a straight-line program."""
+    """Return a function that does what a step does, as a straight-line program of NumPy calls.
+
+    The first two calls are traced: the step runs through rules and updates as ever, and every call
+    of NumPy's is written down. From then on the program runs in its place, and `source` prints it.
+    Results, effects on parameters, moments, running means and random streams, and errors are those
+    of the step; as a decorator, `@compile` or `@compile(grads=True)`.
+
+    Arrays, floats and tensors that do not track may be others in every call, as may the options of
+    optimisers. Other shapes or dtypes, other arguments, settings of modules, or variables around
+    the step make a new program, and all of them share state. Whatever else the step reads from
+    Python is as it was; if it differs between the first two calls, that is an error.
+
+    A gradient that the step computes anew and uses up itself is not kept: reading `grad` says so.
+    `grads` keeps it. With `exact`, results have the bits that eager mode gives; otherwise sums may
+    be taken in another order, for speed.
+
+    Raises `ProgramError`, naming the line, for what no program can repeat: branches on values,
+    `float(t)`, printing a value.
+
+    >>> import numpy as np
+    >>> from tinygrad_bp import Tensor, optim
+    >>> w = Tensor([3.0], requires_grad=True, name="w")
+    >>> optimizer = optim.SGD([w], lr=0.1)
+    >>> @compile
+    ... def step(x):
+    ...     optimizer.zero_grad()
+    ...     cost = np.sum((w * x) ** 2)
+    ...     cost.backward()
+    ...     optimizer.step()
+    ...     return cost
+    >>> [round(step(np.array([1.0])).item(), 2) for _ in range(3)]
+    [9.0, 5.76, 3.69]
+    """
     if function is None:
-        return functools.partial(compile, grads=grads)
-    return Compiled(function, grads=grads)
+        return functools.partial(compile, grads=grads, exact=exact)
+    return Compiled(function, grads=grads, exact=exact)

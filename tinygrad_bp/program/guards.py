@@ -1,87 +1,117 @@
-"""What a program needs to find as it was when it was traced: arguments, state, settings, names."""
+"""What a program needs to find as it was when it was traced: arguments, state, settings, names.
+
+Settings of modules have a version, and are compared when that has changed. All else is looked at in
+every call.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import CodeType
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from types import CodeType, FunctionType, ModuleType
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_bp.nn.hooks import Hooks
 from tinygrad_bp.state import settings
-from tinygrad_bp.tensor import Tensor
+from tinygrad_bp.tensor import Tensor, wrap
 
-__all__ = ["Arguments", "Names", "Settings"]
+__all__ = ["Arguments", "Name", "Settings", "alike", "names_of"]
+
+_KNOWN = frozenset({"numpy", "tinygrad_bp", "scipy", "builtins", "math"})
+"""Packages whose objects decide nothing, or have a guard of their own."""
+
+
+def _is_plain(item: Any) -> bool:
+    """Whether an argument is a tensor that stands for its values alone."""
+    return type(item) is Tensor and item.op is None and not item._requires_grad
 
 
 class Arguments:
     """The arguments of a call: the arrays among them, and a key for all else.
 
-    Arrays, and tensors that do not track, are values, which each run has anew. All else is part of
-    what the program was traced for.
+    Arrays, floats, and tensors that do not track, are values, which each run has anew. All else is
+    part of what the program is for.
+
+    >>> given = Arguments((np.zeros(2), 0.5), {"training": True})
+    >>> given.arrays, given.key[1:]
+    ([array([0., 0.]), 0.5], ('float', ('training', (<class 'bool'>, True))))
     """
 
-    __slots__ = ("args", "arrays", "key", "kwargs", "names")
+    __slots__ = ("args", "arrays", "key", "kwargs", "objects")
 
     def __init__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self.args, self.kwargs = args, kwargs
         self.arrays: list[Any] = []
-        self.names: list[str] = []
+        self.objects: list[Any] = []
+        """Arguments that are compared by identity."""
         key = [self._key(arg) for arg in args]
-        if kwargs:
-            key += [(name, self._key(value)) for name, value in kwargs.items()]
-        self.key = tuple(key)
+        self.key = (*key, *[(name, self._key(value)) for name, value in kwargs.items()])
 
     def _key(self, item: Any) -> Any:
         kind = type(item)
-        if kind is Tensor and not item._requires_grad and item.op is None:
-            item, kind = item._value, Tensor
+        if _is_plain(item):
+            item = item._value
         if isinstance(item, np.ndarray | np.generic):
             self.arrays.append(item)
-            contiguous = item.flags.c_contiguous
-            return kind, item.shape, item.dtype, None if contiguous else item.strides
+            return kind, item.shape, item.dtype, item.strides
         if kind is float:
             self.arrays.append(item)
-            return float
+            return "float"
         if kind in (list, tuple):
             return kind, tuple([self._key(part) for part in item])
         if kind is dict:
             return kind, tuple([(name, self._key(part)) for name, part in item.items()])
         if kind in (int, bool, str, type(None)):
             return kind, item
-        return kind, _Same(item)
+        self.objects.append(item)
+        return kind, Same(item)
 
-    def stand_ins(self, trace: Any, names: Sequence[str] = ()) -> tuple[Any, Any]:
+    def difference(self, key: tuple[Any, ...]) -> str | None:
+        """Return how the arguments differ from those of another key, None if they do not."""
+        for i, (now, was) in enumerate(zip(self.key, key, strict=False)):
+            if now != was:
+                return f"argument {i + 1} is {_told(now)}, and was {_told(was)}"
+        return None if len(self.key) == len(key) else "the number of arguments is another"
+
+    def stand_ins(self, trace: Any, function: Callable[..., Any]) -> tuple[Any, Any]:
         """Return the arguments with stand-ins in the places of arrays."""
-        count = [0]
+        numbers = iter(range(len(self.arrays)))
 
         def stand_in(item: Any, name: str) -> Any:
             kind = type(item)
-            if kind is Tensor and not item._requires_grad and item.op is None:
-                return _wrapped(stand_in(item._value, name))
+            if _is_plain(item):
+                return wrap(stand_in(item._value, name))
             if isinstance(item, np.ndarray | np.generic) or kind is float:
-                count[0] += 1
-                return trace.argument(item, count[0] - 1, name)
+                return trace.argument(item, next(numbers), name)
             if kind in (list, tuple):
                 return kind([stand_in(part, f"{name}{i}") for i, part in enumerate(item)])
             if kind is dict:
-                return {k: stand_in(part, str(k)) for k, part in item.items()}
+                return {key: stand_in(part, f"{name}_{key}") for key, part in item.items()}
             return item
 
-        args = [
-            stand_in(arg, names[i] if i < len(names) else f"argument{i}")
-            for i, arg in enumerate(self.args)
-        ]
+        names = _parameters(function, len(self.args))
+        args = [stand_in(arg, name) for arg, name in zip(self.args, names, strict=True)]
         return args, {name: stand_in(value, name) for name, value in self.kwargs.items()}
 
 
-def _wrapped(stand_in: Any) -> Tensor:
-    from tinygrad_bp.tensor import wrap
+def _parameters(function: Callable[..., Any], count: int) -> list[str]:
+    """The names of the first parameters of a function, with numbers for what has none."""
+    code = getattr(function, "__code__", None)
+    named = list(code.co_varnames[: code.co_argcount]) if code else []
+    bound = getattr(function, "__self__", None) is not None
+    named = named[bound:]
+    return [named[i] if i < len(named) else f"argument{i + 1}" for i in range(count)]
 
-    return wrap(stand_in)
+
+def _told(key: Any) -> str:
+    """What a key says of an argument."""
+    if isinstance(key, tuple) and len(key) == 4 and isinstance(key[2], np.dtype):
+        return f"an array {key[1]} of {key[2]}"
+    return f"{key[1]!r:.60}" if isinstance(key, tuple) and len(key) == 2 else f"{key!r:.60}"
 
 
-class _Same:
+class Same:
     """An object as part of a key: equal to itself alone."""
 
     __slots__ = ("item",)
@@ -90,34 +120,35 @@ class _Same:
         self.item = item
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.item is self.item
+        return isinstance(other, Same) and other.item is self.item
 
     def __hash__(self) -> int:
         return id(self.item)
+
+    def __repr__(self) -> str:
+        return repr(self.item)
 
 
 class Settings:
     """The settings of the modules that a step called: all attributes that are no tensors."""
 
-    def __init__(self, modules: Sequence[Any]) -> None:
-        self._modules = modules
+    def __init__(self, modules: Sequence[Any], tensors: Sequence[Tensor]) -> None:
+        self._modules, self._tensors = modules, tensors
         self._found = self._now()
-        self._version = settings.version
+        self.version = settings.version
 
     def unchanged(self) -> bool:
-        """Whether they are what they were."""
-        if self._version == settings.version:
-            return True
+        """Whether they are what they were; if so, they are of the latest version."""
         if self._now() != self._found:
             return False
-        self._version = settings.version
+        self.version = settings.version
         return True
 
     def _now(self) -> list[Any]:
         return [
-            (name, _setting(value))
-            for module in self._modules
-            for name, value in vars(module).items()
+            *[(name, _setting(value)) for m in self._modules for name, value in vars(m).items()],
+            *[tensor._requires_grad for tensor in self._tensors],
+            *[list((tensor._hooks or {}).items()) for tensor in self._tensors],
         ]
 
 
@@ -129,40 +160,86 @@ def _setting(value: Any) -> Any:
         return type(value), tuple([_setting(part) for part in value])
     if isinstance(value, dict):
         return dict, tuple([(key, _setting(part)) for key, part in value.items()])
-    return _Same(value)
+    if isinstance(value, Hooks):
+        return _setting(value.found)
+    return Same(value)
 
 
-class Names:
-    """What the names stand for that a step takes from outside: variables around it, and globals."""
+class Name(NamedTuple):
+    """A name that a step reads from outside: where it is kept."""
 
-    def __init__(self, function: Callable[..., Any]) -> None:
-        code = getattr(function, "__code__", None)
-        self._cells = getattr(function, "__closure__", None) or ()
-        self._globals: Mapping[str, Any] = getattr(function, "__globals__", {})
-        self._read = [n for n in _global_names(code) if n in self._globals] if code else []
-        self._found = [*self._now()]
+    owner: Any
+    """A variable's cell, a dict of globals, or an object that has the name as an attribute."""
+    name: str
 
-    def unchanged(self) -> bool:
-        """Whether they stand for what they stood for."""
-        for now, before in zip(self._now(), self._found, strict=True):
-            if now is not before and not _equal_numbers(now, before):
-                return False
+    def now(self) -> Any:
+        """Return what it stands for."""
+        if isinstance(self.owner, dict):
+            return self.owner.get(self.name)
+        return getattr(self.owner, self.name)
+
+    def __str__(self) -> str:
+        return self.name if self.name != "cell_contents" else "a variable around the step"
+
+    def path(self) -> str:
+        """Return the text that, after the owner, reads it."""
+        return f".get({self.name!r})" if isinstance(self.owner, dict) else f".{self.name}"
+
+
+def names_of(function: Callable[..., Any], objects: Iterable[Any]) -> list[Name]:
+    """Return the names that a function takes from outside.
+
+    Those are the variables around it, the globals that its own code reads, and of the objects
+    that are found there or among `objects`, the attributes that the code names.
+    """
+    function = getattr(function, "__func__", function)
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return []
+    named = list(dict.fromkeys(_names_in(code)))
+    around: dict[str, Any] = function.__globals__
+    found = [Name(cell, "cell_contents") for cell in function.__closure__ or () if _is_set(cell)]
+    found += [Name(around, name) for name in named if name in around]
+    roots = [*objects, *(name.now() for name in found)]
+    seen = {id(root) for root in roots}
+    for root in roots:  # grows as it is read
+        if not _has_settings(root):
+            continue
+        for name in named:
+            if name in vars(root):
+                found.append(Name(root, name))
+                value = vars(root)[name]
+                if id(value) not in seen:
+                    seen.add(id(value))
+                    roots.append(value)
+    return found
+
+
+def _names_in(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            yield from _names_in(inner)
+
+
+def _is_set(cell: Any) -> bool:
+    try:
+        return cell.cell_contents is not None or True
+    except ValueError:  # nothing was assigned to it
+        return False
+
+
+def _has_settings(item: Any) -> bool:
+    """Whether an object is one of the user's, whose attributes decide what a step does."""
+    if not hasattr(item, "__dict__") or isinstance(item, type | FunctionType):
+        return False
+    kind = item if isinstance(item, ModuleType) else type(item)
+    package = (getattr(kind, "__name__" if kind is item else "__module__", "") or "").partition(".")
+    return package[0] not in _KNOWN
+
+
+def alike(now: Any, was: Any) -> bool:
+    """Whether a name stands for what it stood for: the same object, or an equal number or text."""
+    if now is was:
         return True
-
-    def _now(self) -> Iterator[Any]:
-        for cell in self._cells:
-            try:
-                yield cell.cell_contents
-            except ValueError:  # nothing was assigned to it yet
-                yield None
-        for name in self._read:
-            yield self._globals.get(name)
-
-
-def _global_names(code: CodeType) -> list[str]:
-    inner = [c for c in code.co_consts if isinstance(c, CodeType)]
-    return [*code.co_names, *(name for c in inner for name in _global_names(c))]
-
-
-def _equal_numbers(a: Any, b: Any) -> bool:
-    return type(a) is type(b) and isinstance(a, int | float | str) and a == b
+    return type(now) is type(was) and isinstance(now, int | float | str) and now == was

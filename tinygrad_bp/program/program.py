@@ -2,54 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import operator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any, Final
 
 import numpy as np
 
-from tinygrad_bp.program.adoption import Held
-from tinygrad_bp.program.guards import Arguments, Names, Settings
-from tinygrad_bp.program.listing import (
-    Input,
-    Value,
-    mapped,
-    values_in,
-)
+from tinygrad_bp.modes import mode
+from tinygrad_bp.program.adoption import Held, Kind
+from tinygrad_bp.program.calling import Text
+from tinygrad_bp.program.guards import Arguments, Name, Settings, alike
+from tinygrad_bp.program.listing import Cell, Input, Move, Option, Value, values_in
 from tinygrad_bp.program.planning import planned
 from tinygrad_bp.program.rewriting import rewritten
 from tinygrad_bp.program.tracing import Refuted, Trace
 from tinygrad_bp.program.writing import Written, written
-from tinygrad_bp.state import note_write
-from tinygrad_bp.tensor import Tensor, wrap
+from tinygrad_bp.state import clock, memory, replace_all, settings, tracers, written_at
+from tinygrad_bp.tensor import NotKept, Tensor
 
-__all__ = ["Program"]
+__all__ = ["MISSED", "Program"]
+
+MISSED: Final = object()
+"""What `Program.enter` returns for a call that the program is not for."""
 
 
 class Program:
-    """One program of a step: for arguments and state of one kind."""
+    """One program of a step: for arguments and state of one kind.
+
+    `run(*arrays)` runs it, with the arrays among the arguments: all effects, or none; it raises
+    `Refuted` if a check does not hold. `enter(args)` does so if the arguments are arrays and
+    everything is as the last run left it, and returns `MISSED` otherwise.
+    """
 
     def __init__(
         self,
         function: Callable[..., Any],
         trace: Trace,
         given: Arguments,
+        names: Sequence[tuple[Name, Any]],
         *,
         recording: bool,
         grads: bool,
+        exact: bool,
     ) -> None:
-        trace.listing.after = list(values_in([held.after for held in trace.held]))
         self.traced = trace.listing
-        self.listing = planned(rewritten(trace.listing))
         self.proven = False
-        self._key = given.key
-        self._recording = recording
-        self._held = trace.held
-        self._names = Names(function)
-        self._settings = Settings(list(trace.modules.values()))
-        self._options = [(g, g.options, _kinds(g)) for g in trace.groups.values()]
-        self._tensors = trace.returned
+        """Whether a second call was traced, too, and gave the same."""
+        self.refuted = 0
+        """How often a check did not hold."""
+        self._held = trace.left
+        _drop_unchanged(self._held)
+        if not grads:
+            _drop_gradients(self._held, NotKept(getattr(function, "__name__", "step")))
+        self.traced.after = list(values_in([held.after for held in self._held]))
+        self.listing = planned(rewritten(self.traced, exact=exact))
         self._written: Written = written(self.listing)
+        self._given = given.key
+        self._recording = recording
         self._streams = [rng for rng, _ in trace.streams.values()]
+        self._groups = [(group, _kinds(group)) for group in trace.groups.values()]
+        self._settings = Settings(
+            list(trace.modules.values()),
+            [h.owner for h in self._held if isinstance(h.owner, Tensor)],
+        )
+        self._names = [name for name, _ in names]
+        _move(self.listing.moves, self._held)
+        self._slots = [held for held in self._held if "moments" in held.before]
+        self._relied_on = [home.source.array for home in self.listing.finite]  # type: ignore[union-attr]
+        self._seen = SimpleNamespace()
+        """What may change between two runs and leave the program fit for the next."""
+        self._look()
+        self._seen.names = [value for _, value in names]
+        self._returned = trace.returned
+        self.run = self._running()
+        self.enter = self._entering()
 
     @property
     def source(self) -> str:
@@ -60,60 +87,261 @@ class Program:
 
     def fits(self, given: Arguments, *, recording: bool) -> bool:
         """Whether arguments and state are of the kind that the program is for."""
-        return (
-            given.key == self._key
-            and recording == self._recording
-            and self._names.unchanged()
-            and self._settings.unchanged()
-            and self._options_unchanged()
-            and all(map(_found, self._held))
-        )
+        fitting = self.misfit(given, recording=recording) is None
+        if fitting:
+            for slot in self._slots:
+                _bring_home(slot)
+            self._look()
+        return fitting
 
-    def _options_unchanged(self) -> bool:
-        for group, seen, kinds in self._options:
-            if group.options is not seen and _kinds(group) != kinds:
-                return False
-        return True
+    def misfit(self, given: Arguments, *, recording: bool) -> str | None:
+        """Return what is not of the kind that the program is for, None if everything is."""
+        if given.key != self._given or recording != self._recording:
+            return given.difference(self._given) or "gradients are switched on or off"
+        for name, now, was in zip(self._names, self._names_now(), self._seen.names, strict=True):
+            if not alike(now, was):
+                return f"'{name}' is {now!r:.40}, and was {was!r:.40}"
+        if not self._settings.unchanged():
+            return "a setting of a module is another"
+        if any(_kinds(group) != kinds for group, kinds in self._groups):
+            return "an option of an optimiser is another"
+        if not all(map(_found, self._held)):
+            return "a parameter or moment is kept in another array, or is frozen"
+        return None
+
+    def _look(self) -> None:
+        """Take what is found for what the next run should find."""
+        self._seen.names = self._names_now()
+        self._seen.options = [group.options for group, _ in self._groups]
+        self._seen.moments = [slot.owner.moments for slot in self._slots]
+        self._seen.version = self._settings.version
+        self._seen.written = [written_at(home) for home in self._relied_on]
+        if not all(np.isfinite(home).all() for home in self._relied_on):
+            raise Refuted
+        options = [value.source for value in self._written.options]
+        self._written.set_options(*[o.read() for o in options if isinstance(o, Option)])
+
+    def _names_now(self) -> list[Any]:
+        return [name.now() for name in self._names]
+
+    def _conditions(self, text: Text) -> Iterator[str]:
+        """Yield what must hold for the program to run, beside what the arguments are."""
+        same = "{} is {}".format
+        seen = text.name(self._seen)
+        yield f"not {text.name(tracers)}"
+        yield f"(now := {text.name(mode.get)}()).recording is {self._recording}"
+        yield "not now.observers and not now.retaining"
+        for i, outside in enumerate(self._names):
+            yield same(text.name(outside.owner) + outside.path(), f"{seen}.names[{i}]")
+        yield f"{text.name(settings)}.version == {seen}.version"
+        for i, home in enumerate(self._relied_on):
+            times = text.name(memory.times)
+            yield f"{times}.get({memory.key_of(home)}, -1) == {seen}.written[{i}]"
+        for i, (group, _) in enumerate(self._groups):
+            yield same(f"{text.name(group)}.options", f"{seen}.options[{i}]")
+        for i, slot in enumerate(self._slots):
+            yield same(f"{text.name(slot.owner)}.moments", f"{seen}.moments[{i}]")
+        for held in self._held:
+            for name, was in held.before.items():
+                if isinstance(was, Kind):
+                    yield f"{text.name(was)}.fits({text.name(held.owner)}.{name})"
+                elif name not in ("moments", "_requires_grad") and name not in held.after:
+                    yield same(f"{text.name(held.owner)}.{name}", text.name(was))
 
     # --- a run --------------------------------------------------------------------------------
 
-    def run(self, given: Arguments) -> Any:
-        """Run it: all effects, or none; raises `Refuted` if a check does not hold."""
-        before = [rng.bit_generator.state for rng in self._streams]
-        values = [self._read(value.source, given) for value in self._written.parameters]
-        try:
-            results, after = self._written.function(*values)
-        except (Refuted, FloatingPointError):
-            for rng, was in zip(self._streams, before, strict=True):
-                rng.bit_generator.state = was
-            raise Refuted from None
-        self._leave(after)
-        return self._returned(results)
+    def _running(self) -> Callable[..., Any]:
+        inputs = [f"a{i}" for i in range(_count(self._given))]
+        text = Text(*inputs)
+        refuted = text.name(Refuted)
+        for i, rng in enumerate(self._streams):
+            text.line(f"before{i} = {text.name(rng.bit_generator)}.state")
+        given = ", ".join(self._argument(text, value) for value in self._written.parameters)
+        text.line(f"try:\n    results, after = {text.name(self._written.function)}({given})")
+        text.line(f"except ({refuted}, Exception):")  # eager mode knows what to say of it
+        for i, rng in enumerate(self._streams):
+            text.line(f"    {text.name(rng.bit_generator)}.state = before{i}")
+        text.line(f"    raise {refuted} from None")
+        self._leave(text)
+        text.line(f"return {self._results(text)}")
+        return text.function("run")
 
-    def _read(self, source: Any, given: Arguments) -> Any:
+    def _argument(self, text: Text, value: Value) -> str:
+        source = value.source
         if isinstance(source, Input):
-            return given.arrays[source.number]
-        found = source.read()
-        return found._value if isinstance(found, Tensor) else found
+            return f"a{source.number}"
+        assert isinstance(source, Cell | Option)  # noqa: S101
+        index = "" if source.index is None else f"[{source.index}]"
+        if isinstance(source, Option):
+            return f"{text.name(source.group)}.options.values[{source.name!r}]{index}"
+        found = f"{text.name(source.owner)}.{source.attribute}{index}"
+        return f"{text.name(_array)}({found})" if source.attribute == "_grad" else found
 
-    def _leave(self, after: tuple[Any, ...]) -> None:
-        """Set what objects hold after a run."""
-        new = dict(zip(self.traced.after, after, strict=True))
-        for write in self.listing.writes:
-            note_write(write.target.source.array)  # type: ignore[union-attr]
+    def _leave(self, text: Text) -> None:
+        """Set the time of what was written, and what objects hold after a run."""
+        if keys := {memory.key_of(array) for array in self.listing.written()}:
+            text.line(f"{text.name(memory)}.latest = now = {text.name(clock)}.__next__()")
+            for key in keys:
+                text.line(f"{text.name(memory.times)}[{key}] = now")
+            for i, home in enumerate(self._relied_on):
+                if memory.key_of(home) in keys:
+                    text.line(f"{text.name(self._seen)}.written[{i}] = now")
+        places = {value: f"after[{i}]" for i, value in enumerate(self.traced.after)}
         for held in self._held:
-            for name, value in held.after.items():
-                setattr(held.owner, name, mapped(value, new))
+            owner = text.name(held.owner)
+            lines = [
+                f"{owner}.{name} = {text.expression(value, places.__getitem__)}"
+                for name, value in held.after.items()
+            ]
+            not_kept = held.after.get("_grad")
+            if isinstance(not_kept, NotKept):  # whoever touches the gradient replaces it
+                text.line(f"if {owner}._grad is not {text.name(not_kept)}:")
+                lines = ["    " + line for line in lines]
+            text.line("\n".join(lines)) if lines else None
+        for i, slot in enumerate(self._slots):
+            if "moments" in slot.after and _found_after(slot):
+                text.line(f"{text.name(self._seen)}.moments[{i}] = {text.name(slot.owner)}.moments")
 
-    def _returned(self, results: tuple[Any, ...]) -> Any:
-        found = iter(results)
-        kinds = iter(self._tensors)
+    def _results(self, text: Text) -> str:
+        kinds = enumerate(self._returned)
 
-        def rebuilt(_: Value) -> Any:
-            result = next(found)
-            return wrap(result) if next(kinds) else result
+        def result(_: Value) -> str:
+            i, kind = next(kinds)
+            return f"results[{i}]" if kind is None else f"{text.name(kind)}(results[{i}])"
 
-        return mapped(self.listing.results, rebuilt)
+        return text.expression(self.traced.results, result)
+
+    def _entering(self) -> Callable[[tuple[Any, ...]], Any]:
+        text = Text("args")
+        parameters = "".join(f"a{i}, " for i in range(_count(self._given)))
+        conditions = [f"len(args) == {len(self._given)}"]
+        for i, key in enumerate(self._given):
+            if not (isinstance(key, tuple) and key[0] is np.ndarray):
+                conditions = ["False"]
+                break
+            _, shape, dtype, strides = key
+            conditions.append(f"type(a{i} := args[{i}]) is {text.name(np.ndarray)}")
+            conditions.append(f"a{i}.shape == {shape} and a{i}.dtype is {text.name(dtype)}")
+            conditions.append(f"a{i}.strides == {strides}")
+        conditions += self._conditions(text)
+        text.line(f"if {' and '.join(conditions)}:")
+        text.line(f"    return {text.name(self.run)}({parameters})")
+        text.line(f"return {text.name(MISSED)}")
+        return text.function("enter")
+
+
+def _array(gradient: Any) -> Any:
+    return gradient._value if isinstance(gradient, Tensor) else gradient
+
+
+def _count(key: tuple[Any, ...]) -> int:
+    """How many arrays there are among arguments of a key."""
+    return sum(map(_arrays_in, key))
+
+
+def _arrays_in(key: Any) -> int:
+    if key == "float":
+        return 1
+    if not isinstance(key, tuple):
+        return 0
+    if len(key) == 4 and isinstance(key[2], np.dtype):
+        return 1
+    return sum(map(_arrays_in, key))
+
+
+def _move(moves: Sequence[Move], held: Sequence[Held]) -> None:
+    """Lay arrays where planning wants them, and let those hold them there who held them before."""
+    new = {id(move.old): move.new for move in moves}
+    if not new:
+        return
+    for move in moves:
+        move.new[...] = move.old
+    objects, names, values = [], [], []
+    for one in held:
+        for name, was in one.before.items():
+            now = _moved(was, new)
+            if now is not was:
+                one.before[name] = now
+                objects.append(one.owner)
+                names.append(name)
+                values.append(now)
+        if "moments" in one.after:
+            one.after["moments"] = _moved(one.after["moments"], new)
+    replace_all([], [], (objects, names, values))
+
+
+def _moved(item: Any, new: Mapping[int, Any]) -> Any:
+    if isinstance(item, tuple):
+        found = tuple([new.get(id(part), part) for part in item])
+        return item if all(map(operator.is_, found, item)) else found
+    return new.get(id(item), item)
+
+
+def _drop_unchanged(held: list[Held]) -> None:
+    """Leave out moments that stay what they are: arrays are written in their place."""
+    for one in held:
+        moments = zip(one.after.get("moments", ()), one.before.get("moments", ()), strict=False)
+        if all(new is was for new, was in moments):
+            one.after.pop("moments", None)
+
+
+def _drop_gradients(held: list[Held], not_kept: NotKept) -> None:
+    """Leave out gradients that a step makes anew and uses up itself."""
+    for one in held:
+        used = one.after.get("_used", getattr(one.owner, "_used", False))
+        if used and "_grad" in one.after and "_grad" not in one.before:
+            one.after["_grad"] = not_kept
+
+
+def _found(held: Held) -> bool:
+    """Whether an object holds what it held, moments perhaps in other arrays."""
+    return all(
+        _alike_moments(held.owner.moments, was)
+        if name == "moments"
+        else _alike(getattr(held.owner, name), was)
+        for name, was in held.before.items()
+    )
+
+
+def _alike_moments(now: tuple[Any, ...], was: tuple[Any, ...]) -> bool:
+    return all(
+        isinstance(new, np.ndarray) and new.shape == old.shape and new.dtype == old.dtype
+        if isinstance(old, np.ndarray)
+        else _alike(new, old)
+        for new, old in zip(now, was, strict=True)
+    )
+
+
+def _bring_home(held: Held) -> None:
+    """Copy moments back into the arrays of the program, if a step of another kind made new ones."""
+    slot, homes = held.owner, held.before["moments"]
+    moved = False
+    for now, home in zip(slot.moments, homes, strict=True):
+        if isinstance(home, np.ndarray) and now is not home:
+            home[...] = now
+            moved = True
+    if moved:
+        slot.moments = tuple(
+            [
+                home if isinstance(home, np.ndarray) else now
+                for now, home in zip(slot.moments, homes, strict=True)
+            ]
+        )
+        slot.room = ()  # which may be these arrays
+
+
+def _found_after(held: Held) -> bool:
+    """Whether a run leaves moments of the kind that it finds."""
+    pairs = zip(held.after["moments"], held.before["moments"], strict=True)
+    return all(_alike(new, was) or (isinstance(new, Value) and new.is_number) for new, was in pairs)
+
+
+def _alike(now: Any, was: Any) -> bool:
+    if isinstance(was, Kind):
+        return was.fits(now)
+    if isinstance(was, int | float) and not isinstance(was, bool):
+        return type(now) is type(was)
+    return now is was
 
 
 def _kinds(group: Any) -> list[Any]:
@@ -125,18 +353,3 @@ def _kind(value: Any) -> Any:
     if isinstance(value, tuple):
         return tuple([_kind(part) for part in value])
     return "number" if isinstance(value, float) and value else (type(value), value)
-
-
-def _found(held: Held) -> bool:
-    """Whether an object holds what it held."""
-    return all(_alike(getattr(held.owner, name), was) for name, was in held.before.items())
-
-
-def _alike(now: Any, was: Any) -> bool:
-    if isinstance(was, tuple):
-        return len(now) == len(was) and all(map(_alike, now, was))
-    if isinstance(was, np.ndarray):
-        return now is was
-    if isinstance(was, bool | int | float):
-        return type(now) is type(was) and (not isinstance(was, bool) or now == was)
-    return now is was

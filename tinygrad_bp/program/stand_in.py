@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Never
 
 import numpy as np
 
 from tinygrad_bp import traced
 from tinygrad_bp.duck import NO_OPTIONS
+from tinygrad_bp.recording import record
 from tinygrad_bp.registry import rule_of
+from tinygrad_bp.tensor import Tensor
+from tinygrad_bp.traced import Run
 
 __all__ = ["Number", "Setting", "Traced", "of_python"]
 
@@ -43,6 +46,7 @@ class Traced(traced.Traced):
     __slots__ = ()
 
     rank: ClassVar[int] = 0
+    is_plain: ClassVar[bool] = True
     advice: ClassVar[str] = (
         "; a compiled step repeats the same calls. Write it in functions of arrays, such as "
         "np.where, or do it outside of the step, with what the step returns"
@@ -51,6 +55,8 @@ class Traced(traced.Traced):
     def _call(
         self, function: Function, arrays: Sequence[Any], options: Mapping[str, Any] = NO_OPTIONS
     ) -> Any:
+        if any(isinstance(a, Tensor) for a in arrays):
+            return record(function, arrays, options)
         if not options:
             return self._call_as_written(function, arrays, {})
         rule = rule_of(function)
@@ -67,17 +73,40 @@ class Traced(traced.Traced):
         """Return whether it holds, for the library's own use: every run will check that."""
         return bool(self.run.decide(self))
 
+    def is_violated(self) -> bool:
+        """Return whether something is wrong: if it is, eager mode is asked to say what."""
+        self.run.require(np.logical_not(self))
+        return False
+
+    # --- in place -----------------------------------------------------------------------------
+
     def __iadd__(self, other: Any) -> Any:
-        return self + other
+        return self.run.in_place(self, self + other)
 
     def __isub__(self, other: Any) -> Any:
-        return self - other
+        return self.run.in_place(self, self - other)
 
     def __imul__(self, other: Any) -> Any:
-        return self * other
+        return self.run.in_place(self, self * other)
 
     def __itruediv__(self, other: Any) -> Any:
-        return self / other
+        return self.run.in_place(self, self / other)
+
+    def __ifloordiv__(self, other: Any) -> Any:
+        return self.run.in_place(self, self // other)
+
+    def __imod__(self, other: Any) -> Any:
+        return self.run.in_place(self, self % other)
+
+    def __ipow__(self, other: Any) -> Any:
+        return self.run.in_place(self, self**other)
+
+    def __imatmul__(self, other: Any) -> Any:
+        return self.run.in_place(self, self @ other)
+
+    def __setitem__(self, index: Any, value: Any) -> Never:
+        run: Run = self.run
+        run.refuse(f"values are written into an array{self.advice}")
 
 
 class Number(Traced):

@@ -23,9 +23,9 @@ import numpy as np
 from tinygrad_bp import state
 from tinygrad_bp.calls import name_of
 from tinygrad_bp.engine import Op, RawStep, Site
-from tinygrad_bp.errors import InPlaceError, NotDifferentiableError, ProgramError
+from tinygrad_bp.errors import NotDifferentiableError, ProgramError
 from tinygrad_bp.modes import watched_by
-from tinygrad_bp.program.adoption import Adoption
+from tinygrad_bp.program.adoption import Adoption, Held
 from tinygrad_bp.program.listing import (
     Check,
     Constant,
@@ -39,12 +39,12 @@ from tinygrad_bp.program.listing import (
     values_in,
 )
 from tinygrad_bp.program.stand_in import Number, Setting, Traced, of_python
-from tinygrad_bp.registry import implementation_of
-from tinygrad_bp.rules.indexing import getitem
+from tinygrad_bp.registry import implementation_of, rule_of
+from tinygrad_bp.rules.indexing import getitem, scatter_add
 from tinygrad_bp.state import owner_of
-from tinygrad_bp.tensor import Tensor
+from tinygrad_bp.tensor import Tensor, wrap
 
-__all__ = ["Refuted", "Trace", "tracing"]
+__all__ = ["Followed", "Refuted", "Trace", "tracing"]
 
 _INSIDE = (
     os.path.dirname(os.path.dirname(__file__)) + os.sep,
@@ -53,13 +53,20 @@ _INSIDE = (
 _OF_SHAPES = {np.ones_like, np.zeros_like}  # their results depend on no values
 _MADE_ANEW = {np.empty_like, np.empty, np.copyto}
 _NUMBERS = (bool, int, float)
-_opaque: set[Callable[..., Any]] = {getitem}  # primitives whose bodies cannot be entered
+_OPAQUE = {getitem, scatter_add}  # primitives whose bodies cannot be entered
 
 _lock = threading.RLock()
 
 
-class Refuted(Exception):  # noqa: N818  (not an error: the step is run eagerly instead)
-    """A check does not hold in the run that is traced."""
+class Refuted(BaseException):
+    """A check does not hold: the step is to be run eagerly. No error, not to be caught as one."""
+
+
+class Followed(BaseException):
+    """Gradients are to pass from what the step returns to what it was given: no program does that.
+
+    The step is run eagerly then, as often as it is called in this way.
+    """
 
 
 class Trace:
@@ -74,24 +81,39 @@ class Trace:
         self.place = Place()
         self.over = False
         self.concrete: dict[Value, Any] = {}
-        self._thread = threading.get_ident()
+        self.thread = threading.get_ident()
         self._settings = settings
         self._constants: dict[int, Traced] = {}
         self._decided: dict[Value, bool] = {}
         self._applied = 0
+        self.refused: ProgramError | None = None
+        """What was refused first: the step may have caught it, and gone another way."""
+        self._overwritten: dict[Value, Site | None] = {}
+        """Memory that was written in place, with the line."""
+        self._unassigned: dict[Value, Site | None] = {}
+        """What is to be assigned, as `t.data -= step` does, for it to be seen in memory."""
+        self._opaque: set[Callable[..., Any]] = set()  # bodies that left the protocols in this run
 
     # --- what stands for what -----------------------------------------------------------------
 
     def stand_in(self, found: Any, source: Source | None, base: Value | None = None) -> Traced:
         """Return what stands for an array or number of this run."""
         if isinstance(found, _NUMBERS) and not isinstance(found, np.generic):
-            made = Number(found, self, Value((), None, source=source))
+            made: Traced = Number(found, self, Value((), None, source=source))
         else:
             strides = getattr(found, "strides", ())
             made = Traced(found, self, Value(found.shape, found.dtype, strides, source, base))
         if source is not None:
             self.listing.sources.append(made.ref)
         return made
+
+    def held(self, value: Any) -> Any:
+        """Return what stands for what a tensor holds, which is an array, also without axes."""
+        if not isinstance(value, Traced):
+            return self.constant(value)
+        if isinstance(value.value, np.generic):
+            return Traced(np.asarray(value.value), self, value.ref)
+        return value
 
     def constant(self, value: Any) -> Any:
         """Return what stands for an array that the run has made from nothing."""
@@ -114,24 +136,35 @@ class Trace:
         """Write a call down, or enter the function, and return what stands for its result."""
         self._check_alive()
         if kwargs.get("out") is not None or function in _MADE_ANEW:
-            raise InPlaceError(f"{name_of(function)} writes into an array")
+            self.refuse(
+                f"{name_of(function)} writes into an array. Use what functions return, as in "
+                "a = a + b: a compiled step writes to tensors alone, by t.data = new_values"
+            )
         if function in _OF_SHAPES:
             return function(*_plain(args), **_plain(kwargs))
         body = implementation_of(function)
-        if body is not None and function not in _opaque:
+        if body is not None and function not in _OPAQUE and function not in self._opaque:
             return self._entered(function, body, args, kwargs)
-        return self._stated(body or function, args, kwargs)
+        if body is None:
+            return self._stated(function, args, kwargs)
+        return self._stated(body, *_as_written(function, args, kwargs))
 
     def _entered(
         self, function: Callable[..., Any], body: Callable[..., Any], args: Any, kwargs: Any
     ) -> Any:
-        length = len(self.listing.statements)
+        """Write down what a body calls, or if that leaves the protocols, one call of the body."""
+        statements, checks = len(self.listing.statements), len(self.listing.checks)
+        refused = self.refused
         try:
             return body(*args, **kwargs)
-        except (NotDifferentiableError, ProgramError, TypeError, AttributeError):
-            del self.listing.statements[length:]
-            result = self._stated(body, args, kwargs)
-            _opaque.add(function)
+        except (NotDifferentiableError, ProgramError, TypeError, ValueError, AttributeError):
+            self.refused = refused
+            del self.listing.statements[statements:]
+            for check in self.listing.checks[checks:]:
+                del self._decided[check.condition]
+            del self.listing.checks[checks:]
+            result = self._stated(body, *_as_written(function, args, kwargs))
+            self._opaque.add(function)
             return result
 
     def _stated(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
@@ -186,7 +219,7 @@ class Trace:
         if isinstance(item, Traced):
             if item.run is not self:
                 self.refuse("the step goes on with an array that was kept from an earlier call")
-            self.adopted.check_current(item.ref)
+            self._check_current(item.ref)
             self.concrete[item.ref] = item.value
             return item.ref
         if isinstance(item, np.ndarray | np.generic):
@@ -200,6 +233,34 @@ class Trace:
         if isinstance(item, dict):
             return {key: self._values(part) for key, part in item.items()}
         return item
+
+    def _check_current(self, value: Value) -> None:
+        """Refuse to read what eager mode would find to be overwritten."""
+        self.adopted.check_current(value)
+        root = value.base or value
+        if root in self._overwritten:
+            self.refuse(
+                "an array is read after it, or memory that it shows, was written in place at "
+                f"{self._overwritten[root]}. Write a = a + b in the place of a += b"
+            )
+
+    def in_place(self, old: Traced, new: Any) -> Any:
+        """Write a result where an array stands: whoever else shows that memory is out of date."""
+        if not isinstance(old.value, np.ndarray):  # a scalar: nothing is there to be written to
+            return new
+        root = old.ref.base or old.ref
+        if isinstance(root.source, Input):
+            self.refuse(
+                "an argument of the step is written in place, which its caller would see. Write "
+                "a = a + b in the place of a += b"
+            )
+        if new.shape != old.shape or not np.can_cast(new.dtype, old.dtype, "same_kind"):
+            self.refuse(f"{new.shape} of {new.dtype} is written into {old.shape} of {old.dtype}")
+        found = self.in_dtype(new, old.dtype)
+        self._overwritten[root] = self._site()
+        if root.source is not None:
+            self._unassigned[found.ref] = self._site()
+        return found
 
     def _quiet(self) -> tuple[str, ...]:
         """What of floating-point errors is ignored here, but not around the step."""
@@ -228,7 +289,9 @@ class Trace:
 
     def write(self, tensor: Any, value: Any) -> None:
         """Assign values to a tensor, in its memory."""
-        self.adopted.write(tensor, self.in_dtype(value, tensor.dtype))
+        new = self.in_dtype(value, tensor.dtype)
+        self._unassigned.pop(new.ref, None)
+        self.adopted.write(tensor, new)
 
     def assign(self, owner: Any, name: str, value: Any) -> None:
         """Set an attribute of an object that holds state."""
@@ -243,6 +306,14 @@ class Trace:
                                 (value, dtype), {})  # fmt: skip
         return value
 
+    def is_array(self, value: Any) -> bool:
+        """Whether a value is an array, perhaps without axes, rather than a number of Python's."""
+        return isinstance(value, Traced) and not isinstance(value, Number)
+
+    def as_array(self, value: Traced) -> Traced:
+        """Return a value as an array: without axes, NumPy gives scalars."""
+        return self._stated(np.asarray, (value,), {}) if value.ndim == 0 else value
+
     def draw(self, rng: np.random.Generator, method: str, args: Any, options: Any) -> Any:
         """Draw random numbers: every run draws anew, and this one leaves the stream as it was."""
         self.streams.setdefault(id(rng), (rng, rng.bit_generator.state))
@@ -254,6 +325,17 @@ class Trace:
     def visit(self, module: Any) -> None:
         """Learn that a module is called: its settings decide what the run does."""
         self.modules[id(module)] = module
+
+    def set_attribute(self, module: Any, name: str, value: Any) -> None:
+        """Refuse to change a number or text of a module: a program would not."""
+        plain = (bool, int, float, str)
+        before = vars(module).get(name)
+        if isinstance(value, plain) and before != value:
+            self.refuse(
+                f"the step sets {type(module).__name__}.{name} to {value!r}, which no run of a "
+                "program repeats. Count or switch outside of the step, or keep the number in a "
+                "buffer"
+            )
 
     def decide(self, condition: Any) -> bool:
         """Return whether a condition holds: every run will check that it does, or does not."""
@@ -307,7 +389,9 @@ class Trace:
     def refuse(self, problem: str) -> Never:
         """Raise an error with the line of the user."""
         site = self._site()
-        raise ProgramError(f"{problem}. At {site}." if site else f"{problem}.")
+        error = ProgramError(f"{problem}. At {site}." if site else f"{problem}.")
+        self.refused = self.refused or error
+        raise error
 
     def _check_alive(self) -> None:
         if self.over:
@@ -315,24 +399,41 @@ class Trace:
                 "this is a value of a step that was being compiled: it was kept from there, and "
                 "has no values any more. Return it from the step instead."
             )
-        if threading.get_ident() != self._thread:
+        if threading.get_ident() != self.thread:
             raise ProgramError(
                 "a tensor is being used by a step that another thread is compiling just now. Let "
                 "the first two calls of a compiled step end before other threads use its model."
             )
 
-    def finish(self, results: Any) -> None:
-        """Note what the step returned, and what it has done to state."""
-        self.returned: list[bool] = []
+    def finish(self, results: Any, *, tracking: bool = False) -> None:
+        """Note what the step returned, and what it has done to state.
+
+        `tracking` says that tensors that track were among the arguments.
+        """
+        if self.refused is not None:
+            raise self.refused
+        if self._unassigned:
+            site = next(iter(self._unassigned.values()))
+            raise ProgramError(
+                "values of a tensor are written in place, past the tensor. Assign to its data, as "
+                f"t.data -= step does. At {site}."
+            )
+        self.left: list[Held]
+        self.returned: list[Callable[[Any], Any] | None] = []
+        self._alive = False
         self.listing.results = self._results(results)
+        if self._alive and tracking:
+            raise Followed
         self.listing.writes = list(self.adopted.writes())
-        self.held = list(self.adopted.held())
+        self.left = list(self.adopted.held())
         if names := self.adopted.overlapping():
             self.refuse(f"{' and '.join(names)} share memory in part, and one of them is written")
 
     def _results(self, item: Any) -> Any:
         if isinstance(item, Tensor | Traced):
-            self.returned.append(isinstance(item, Tensor))
+            self.returned.append(_kind_of(item))
+            if isinstance(item, Tensor) and item.op is not None and item.op.inputs is not None:
+                self._alive = True  # no backward pass has used up its graph
             return self._values(item)
         if isinstance(item, list | tuple):
             return type(item)([self._results(part) for part in item])
@@ -343,7 +444,7 @@ class Trace:
     # --- where we are -------------------------------------------------------------------------
 
     def _site(self) -> Site | None:
-        frame: FrameType | None = sys._getframe(1)  # noqa: SLF001  (documented for CPython)
+        frame: FrameType | None = sys._getframe(1)
         while frame is not None and frame.f_code.co_filename.startswith(_INSIDE):
             frame = frame.f_back
         return None if frame is None else Site(frame.f_code, frame.f_lasti)
@@ -380,6 +481,21 @@ class Trace:
         self.place = before
 
 
+def _as_written(function: Callable[..., Any], args: Any, kwargs: Any) -> tuple[Any, Any]:
+    """Arguments as one would write them, however they came: passes look for them there."""
+    rule = rule_of(function)
+    if rule is None or not rule.differentiable or not kwargs:
+        return args, kwargs
+    return rule.form.as_written(*rule.form.bind(tuple(args), kwargs))
+
+
+def _kind_of(result: Any) -> Callable[[Any], Any] | None:
+    """What makes of a value what the step returned: a tensor, or an array where NumPy gives one."""
+    if isinstance(result, Tensor):
+        return wrap
+    return np.asarray if isinstance(result.value, np.ndarray) and not result.ndim else None
+
+
 def _plain(item: Any) -> Any:
     if isinstance(item, Tensor):
         return _plain(item.data)
@@ -398,11 +514,15 @@ def _plain(item: Any) -> Any:
 def tracing() -> Iterator[Trace]:
     """Trace what is called in this context, with all state back in its place at the end."""
     with _lock:
-        trace = Trace(np.geterr())
+        trace = Trace({key: str(value) for key, value in np.geterr().items()})
         state.tracers.append(trace)
         try:
             with watched_by(trace):
                 yield trace
+        except Exception as error:
+            if trace.refused is None or trace.refused is error:
+                raise
+            raise trace.refused from error  # what came of it afterwards is no news
         finally:
             state.tracers.remove(trace)
             trace.over = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 from tinygrad_bp.program.listing import Listing
 from tinygrad_bp.program.rewriting.common import without_repetition
@@ -15,9 +16,11 @@ from tinygrad_bp.program.rewriting.products import with_products
 from tinygrad_bp.program.rewriting.scalars import with_operators
 from tinygrad_bp.program.rewriting.scale import with_common_scale
 
-__all__ = ["PASSES", "rewritten"]
+__all__ = ["INEXACT", "PASSES", "rewritten"]
 
-PASSES: tuple[Callable[[Listing], Listing], ...] = (
+Pass: TypeAlias = Callable[[Listing], Listing]
+
+PASSES: tuple[Pass, ...] = (
     without_repetition,
     without_identities,
     with_short_checks,
@@ -32,9 +35,13 @@ PASSES: tuple[Callable[[Listing], Listing], ...] = (
 )
 """The passes, in their order."""
 
+INEXACT: frozenset[Pass] = frozenset({with_masks, with_products, with_common_scale})
+"""The passes that may change the last bits of results, or the sign of a zero."""
 
-def rewritten(listing: Listing) -> Listing:
-    """Return a listing as all passes leave it."""
+
+def rewritten(listing: Listing, *, exact: bool = False) -> Listing:
+    """Return a listing as all passes leave it, or those that change no bit."""
     for rewrite in PASSES:
-        listing = rewrite(listing)
+        if not (exact and rewrite in INEXACT):
+            listing = rewrite(listing)
     return listing
