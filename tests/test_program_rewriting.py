@@ -51,7 +51,7 @@ def trace(function: Callable[..., Any], *arrays: Any) -> Listing:
     """The listing of a function of arrays."""
     arguments = Arguments(arrays, {})
     with np.errstate(all="ignore"), tracing() as run:
-        args, _ = arguments.stand_ins(run)
+        args, _ = arguments.stand_ins(run, function)
         run.finish(function(*args))
     run.listing.after = []
     return run.listing

@@ -135,15 +135,17 @@ class Draft:
     def finished(self) -> Listing:
         """Return the new listing."""
         old = self.old
-        return Listing(
-            self.statements,
-            [dataclasses.replace(c, condition=self.current(c.condition)) for c in self.checks],
-            [self.statement(s) for s in old.updates],
-            [dataclasses.replace(w, value=self.current(w.value)) for w in old.writes],
-            [self.current(v) for v in old.after],
-            self.current(old.results),
-            self._sources,
-            list(old.finite),
+        return dataclasses.replace(
+            old,
+            statements=self.statements,
+            checks=[
+                dataclasses.replace(c, condition=self.current(c.condition)) for c in self.checks
+            ],
+            updates=[self.statement(s) for s in old.updates],
+            writes=[dataclasses.replace(w, value=self.current(w.value)) for w in old.writes],
+            after=[self.current(v) for v in old.after],
+            results=self.current(old.results),
+            sources=self._sources,
         )
 
     def require(self, like: Statement, condition: Value) -> None:
