@@ -29,10 +29,12 @@ from tinygrad_bp.program.rewriting.identities import without_identities
 from tinygrad_bp.program.rewriting.labels import with_labels_in_range
 from tinygrad_bp.program.rewriting.masks import with_masks
 from tinygrad_bp.program.rewriting.products import with_products
+from tinygrad_bp.program.rewriting.quiet import with_less_quiet
 from tinygrad_bp.program.rewriting.scalars import with_operators
 from tinygrad_bp.program.rewriting.scale import with_common_scale
+from tinygrad_bp.program.rewriting.softmax import with_one_maximum
 from tinygrad_bp.program.tracing import Refuted, tracing
-from tinygrad_bp.rules.activations import relu, softmax
+from tinygrad_bp.rules.activations import relu, sigmoid, softmax
 from tinygrad_bp.rules.losses import softmax_cross_entropy
 
 Array = Any
@@ -40,7 +42,8 @@ Pass = Callable[[Listing], Listing]
 
 # Passes that change no bit.
 EXACT = (
-    without_repetition, without_identities, with_labels_in_range, with_operators, without_dead,
+    without_repetition, without_identities, with_labels_in_range, with_operators, with_less_quiet,
+    without_dead,
 )  # fmt: skip
 
 
@@ -406,6 +409,100 @@ def test_labels_without_a_check_stay() -> None:
         with_labels_in_range, lambda z, l: np.take_along_axis(z, l[:, None], -1), z, labels
     )
     assert "take_along_axis" in called(new)
+
+
+# --- softmax --------------------------------------------------------------------------------
+
+
+def rows(rng: np.random.Generator, spread: float, dtype: Any = np.float32) -> Array:
+    """Logits whose rows have their largest ones that far apart."""
+    z = rng.uniform(-3, 3, (9, 5))
+    return (z + rng.uniform(-spread, 0, (9, 1))).astype(dtype)
+
+
+def loss_and_slope(z: Array) -> Any:
+    labels = np.arange(9) % 5
+    return value_and_grad(lambda z: np.sum(softmax_cross_entropy(z, labels)))(z)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("offset", [0.0, 1000.0, -1000.0])
+@pytest.mark.parametrize("spread", [0.0, 10.0, 38.0])
+def test_a_softmax_subtracts_one_maximum(dtype: Any, offset: float, spread: float) -> None:
+    """Each probability is right to |z - M| u, and to some units more for its own operations."""
+    z = rows(rng(), spread, dtype) + dtype(offset)
+    new = without_dead(with_one_maximum(without_repetition(trace(loss_and_slope, z))))
+    assert [s.kwargs for s in new.statements if s.function is np.max] == [{"axis": None}]
+    assert "where" not in called(new)
+    loss, slope = results(new, z)
+    exact_loss, exact_slope = loss_and_slope(z.astype(np.longdouble))
+    u = np.finfo(dtype).eps / 2
+    rounding = np.max(z) - np.min(z, axis=-1, keepdims=True) + 5 + 8
+    assert np.all(np.abs(slope - exact_slope) <= rounding * u)
+    assert abs(loss - exact_loss) <= u * (
+        np.sum(rounding) + 12 * np.sum(np.max(np.abs(z), axis=-1))
+    )
+
+
+@pytest.mark.parametrize("row", [-100.0, -np.inf, np.inf, np.nan])
+def test_rows_that_are_too_far_apart_are_left_to_eager_mode(row: float) -> None:
+    z = rows(rng(), 1.0)
+    new = with_one_maximum(without_repetition(trace(loss_and_slope, z)))
+    z[3] = row
+    with pytest.raises(Refuted), np.errstate(all="ignore"):
+        results(new, z)
+
+
+def test_infinities_among_logits_are_probabilities_of_zero() -> None:
+    z = rows(rng(), 1.0)
+    new = with_one_maximum(without_repetition(trace(softmax, z)))
+    z[2, 1:3] = -np.inf
+    np.testing.assert_allclose(results(new, z), softmax(z), rtol=16 * np.finfo(np.float32).eps)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda z: softmax(z, axis=0),
+        lambda z: softmax(z[None])[0],
+        lambda z: np.where(np.isfinite(np.max(z, axis=-1, keepdims=True)),
+                           np.max(z, axis=-1, keepdims=True), 0) * z,
+    ],
+)  # fmt: skip
+def test_other_maxima_stay(function: Any) -> None:
+    z = rows(rng(), 1.0)
+    same_after((without_repetition, with_one_maximum), function, z)
+
+
+# --- quiet calls ----------------------------------------------------------------------------
+
+
+@given(st.lists(st.floats(width=32), min_size=1, max_size=8))
+def test_calls_that_are_no_longer_quiet_have_nothing_to_say(values: list[float]) -> None:
+    """A sigmoid of any numbers, where NumPy raises whatever it meets."""
+    x = np.array(values, np.float32)
+    with np.errstate(over="raise", under="ignore", divide="raise", invalid="ignore"):
+        arguments = Arguments((x,), {})
+        with tracing() as found:
+            args, _ = arguments.stand_ins(found, sigmoid)
+            found.finish(sigmoid(*args))
+        new = with_less_quiet(found.listing)
+        assert_same_bits(results(new, x), sigmoid(x))
+    assert [bool(s.quiet) for s in new.statements] == [False, True, False, False]
+
+
+def test_calls_that_can_overflow_stay_quiet() -> None:
+    def function(x: Array) -> Any:
+        with np.errstate(over="ignore"):
+            return 2 + x, 1 / x, 1 + np.exp(x) * x
+
+    with np.errstate(over="warn", under="ignore"):
+        arguments = Arguments((np.ones(2),), {})
+        with tracing() as found:
+            args, _ = arguments.stand_ins(found, function)
+            found.finish(function(*args))
+    new = with_less_quiet(found.listing)
+    assert [bool(s.quiet) for s in new.statements] == [True, True, True, True, False]
 
 
 # --- steps ----------------------------------------------------------------------------------
