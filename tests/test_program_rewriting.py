@@ -692,6 +692,15 @@ def test_numbers_meet_in_operators() -> None:
     assert "divide" in called(same_after(with_operators, lambda x: x / 5, np.array(3.0)))
 
 
+@given(st.floats(0.0625, 2, width=32), st.sampled_from([np.float32, np.float64]))
+def test_numbers_keep_their_bits(value: float, dtype: Any) -> None:
+    def function(x: Array) -> Any:
+        a, b = np.dot(x, x), np.sum(x)
+        return a + b, a - b, a * b, a / b, -a, a**0.5, a**b, a % b, a // b, a < b, 2 / a, 1 - a
+
+    same_after(with_operators, function, np.full(3, value, dtype))
+
+
 # --- all passes -----------------------------------------------------------------------------
 
 
