@@ -5,13 +5,28 @@
     Source      where a value comes from that no statement makes
     Listing     all of them, in order, with what a run checks, writes and returns
 
-The order of a run is that of the listing: statements, then all checks, then updates, writes and
+The order of a run is that of the listing: statements, then all checks, then updates and writes, and
 what objects hold afterwards. So nothing is written if a check fails.
+
+What planning adds, and what a text of the listing has to know:
+
+- A statement with `out` writes its result there: `call` has the arguments. Its output is one more
+  name for the memory of `out`, a `Room` or a part of one; several outputs may share one `out`, one
+  after the other.
+- A statement with `when="once"` happens when the program is made: a view of fixed memory, or part
+  of one. With `when="options"`, it happens then and whenever an option has changed; where it has
+  `out`, an array without axes, its result is assigned there: `out[...] = function(...)`. Only what
+  has `out` is read by other statements of a run.
+- `updates` are calls of ufuncs that write into homes. They and the `writes` are one stroke: one
+  call of C code, as by `deque(starmap(call, ...), maxlen=0)`, in which no signal is handled. A lone
+  call of a ufunc is one already. If one of them is `quiet`, so is the whole stroke.
+- A home may show a part of a vector, another home: that is its `base` then.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
@@ -21,6 +36,7 @@ import numpy as np
 from tinygrad_bp.engine import Site
 
 __all__ = [
+    "Applied",
     "Cell",
     "Check",
     "Constant",
@@ -28,6 +44,7 @@ __all__ = [
     "Home",
     "Input",
     "Listing",
+    "Move",
     "Option",
     "Place",
     "Room",
@@ -101,11 +118,31 @@ class Constant:
     value: Any
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Room:
-    """Memory of the program's own, made once, that every run writes into."""
+    """Memory of the program's own, made once, that every run writes into.
 
-    array: np.ndarray[Any, Any]
+    Rooms that are not needed at the same time may lie in the same `memory`, an array of bytes.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    strides: tuple[int, ...]
+    memory: np.ndarray[Any, Any] | None = None
+    offset: int = 0
+    lasting: bool = False
+    """Whether it is written less often than it is read: it shares its memory with no other."""
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes it takes."""
+        return int(np.prod(self.shape, dtype=int)) * self.dtype.itemsize
+
+    @functools.cached_property
+    def array(self) -> np.ndarray[Any, Any]:
+        """The memory as an array."""
+        memory = np.empty(self.nbytes, np.uint8) if self.memory is None else self.memory
+        return np.ndarray(self.shape, self.dtype, memory, self.offset, self.strides)
 
 
 Source: TypeAlias = Input | Home | Cell | Option | Constant | Room
@@ -127,6 +164,8 @@ class Value:
     base: Value | None = None
     name: str = ""
     """What the user calls it, where that is known."""
+    gradient_of: Value | None = None
+    """What it is the gradient of, where that is known."""
 
     @property
     def is_number(self) -> bool:
@@ -162,6 +201,18 @@ class Place:
     site: Site | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Applied:
+    """What a rule was applied to, and what came out, at a place of some number."""
+
+    arguments: tuple[Any, ...]
+    results: tuple[Any, ...]
+
+
+_OUT_BY_POSITION = {np.dot}
+_OUT_BY_NAME = {np.maximum, np.minimum}
+
+
 @dataclass(eq=False)
 class Statement:
     """One call: `outputs = function(*args, **kwargs)`.
@@ -189,6 +240,19 @@ class Statement:
         """The only output."""
         (output,) = self.outputs
         return output
+
+    def call(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments of the call, with `out` in its place.
+
+        By position is quicker than by name; but a third one of maximum is deprecated.
+        """
+        if self.out is None or self.when == "options":
+            return self.args, self.kwargs
+        if self.function in _OUT_BY_POSITION or (
+            isinstance(self.function, np.ufunc) and self.function not in _OUT_BY_NAME
+        ):
+            return (*self.args, self.out), self.kwargs
+        return self.args, {**self.kwargs, "out": self.out}
 
     def inputs(self) -> Iterator[Value]:
         """Yield every value that is read, as often as it is."""
@@ -225,6 +289,14 @@ class Write:
     """A Value, or anything that is not calculated."""
 
 
+@dataclass(frozen=True, eq=False)
+class Move:
+    """An array that planning has laid into a vector: who holds the old one is to hold the new."""
+
+    old: np.ndarray[Any, Any]
+    new: np.ndarray[Any, Any]
+
+
 @dataclass(eq=False)
 class Listing:
     """A whole program."""
@@ -242,6 +314,16 @@ class Listing:
     """Every value that no statement makes, constants too."""
     finite: list[Value] = field(default_factory=list)
     """Homes that must hold finite numbers before a run, for its checks to be enough."""
+    applied: dict[int, Applied] = field(default_factory=dict)
+    """What is known of the rules that statements are parts of, by the numbers of their places."""
+    moves: list[Move] = field(default_factory=list)
+    """What is to be done before the first run: `new[...] = old`, and the new ones held."""
+
+    def written(self) -> list[np.ndarray[Any, Any]]:
+        """Return the arrays that a run writes into and that others may see."""
+        targets = [*(u.out for u in self.updates), *(write.target for write in self.writes)]
+        homes = [t.source for t in targets if t is not None]
+        return [home.array for home in homes if isinstance(home, Home)]
 
     def needed(self) -> list[Value]:
         """Return the values that are read when all statements are done."""

@@ -52,7 +52,7 @@ class Program:
             _drop_gradients(self._held, NotKept(getattr(function, "__name__", "step")))
         self.traced.after = list(values_in([held.after for held in self._held]))
         self.listing = planned(rewritten(self.traced))
-        self._written: Written = written(self.listing)
+        self._written: Written = written(self.listing, getattr(function, "__name__", "step"))
         self._given = given.key
         self._recording = recording
         self._streams = [rng for rng, _ in trace.streams.values()]
@@ -125,8 +125,9 @@ class Program:
         for i, rng in enumerate(self._streams):
             text.line(f"before{i} = {text.name(rng.bit_generator)}.state")
         given = ", ".join(self._argument(text, value) for value in self._written.parameters)
-        text.line(f"try:\n    results, after = {text.name(self._written.function)}({given})")
-        text.line(f"except ({refuted}, FloatingPointError):")
+        found = ", ".join(f"r{i}" for i in range(len(self._written.returned)))
+        text.line(f"try:\n    {found}{' = ' * bool(found)}{text.name(self._written.function)}({given})")
+        text.line(f"except {text.name(self._written.refusals)}:")
         for i, rng in enumerate(self._streams):
             text.line(f"    {text.name(rng.bit_generator)}.state = before{i}")
         text.line(f"    raise {refuted} from None")
@@ -151,7 +152,7 @@ class Program:
             text.line(f"{text.name(memory)}.latest = now = {text.name(clock)}.__next__()")
             for key in keys:
                 text.line(f"{text.name(memory.times)}[{key}] = now")
-        places = {value: f"after[{i}]" for i, value in enumerate(self.traced.after)}
+        places = dict(zip(self.traced.after, map(self._place, self._written.after), strict=True))
         for held in self._held:
             owner = text.name(held.owner)
             lines = [
@@ -175,11 +176,15 @@ class Program:
             if isinstance(source, Home):
                 yield source.array
 
+    def _place(self, value: Value) -> str:
+        """What a value is called in `run`."""
+        return f"r{self._written.returned.index(value)}"
+
     def _results(self, text: Text) -> str:
-        count, tensors = iter(range(len(self._tensors))), iter(self._tensors)
+        values, tensors = iter(self._written.results), iter(self._tensors)
 
         def result(_: Value) -> str:
-            found = f"results[{next(count)}]"
+            found = self._place(next(values))
             return f"{text.name(wrap)}({found})" if next(tensors) else found
 
         return text.expression(self.traced.results, result)

@@ -1,0 +1,184 @@
+"""How each call is written: as an operator, as a method of an array, or as a function's call."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_bp.program.listing import Statement, Value
+from tinygrad_bp.program.writing.imports import INFIX, Imports
+from tinygrad_bp.program.writing.literals import bracketed, literal
+from tinygrad_bp.registry import implementation_of
+from tinygrad_bp.rules.indexing import getitem
+
+__all__ = ["Expressions", "is_view"]
+
+Of = Callable[[Any], str]
+"""Gives the text of an argument."""
+
+_OPERATORS: Mapping[Any, str] = {
+    np.add: "+",
+    np.subtract: "-",
+    np.multiply: "*",
+    np.divide: "/",
+    np.greater: ">",
+    np.greater_equal: ">=",
+    np.less: "<",
+    np.less_equal: "<=",
+    np.equal: "==",
+    np.not_equal: "!=",
+}
+_METHODS: Mapping[Any, str] = {
+    np.astype: "astype",
+    np.reshape: "reshape",
+    np.transpose: "transpose",
+    np.swapaxes: "swapaxes",
+    np.squeeze: "squeeze",
+    np.sum: "sum",
+    np.prod: "prod",
+    np.max: "max",
+    np.min: "min",
+    np.amax: "max",
+    np.amin: "min",
+    np.mean: "mean",
+    np.any: "any",
+    np.all: "all",
+    np.repeat: "repeat",
+    np.round: "round",
+}
+_VIEWS = {np.transpose, np.reshape, np.swapaxes, np.squeeze}
+_SUBSCRIPT = {getitem, implementation_of(getitem), operator.getitem}
+
+
+def is_view(statement: Statement) -> bool:
+    """Whether a statement only shows an array in another way, so that it may stand in others."""
+    return (
+        (statement.function in _VIEWS or statement.function in _SUBSCRIPT)
+        and not statement.several
+        and statement.out is None
+        and statement.output.base is not None
+    )
+
+
+class Expressions:
+    """Writes calls; functions that are no module's are written by `function`."""
+
+    def __init__(self, imports: Imports, function: Callable[[Any], str]) -> None:
+        self.imports = imports
+        self._function = function
+
+    def of(self, statement: Statement, of: Of) -> str:
+        """Return the right side of a statement."""
+        args, kwargs = statement.call()
+        if statement.quiet:
+            return f"quiet.run({', '.join([self.name(statement.function), *_given(args, kwargs, of)])})"
+        if statement.out is None and not kwargs and (short := self._short(statement, args, of)):
+            return short
+        if statement.function in _METHODS and _is_array(args[:1]):
+            return _method(statement.function, args, kwargs, of)
+        return f"{self.name(statement.function)}({', '.join(_given(args, kwargs, of))})"
+
+    def name(self, function: Callable[..., Any]) -> str:
+        """Return what a function is called in the text."""
+        owner = getattr(function, "__self__", None)
+        if isinstance(owner, np.random.Generator):
+            return f"{self._function(owner)}.{function.__name__}"
+        return self.imports.name_of(function) or self._function(function)
+
+    def argument(self, item: Any, of: Of) -> str:
+        """Return the text of an argument: values by their names, all else as literals."""
+        if isinstance(item, Value):
+            return of(item)
+        if isinstance(item, list | tuple):
+            return bracketed(list if isinstance(item, list) else tuple, [of(p) for p in item])
+        if isinstance(item, dict):
+            return "{" + ", ".join(f"{key!r}: {of(part)}" for key, part in item.items()) + "}"
+        if isinstance(item, slice):
+            return f"slice({of(item.start)}, {of(item.stop)}, {of(item.step)})"
+        return literal(item, self.imports) or (
+            self.name(item) if callable(item) else self._function(item)
+        )
+
+    def _short(self, statement: Statement, args: Sequence[Any], of: Of) -> str | None:
+        """An operator or a subscript, if the call is one."""
+        function = statement.function
+        if function in INFIX:
+            return _infix(INFIX[function], args, of)
+        if function in _OPERATORS and _operates(args):
+            return _infix(_OPERATORS[function], args, of)
+        if function in (operator.neg, np.negative) and _operates(args):
+            return f"-{_bound(args[0], of)}"
+        if function in _SUBSCRIPT:
+            return self._subscript(args, of)
+        if function is np.transpose and len(args) == 1 and _is_array(args):
+            return f"{of(args[0])}.T"
+        if function is np.swapaxes and args[1:] == (-1, -2) and _is_array(args):
+            return f"{of(args[0])}.mT"
+        return None
+
+    def _subscript(self, args: Sequence[Any], of: Of) -> str:
+        """A part of an array: `take` where rows are chosen by number, as eager mode does."""
+        x, index = args
+        parts = index if isinstance(index, tuple) else (index,)
+        whole = sum(1 for part in parts[:-1] if isinstance(part, slice) and part == slice(None))
+        if whole == len(parts) - 1 and _are_numbers(parts[-1]):
+            axis = whole if whole else 0
+            return f"{self.imports.take('numpy', 'take')}({of(x)}, {of(parts[-1])}, {axis})"
+        if not isinstance(index, tuple):
+            return f"{of(x)}[{_position(index, of)}]"
+        return f"{of(x)}[{', '.join(_position(p, of) for p in index) or '()'}]"
+
+
+def _are_numbers(part: Any) -> bool:
+    """Whether an index is an array of signed integers."""
+    return (
+        isinstance(part, Value) and bool(part.shape) and part.dtype is not None
+        and part.dtype.kind == "i"
+    )  # fmt: skip
+
+
+def _position(part: Any, of: Of) -> str:
+    if not isinstance(part, slice):
+        return of(part)
+    ends = ["" if end is None else of(end) for end in (part.start, part.stop)]
+    return ":".join(ends) + ("" if part.step is None else f":{of(part.step)}")
+
+
+def _given(args: Sequence[Any], kwargs: Mapping[str, Any], of: Of) -> list[str]:
+    return [*map(of, args), *(f"{name}={of(value)}" for name, value in kwargs.items())]
+
+
+def _method(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any], of: Of) -> str:
+    first, *rest = args
+    return f"{of(first)}.{_METHODS[function]}({', '.join(_given(rest, kwargs, of))})"
+
+
+def _infix(sign: str, args: Sequence[Any], of: Of) -> str:
+    left, right = args
+    return f"{_bound(left, of)} {sign} {_bound(right, of)}"
+
+
+def _bound(item: Any, of: Of) -> str:
+    text = of(item)
+    return f"({text})" if text.startswith("-") else text
+
+
+def _is_array(args: Sequence[Any]) -> bool:
+    return bool(args) and isinstance(args[0], Value) and not args[0].is_number
+
+
+def _operates(args: Sequence[Any]) -> bool:
+    """Whether an operator does what the function does, and warns of the same.
+
+    NumPy works with integers that have no axes in another way, which warns.
+    """
+    arrays = [a for a in args if isinstance(a, Value) and a.dtype is not None]
+    others = [a for a in args if a not in arrays]
+    return (
+        any(a.shape or (a.dtype is not None and a.dtype.kind == "f") for a in arrays)
+        and all(isinstance(a, Value | int | float) for a in others)
+        and all(a.dtype is not None and a.dtype.kind in "fciub" for a in arrays)
+    )

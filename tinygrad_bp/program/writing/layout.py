@@ -1,0 +1,428 @@
+"""The text of a program: what it imports, what happens once, and the step itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_bp.program.listing import (
+    Check,
+    Constant,
+    Home,
+    Listing,
+    Option,
+    Place,
+    Room,
+    Statement,
+    Value,
+    values_in,
+)
+from tinygrad_bp.program.writing.expressions import Expressions, is_view
+from tinygrad_bp.program.writing.formulas import formula
+from tinygrad_bp.program.writing.imports import RESERVED, Imports
+from tinygrad_bp.program.writing.lines import line_of
+from tinygrad_bp.program.writing.literals import dtype_text, literal
+from tinygrad_bp.program.writing.naming import Names, identifier, roots_of
+from tinygrad_bp.state import owner_of
+
+__all__ = ["Layout"]
+
+_WIDTH = 100
+_COMMENT = 44  # where comments beside statements begin, if there is room
+_ALIGNMENT = "    "
+
+
+class Layout:
+    """Writes a listing as a text.
+
+    `given` is what `prepare` is to be called with: homes, random generators, and whatever cannot
+    be written, by name. `parameters` and `options` are the values that the step and `settings`
+    take, and `returned` those that the step returns.
+    """
+
+    def __init__(self, listing: Listing, name: str, hints: Mapping[int, str]) -> None:
+        self._listing = listing
+        self._imports = Imports()
+        self.given: dict[str, Any] = {}
+        self._handed: dict[int, str] = {}
+        self._opaque = _opaque()
+        self._expressions = Expressions(self._imports, self._function)
+        self._roots = roots_of(listing)
+        self._constants = self._written_constants()
+        for statement in (*listing.statements, *listing.updates):
+            self._expressions.name(statement.function)
+        self.name = identifier(name) if name.isidentifier() else "step"
+        taken = {*self._opaque.names, *RESERVED, *_OWN, *self._handed.values(), self.name}
+        self._inlined = self._find_inlined()
+        self._names = Names(listing, taken, hints, self._inlined)
+        self.parameters = [
+            v for v in listing.sources if not isinstance(v.source, Home | Room | Constant)
+        ]
+        self.options = _options_of(listing)
+        used = {v for s in listing.statements if s.when == "run" for v in s.inputs()}
+        used |= {v for s in listing.updates for v in s.inputs()} | set(listing.needed())
+        self.parameters = [
+            v for v in self.parameters if v in used or not isinstance(v.source, Option)
+        ]
+        self.returned = list(dict.fromkeys([*values_in(listing.results), *listing.after]))
+        self._gradients = {
+            v.gradient_of: found
+            for s in listing.statements
+            for v in s.outputs
+            if v.gradient_of is not None and (found := self._names.get(v))
+        }
+        self.refuses = False
+        """Whether a check of the text raises `Refused`."""
+
+    # --- the whole ----------------------------------------------------------------------------
+
+    def text(self) -> str:
+        """Return the text."""
+        step = list(self._step())
+        settings = list(self._settings())
+        once = list(self._once())
+        homes = list(self._homes())
+        constants = list(self._constant_lines())
+        body = [*homes, *constants, *once]
+        made = [self.name, *(["settings"] if settings else [])]
+        if settings:
+            body += ["", *settings]
+        body += [""] * bool(body) + step + ["", f"return {', '.join(made)}"]
+        header = _call_lines("def prepare", list(self.given), ":")
+        quiet = list(self._quiet())
+        refused = list(_REFUSED) if self.refuses else []
+        parts = [
+            [*self._imports.lines()],
+            [*self._opaque.lines()],
+            quiet,
+            refused,
+            [*header, *_indented(body)],
+        ]
+        return "\n\n\n".join("\n".join(part).strip("\n") for part in parts if part) + "\n"
+
+    def _quiet(self) -> Iterator[str]:
+        statements = (*self._listing.statements, *self._listing.updates)
+        kinds = sorted({kind for s in statements for kind in s.quiet})
+        if not kinds:
+            return
+        seterr = self._imports.take("numpy", "seterr")
+        context = self._imports.take("contextvars", "Context")
+        ignored = ", ".join(f'{kind}="ignore"' for kind in kinds)
+        yield f"quiet = {context}()  # in which NumPy does not warn"
+        yield f"quiet.run({seterr}, {ignored})"
+
+    # --- before the step ----------------------------------------------------------------------
+
+    def _homes(self) -> Iterator[str]:
+        """Hand arrays over, but for those that show a part of another one."""
+        homes = [v for v in self._listing.sources if isinstance(v.source, Home)]
+        for value in homes:
+            array = _array_of(value)
+            name = self._names.of(value)
+            shown = next((text for other in homes if other is not value
+                          and (text := _shown(array, _array_of(other), self._names.of(other)))),
+                         None)  # fmt: skip
+            if shown is None:
+                self.given[name] = array
+            else:
+                yield _beside(f"{name} = {shown}", _shape(value))
+
+    def _written_constants(self) -> dict[Value, str]:
+        found = {}
+        for value in self._listing.sources:
+            if isinstance(value.source, Constant):
+                text = literal(value.source.value, self._imports)
+                if text is not None:
+                    found[value] = text
+        return found
+
+    def _constant_lines(self) -> Iterator[str]:
+        for value in self._listing.sources:
+            if not isinstance(value.source, Constant):
+                continue
+            name = self._names.of(value)
+            if value in self._constants:
+                yield f"{name} = {self._constants[value]}"
+            else:
+                self.given[name] = value.source.value
+
+    def _once(self) -> Iterator[str]:
+        yield from self._rooms()
+        for statement in self._listing.statements:
+            if statement.when == "once":
+                yield from self._statement(statement)
+
+    def _rooms(self) -> Iterator[str]:
+        memories: dict[int, str] = {}
+        for value in self._listing.sources:
+            room = value.source
+            if not isinstance(room, Room):
+                continue
+            if room.memory is not None and id(room.memory) not in memories:
+                name = self._names.new("memory")
+                memories[id(room.memory)] = name
+                empty, uint8 = (self._imports.take("numpy", n) for n in ("empty", "uint8"))
+                yield _beside(f"{name} = {empty}({room.memory.size}, {uint8})", "bytes")
+            names = " = ".join(self._names.of_memory(value))
+            yield f"{names} = {self._room(room, memories)}"
+
+    def _room(self, room: Room, memories: Mapping[int, str]) -> str:
+        dtype = dtype_text(room.dtype, self._imports)
+        usual = np.empty(room.shape, room.dtype).strides == room.strides
+        if room.memory is None and usual:
+            return f"{self._imports.take('numpy', 'empty')}({_size(room.shape)}, {dtype})"
+        if room.memory is None and np.empty(room.shape, room.dtype, "F").strides == room.strides:
+            return f'{self._imports.take("numpy", "empty")}({_size(room.shape)}, {dtype}, "F")'
+        ndarray = self._imports.take("numpy", "ndarray")
+        memory = "None" if room.memory is None else memories[id(room.memory)]
+        strides = "" if usual else f", {room.strides}"
+        return f"{ndarray}({room.shape}, {dtype}, {memory}, {room.offset}{strides})"
+
+    def _settings(self) -> Iterator[str]:
+        """A function for what is calculated when an option has changed."""
+        statements = [s for s in self._listing.statements if s.when == "options"]
+        if not statements:
+            return
+        yield f"def settings({', '.join(map(self._names.of, self.options))}):"
+        for statement in statements:
+            if statement.out is None:
+                yield from _indented(self._statement(statement))
+            else:
+                text = self._expressions.of(statement, self._of)
+                yield f"    {self._names.of(statement.output)}[...] = {text}"
+
+    # --- the step -----------------------------------------------------------------------------
+
+    def _step(self) -> Iterator[str]:
+        names = [self._names.of(v) for v in self.parameters]
+        yield from _call_lines(f"def {self.name}", names, ":")
+        body = [*self._statements(), *self._checks(), *self._stroke(), *self._return()]
+        body = body[1:] if body and not body[0] else body
+        yield from _indented(body or ["pass"])
+
+    def _statements(self) -> Iterator[str]:
+        place, line = Place(number=-1), ""
+        for statement in self._listing.statements:
+            if statement.when != "run" or statement in self._inlined.values():
+                continue
+            now = statement.place
+            if (now.phase, now.number) != (place.phase, place.number):
+                yield ""
+                if now.phase != place.phase and place.number >= 0:
+                    yield from _HEADINGS.get(now.phase, ())
+                site = line_of(now.site)
+                if site and site != line and now.phase != "backward":
+                    yield f"# {site}"
+                    line = site
+                if text := formula(now, self._listing, self._names.get, self._gradients):
+                    yield f"# {text}"[:_WIDTH]
+                place = now
+            yield from self._statement(statement)
+
+    def _statement(self, statement: Statement) -> Iterator[str]:
+        text = self._expressions.of(statement, self._of)
+        if statement.out is not None:
+            yield from self._in_place(statement, text)
+            return
+        groups = [self._names.of_memory(v) for v in statement.outputs]
+        if statement.several:
+            left = ", ".join(names[0] for names in groups) + "," * (len(groups) == 1)
+            yield f"{left} = {text}"
+            for names in groups:
+                yield from (f"{other} = {names[0]}" for other in names[1:])
+            return
+        (names,) = groups
+        yield _beside(f"{' = '.join(names)} = {text}", _shape(statement.output))
+
+    def _in_place(self, statement: Statement, text: str) -> Iterator[str]:
+        yield text
+
+    def _of(self, item: Any) -> str:
+        """The text of an argument: a value's name, or the view that it is."""
+        if isinstance(item, Value) and item in self._inlined:
+            return self._expressions.of(self._inlined[item], self._of)
+        if isinstance(item, Value):
+            return self._names.of(item)
+        return self._expressions.argument(item, self._of)
+
+    def _find_inlined(self) -> dict[Value, Statement]:
+        """Views, and conditions of checks, that are read once: they stand where they are read."""
+        statements = self._listing.statements
+        reads = Counter(v for s in (*statements, *self._listing.updates) for v in s.inputs())
+        reads.update(self._listing.needed())
+        outs = {s.out for s in (*statements, *self._listing.updates)}
+        by_checks = {check.condition for check in self._listing.checks}
+        when = {v: s.when for s in statements for v in s.inputs()}
+        return {
+            s.output: s
+            for s in statements
+            if len(s.outputs) == 1 and not s.several and reads[s.output] == 1
+            and s.output not in outs
+            and ((is_view(s) and when.get(s.output) == s.when)
+                 or (s.output in by_checks and s.out is None and not s.quiet))
+        }  # fmt: skip
+
+    def _checks(self) -> Iterator[str]:
+        if self._listing.checks:
+            yield ""
+        for check in self._listing.checks:
+            condition = self._of(check.condition)
+            raised = self._raised(check)
+            yield f"if {'not ' * check.expected}{condition}:"
+            yield f"    raise {raised}"
+
+    def _raised(self, check: Check) -> str:
+        made = self._inlined.get(check.condition)
+        if made is not None and made.function is np.isfinite:
+            return 'FloatingPointError("not finite: nothing is changed")'
+        self.refuses = True
+        where = check.place.site
+        text = line_of(where).partition("  ")[0]
+        return f'Refused({("a check of " + text if text else "a check")!r})'
+
+    def _stroke(self) -> Iterator[str]:
+        """What writes into homes: one call of C code, in which no signal is handled."""
+        calls = [self._update(update) for update in self._listing.updates]
+        calls += [(self._setitem, self._names.of(w.target), "...", self._of(w.value))
+                  for w in self._listing.writes]  # fmt: skip
+        if not calls:
+            return
+        yield ""
+        if len(calls) == 1:
+            yield from self._lone(calls[0])
+            return
+        take = self._imports.take
+        deque, starmap, call = (
+            take("collections", "deque"),
+            take("itertools", "starmap"),
+            take("operator", "call"),
+        )
+        yield "# all of them in one call, which nothing interrupts"
+        yield f"{deque}({starmap}({call}, ("
+        yield from (f"    ({', '.join(map(str, parts))})," for parts in calls)
+        yield ")), maxlen=0)"
+
+    def _lone(self, call: Sequence[Any]) -> Iterator[str]:
+        function, *args = call
+        if function is self._setitem:
+            target, index, value = args
+            yield f"{target}[{index}] = {value}"
+        else:
+            yield f"{function}({', '.join(args)})"
+
+    @property
+    def _setitem(self) -> str:
+        return self._imports.take("operator", "setitem")
+
+    def _update(self, update: Statement) -> tuple[str, ...]:
+        args, _ = update.call()
+        name = self._expressions.name(update.function)
+        start = ("quiet.run", name) if update.quiet else (name,)
+        return (*start, *map(self._of, args))
+
+    def _return(self) -> Iterator[str]:
+        if self.returned:
+            yield ""
+            yield f"return {', '.join(self._names.of(v) for v in self.returned)}"
+
+    # --- what is not NumPy's ------------------------------------------------------------------
+
+    def _function(self, item: Any) -> str:
+        """Return what stands for a function or an object that is no module's."""
+        written: str | None = self._opaque.name_of(item) if callable(item) else None
+        if written is not None:
+            return written
+        if id(item) not in self._handed:
+            kind = "rng" if isinstance(item, np.random.Generator) else getattr(
+                item, "__name__", type(item).__name__
+            )
+            name = identifier(kind) if kind.isidentifier() else "given"
+            while name in self.given or name in RESERVED:
+                name += "_"
+            self._handed[id(item)] = name
+            self.given[name] = item
+        return self._handed[id(item)]
+
+
+_OWN = ("prepare", "settings", "quiet", "Refused", "call", "deque", "starmap", "setitem", "memory")
+_HEADINGS: Mapping[str, Sequence[str]] = {
+    "backward": ("# --- backward ---", ""),
+    "update": ("# --- update ---", ""),
+}
+_REFUSED = (
+    "class Refused(ValueError):",
+    '    """A check of the step does not hold; nothing is changed."""',
+)
+
+
+def _opaque() -> Any:
+    from tinygrad_bp.program.writing.opaque import Opaque
+
+    return Opaque()
+
+
+def _options_of(listing: Listing) -> list[Value]:
+    """The options that are read by what happens when one changes."""
+    found = (v for s in listing.statements if s.when == "options" for v in s.inputs())
+    return list(dict.fromkeys(v for v in found if isinstance(v.source, Option)))
+
+
+def _array_of(value: Value) -> Any:
+    return value.source.array  # type: ignore[union-attr]
+
+
+def _shown(array: Any, of: Any, name: str) -> str | None:
+    """Return how an array shows a part of a vector, None if it does not."""
+    if of.ndim != 1 or not of.flags.c_contiguous or array.dtype != of.dtype or not array.size:
+        return None
+    if owner_of(array) is not owner_of(of) or array.nbytes > of.nbytes:
+        return None
+    start = array.__array_interface__["data"][0] - of.__array_interface__["data"][0]
+    if start < 0 or start % of.itemsize or (start + array.nbytes) > of.nbytes:
+        return None
+    first = start // of.itemsize
+    part = f"{name}[{first}:{first + array.size}]"
+    if array.flags.c_contiguous:
+        return part if array.ndim == 1 else f"{part}.reshape({_size(array.shape)})"
+    if array.flags.f_contiguous:
+        return f"{part}.reshape({_size(array.shape[::-1])}).T"
+    return None
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return str(shape[0]) if len(shape) == 1 else str(shape)
+
+
+def _shape(value: Value) -> str:
+    return "" if value.is_number or not value.shape else str(value.shape)
+
+
+def _beside(line: str, comment: str) -> str:
+    """Return a line with a comment beside it, if there is one and there is room."""
+    if not comment or len(line) + len(comment) > _WIDTH - 12:
+        return line
+    return f"{line.ljust(_COMMENT)}  # {comment}"
+
+
+def _call_lines(start: str, names: list[str], end: str) -> Iterator[str]:
+    """The beginning of a function, on as many lines as it needs."""
+    line = f"{start}({', '.join(names)}){end}"
+    if len(line) <= _WIDTH - 8:
+        yield line
+        return
+    yield f"{start}("
+    line = "   "
+    for name in names:
+        if len(line) + len(name) > _WIDTH - 12:
+            yield line
+            line = "   "
+        line += f" {name},"
+    yield line
+    yield f"){end}"
+
+
+def _indented(lines: Iterator[str] | Sequence[str]) -> Iterator[str]:
+    yield from (_ALIGNMENT + line if line else line for line in lines)

@@ -1,0 +1,361 @@
+"""The names of values: the user's own where they are known, and those of textbooks otherwise.
+
+    x, y           arguments of the step
+    W1, b1         weights and biases of layers in a row; layers_0_weight of any other parameters
+    h, loss        what a line of the user's step gives a name to
+    z1, a1         an affine map, and the activation of it
+    dW1, da1       gradients
+    t, e, s        what is read soon after it is made, and then no more
+
+Values in one memory have one name, or several: the line that makes the memory has them all.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import count
+from typing import Any
+
+import numpy as np
+
+from tinygrad_bp.program.listing import (
+    Cell,
+    Constant,
+    Home,
+    Input,
+    Listing,
+    Option,
+    Room,
+    Statement,
+    Value,
+)
+from tinygrad_bp.program.writing.imports import RESERVED
+from tinygrad_bp.program.writing.lines import span_of
+
+__all__ = ["Names", "identifier", "roots_of"]
+
+_OF_LAYERS = re.compile(r"(?P<chain>(?:\w+\.)*?)(?P<number>\d+)\.(?P<kind>weight|bias)")
+_AFFINE = frozenset({"affine", "linear", "bilinear", "convolve", "convolution"})
+_ACTIVATIONS = frozenset(
+    "sigmoid relu tanh softplus log1pexp softmax log_softmax leaky_relu elu gelu silu".split()
+)
+_LOSSES = re.compile(r"sum_squares|.*(_loss|cross_entropy|mse|error).*")
+_NUMBERS = {0: "zero", 1: "one", 2: "two", 3: "three", 0.5: "half", -1: "minus_one"}
+_STEMS: Mapping[Any, str] = {
+    np.exp: "e",
+    np.sum: "s",
+    np.max: "top",
+    np.min: "low",
+    np.greater: "mask",
+    np.isfinite: "finite",
+    np.dot: "t",
+}
+_SHORT = ("t", "u", "v", "w")
+
+
+def identifier(name: str) -> str:
+    """Return a name as an identifier, itself if it is one.
+
+    >>> identifier("layers.0.weight"), identifier("lambda"), identifier("2nd"), identifier("")
+    ('layers_0_weight', 'lambda_', '_2nd', '')
+    """
+    name = unicodedata.normalize("NFKC", name)
+    name = re.sub(r"\W+", "_", name).strip("_") if not name.isidentifier() else name
+    if name and not name.isidentifier():
+        name = f"_{name}"
+    return f"{name}_" if name in RESERVED else name
+
+
+def roots_of(listing: Listing) -> dict[Value, Value]:
+    """Return, of every value that a statement writes into other memory, what that memory is."""
+    roots: dict[Value, Value] = {}
+    for statement in (*listing.statements, *listing.updates):
+        if statement.out is not None:
+            roots[statement.output] = roots.get(statement.out, statement.out)
+    return roots
+
+
+class Names:
+    """Which value is called what."""
+
+    def __init__(
+        self,
+        listing: Listing,
+        taken: Iterable[str],
+        hints: Mapping[int, str],
+        inlined: Mapping[Value, Statement],
+    ) -> None:
+        self._listing = listing
+        self._inlined = inlined
+        self._roots = roots_of(listing)
+        self._taken = set(taken)
+        self._hints = hints
+        self._names: dict[Value, str] = {}
+        self._all: dict[Value, list[str]] = defaultdict(list)
+        """The names of each memory."""
+        self._wanted: dict[Value, str] = {}
+        self._name_sources()
+        self._want()
+        self._give()
+
+    def of(self, value: Value) -> str:
+        """Return the name of a value."""
+        return self._names[value]
+
+    def get(self, value: Any) -> str | None:
+        """Return the name of a value that may have none."""
+        return self._names.get(value) if isinstance(value, Value) else None
+
+    def of_memory(self, value: Value) -> list[str]:
+        """Return all names of what is made, in the order in which they come up."""
+        return self._all[self._roots.get(value, value)]
+
+    def new(self, wanted: str) -> str:
+        """Return a name that nothing else has."""
+        name = identifier(wanted) or "t"
+        if name not in self._taken:
+            self._taken.add(name)
+            return name
+        return self._numbered(name, 2)
+
+    def _numbered(self, stem: str, start: int) -> str:
+        stem += "_" * stem[-1:].isdigit()
+        name = next(n for n in (f"{stem}{i}" for i in count(start)) if n not in self._taken)
+        self._taken.add(name)
+        return name
+
+    # --- what no statement makes --------------------------------------------------------------
+
+    def _name_sources(self) -> None:
+        sources = self._listing.sources
+        layers = _layers([v for v in sources if isinstance(v.source, Home)])
+        order = (Input, Home, Option, Cell, Constant)
+        for kind in order:
+            for value in sources:
+                if isinstance(value.source, kind):
+                    wanted = layers.get(value) or self._of_source(value)
+                    self._set(value, self.new(wanted))
+
+    def _of_source(self, value: Value) -> str:
+        source = value.source
+        if isinstance(source, Home):
+            hint = self._hints.get(id(source.array), "")
+            return _of_moment(source.name) or value.name or source.name or hint or "p"
+        if isinstance(source, Cell):
+            return value.name or _of_cell(source)
+        if isinstance(source, Option):
+            return source.name if source.index is None else f"{source.name[:-1]}{source.index + 1}"
+        if isinstance(source, Constant):
+            return value.name or _of_constant(source.value)
+        return value.name or "t"
+
+    def _set(self, value: Value, name: str) -> None:
+        self._names[value] = name
+        names = self._all[self._roots.get(value, value)]
+        if name not in names:
+            names.append(name)
+
+    # --- what is worth a name of its own ------------------------------------------------------
+
+    def _want(self) -> None:
+        self._want_conventional()
+        self._want_named_by_lines()
+        for statement in (*self._listing.statements, *self._listing.updates):
+            for value in statement.outputs:
+                if value.name:
+                    self._wanted[value] = value.name
+
+    def _results(self) -> Iterator[tuple[Statement, Value]]:
+        """Yield what rules of the forward pass come to, with the statement that makes it."""
+        last: dict[int, Statement] = {}
+        for statement in self._listing.statements:
+            if statement.place.phase == "forward" and statement.place.title:
+                last[statement.place.number] = statement
+        for number, statement in last.items():
+            applied = self._listing.applied.get(number)
+            made = set(statement.outputs)
+            results = [r for r in applied.results if r in made] if applied else []
+            yield statement, (results or statement.outputs)[0]
+
+    def _want_conventional(self) -> None:
+        layer = 0
+        known: dict[Value, int] = {}
+        for statement, value in self._results():
+            title = statement.place.title
+            applied = self._listing.applied.get(statement.place.number)
+            before = [known[a] for a in applied.arguments if a in known] if applied else []
+            if title in _AFFINE or "conv" in title:
+                layer += 1
+                known[value] = layer
+                self._wanted[value] = f"z{layer}"
+            elif title in _ACTIVATIONS and before:
+                self._wanted[value] = f"a{before[0]}"
+            elif _LOSSES.fullmatch(title) and not value.shape:
+                self._wanted[value] = "loss"
+            else:
+                self._wanted[value] = "h"
+
+    def _want_named_by_lines(self) -> None:
+        """Names that lines of the user give to what they calculate."""
+        best: dict[object, tuple[tuple[int, int], str, Value]] = {}
+        for statement, value in self._results():
+            site = statement.place.site
+            span = span_of(site) if site is not None else None
+            if span is not None and (
+                span.line not in best or span.end >= best[span.line][0]
+            ):
+                best[span.line] = span.end, span.name, value
+        for _, name, value in best.values():
+            self._wanted[value] = name
+
+    # --- names for all ------------------------------------------------------------------------
+
+    def _give(self) -> None:
+        for statement in self._listing.updates:
+            root = self._roots.get(statement.output, statement.output)
+            self._names[statement.output] = self._names.get(root, "t")
+        for statement in self._listing.statements:
+            for value in statement.outputs:
+                if value in self._wanted:
+                    self._set(value, self._new_like(self._wanted[value]))
+        for statement in self._listing.statements:
+            for value in statement.outputs:
+                self._want_gradient(value)
+        for value in self._listing.sources:
+            if isinstance(value.source, Room):
+                self._all[value] = self._all[value]
+        self._give_short_names()
+
+    def _new_like(self, wanted: str) -> str:
+        if wanted == "h":
+            return self._numbered("h", 1)
+        return self.new(wanted)
+
+    def _want_gradient(self, value: Value) -> None:
+        of = value.gradient_of
+        if of is None or value in self._names:
+            return
+        name = self._names.get(of)
+        if name is not None:
+            self._set(value, self.new(f"d{name}"))
+
+    def _give_short_names(self) -> None:
+        """Name what is left: by what is made of it in the same memory, or for a short time."""
+        self._borrow()
+        ends = self._ends()
+        free_at: dict[int, list[str]] = defaultdict(list)
+        free: list[str] = []
+        for i, statement in enumerate(self._listing.statements):
+            free += free_at.pop(i, [])
+            for value in statement.outputs:
+                if value in self._names or value in self._inlined:
+                    continue
+                root = self._roots.get(value, value)
+                if self._all[root]:
+                    self._set(value, self._all[root][-1])
+                elif statement.when != "run" or root.source is not None:
+                    self._set(value, self.new(self._stem(statement)))
+                else:
+                    name = self._short(statement, free)
+                    self._set(value, name)
+                    free_at[max(ends.get(root, i), i + 1)].append(name)
+        for value in self._listing.sources:
+            if isinstance(value.source, Room):
+                names = self._all[value] or [self.new("t")]
+                self._all[value] = names
+                self._names[value] = names[0]
+
+    def _borrow(self) -> None:
+        """Give values the name of what the same memory comes to in the same rule."""
+        groups: dict[tuple[Value, int], list[Value]] = defaultdict(list)
+        for statement in self._listing.statements:
+            for value in statement.outputs:
+                root = self._roots.get(value, value)
+                groups[root, statement.place.number].append(value)
+        for values in groups.values():
+            name = None
+            for value in reversed(values):
+                name = self._names.get(value, name)
+                if name is not None and value not in self._names:
+                    self._names[value] = name
+
+    def _ends(self) -> dict[Value, int]:
+        """After which statement each memory is read no more."""
+        ends: dict[Value, int] = {}
+        statements = self._listing.statements
+        for i, statement in enumerate(statements):
+            for value in (*statement.inputs(), *statement.outputs):
+                ends[self._roots.get(value, value)] = i
+        for update in self._listing.updates:
+            for value in update.inputs():
+                ends[self._roots.get(value, value)] = len(statements) + 1
+        for value in self._listing.needed():
+            ends[self._roots.get(value, value)] = len(statements) + 1
+        for value, statement in reversed(self._inlined.items()):  # it is read where it stands
+            for read in statement.inputs():
+                root = self._roots.get(read, read)
+                ends[root] = max(ends[root], ends[value])
+        return ends
+
+    def _stem(self, statement: Statement) -> str:
+        stem = _STEMS.get(statement.function)
+        if stem is None and statement.place.phase == "backward":
+            return "d"
+        return stem or "t"
+
+    def _short(self, statement: Statement, free: list[str]) -> str:
+        stem = self._stem(statement)
+        like = [name for name in free if name == stem or re.fullmatch(rf"{stem}\d+", name)]
+        if stem == "t":
+            like += [name for name in free if name in _SHORT]
+        if like:
+            free.remove(like[0])
+            return like[0]
+        if stem == "t":
+            for name in _SHORT:
+                if name not in self._taken:
+                    self._taken.add(name)
+                    return name
+        return self.new(stem)
+
+
+def _layers(homes: Sequence[Value]) -> dict[Value, str]:
+    """Names for weights and biases of layers in a row: W1, b1, W2, b2.
+
+    A scale, which is a vector, is called gamma, and the bias beside it beta.
+    """
+    found = {v: m for v in homes if (m := _OF_LAYERS.fullmatch(_home_name(v))) is not None}
+    if not found or len({m["chain"] for m in found.values()}) > 1:
+        return {}
+    numbers = sorted({int(m["number"]) for m in found.values()})
+    scales = {m["number"] for v, m in found.items() if m["kind"] == "weight" and len(v.shape) < 2}
+    names = {}
+    for value, m in found.items():
+        kinds = ("gamma", "beta") if m["number"] in scales else ("W", "b")
+        kind = kinds[m["kind"] == "bias"]
+        names[value] = f"{kind}{numbers.index(int(m['number'])) + 1}"
+    return names
+
+
+def _home_name(value: Value) -> str:
+    return value.source.name if isinstance(value.source, Home) else ""
+
+
+def _of_moment(name: str) -> str | None:
+    found = re.fullmatch(r"moment (\d+) of (.*)", name)
+    return found and f"m{found[1]}_{found[2]}"
+
+
+def _of_cell(cell: Cell) -> str:
+    if cell.attribute == "_grad":
+        return "d" + cell.name.removeprefix("gradient of ")
+    return cell.name or {"moments": "t"}.get(cell.attribute, cell.attribute.strip("_"))
+
+
+def _of_constant(value: Any) -> str:
+    if np.ndim(value) == 0 and value.dtype.kind in "iuf":
+        return _NUMBERS.get(value.item(), "c")
+    return "c"
