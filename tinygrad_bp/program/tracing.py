@@ -352,7 +352,10 @@ class Trace:
         return None if frame is None else Site(frame.f_code, frame.f_lasti)
 
     def _here(self) -> Place:
-        return self.place if self.place.site else Place(site=self._site())
+        site = self._site()
+        if self.place.phase == "forward" and site != self.place.site:  # between two functions
+            return Place("forward", "", -self._applied, site)
+        return self.place
 
     def recorded(self, op: Op, arrays: Sequence[Any], y: Any) -> None:
         """See an op, whose calls were noted: what it was applied to is left to note."""

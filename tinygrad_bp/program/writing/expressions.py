@@ -31,6 +31,7 @@ _OPERATORS: Mapping[Any, str] = {
     np.equal: "==",
     np.not_equal: "!=",
 }
+_COMPARISONS = frozenset("> >= < <= == !=".split())
 _METHODS: Mapping[Any, str] = {
     np.astype: "astype",
     np.reshape: "reshape",
@@ -107,6 +108,8 @@ class Expressions:
         function = statement.function
         if function in INFIX:
             return _infix(INFIX[function], args, of)
+        if _OPERATORS.get(function) in _COMPARISONS and _is_array(args):
+            return _infix(_OPERATORS[function], args, of)
         if function in _OPERATORS and _operates(args):
             return _infix(_OPERATORS[function], args, of)
         if function in (operator.neg, np.negative) and _operates(args):

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from tinygrad_bp.program.listing import (
+    Cell,
     Check,
     Constant,
     Home,
+    Input,
     Listing,
     Option,
     Place,
@@ -52,21 +54,13 @@ class Layout:
         self._expressions = Expressions(self._imports, self._function)
         self._roots = roots_of(listing)
         self._constants = self._written_constants()
-        for statement in (*listing.statements, *listing.updates):
-            self._expressions.name(statement.function)
+        self._find_functions()
         self.name = identifier(name) if name.isidentifier() else "step"
         taken = {*self._opaque.names, *RESERVED, *_OWN, *self._handed.values(), self.name}
         self._inlined = self._find_inlined()
         self._names = Names(listing, taken, hints, self._inlined)
-        self.parameters = [
-            v for v in listing.sources if not isinstance(v.source, Home | Room | Constant)
-        ]
         self.options = _options_of(listing)
-        used = {v for s in listing.statements if s.when == "run" for v in s.inputs()}
-        used |= {v for s in listing.updates for v in s.inputs()} | set(listing.needed())
-        self.parameters = [
-            v for v in self.parameters if v in used or not isinstance(v.source, Option)
-        ]
+        self.parameters = _parameters_of(listing)
         self.returned = list(dict.fromkeys([*values_in(listing.results), *listing.after]))
         self._gradients = {
             v.gradient_of: found
@@ -76,6 +70,17 @@ class Layout:
         }
         self.refuses = False
         """Whether a check of the text raises `Refused`."""
+
+    def _find_functions(self) -> None:
+        """Write all calls once without names, to know which functions the text refers to."""
+
+        def of(item: Any) -> str:
+            return "" if isinstance(item, Value) else self._expressions.argument(item, of)
+
+        for statement in self._listing.statements:
+            self._expressions.of(statement, of)
+        for update in self._listing.updates:
+            self._expressions.name(update.function)
 
     # --- the whole ----------------------------------------------------------------------------
 
@@ -118,7 +123,8 @@ class Layout:
 
     def _homes(self) -> Iterator[str]:
         """Hand arrays over, but for those that show a part of another one."""
-        homes = [v for v in self._listing.sources if isinstance(v.source, Home)]
+        sources = self._listing.sources
+        homes = [v for v in sources if isinstance(v.source, Home) and self._names.get(v)]
         for value in homes:
             array = _array_of(value)
             name = self._names.of(value)
@@ -141,9 +147,9 @@ class Layout:
 
     def _constant_lines(self) -> Iterator[str]:
         for value in self._listing.sources:
-            if not isinstance(value.source, Constant):
+            name = self._names.get(value)
+            if not isinstance(value.source, Constant) or name is None:
                 continue
-            name = self._names.of(value)
             if value in self._constants:
                 yield f"{name} = {self._constants[value]}"
             else:
@@ -368,6 +374,16 @@ def _options_of(listing: Listing) -> list[Value]:
     """The options that are read by what happens when one changes."""
     found = (v for s in listing.statements if s.when == "options" for v in s.inputs())
     return list(dict.fromkeys(v for v in found if isinstance(v.source, Option)))
+
+
+def _parameters_of(listing: Listing) -> list[Value]:
+    """What a run takes: arguments, and what it reads of options and of what objects hold."""
+    read = {v for s in listing.statements if s.when == "run" for v in s.inputs()}
+    read |= {v for s in listing.updates for v in s.inputs()} | set(listing.needed())
+    return [
+        *(v for v in listing.sources if isinstance(v.source, Input)),
+        *(v for v in listing.sources if isinstance(v.source, Option | Cell) and v in read),
+    ]
 
 
 def _array_of(value: Value) -> Any:

@@ -37,7 +37,10 @@ from tinygrad_bp.program.writing.lines import span_of
 
 __all__ = ["Names", "identifier", "roots_of"]
 
-_OF_LAYERS = re.compile(r"(?P<chain>(?:\w+\.)*?)(?P<number>\d+)\.(?P<kind>weight|bias)")
+_OF_LAYERS = re.compile(
+    r"(?P<chain>(?:\w+\.)*?)(?P<layer>(?:layer|hidden|linear|fc|conv|norm)?_?\d+|output|out|head)"
+    r"\.(?P<kind>weight|bias)"
+)
 _AFFINE = frozenset({"affine", "linear", "bilinear", "convolve", "convolution"})
 _ACTIVATIONS = frozenset(
     "sigmoid relu tanh softplus log1pexp softmax log_softmax leaky_relu elu gelu silu".split()
@@ -130,8 +133,13 @@ class Names:
     # --- what no statement makes --------------------------------------------------------------
 
     def _name_sources(self) -> None:
-        sources = self._listing.sources
+        read = {v for s in self._listing.statements for v in s.inputs()}
+        read |= {v for s in self._listing.updates for v in (*s.inputs(), s.out) if v is not None}
+        read |= {s.out for s in self._listing.statements if s.out is not None}
+        read |= set(self._listing.needed())
+        sources = [v for v in self._listing.sources if v in read or isinstance(v.source, Input)]
         layers = _layers([v for v in sources if isinstance(v.source, Home)])
+        self._layers = {_home_name(value): name for value, name in layers.items()}
         order = (Input, Home, Option, Cell, Constant)
         for kind in order:
             for value in sources:
@@ -143,7 +151,7 @@ class Names:
         source = value.source
         if isinstance(source, Home):
             hint = self._hints.get(id(source.array), "")
-            return _of_moment(source.name) or value.name or source.name or hint or "p"
+            return _of_moment(source.name, self._layers) or value.name or source.name or hint or "p"
         if isinstance(source, Cell):
             return value.name or _of_cell(source)
         if isinstance(source, Option):
@@ -170,15 +178,16 @@ class Names:
 
     def _results(self) -> Iterator[tuple[Statement, Value]]:
         """Yield what rules of the forward pass come to, with the statement that makes it."""
-        last: dict[int, Statement] = {}
+        last: dict[int, tuple[Statement, Value]] = {}
         for statement in self._listing.statements:
-            if statement.place.phase == "forward" and statement.place.title:
-                last[statement.place.number] = statement
-        for number, statement in last.items():
-            applied = self._listing.applied.get(number)
-            made = set(statement.outputs)
-            results = [r for r in applied.results if r in made] if applied else []
-            yield statement, (results or statement.outputs)[0]
+            place = statement.place
+            if place.phase != "forward" or not place.title:
+                continue
+            applied = self._listing.applied.get(place.number)
+            made = [v for v in statement.outputs if applied and v in applied.results]
+            if made or applied is None or place.number not in last:
+                last[place.number] = statement, (made or statement.outputs)[0]
+        yield from last.values()
 
     def _want_conventional(self) -> None:
         layer = 0
@@ -301,10 +310,7 @@ class Names:
         return ends
 
     def _stem(self, statement: Statement) -> str:
-        stem = _STEMS.get(statement.function)
-        if stem is None and statement.place.phase == "backward":
-            return "d"
-        return stem or "t"
+        return _STEMS.get(statement.function, "t")
 
     def _short(self, statement: Statement, free: list[str]) -> str:
         stem = self._stem(statement)
@@ -330,13 +336,13 @@ def _layers(homes: Sequence[Value]) -> dict[Value, str]:
     found = {v: m for v in homes if (m := _OF_LAYERS.fullmatch(_home_name(v))) is not None}
     if not found or len({m["chain"] for m in found.values()}) > 1:
         return {}
-    numbers = sorted({int(m["number"]) for m in found.values()})
-    scales = {m["number"] for v, m in found.items() if m["kind"] == "weight" and len(v.shape) < 2}
+    layers = list(dict.fromkeys(m["layer"] for m in found.values()))
+    scales = {m["layer"] for v, m in found.items() if m["kind"] == "weight" and len(v.shape) < 2}
     names = {}
     for value, m in found.items():
-        kinds = ("gamma", "beta") if m["number"] in scales else ("W", "b")
+        kinds = ("gamma", "beta") if m["layer"] in scales else ("W", "b")
         kind = kinds[m["kind"] == "bias"]
-        names[value] = f"{kind}{numbers.index(int(m['number'])) + 1}"
+        names[value] = f"{kind}{layers.index(m['layer']) + 1}"
     return names
 
 
@@ -344,9 +350,10 @@ def _home_name(value: Value) -> str:
     return value.source.name if isinstance(value.source, Home) else ""
 
 
-def _of_moment(name: str) -> str | None:
+def _of_moment(name: str, layers: Mapping[str, str]) -> str | None:
+    """`m2_W1` for the second moment of what is called W1."""
     found = re.fullmatch(r"moment (\d+) of (.*)", name)
-    return found and f"m{found[1]}_{found[2]}"
+    return found and f"m{found[1]}_{layers.get(found[2], found[2])}"
 
 
 def _of_cell(cell: Cell) -> str:
