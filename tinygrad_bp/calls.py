@@ -20,7 +20,7 @@ import numpy as np
 
 from tinygrad_bp.errors import ConversionError, InPlaceError, NotDifferentiableError
 
-__all__ = ["ORDINARY", "Form", "admit", "name_of", "parameters_of"]
+__all__ = ["ORDINARY", "Form", "admit", "certainly", "name_of", "parameters_of"]
 
 Function: TypeAlias = Callable[..., Any]
 Bound: TypeAlias = tuple[tuple[Any, ...], dict[str, Any]]
@@ -371,6 +371,21 @@ def admit(value: Any) -> Any:
             )
         return found
     return value
+
+
+def certainly(condition: Any) -> bool:
+    """Return whether a condition holds in every run: of values that are not known, it may not.
+
+    What is only a check, or a shorter way to the same result, asks in this way. A trace may say
+    yes, and check the condition in every run.
+
+    >>> certainly(np.array([True, True]).all())
+    True
+    """
+    if getattr(condition, "known", True):
+        return bool(condition)
+    held: bool = condition.is_certain()
+    return held
 
 
 def _plain(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

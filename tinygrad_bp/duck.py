@@ -17,7 +17,7 @@ from tinygrad_bp.errors import ConversionError, InPlaceError, NotDifferentiableE
 from tinygrad_bp.methods import Methods
 from tinygrad_bp.registry import rule_of, rules
 
-__all__ = ["NO_OPTIONS", "DuckArray", "certainly", "defers", "normal_form"]
+__all__ = ["NO_OPTIONS", "DuckArray", "defers", "normal_form"]
 
 NO_OPTIONS: Final[dict[str, Any]] = {}  # what most calls have; never written to
 
@@ -88,6 +88,8 @@ class DuckArray(Methods):
     """Of two readers in one call, the higher one decides; a Tensor is above what it holds."""
     known: ClassVar[bool] = True
     """Whether the values are those of every run; a trace stands for runs with other values."""
+    is_plain: ClassVar[bool] = False
+    """Whether it stands for a plain array, which functions of tensors make a tensor of."""
 
     def _call(
         self,
@@ -244,21 +246,6 @@ class DuckArray(Methods):
             "t[index] = value is not recorded. Build the result with np.where, np.concatenate or "
             "np.stack; to change a leaf outside the graph, write t.data = new_values."
         )
-
-
-def certainly(condition: Any) -> bool:
-    """Return whether a condition holds in every run: of values that are not known, it may not.
-
-    What is only a check, or a shorter way to the same result, asks in this way. A trace may say
-    yes, and check the condition in every run.
-
-    >>> certainly(np.array([True, True]).all())
-    True
-    """
-    if getattr(condition, "known", True):
-        return bool(condition)
-    held: bool = condition.is_certain()
-    return held
 
 
 def _hint(name: str, kind: type) -> str:

@@ -21,7 +21,7 @@ from tinygrad_bp.engine import Op
 from tinygrad_bp.errors import GradientError, InPlaceError, NotDifferentiableError
 from tinygrad_bp.modes import Mode, mode
 from tinygrad_bp.registry import Array, Rule, rule_of, rules
-from tinygrad_bp.state import clock, note_write, tracers
+from tinygrad_bp.state import clock, note_write, tracer, tracers
 from tinygrad_bp.tensor import Tensor, strip, tracks, wrap
 
 __all__ = ["record", "record_as_written"]
@@ -41,8 +41,8 @@ def record(
     Results are read-only. This is the path of every operation. Raises `NotDifferentiableError`
     where no gradient can be followed.
     """
-    if tracers:
-        tracers[-1].meet(function, args)
+    if tracers and (run := tracer()):
+        run.meet(function, args)
     rule = rules.get(function)
     if rule is None or not rule.differentiable:
         return _call_without_rule(function, rule, args, options)
@@ -63,7 +63,9 @@ def record(
         else:
             arrays.append(admit(a))
         slot += 1  # noqa: SIM113  (every operation comes through here, and enumerate is slower)
-    y = rule.forward(*arrays, **options) if options else rule.forward(*arrays)
+    # A body asks no array what to do; a run that is written down must be asked.
+    forward = rule.form.written if tracers else rule.forward
+    y = forward(*arrays, **options) if options else forward(*arrays)
     if tracked and (now := mode.get()).recording:
         return _remember(rule, args, arrays, options, tracked, y, now)
     return wrap(y) if not isinstance(y, tuple) else _named_as(y, [wrap(part) for part in y])
@@ -248,9 +250,14 @@ def _call_untracked(
     if rule is not None and rule.kind == "constant":
         return result
     if isinstance(result, list | tuple):
-        parts = [wrap(r) if isinstance(r, np.ndarray) else r for r in result]
+        parts = [wrap(r) if _is_plain(r) else r for r in result]
         return parts if isinstance(result, list) else _named_as(result, parts)
-    return wrap(result) if isinstance(result, np.ndarray | np.generic) else result
+    return wrap(result) if isinstance(result, np.generic) or _is_plain(result) else result
+
+
+def _is_plain(result: Any) -> bool:
+    """Whether a result is an array that becomes a tensor, or what stands for one."""
+    return isinstance(result, np.ndarray) or (isinstance(result, DuckArray) and result.is_plain)
 
 
 # What a tensor does with a call.

@@ -8,9 +8,10 @@ out. Recording pays nothing; only ops older than the latest write are looked at 
 from __future__ import annotations
 
 import itertools
+import threading
 import weakref
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Never, Protocol, TypeAlias
 
 import numpy as np
@@ -23,7 +24,9 @@ __all__ = [
     "note_write",
     "owner_of",
     "replace_all",
+    "require",
     "settings",
+    "tracer",
     "tracers",
     "written_at",
 ]
@@ -34,6 +37,9 @@ Array: TypeAlias = Any
 class Tracer(Protocol):
     """A run that is written down as a program: whoever reads or writes state tells it."""
 
+    thread: int
+    """Where it runs; other threads go on as if there were none."""
+
     def meet(self, function: Any, args: Any) -> None:
         """Learn which function is called next, and of what."""
 
@@ -43,8 +49,8 @@ class Tracer(Protocol):
     def forget_gradient(self, tensor: Any) -> None:
         """Learn that a tensor's gradient is forgotten, or set anew."""
 
-    def constant(self, value: Any) -> Any:
-        """Return what stands for an array that the run has made from nothing."""
+    def held(self, value: Any) -> Any:
+        """Return what stands for what a tensor holds."""
 
     def write(self, tensor: Any, value: Any) -> None:
         """Assign values to a tensor, in its memory."""
@@ -84,7 +90,14 @@ settings = _Settings()
 """The version of what decides how modules compute; compiled steps look at it."""
 
 tracers: list[Tracer] = []
-"""The runs that are being written down, the innermost last; nearly always, there is none."""
+"""The runs that are being written down, in all threads; nearly always, there is none."""
+
+
+def tracer() -> Tracer | None:
+    """Return the run of this thread that is being written down: ask only if there are `tracers`."""
+    here = threading.get_ident()
+    return next((run for run in reversed(tracers) if run.thread == here), None)
+
 
 clock = itertools.count()
 """Tells the ages of ops and writes."""
@@ -152,9 +165,20 @@ def draw(rng: np.random.Generator, method: str, *args: Any, **options: Any) -> A
     >>> draw(np.random.default_rng(0), "random", 2)
     array([0.63696169, 0.26978671])
     """
-    if tracers:
-        return tracers[-1].draw(rng, method, args, options)
+    if tracers and (run := tracer()):
+        return run.draw(rng, method, args, options)
     return getattr(rng, method)(*args, **options)
+
+
+def require(condition: Any, explain: Callable[[], Any]) -> None:
+    """Call what raises an error, unless a condition holds; a program checks it in every run.
+
+    >>> require(True, lambda: 1 / 0)
+    """
+    if tracers and (run := tracer()):
+        run.require(condition)
+    elif not condition:
+        explain()
 
 
 def replace_all(
@@ -175,8 +199,8 @@ def replace_all(
     ([1.0, 1.0], [5.0])
     """
     objects, names, new = assignments
-    if tracers:
-        _replace_in_trace(tracers[-1], objects, names, new, places)
+    if tracers and (run := tracer()):
+        _replace_in_trace(run, objects, names, new, places)
         return
     now = next(clock)
     keys = list(map(memory.key_of, places))

@@ -88,8 +88,8 @@ class Tensor(DuckArray):
         if requires_grad:
             _check_trackable(array.dtype)
             array = array.copy()
-        if state.tracers:
-            array = state.tracers[-1].constant(array)
+        if state.tracers and (run := state.tracer()):
+            array = run.held(array)
         self._value = array
         self._make_leaf()
         self._requires_grad = self._trainable = requires_grad
@@ -111,8 +111,9 @@ class Tensor(DuckArray):
         refuses to go backward through old values. A write into the array itself
         (`t.data[0] = 1`) is noticed under `debug()` alone.
         """
-        if state.tracers:
-            state.tracers[-1].adopt(self)
+        if state.tracers and (run := state.tracer()):
+            run.adopt(self)
+            return run.held(self._value)
         return self._value
 
     @data.setter
@@ -130,8 +131,8 @@ class Tensor(DuckArray):
                     f"cannot assign data of shape {value.shape} to a tensor of shape "
                     f"{self._value.shape}"
                 )
-            if state.tracers:
-                state.tracers[-1].write(self, value)
+            if state.tracers and (run := state.tracer()):
+                run.write(self, value)
                 return
             self._value[...] = value
         state.note_write(self._value)
@@ -288,8 +289,8 @@ class Tensor(DuckArray):
         if self.op is not None:
             found: Tensor | None = (self.op.kept or {}).get(self.output or 0)
             return found
-        if state.tracers:
-            state.tracers[-1].adopt(self)
+        if state.tracers and (run := state.tracer()):
+            run.adopt(self)
         gradient = self._grad
         if gradient is not None and not isinstance(gradient, Tensor):
             if isinstance(gradient, NotKept):
@@ -307,15 +308,15 @@ class Tensor(DuckArray):
             raise ShapeError(
                 f"a gradient of shape {gradient.shape} does not fit a tensor of shape {self.shape}"
             )
-        if state.tracers:
-            state.tracers[-1].forget_gradient(self)
+        if state.tracers and (run := state.tracer()):
+            run.forget_gradient(self)
         self._grad, self._passes, self._used = gradient, 1, False
 
     def zero_grad(self) -> None:
         """Forget the gradient."""
         if self.op is None:
-            if state.tracers:
-                state.tracers[-1].forget_gradient(self)
+            if state.tracers and (run := state.tracer()):
+                run.forget_gradient(self)
             self._grad, self._passes, self._used = None, 0, False
         elif self.op.kept is not None:
             self.op.kept[self.output or 0] = None
@@ -434,8 +435,8 @@ def wrap(array: Array) -> Tensor:
     """Make a tensor that does not track, without checks or copies: the fast way in."""
     tensor: Tensor = _new(Tensor)
     tensor._value = array if hasattr(type(array), "__array_function__") else np.asarray(array)
-    if state.tracers:
-        tensor._value = state.tracers[-1].constant(tensor._value)
+    if state.tracers and (run := state.tracer()):
+        tensor._value = run.held(tensor._value)
     tensor._make_leaf()
     return tensor
 

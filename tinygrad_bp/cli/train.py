@@ -81,6 +81,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="test on the last N training examples instead of the test set, to choose settings",
     )
     _add_settings(parser.add_argument_group("the recipe"))
+    parser.add_argument(
+        "--eager",
+        action="store_true",
+        help="call every function of every step anew, instead of a program that the first steps "
+        "are compiled to; the numbers are the same",
+    )
     files = parser.add_argument_group("files")
     files.add_argument(
         "--out", type=Path, metavar="MODEL.npz", help="write the model here after every epoch"
@@ -227,7 +233,14 @@ def _begun(options: argparse.Namespace, screen: Screen, callbacks: Sequence[Call
         "command": _command(recipe, name, options),
     }
     data = without_held_out(data, about)
-    return Training(recipe, data, classes=CLASSES, about=about, callbacks=callbacks)
+    return Training(
+        recipe,
+        data,
+        classes=CLASSES,
+        about=about,
+        callbacks=callbacks,
+        compiled=not options.eager,
+    )
 
 
 def _resumed(
@@ -243,7 +256,13 @@ def _resumed(
     if not options.out:
         check_target("--resume", options.resume)
     data = load_again(options.resume, about, options.data, recipe.seed, screen, draw=options.drawn)
-    run = Training.resume(options.resume, data, epochs=options.epochs, callbacks=callbacks)
+    run = Training.resume(
+        options.resume,
+        data,
+        epochs=options.epochs,
+        callbacks=callbacks,
+        compiled=not options.eager,
+    )
     if run.recipe.epochs != recipe.epochs:
         run.about["command"] = f"{about.get('command', 'train')}, then --epochs {options.epochs}"
     return run

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_bp import rules
-from tinygrad_bp.duck import certainly
+from tinygrad_bp.calls import certainly
 from tinygrad_bp.errors import LabelError, ShapeError
 from tinygrad_bp.functional.inputs import floats, tensor_of
 from tinygrad_bp.registry import Array

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_bp.duck import DuckArray, certainly
+from tinygrad_bp.calls import certainly
+from tinygrad_bp.duck import DuckArray
 from tinygrad_bp.errors import ConversionError, LabelError, ShapeError
 from tinygrad_bp.registry import Array
 from tinygrad_bp.tensor import Tensor
@@ -32,8 +33,13 @@ __all__ = [
 
 
 def tensor_of(value: Any) -> Any:
-    """Return a tensor, or another reader of rules, as it is, and anything else as a tensor."""
-    return value if isinstance(value, DuckArray) else Tensor(value)
+    """Return a tensor, or another reader of rules, as it is, and anything else as a tensor.
+
+    What stands for a plain array is one.
+    """
+    if isinstance(value, DuckArray) and not value.is_plain:
+        return value
+    return Tensor(value)
 
 
 def floats(value: Any, like: Any) -> Any:

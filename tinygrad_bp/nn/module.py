@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_bp.errors import ModuleError, ShapeError
 from tinygrad_bp.nn.fitting import Unmatched, fitted
 from tinygrad_bp.nn.hooks import Hook, Hooks
-from tinygrad_bp.state import replace_all, settings, tracers
+from tinygrad_bp.state import replace_all, settings, tracer, tracers
 from tinygrad_bp.tensor import HookHandle, Tensor
 
 if TYPE_CHECKING:
@@ -81,8 +81,8 @@ class Module:
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
         """Compute the output: `forward`, and the hooks around it."""
-        if tracers:
-            tracers[-1].visit(self)
+        if tracers and (run := tracer()):
+            run.visit(self)
         try:
             if self._hooks is None:
                 return self.forward(*inputs, **options)
@@ -124,6 +124,11 @@ class Module:
         What it returns, if anything, takes the place of `grad_output`, a tuple.
         """
         return self._hooked().add("before backward", hook)
+
+    @property
+    def has_hooks(self) -> bool:
+        """Whether a hook was ever registered."""
+        return self._hooks is not None
 
     def _hooked(self) -> Hooks:
         if self._hooks is None:

@@ -47,6 +47,11 @@ class _Scaled(Module):
         self.bias = Parameter(np.zeros(shape, dtype)) if weight and bias else None
 
 
+def _is_watched(array: Any) -> bool:
+    """Whether an array holds no plain numbers, nor stands for any."""
+    return isinstance(array, DuckArray) and not array.is_plain
+
+
 # --- over a batch, or each example ----------------------------------------------------------
 
 
@@ -106,18 +111,18 @@ class _Running(_Scaled):
         """
         mean, variance, batches = self.running_mean, self.running_var, self.num_batches_tracked
         arrays = [array_of(a) for a in found]
-        if mean is None or variance is None or batches is None or isinstance(arrays[0], DuckArray):
+        if mean is None or variance is None or batches is None or _is_watched(arrays[0]):
             return
-        counted = np.asarray(batches.data + count)
+        counted = array_of(batches.data + count)
         if not values:
             replace_all([], [], ([batches], ["_value"], [counted]))
             return
-        share = 1 / float(counted) if momentum is None else momentum
+        share = (1 / counted).astype(mean.dtype) if momentum is None else momentum
         now = [np.mean(a.reshape(-1, self.num_features), axis=0) for a in arrays]
         now[1] = now[1] * (values / (values - 1))
         kept = [mean, variance]
         moved = [
-            np.asarray((1 - share) * before.data + share * new, before.dtype)
+            ((1 - share) * before.data + share * new).astype(before.dtype, copy=False)
             for before, new in zip(kept, now, strict=True)
         ]
         replace_all([], [], ([*kept, batches], ["_value"] * 3, [*moved, counted]))

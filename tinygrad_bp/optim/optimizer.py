@@ -25,7 +25,7 @@ from tinygrad_bp.optim.groups import (
     named,
 )
 from tinygrad_bp.optim.options import Checks, Option, at_least_zero, positive
-from tinygrad_bp.state import replace_all, tracers
+from tinygrad_bp.state import replace_all, tracer, tracers
 from tinygrad_bp.tensor import Tensor
 
 __all__ = ["Optimizer", "takes_part"]
@@ -155,8 +155,8 @@ class Optimizer:
             )
         for group in self.param_groups:
             for p in group.parameters:
-                if tracers:
-                    tracers[-1].forget_gradient(p)
+                if tracers and (run := tracer()):
+                    run.forget_gradient(p)
                 p._grad, p._passes, p._used = None, 0, False
 
     def step(
@@ -178,8 +178,8 @@ class Optimizer:
         with them; frozen parameters always do.
         """
         loss = None if closure is None else _evaluated(closure)
-        if tracers:
-            traced.step(tracers[-1], self, list(self._taking_part(accumulated, missing_ok)))
+        if tracers and (run := tracer()):
+            traced.step(run, self, list(self._taking_part(accumulated, missing_ok)))
             return loss
         update, arrays = self.update, self.takes_arrays
         slots, new, places = [], [], []

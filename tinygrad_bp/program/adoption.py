@@ -8,6 +8,7 @@ program writes.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -22,8 +23,9 @@ from tinygrad_bp.tensor import Tensor
 if TYPE_CHECKING:
     from tinygrad_bp.program.tracing import Trace
 
-__all__ = ["Adoption", "Held", "Kept"]
+__all__ = ["Adoption", "Held", "Kept", "Kind"]
 
+_ALONE = 2  # references to an array that only its tensor holds: that one, and the one that asks
 _OF_TENSORS = ("_value", "_grad", "_passes", "_used", "_requires_grad")
 
 
@@ -48,6 +50,20 @@ class Held:
     """What decided how the run went; a run of the program needs it to be the same."""
     after: dict[str, Any]
     """Attributes as they are afterwards, with values in the places of arrays."""
+
+
+class Kind:
+    """What a run needs to find in a place that each run reads: an array of this kind."""
+
+    def __init__(self, array: Any) -> None:
+        self._found = self._of(array)
+
+    def fits(self, array: Any) -> bool:
+        """Whether an array is of this kind."""
+        return isinstance(array, np.ndarray) and self._of(array) == self._found
+
+    def _of(self, array: Any) -> Any:
+        return array.shape, array.dtype, array.strides
 
 
 @dataclass(eq=False)
@@ -77,9 +93,10 @@ class Adoption:
             self._adopt_slot(owner)
 
     def _adopt_tensor(self, tensor: Tensor) -> None:
+        alone = sys.getrefcount(tensor._value) == _ALONE
         before = {name: getattr(tensor, name) for name in _OF_TENSORS}
         name = tensor.name or ""
-        value = self._home(tensor._value, name)
+        value = self._home(tensor._value, name, alone=alone)
         gradient = before["_grad"]
         array = gradient._value if isinstance(gradient, Tensor) else gradient
         if isinstance(array, np.ndarray):
@@ -94,7 +111,7 @@ class Adoption:
         found = []
         for i, moment in enumerate(slot.moments):
             if isinstance(moment, np.ndarray):
-                found.append(self._home(moment, f"moment {i + 1} of {slot.name}"))
+                found.append(self._home(moment, f"moment {i + 1} of {slot.name}", alone=True))
             elif moment is None or isinstance(moment, bool):
                 found.append(moment)
             else:
@@ -102,14 +119,14 @@ class Adoption:
         slot.moments = tuple(found)
         self.kept[id(slot)] = Kept(slot, before, {"moments": slot.moments})
 
-    def _home(self, array: Any, name: str) -> Any:
+    def _home(self, array: Any, name: str, *, alone: bool) -> Any:
         """What stands for memory now, whoever shows it."""
         if not isinstance(array, np.ndarray):
             return array
-        place = (array.__array_interface__["data"][0], array.shape, array.strides, array.dtype)
+        place = _place_of(array)
         known = self.homes.get(place)
         if known is None:
-            known = self.homes[place] = self.trace.stand_in(array, Home(array, name))
+            known = self.homes[place] = self.trace.stand_in(array, Home(array, name, alone))
             known.ref.name = name
             self.written[known.ref] = 0
             self.seen_at[known.ref] = known.ref, 0
@@ -159,9 +176,18 @@ class Adoption:
                 "options of the optimiser are set within the step. Do it outside, as by "
                 "scheduler.step() after the step: every run reads what they are then"
             )
-        if name == "_value":
-            self.replaced.add(id(owner))
+        if name == "_value" and id(owner) not in self.replaced:
+            self._replace(owner)
+        if name == "_value" and isinstance(value, Traced):
+            value = self.trace.as_array(value)
         setattr(owner, name, value)
+
+    def _replace(self, tensor: Any) -> None:
+        """Learn that a tensor is given another array: each run reads the one that it has then."""
+        self.replaced.add(id(tensor))
+        known = self.kept[id(tensor)].stand_ins["_value"]
+        del self.homes[_place_of(known.ref.source.array)]
+        known.ref.source = Cell(tensor, "_value", None, known.ref.name)
 
     # --- going out ----------------------------------------------------------------------------
 
@@ -194,10 +220,13 @@ class Adoption:
 
     def _decisive(self, kept: Kept) -> dict[str, Any]:
         """What a run needs to find as it was: not a gradient that it forgets first."""
-        if not kept.cleared:
-            return kept.before
-        forgotten = ("_grad", "_passes", "_used")
-        return {name: value for name, value in kept.before.items() if name not in forgotten}
+        found = dict(kept.before)
+        if id(kept.owner) in self.replaced:
+            found["_value"] = Kind(found["_value"])
+        if kept.cleared:
+            for name in ("_grad", "_passes", "_used"):
+                del found[name]
+        return found
 
     def restore(self) -> None:
         """Put everything back in its place."""
@@ -216,6 +245,10 @@ class Adoption:
                 if owner_of(arrays[0]) is owner_of(arrays[1]) and np.shares_memory(*arrays):
                     return one.name, other.name
         return None
+
+
+def _place_of(array: Any) -> Any:
+    return (array.__array_interface__["data"][0], array.shape, array.strides, array.dtype)
 
 
 def _is_home(item: Any) -> bool:

@@ -17,9 +17,9 @@ __all__ = ["Text"]
 class Text:
     """Lines of Python in which objects stand by names that are made for them.
 
-    >>> text = Text("item")
-    >>> text.line(f"return item is {text.name(np.pi)} and {text.name(None)} is None")
-    >>> text.function("is_pi")(np.pi)
+    >>> known, text = [], Text("item")
+    >>> text.line(f"return item is {text.name(known)}")
+    >>> text.function("is_known")(known)
     True
     """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from tinygrad_bp import state
 from tinygrad_bp.modes import mode
@@ -25,10 +25,10 @@ MOST = 16  # programs that are kept; the one that was not used for longest goes
 class Compiled(Generic[P, R]):
     """What `compile` returns: called like the function, with the same results and effects."""
 
-    def __init__(self, function: Callable[P, R], *, grads: bool) -> None:
+    def __init__(self, function: Callable[P, R], *, grads: bool, exact: bool) -> None:
         functools.update_wrapper(self, function)
         self.function = function
-        self.grads = grads
+        self._how = {"grads": grads, "exact": exact}
         self._programs: list[Program] = []
         self._enter: Callable[[Any], Any] = _missing
         self._lock = threading.RLock()
@@ -36,14 +36,14 @@ class Compiled(Generic[P, R]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Do what the step does: by a program, once it is traced."""
         with self._lock:
-            if not kwargs:
-                try:
-                    result = self._enter(args)
-                except Refuted:
-                    return self.function(*args, **kwargs)
-                if result is not MISSED:
-                    return result  # type: ignore[no-any-return]
-            return self._looked_up(args, kwargs)
+            try:
+                result = MISSED if kwargs else self._enter(args)
+                if result is MISSED:
+                    result = self._looked_up(args, kwargs)
+            except Refuted:  # eager mode knows what to do, or what to say
+                self._note_refuted()
+                result = self.function(*args, **kwargs)
+            return result  # type: ignore[no-any-return]
 
     def _looked_up(self, args: Any, kwargs: Any) -> Any:
         """Find the program for a call, or make it, and run it."""
@@ -51,12 +51,18 @@ class Compiled(Generic[P, R]):
         if state.tracers or now.observers or now.retaining:  # somebody looks at every op
             return self.function(*args, **kwargs)
         given = Arguments(args, kwargs)
-        try:
-            program = self._program(given, recording=now.recording)
-            self._enter = program.enter if program.proven else _missing
-            return program.run(*given.arrays)
-        except Refuted:  # eager mode knows what to do, or what to say
-            return self.function(*args, **kwargs)
+        program = self._program(given, recording=now.recording)
+        self._enter = program.enter if program.proven else _missing
+        return program.run(*given.arrays)
+
+    def _note_refuted(self) -> None:
+        """A program whose checks have failed twice goes: what it was made for may be over."""
+        if self._programs:
+            program = self._programs[0]
+            program.refuted += 1
+            if program.refuted > 1:
+                self._programs.remove(program)
+                self._enter = _missing
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
@@ -90,7 +96,7 @@ class Compiled(Generic[P, R]):
 
     def _new_program(self, given: Arguments, *, recording: bool) -> Program:
         trace = self._trace(given)
-        program = Program(self.function, trace, given, recording=recording, grads=self.grads)
+        program = Program(self.function, trace, given, recording=recording, **self._how)
         self._programs = [program, *self._programs][:MOST]
         return program
 
@@ -111,10 +117,54 @@ def _missing(_: Any) -> Any:
     return MISSED
 
 
+@overload
+def compile(  # noqa: A001
+    function: Callable[P, R], *, grads: bool = ..., exact: bool = ...
+) -> Compiled[P, R]: ...
+
+
+@overload
+def compile(  # noqa: A001
+    function: None = ..., *, grads: bool = ..., exact: bool = ...
+) -> Callable[[Callable[P, R]], Compiled[P, R]]: ...
+
+
 def compile(  # noqa: A001  (PyTorch's name)
-    function: Callable[P, R] | None = None, *, grads: bool = False
+    function: Callable[P, R] | None = None, *, grads: bool = False, exact: bool = False
 ) -> Any:
-    """Return a function that does what a step does, as a straight-line program."""
+    """Return a function that does what a step does, as a straight-line program of NumPy calls.
+
+    The first two calls are traced: the step runs through rules and updates as ever, and every call
+    of NumPy's is written down. From then on the program runs in its place, and `source` prints it.
+    Results, effects on parameters, moments, running means and random streams, and errors are those
+    of the step; as a decorator, `@compile` or `@compile(grads=True)`.
+
+    Arrays, floats and tensors that do not track may be others in every call, as may the options of
+    optimisers. Other shapes or dtypes, other arguments, settings of modules, or variables around
+    the step make a new program, and all of them share state. Whatever else the step reads from
+    Python is as it was; if it differs between the first two calls, that is an error.
+
+    A gradient that the step computes anew and uses up itself is not kept: reading `grad` says so.
+    `grads` keeps it. With `exact`, results have the bits that eager mode gives; otherwise sums may
+    be taken in another order, for speed.
+
+    Raises `ProgramError`, naming the line, for what no program can repeat: branches on values,
+    `float(t)`, printing a value.
+
+    >>> import numpy as np
+    >>> from tinygrad_bp import Tensor, optim
+    >>> w = Tensor([3.0], requires_grad=True, name="w")
+    >>> optimizer = optim.SGD([w], lr=0.1)
+    >>> @compile
+    ... def step(x):
+    ...     optimizer.zero_grad()
+    ...     cost = np.sum((w * x) ** 2)
+    ...     cost.backward()
+    ...     optimizer.step()
+    ...     return cost
+    >>> [round(step(np.array([1.0])).item(), 2) for _ in range(3)]
+    [9.0, 5.76, 3.69]
+    """
     if function is None:
-        return functools.partial(compile, grads=grads)
-    return Compiled(function, grads=grads)
+        return functools.partial(compile, grads=grads, exact=exact)
+    return Compiled(function, grads=grads, exact=exact)

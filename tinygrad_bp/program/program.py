@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import operator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, Final
 
 import numpy as np
 
 from tinygrad_bp.modes import mode
-from tinygrad_bp.program.adoption import Held
+from tinygrad_bp.program.adoption import Held, Kind
 from tinygrad_bp.program.calling import Text
 from tinygrad_bp.program.guards import Arguments, Settings, names_of
-from tinygrad_bp.program.listing import Cell, Home, Input, Option, Value, values_in
+from tinygrad_bp.program.listing import Cell, Input, Move, Option, Value, values_in
 from tinygrad_bp.program.planning import planned
 from tinygrad_bp.program.rewriting import rewritten
 from tinygrad_bp.program.tracing import Refuted, Trace
 from tinygrad_bp.program.writing import Written, written
-from tinygrad_bp.state import clock, memory, settings, tracers
-from tinygrad_bp.tensor import NotKept, Tensor, wrap
+from tinygrad_bp.state import clock, memory, replace_all, settings, tracers, written_at
+from tinygrad_bp.tensor import NotKept, Tensor
 
 __all__ = ["MISSED", "Program"]
 
@@ -42,16 +43,19 @@ class Program:
         *,
         recording: bool,
         grads: bool,
+        exact: bool,
     ) -> None:
         self.traced = trace.listing
         self.proven = False
         """Whether a second call was traced, too, and gave the same."""
+        self.refuted = 0
+        """How often a check did not hold."""
         self._held = trace.held
         _drop_unchanged(self._held)
         if not grads:
             _drop_gradients(self._held, NotKept(getattr(function, "__name__", "step")))
         self.traced.after = list(values_in([held.after for held in self._held]))
-        self.listing = planned(rewritten(self.traced))
+        self.listing = planned(rewritten(self.traced, exact=exact))
         self._written: Written = written(self.listing, getattr(function, "__name__", "step"))
         self._given = given.key
         self._recording = recording
@@ -62,11 +66,13 @@ class Program:
             [h.owner for h in self._held if isinstance(h.owner, Tensor)],
         )
         self._names = list(names_of(function))
+        _move(self.listing.moves, self._held)
         self._slots = [held for held in self._held if "moments" in held.before]
+        self._relied_on = [home.source.array for home in self.listing.finite]  # type: ignore[union-attr]
         self._seen = SimpleNamespace()
         """What may change between two runs and leave the program fit for the next."""
         self._look()
-        self._tensors = trace.returned
+        self._returned = trace.returned
         self.run = self._running()
         self.enter = self._entering()
 
@@ -86,6 +92,7 @@ class Program:
             and self._settings.unchanged()
             and all(_kinds(group) == kinds for group, kinds in self._groups)
             and all(map(_found, self._held))
+            and all(map(_brought_home, self._slots))
         )
         if fitting:
             self._look()
@@ -96,6 +103,11 @@ class Program:
         self._seen.options = [group.options for group, _ in self._groups]
         self._seen.moments = [slot.owner.moments for slot in self._slots]
         self._seen.version = self._settings.version
+        self._seen.written = [written_at(home) for home in self._relied_on]
+        if not all(np.isfinite(home).all() for home in self._relied_on):
+            raise Refuted
+        options = [value.source for value in self._written.options]
+        self._written.set_options(*[o.read() for o in options if isinstance(o, Option)])
 
     def _conditions(self, text: Text) -> Iterator[str]:
         """Yield what must hold for the program to run, beside what the arguments are."""
@@ -107,13 +119,18 @@ class Program:
         for owner, path, value in self._names:
             yield same(text.name(owner) + path, text.name(value))
         yield f"{text.name(settings)}.version == {seen}.version"
+        for i, home in enumerate(self._relied_on):
+            times = text.name(memory.times)
+            yield f"{times}.get({memory.key_of(home)}, -1) == {seen}.written[{i}]"
         for i, (group, _) in enumerate(self._groups):
             yield same(f"{text.name(group)}.options", f"{seen}.options[{i}]")
         for i, slot in enumerate(self._slots):
             yield same(f"{text.name(slot.owner)}.moments", f"{seen}.moments[{i}]")
         for held in self._held:
             for name, was in held.before.items():
-                if name not in ("moments", "_requires_grad") and name not in held.after:
+                if isinstance(was, Kind):
+                    yield f"{text.name(was)}.fits({text.name(held.owner)}.{name})"
+                elif name not in ("moments", "_requires_grad") and name not in held.after:
                     yield same(f"{text.name(held.owner)}.{name}", text.name(was))
 
     # --- a run --------------------------------------------------------------------------------
@@ -125,8 +142,8 @@ class Program:
         for i, rng in enumerate(self._streams):
             text.line(f"before{i} = {text.name(rng.bit_generator)}.state")
         given = ", ".join(self._argument(text, value) for value in self._written.parameters)
-        found = ", ".join(f"r{i}" for i in range(len(self._written.returned)))
-        text.line(f"try:\n    {found}{' = ' * bool(found)}{text.name(self._written.function)}({given})")
+        made = ", ".join(f"r{i}" for i in range(len(self._written.returned)))
+        text.line(f"try:\n    {made or '_'} = {text.name(self._written.function)}({given})")
         text.line(f"except {text.name(self._written.refusals)}:")
         for i, rng in enumerate(self._streams):
             text.line(f"    {text.name(rng.bit_generator)}.state = before{i}")
@@ -148,10 +165,13 @@ class Program:
 
     def _leave(self, text: Text) -> None:
         """Set the time of what was written, and what objects hold after a run."""
-        if keys := {memory.key_of(array) for array in self._written_arrays()}:
+        if keys := {memory.key_of(array) for array in self.listing.written()}:
             text.line(f"{text.name(memory)}.latest = now = {text.name(clock)}.__next__()")
             for key in keys:
                 text.line(f"{text.name(memory.times)}[{key}] = now")
+            for i, home in enumerate(self._relied_on):
+                if memory.key_of(home) in keys:
+                    text.line(f"{text.name(self._seen)}.written[{i}] = now")
         places = dict(zip(self.traced.after, map(self._place, self._written.after), strict=True))
         for held in self._held:
             owner = text.name(held.owner)
@@ -168,24 +188,16 @@ class Program:
             if "moments" in slot.after and _found_after(slot):
                 text.line(f"{text.name(self._seen)}.moments[{i}] = {text.name(slot.owner)}.moments")
 
-    def _written_arrays(self) -> Iterator[np.ndarray[Any, Any]]:
-        targets = [write.target for write in self.listing.writes]
-        targets += [s.out for s in self.listing.updates if s.out is not None]
-        for target in targets:
-            source = (target.base or target).source
-            if isinstance(source, Home):
-                yield source.array
-
     def _place(self, value: Value) -> str:
-        """What a value is called in `run`."""
+        """What a value that is returned is called in `run`."""
         return f"r{self._written.returned.index(value)}"
 
     def _results(self, text: Text) -> str:
-        values, tensors = iter(self._written.results), iter(self._tensors)
+        found = zip(map(self._place, self._written.results), self._returned, strict=True)
 
         def result(_: Value) -> str:
-            found = self._place(next(values))
-            return f"{text.name(wrap)}({found})" if next(tensors) else found
+            place, kind = next(found)
+            return place if kind is None else f"{text.name(kind)}({place})"
 
         return text.expression(self.traced.results, result)
 
@@ -233,6 +245,34 @@ def _arrays_in(key: Any) -> int:
     return sum(map(_arrays_in, key))
 
 
+def _move(moves: Sequence[Move], held: Sequence[Held]) -> None:
+    """Lay arrays where planning wants them, and let those hold them there who held them before."""
+    new = {id(move.old): move.new for move in moves}
+    if not new:
+        return
+    for move in moves:
+        move.new[...] = move.old
+    objects, names, values = [], [], []
+    for one in held:
+        for name, was in one.before.items():
+            now = _moved(was, new)
+            if now is not was:
+                one.before[name] = now
+                objects.append(one.owner)
+                names.append(name)
+                values.append(now)
+        if "moments" in one.after:
+            one.after["moments"] = _moved(one.after["moments"], new)
+    replace_all([], [], (objects, names, values))
+
+
+def _moved(item: Any, new: Mapping[int, Any]) -> Any:
+    if isinstance(item, tuple):
+        found = tuple([new.get(id(part), part) for part in item])
+        return item if all(map(operator.is_, found, item)) else found
+    return new.get(id(item), item)
+
+
 def _drop_unchanged(held: list[Held]) -> None:
     """Leave out moments that stay what they are: arrays are written in their place."""
     for one in held:
@@ -249,8 +289,41 @@ def _drop_gradients(held: list[Held], not_kept: NotKept) -> None:
 
 
 def _found(held: Held) -> bool:
-    """Whether an object holds what it held."""
-    return all(_alike(getattr(held.owner, name), was) for name, was in held.before.items())
+    """Whether an object holds what it held, moments perhaps in other arrays."""
+    return all(
+        _alike_moments(held.owner.moments, was)
+        if name == "moments"
+        else _alike(getattr(held.owner, name), was)
+        for name, was in held.before.items()
+    )
+
+
+def _alike_moments(now: tuple[Any, ...], was: tuple[Any, ...]) -> bool:
+    return all(
+        isinstance(new, np.ndarray) and new.shape == old.shape and new.dtype == old.dtype
+        if isinstance(old, np.ndarray)
+        else _alike(new, old)
+        for new, old in zip(now, was, strict=True)
+    )
+
+
+def _brought_home(held: Held) -> bool:
+    """Copy moments back into the arrays of the program, if a step of another kind made new ones."""
+    slot, homes = held.owner, held.before["moments"]
+    moved = False
+    for now, home in zip(slot.moments, homes, strict=True):
+        if isinstance(home, np.ndarray) and now is not home:
+            home[...] = now
+            moved = True
+    if moved:
+        slot.moments = tuple(
+            [
+                home if isinstance(home, np.ndarray) else now
+                for now, home in zip(slot.moments, homes, strict=True)
+            ]
+        )
+        slot.room = ()  # which may be these arrays
+    return True
 
 
 def _found_after(held: Held) -> bool:
@@ -260,8 +333,8 @@ def _found_after(held: Held) -> bool:
 
 
 def _alike(now: Any, was: Any) -> bool:
-    if isinstance(was, tuple):
-        return len(now) == len(was) and all(map(_alike, now, was))
+    if isinstance(was, Kind):
+        return was.fits(now)
     if isinstance(was, int | float) and not isinstance(was, bool):
         return type(now) is type(was)
     return now is was

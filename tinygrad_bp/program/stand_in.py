@@ -10,7 +10,9 @@ import numpy as np
 
 from tinygrad_bp import traced
 from tinygrad_bp.duck import NO_OPTIONS
+from tinygrad_bp.recording import record
 from tinygrad_bp.registry import rule_of
+from tinygrad_bp.tensor import Tensor
 
 __all__ = ["Number", "Setting", "Traced", "of_python"]
 
@@ -43,6 +45,7 @@ class Traced(traced.Traced):
     __slots__ = ()
 
     rank: ClassVar[int] = 0
+    is_plain: ClassVar[bool] = True
     advice: ClassVar[str] = (
         "; a compiled step repeats the same calls. Write it in functions of arrays, such as "
         "np.where, or do it outside of the step, with what the step returns"
@@ -51,6 +54,8 @@ class Traced(traced.Traced):
     def _call(
         self, function: Function, arrays: Sequence[Any], options: Mapping[str, Any] = NO_OPTIONS
     ) -> Any:
+        if any(isinstance(a, Tensor) for a in arrays):
+            return record(function, arrays, options)
         if not options:
             return self._call_as_written(function, arrays, {})
         rule = rule_of(function)

@@ -42,9 +42,9 @@ from tinygrad_bp.program.listing import (
 )
 from tinygrad_bp.program.stand_in import Number, Setting, Traced, of_python
 from tinygrad_bp.registry import implementation_of
-from tinygrad_bp.rules.indexing import getitem
+from tinygrad_bp.rules.indexing import getitem, scatter_add
 from tinygrad_bp.state import owner_of
-from tinygrad_bp.tensor import Tensor
+from tinygrad_bp.tensor import Tensor, wrap
 
 __all__ = ["Refuted", "Trace", "tracing"]
 
@@ -56,7 +56,7 @@ _INSIDE = (
 _OF_SHAPES = {np.ones_like, np.zeros_like}  # their results depend on no values
 _MADE_ANEW = {np.empty_like, np.empty, np.copyto}
 _NUMBERS = (bool, int, float)
-_opaque: set[Callable[..., Any]] = {getitem}  # primitives whose bodies cannot be entered
+_OPAQUE = {getitem, scatter_add}  # primitives whose bodies cannot be entered
 
 _lock = threading.RLock()
 
@@ -77,11 +77,12 @@ class Trace:
         self.place = Place()
         self.over = False
         self.concrete: dict[Value, Any] = {}
-        self._thread = threading.get_ident()
+        self.thread = threading.get_ident()
         self._settings = settings
         self._constants: dict[int, Traced] = {}
         self._decided: dict[Value, bool] = {}
         self._applied = 0
+        self._opaque: set[Callable[..., Any]] = set()  # bodies that left the protocols in this run
 
     # --- what stands for what -----------------------------------------------------------------
 
@@ -95,6 +96,14 @@ class Trace:
         if source is not None:
             self.listing.sources.append(made.ref)
         return made
+
+    def held(self, value: Any) -> Any:
+        """Return what stands for what a tensor holds, which is an array, also without axes."""
+        if not isinstance(value, Traced):
+            return self.constant(value)
+        if isinstance(value.value, np.generic):
+            return Traced(np.asarray(value.value), self, value.ref)
+        return value
 
     def constant(self, value: Any) -> Any:
         """Return what stands for an array that the run has made from nothing."""
@@ -121,20 +130,24 @@ class Trace:
         if function in _OF_SHAPES:
             return function(*_plain(args), **_plain(kwargs))
         body = implementation_of(function)
-        if body is not None and function not in _opaque:
+        if body is not None and function not in _OPAQUE and function not in self._opaque:
             return self._entered(function, body, args, kwargs)
         return self._stated(body or function, args, kwargs)
 
     def _entered(
         self, function: Callable[..., Any], body: Callable[..., Any], args: Any, kwargs: Any
     ) -> Any:
-        length = len(self.listing.statements)
+        """Write down what a body calls, or if that leaves the protocols, one call of the body."""
+        statements, checks = len(self.listing.statements), len(self.listing.checks)
         try:
             return body(*args, **kwargs)
-        except (NotDifferentiableError, ProgramError, TypeError, AttributeError):
-            del self.listing.statements[length:]
+        except (NotDifferentiableError, ProgramError, TypeError, ValueError, AttributeError):
+            del self.listing.statements[statements:]
+            for check in self.listing.checks[checks:]:
+                del self._decided[check.condition]
+            del self.listing.checks[checks:]
             result = self._stated(body, args, kwargs)
-            _opaque.add(function)
+            self._opaque.add(function)
             return result
 
     def _stated(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
@@ -246,6 +259,10 @@ class Trace:
                                 (value, dtype), {})  # fmt: skip
         return value
 
+    def as_array(self, value: Traced) -> Traced:
+        """Return a value as an array: without axes, NumPy gives scalars."""
+        return self._stated(np.asarray, (value,), {}) if value.ndim == 0 else value
+
     def draw(self, rng: np.random.Generator, method: str, args: Any, options: Any) -> Any:
         """Draw random numbers: every run draws anew, and this one leaves the stream as it was."""
         self.streams.setdefault(id(rng), (rng, rng.bit_generator.state))
@@ -318,7 +335,7 @@ class Trace:
                 "this is a value of a step that was being compiled: it was kept from there, and "
                 "has no values any more. Return it from the step instead."
             )
-        if threading.get_ident() != self._thread:
+        if threading.get_ident() != self.thread:
             raise ProgramError(
                 "a tensor is being used by a step that another thread is compiling just now. Let "
                 "the first two calls of a compiled step end before other threads use its model."
@@ -326,7 +343,7 @@ class Trace:
 
     def finish(self, results: Any) -> None:
         """Note what the step returned, and what it has done to state."""
-        self.returned: list[bool] = []
+        self.returned: list[Callable[[Any], Any] | None] = []
         self.listing.results = self._results(results)
         self.listing.writes = list(self.adopted.writes())
         self.held = list(self.adopted.held())
@@ -335,7 +352,7 @@ class Trace:
 
     def _results(self, item: Any) -> Any:
         if isinstance(item, Tensor | Traced):
-            self.returned.append(isinstance(item, Tensor))
+            self.returned.append(_kind_of(item))
             return self._values(item)
         if isinstance(item, list | tuple):
             return type(item)([self._results(part) for part in item])
@@ -404,6 +421,13 @@ def _name_gradients(step: RawStep) -> None:
     for gradient in made:
         if isinstance(gradient, Traced) and isinstance(of, Traced) and gradient.ref is not of.ref:
             gradient.ref.gradient_of = gradient.ref.gradient_of or of.ref
+
+
+def _kind_of(result: Any) -> Callable[[Any], Any] | None:
+    """What makes of a value what the step returned: a tensor, or an array where NumPy gives one."""
+    if isinstance(result, Tensor):
+        return wrap
+    return np.asarray if isinstance(result.value, np.ndarray) and not result.ndim else None
 
 
 def _plain(item: Any) -> Any:

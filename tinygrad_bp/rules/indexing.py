@@ -176,7 +176,7 @@ def _take(a: Array, *, indices: Any, axis: int | None, mode: str) -> Array:
     """Positions, as NumPy counts them here: True is 1, not a mask."""
     x = np.ravel(a) if axis is None else a
     axis = normalize_axis_index(axis or 0, x.ndim)
-    positions = np.asarray(indices).astype("intp", casting="safe")
+    positions = _listed(indices).astype("intp", casting="safe")
     if mode == "wrap":
         positions = np.remainder(positions, x.shape[axis])
     elif mode == "clip":
@@ -187,10 +187,15 @@ def _take(a: Array, *, indices: Any, axis: int | None, mode: str) -> Array:
 def _take_along_axis(arr: Array, *, indices: Any, axis: int | None) -> Array:
     """Beside the axis chosen along, every other axis keeps its own position."""
     if axis is None:
-        return getitem(np.ravel(arr), np.array(indices))
+        return getitem(np.ravel(arr), _listed(indices))
     own = np.indices(arr.shape, sparse=True)
     axis = normalize_axis_index(axis, arr.ndim)
-    return getitem(arr, (*own[:axis], np.array(indices), *own[axis + 1 :]))
+    return getitem(arr, (*own[:axis], _listed(indices), *own[axis + 1 :]))
+
+
+def _listed(indices: Any) -> Any:
+    """Positions as an array of their own; what stands for those of many runs, as it is."""
+    return np.array(indices) if getattr(indices, "known", True) else indices
 
 
 def _diagonal(a: Array, *, offset: int, axis1: int, axis2: int) -> Array:

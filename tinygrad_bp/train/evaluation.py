@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CHUNK",
+    "check_single",
     "evaluated",
     "finite_loss",
     "gathered",
@@ -112,16 +113,20 @@ def finite_loss(loss: Any) -> float:
 
     Raises `OptimizerError` if it is not finite, and `ShapeError` if it is more than one number.
     """
-    try:
-        number = float(loss.item() if isinstance(loss, Tensor) else loss)
-    except (TypeError, ValueError) as error:
-        raise ShapeError(
-            f"the loss has shape {np.shape(loss)}, and is to be one number, such as a mean over "
-            "the examples (reduction='mean')"
-        ) from error
+    check_single(loss)
+    number = float(loss.item() if isinstance(loss, Tensor) else loss)
     if not math.isfinite(number):
         raise OptimizerError(f"its loss is {number}. Lower the learning rate.")
     return number
+
+
+def check_single(loss: Any) -> None:
+    """Raise `ShapeError` if a loss is more than one number, or none."""
+    if np.size(loss) != 1:
+        raise ShapeError(
+            f"the loss has shape {np.shape(loss)}, and is to be one number, such as a mean over "
+            "the examples (reduction='mean')"
+        )
 
 
 def mean_loss(loss: Callable[[Any, Any], Any], value: float, examples: int) -> float:

@@ -34,7 +34,7 @@ class Training:
     `data` is training inputs (n, features), training labels (n,), test inputs and test labels.
     There are `classes` classes, by default as many as the labels count up to; give the number if
     the last ones may be missing from the labels. `about` is anything JSON can express that is to
-    be saved with the run. `callbacks` are those of its `trainer`.
+    be saved with the run. `callbacks` and `compiled` are those of its `trainer`.
 
     Raises `ShapeError`, `LabelError` or `DataError` as `Split.checked` does, and `LabelError` for
     a label beyond the classes.
@@ -55,6 +55,7 @@ class Training:
         classes: int | None = None,
         about: Mapping[str, Any] | None = None,
         callbacks: Iterable[Callback] = (),
+        compiled: bool = True,
     ) -> None:
         self.recipe = recipe
         self.data = Split.checked(data)
@@ -78,6 +79,7 @@ class Training:
             scheduler_every="batch",
             metrics={"accuracy": accuracy},
             callbacks=callbacks,
+            compiled=compiled,
         )
         self._is_to_be(recipe.epochs, [])
 
@@ -130,6 +132,7 @@ class Training:
         *,
         epochs: int | None = None,
         callbacks: Iterable[Callback] = (),
+        compiled: bool = True,
     ) -> Self:
         """Return the run that `save` or `Checkpoint` wrote, ready to go on with the same data.
 
@@ -146,7 +149,14 @@ class Training:
             sizes = checkpoint.model().sizes
             if sizes[:-1] != (split.train_inputs.shape[1], *recipe.hidden):
                 raise ValueError("the recipe is not that of the model")
-            run = cls(recipe, split, classes=sizes[-1], about=state["about"], callbacks=callbacks)
+            run = cls(
+                recipe,
+                split,
+                classes=sizes[-1],
+                about=state["about"],
+                callbacks=callbacks,
+                compiled=compiled,
+            )
             run._restore(path, [[int(a), int(b)] for a, b in state["plans"]])
         return run
 

@@ -31,7 +31,7 @@ from tinygrad_bp.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from tinygrad_bp.tensor import Tensor
 from tinygrad_bp.train.callback import Callback, in_order
 from tinygrad_bp.train.columns import Columns
-from tinygrad_bp.train.evaluation import evaluated, finite_loss, mean_loss, measured
+from tinygrad_bp.train.evaluation import evaluated, mean_loss, measured
 from tinygrad_bp.train.feed import Examples, as_arrays
 from tinygrad_bp.train.interrupt import uninterrupted
 from tinygrad_bp.train.material import Material, is_share
@@ -39,6 +39,7 @@ from tinygrad_bp.train.position import Position, Record, recall, remembered
 from tinygrad_bp.train.record import run_record
 from tinygrad_bp.train.saved import material_state, position_in
 from tinygrad_bp.train.settings import check_settings, settings
+from tinygrad_bp.train.step import Step, is_our_own
 from tinygrad_bp.train.surroundings import surroundings
 
 __all__ = ["Trainer"]
@@ -56,6 +57,10 @@ class Trainer:
     training loss, unless another name of the history is given. `metrics` are functions of arrays
     of outputs and targets by name, such as `{"accuracy": train.accuracy}`. `clip_norm` and
     `clip_value` clip the gradients. `callbacks` are told as the run goes on: see `Callback`.
+
+    Steps are taken by a program (`tinygrad_bp.compile`) if model and loss are the library's own and
+    can be compiled, and eagerly otherwise; the numbers are the same, to the bit. `compiled` says
+    which: True for models and losses of your own that do the same in every call.
 
     The history has, for each epoch, the means over the examples of what the batches gave while the
     model learned; of the validation examples, it has the loss and the metrics of all of them at
@@ -92,6 +97,7 @@ class Trainer:
         clip_norm: float | None = None,
         clip_value: float | None = None,
         callbacks: Iterable[Callback] = (),
+        compiled: bool | None = None,
     ) -> None:
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self.scheduler, self.scheduler_every, self.monitor = scheduler, scheduler_every, monitor
@@ -102,6 +108,15 @@ class Trainer:
         self.callbacks = in_order(callbacks)
         self._parameters = _parameters_of(optimizer)
         self._check()
+        self.step = Step(
+            self._loss_of,
+            optimizer,
+            self._clip,
+            compiled=is_our_own(model, loss) if compiled is None else compiled,
+            keeps_outputs=bool(metrics),
+            keeps_gradients=any(type(c).on_batch is not Callback.on_batch for c in self.callbacks),
+        )
+        """What takes a step with a batch."""
 
         self.position = Position()
         """Where the run stands."""
@@ -309,33 +324,19 @@ class Trainer:
             raise DataError(f"there are no batches in epoch {self.epoch + 1}")
 
     def _step(self, batch: tuple[Any, ...]) -> None:
-        *inputs, targets = batch
-        losses: list[float] = []
-        metrics: Record = {}
-
-        def closure() -> Any:
-            self.optimizer.zero_grad()
-            outputs = self.model(*inputs)
-            loss = self.loss(outputs, targets)
-            losses.append(finite_loss(loss))
-            if len(losses) == 1:  # L-BFGS evaluates the loss several times
-                metrics.update(measured(self.metrics, outputs, targets))
-            loss.backward()
-            self._clip()
-            return loss
-
-        # A run that diverges overflows on the way; what counts is what comes out of it.
-        with np.errstate(all="ignore"):
-            if isinstance(self.optimizer, optim.LBFGS):
-                self.optimizer.step(closure)
-            else:  # without the price of a switch of recording for each batch
-                closure()
-                self.optimizer.step()
-            if self.scheduler is not None and self._goes_by("batch"):
-                self.scheduler.step()
+        *_, targets = batch
+        loss, outputs = self.step(*batch)
+        metrics = measured(self.metrics, outputs, targets)
+        if self.scheduler is not None and self._goes_by("batch"):
+            self.scheduler.step()
         examples = math.prod(np.shape(targets)[:1])  # a number is one
-        means = {"loss": mean_loss(self.loss, losses[0], examples), **metrics}
-        self.position.note(losses[0], means, examples)
+        means = {"loss": mean_loss(self.loss, loss, examples), **metrics}
+        self.position.note(loss, means, examples)
+
+    def _loss_of(self, *batch: Any) -> tuple[Any, Any]:
+        *inputs, targets = batch
+        outputs = self.model(*inputs)
+        return self.loss(outputs, targets), outputs
 
     def _clip(self) -> None:
         if self.clip_norm is not None:

@@ -38,7 +38,7 @@ class Written(NamedTuple):
     """Those among them that the step returns, in their order."""
     after: list[Value]
     """Those that objects hold after a run, in their order."""
-    set_options: Callable[..., Any] | None
+    set_options: Callable[..., Any]
     """What is to be called before the first run and when an option has changed."""
     options: list[Value]
     """What that takes."""
@@ -57,7 +57,7 @@ def written(listing: Listing, name: str = "step", hints: Mapping[int, str] | Non
     file = f"<program of {name}>"
     exec(compile(source, file, "exec"), namespace)  # noqa: S102
     made = namespace["prepare"](**layout.given)
-    step, settings = made if isinstance(made, tuple) else (made, None)
+    step, settings = made if isinstance(made, tuple) else (made, _nothing)
     return Written(
         step,
         source,
@@ -70,3 +70,7 @@ def written(listing: Listing, name: str = "step", hints: Mapping[int, str] | Non
         layout.options,
         (FloatingPointError, namespace.get("Refused", FloatingPointError)),
     )
+
+
+def _nothing() -> None:
+    """What is to be done about options where none is calculated with in advance."""

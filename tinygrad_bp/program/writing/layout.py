@@ -158,7 +158,7 @@ class Layout:
     def _once(self) -> Iterator[str]:
         yield from self._rooms()
         for statement in self._listing.statements:
-            if statement.when == "once":
+            if statement.when == "once" and not self._is_inlined(statement):
                 yield from self._statement(statement)
 
     def _rooms(self) -> Iterator[str]:
@@ -212,7 +212,7 @@ class Layout:
     def _statements(self) -> Iterator[str]:
         place, line = Place(number=-1), ""
         for statement in self._listing.statements:
-            if statement.when != "run" or statement in self._inlined.values():
+            if statement.when != "run" or self._is_inlined(statement):
                 continue
             now = statement.place
             if (now.phase, now.number) != (place.phase, place.number):
@@ -253,6 +253,9 @@ class Layout:
         if isinstance(item, Value):
             return self._names.of(item)
         return self._expressions.argument(item, self._of)
+
+    def _is_inlined(self, statement: Statement) -> bool:
+        return all(value in self._inlined for value in statement.outputs)
 
     def _find_inlined(self) -> dict[Value, Statement]:
         """Views, and conditions of checks, that are read once: they stand where they are read."""
