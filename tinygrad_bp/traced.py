@@ -69,12 +69,12 @@ class Traced(DuckArray):
     @property
     def ndim(self) -> int:
         """The number of axes."""
-        return self.value.ndim
+        return len(self.shape)
 
     @property
     def size(self) -> int:
         """The number of elements, in this run."""
-        return self.value.size
+        return int(self.value.size)
 
     def __len__(self) -> int:
         return len(self.value)
@@ -120,7 +120,8 @@ class Traced(DuckArray):
     # --- what would make a constant of it -----------------------------------------------------
 
     def _refuse(self, what: str) -> Never:
-        self.run.refuse(f"{what} depends on values, which are others in every run{self.advice}")
+        run: Run = self.run
+        run.refuse(f"{what} depends on values, which are others in every run{self.advice}")
 
     def __bool__(self) -> bool:  # noqa: PLE0304
         self._refuse("a branch (if, and, or, while, bool())")
@@ -159,7 +160,7 @@ def plain(value: Any) -> Any:
     return replaced(value, lambda array: array.value)
 
 
-def replaced(value: Any, of_traced: Callable[[Traced], Any]) -> Any:
+def replaced(value: Any, of_traced: Callable[[Any], Any]) -> Any:
     """Return nested arguments with something else in the places of traced arrays."""
     if isinstance(value, Traced):
         return of_traced(value)

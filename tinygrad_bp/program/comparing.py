@@ -69,16 +69,16 @@ class _Pairs:
             return self._twin.get(a) is b
         if type(a.source) is not type(b.source):
             return False
-        if isinstance(a.source, Constant):
+        if isinstance(a.source, Constant) and isinstance(b.source, Constant):
             return _same_bits(a.source.value, b.source.value)
         return self._twin.setdefault(a, b) is b
 
 
 def _same_bits(a: Any, b: Any) -> bool:
-    a, b = np.asarray(a), np.asarray(b)
     if a is b:
         return True
-    return a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()
+    a, b = np.asarray(a), np.asarray(b)
+    return bool(a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes())
 
 
 def _unlike(a: Statement, b: Statement) -> ProgramError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable
-from typing import Any, Generic, ParamSpec, TypeVar, overload
+from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from tinygrad_bp import state
 from tinygrad_bp.modes import mode
@@ -37,13 +37,13 @@ class Compiled(Generic[P, R]):
         """Do what the step does: by a program, once it is traced."""
         with self._lock:
             try:
-                result = MISSED if kwargs else self._enter(args)
+                result: Any = MISSED if kwargs else self._enter(args)
                 if result is MISSED:
                     result = self._looked_up(args, kwargs)
             except Refuted:  # eager mode knows what to do, or what to say
                 self._note_refuted()
                 result = self.function(*args, **kwargs)
-            return result  # type: ignore[no-any-return]
+            return cast("R", result)
 
     def _looked_up(self, args: Any, kwargs: Any) -> Any:
         """Find the program for a call, or make it, and run it."""

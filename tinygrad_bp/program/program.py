@@ -50,7 +50,7 @@ class Program:
         """Whether a second call was traced, too, and gave the same."""
         self.refuted = 0
         """How often a check did not hold."""
-        self._held = trace.held
+        self._held = trace.left
         _drop_unchanged(self._held)
         if not grads:
             _drop_gradients(self._held, NotKept(getattr(function, "__name__", "step")))

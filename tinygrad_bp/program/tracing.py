@@ -26,7 +26,7 @@ from tinygrad_bp.calls import name_of
 from tinygrad_bp.engine import Op, RawStep, Site
 from tinygrad_bp.errors import InPlaceError, NotDifferentiableError, ProgramError
 from tinygrad_bp.modes import watched_by
-from tinygrad_bp.program.adoption import Adoption
+from tinygrad_bp.program.adoption import Adoption, Held
 from tinygrad_bp.program.listing import (
     Applied,
     Check,
@@ -89,7 +89,7 @@ class Trace:
     def stand_in(self, found: Any, source: Source | None, base: Value | None = None) -> Traced:
         """Return what stands for an array or number of this run."""
         if isinstance(found, _NUMBERS) and not isinstance(found, np.generic):
-            made = Number(found, self, Value((), None, source=source))
+            made: Traced = Number(found, self, Value((), None, source=source))
         else:
             strides = getattr(found, "strides", ())
             made = Traced(found, self, Value(found.shape, found.dtype, strides, source, base))
@@ -343,10 +343,11 @@ class Trace:
 
     def finish(self, results: Any) -> None:
         """Note what the step returned, and what it has done to state."""
+        self.left: list[Held]
         self.returned: list[Callable[[Any], Any] | None] = []
         self.listing.results = self._results(results)
         self.listing.writes = list(self.adopted.writes())
-        self.held = list(self.adopted.held())
+        self.left = list(self.adopted.held())
         if names := self.adopted.overlapping():
             self.refuse(f"{' and '.join(names)} share memory in part, and one of them is written")
 
@@ -448,7 +449,7 @@ def _plain(item: Any) -> Any:
 def tracing() -> Iterator[Trace]:
     """Trace what is called in this context, with all state back in its place at the end."""
     with _lock:
-        trace = Trace(np.geterr())
+        trace = Trace({**np.geterr()})
         state.tracers.append(trace)
         try:
             with watched_by(trace):

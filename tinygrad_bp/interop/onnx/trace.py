@@ -132,7 +132,8 @@ class Trace:
         def ref(array: Traced) -> Ref:
             if array.run is not self:
                 self.refuse("the model goes on with an array that it has kept from another call")
-            return array.ref
+            found: Ref = array.ref
+            return found
 
         return replaced(value, ref)
 
