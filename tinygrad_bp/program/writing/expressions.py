@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -73,6 +74,8 @@ class Expressions:
 
     def of(self, statement: Statement, of: Of) -> str:
         """Return the right side of a statement."""
+        if statement.out is not None:  # by what the result is called from here on
+            statement = dataclasses.replace(statement, out=statement.output)
         args, kwargs = statement.call()
         if statement.quiet:
             return f"quiet.run({', '.join([self.name(statement.function), *_given(args, kwargs, of)])})"
@@ -156,6 +159,9 @@ def _given(args: Sequence[Any], kwargs: Mapping[str, Any], of: Of) -> list[str]:
 
 def _method(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any], of: Of) -> str:
     first, *rest = args
+    kwargs = {name: value for name, value in kwargs.items() if (name, value) != ("axis", None)}
+    if function is np.reshape and isinstance(rest[0], tuple):
+        rest = list(rest[0])
     return f"{of(first)}.{_METHODS[function]}({', '.join(_given(rest, kwargs, of))})"
 
 

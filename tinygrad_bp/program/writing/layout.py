@@ -34,7 +34,9 @@ __all__ = ["Layout"]
 
 _WIDTH = 100
 _COMMENT = 44  # where comments beside statements begin, if there is room
-_ALIGNMENT = "    "
+_INDENT = "    "
+_LITTLE = 1 << 20  # bytes, up to which it is not worth it that arrays share their memory
+_ALIGNED = 64  # bytes: a line of the cache
 
 
 class Layout:
@@ -159,33 +161,45 @@ class Layout:
         yield from self._rooms()
         for statement in self._listing.statements:
             if statement.when == "once" and not self._is_inlined(statement):
-                yield from self._statement(statement)
+                yield from self._statement(self._as_seen(statement))
 
     def _rooms(self) -> Iterator[str]:
+        """Make the memory that results are written into."""
+        rooms = [v for v in self._listing.sources if isinstance(v.source, Room)]
+        shares = sum(v.nbytes for v in rooms) > _LITTLE
         memories: dict[int, str] = {}
-        for value in self._listing.sources:
-            room = value.source
-            if not isinstance(room, Room):
-                continue
-            if room.memory is not None and id(room.memory) not in memories:
-                name = self._names.new("memory")
-                memories[id(room.memory)] = name
-                empty, uint8 = (self._imports.take("numpy", n) for n in ("empty", "uint8"))
-                yield _beside(f"{name} = {empty}({room.memory.size}, {uint8})", "bytes")
+        for value in rooms:
+            room: Any = value.source
+            if shares and room.memory is not None and id(room.memory) not in memories:
+                memories[id(room.memory)] = self._names.new("memory")
+                yield from self._memory(memories[id(room.memory)], room.memory.size)
             names = " = ".join(self._names.of_memory(value))
             yield f"{names} = {self._room(room, memories)}"
 
+    def _memory(self, name: str, size: int) -> Iterator[str]:
+        """One piece of memory for all, from where a line of the cache begins."""
+        empty, uint8 = (self._imports.take("numpy", n) for n in ("empty", "uint8"))
+        yield f"{name} = {empty}({size}, {uint8})"
+        yield f"{name} = {name}[-{name}.ctypes.data % {_ALIGNED} :]"
+
     def _room(self, room: Room, memories: Mapping[int, str]) -> str:
         dtype = dtype_text(room.dtype, self._imports)
-        usual = np.empty(room.shape, room.dtype).strides == room.strides
-        if room.memory is None and usual:
-            return f"{self._imports.take('numpy', 'empty')}({_size(room.shape)}, {dtype})"
-        if room.memory is None and np.empty(room.shape, room.dtype, "F").strides == room.strides:
-            return f'{self._imports.take("numpy", "empty")}({_size(room.shape)}, {dtype}, "F")'
-        ndarray = self._imports.take("numpy", "ndarray")
-        memory = "None" if room.memory is None else memories[id(room.memory)]
-        strides = "" if usual else f", {room.strides}"
-        return f"{ndarray}({room.shape}, {dtype}, {memory}, {room.offset}{strides})"
+        empty = self._imports.take("numpy", "empty")
+        strides = {order: np.empty(room.shape, room.dtype, order).strides for order in ("C", "F")}
+        usual = strides["C"] == room.strides
+        if room.memory is not None and id(room.memory) in memories:
+            start = -room.memory.__array_interface__["data"][0] % _ALIGNED
+            ndarray = self._imports.take("numpy", "ndarray")
+            where = f"{memories[id(room.memory)]}, {room.offset - start}"
+            return f"{ndarray}({room.shape}, {dtype}, {where}{'' if usual else f', {room.strides}'})"
+        if usual:
+            return f"{empty}({_size(room.shape)}, {dtype})"
+        if strides["F"] == room.strides:
+            return f'{empty}({_size(room.shape)}, {dtype}, "F")'
+        axes = tuple(np.argsort([-s for s in room.strides], kind="stable").tolist())
+        shape = tuple(room.shape[axis] for axis in axes)
+        back = tuple(np.argsort(axes).tolist())
+        return f"{empty}({_size(shape)}, {dtype}).transpose{back}"
 
     def _settings(self) -> Iterator[str]:
         """A function for what is calculated when an option has changed."""
@@ -231,7 +245,7 @@ class Layout:
     def _statement(self, statement: Statement) -> Iterator[str]:
         text = self._expressions.of(statement, self._of)
         if statement.out is not None:
-            yield from self._in_place(statement, text)
+            yield from _wrapped(text)
             return
         groups = [self._names.of_memory(v) for v in statement.outputs]
         if statement.several:
@@ -241,10 +255,7 @@ class Layout:
                 yield from (f"{other} = {names[0]}" for other in names[1:])
             return
         (names,) = groups
-        yield _beside(f"{' = '.join(names)} = {text}", _shape(statement.output))
-
-    def _in_place(self, statement: Statement, text: str) -> Iterator[str]:
-        yield text
+        yield from _wrapped(_beside(f"{' = '.join(names)} = {text}", _shape(statement.output)))
 
     def _of(self, item: Any) -> str:
         """The text of an argument: a value's name, or the view that it is."""
@@ -253,6 +264,11 @@ class Layout:
         if isinstance(item, Value):
             return self._names.of(item)
         return self._expressions.argument(item, self._of)
+
+    def _as_seen(self, statement: Statement) -> Statement:
+        """A statement that happens once, with its memory as what stands there in the step."""
+        seen = {v: self._names.seen_by(statement.output, v) for v in statement.inputs()}
+        return statement.with_values(seen)
 
     def _is_inlined(self, statement: Statement) -> bool:
         return all(value in self._inlined for value in statement.outputs)
@@ -356,9 +372,9 @@ class Layout:
         return self._handed[id(item)]
 
 
-_OWN = ("prepare", "settings", "quiet", "Refused", "call", "deque", "starmap", "setitem", "memory")
+_OWN = ("prepare", "settings", "quiet", "Refused", "call", "deque", "starmap", "setitem")
 _HEADINGS: Mapping[str, Sequence[str]] = {
-    "backward": ("# --- backward ---", ""),
+    "backward": ("# --- backward: dx is the gradient with respect to x ---", ""),
     "update": ("# --- update ---", ""),
 }
 _REFUSED = (
@@ -426,6 +442,35 @@ def _beside(line: str, comment: str) -> str:
     return f"{line.ljust(_COMMENT)}  # {comment}"
 
 
+def _wrapped(line: str) -> Iterator[str]:
+    """Return a line, or as many as it takes: arguments stand on lines of their own then."""
+    if len(line) <= _WIDTH - 8 or "(" not in line:
+        yield line
+        return
+    start, _, rest = line.partition("(")
+    inside, _, end = rest.rpartition(")")
+    yield f"{start}("
+    row = ""
+    for part in _parts(inside):
+        if row and len(row) + len(part) > _WIDTH - 16:
+            yield f"    {row},"
+            row = ""
+        row += f", {part}" if row else part
+    yield f"    {row}"
+    yield f"){end}"
+
+
+def _parts(inside: str) -> list[str]:
+    """Split arguments at commas; those that are short lists of names may be split, too."""
+    parts, depth, start = [], 0, 0
+    for i, sign in enumerate(inside):
+        depth += (sign in "([{") - (sign in ")]}")
+        if sign == "," and (depth == 0 or (depth == 1 and inside[0] in "[(")):
+            parts.append(inside[start:i].strip())
+            start = i + 1
+    return [*parts, inside[start:].strip()]
+
+
 def _call_lines(start: str, names: list[str], end: str) -> Iterator[str]:
     """The beginning of a function, on as many lines as it needs."""
     line = f"{start}({', '.join(names)}){end}"
@@ -444,4 +489,4 @@ def _call_lines(start: str, names: list[str], end: str) -> Iterator[str]:
 
 
 def _indented(lines: Iterator[str] | Sequence[str]) -> Iterator[str]:
-    yield from (_ALIGNMENT + line if line else line for line in lines)
+    yield from (_INDENT + line if line else line for line in lines)

@@ -100,6 +100,7 @@ class Names:
         self._all: dict[Value, list[str]] = defaultdict(list)
         """The names of each memory."""
         self._wanted: dict[Value, str] = {}
+        self._seen: dict[tuple[Value, Value], Value] = {}
         self._name_sources()
         self._want()
         self._give()
@@ -115,6 +116,10 @@ class Names:
     def of_memory(self, value: Value) -> list[str]:
         """Return all names of what is made, in the order in which they come up."""
         return self._all[self._roots.get(value, value)]
+
+    def seen_by(self, view: Value, memory: Value) -> Value:
+        """Return what stood in memory where the step looked at it."""
+        return self._seen.get((view, memory), memory)
 
     def new(self, wanted: str) -> str:
         """Return a name that nothing else has."""
@@ -251,9 +256,38 @@ class Names:
         if name is not None:
             self._set(value, self.new(f"d{name}"))
 
+    def _name_views(self) -> None:
+        """Name what is made once: transposes, and other views, by what they show."""
+        now: dict[Value, Value] = {}
+        for statement in self._listing.statements:
+            if statement.when == "once" and len(statement.outputs) == 1:
+                for value in statement.inputs():
+                    self._seen[statement.output, value] = now.get(value, value)
+                self._name_view(statement)
+            for value in statement.outputs:
+                now[self._roots.get(value, value)] = value
+
+    def _name_view(self, statement: Statement) -> None:
+        view, first = statement.output, next(statement.inputs(), None)
+        seen = self._names.get(self.seen_by(view, first)) if first is not None else None
+        if view in self._inlined or self._all[view] or view in self._names or seen is None:
+            return
+        if statement.function in (np.transpose, np.swapaxes):
+            self._set(view, self.new(f"{seen}T"))
+        elif statement.function is np.reshape and len(view.shape) == 1:
+            self._set(view, self.new(f"flat_{seen}"))
+
+    def _name_writes(self) -> None:
+        for write in self._listing.writes:
+            value = write.value
+            if isinstance(value, Value) and value not in self._names:
+                self._set(value, self.new(f"new_{self._names[write.target]}"))
+
     def _give_short_names(self) -> None:
         """Name what is left: by what is made of it in the same memory, or for a short time."""
         self._borrow()
+        self._name_writes()
+        self._name_views()
         ends = self._ends()
         free_at: dict[int, list[str]] = defaultdict(list)
         free: list[str] = []
