@@ -17,7 +17,7 @@ from tinygrad_bp.program.listing import Cell, Input, Move, Option, Value, values
 from tinygrad_bp.program.planning import planned
 from tinygrad_bp.program.rewriting import rewritten
 from tinygrad_bp.program.tracing import Refuted, Trace
-from tinygrad_bp.program.writing import Written, written
+from tinygrad_bp.program.writing import Written, hints_of, written
 from tinygrad_bp.state import clock, memory, replace_all, settings, tracers, written_at
 from tinygrad_bp.tensor import NotKept, Tensor
 
@@ -56,7 +56,11 @@ class Program:
             _drop_gradients(self._held, NotKept(getattr(function, "__name__", "step")))
         self.traced.after = list(values_in([held.after for held in self._held]))
         self.listing = planned(rewritten(self.traced, exact=exact))
-        self._written: Written = written(self.listing, getattr(function, "__name__", "step"))
+        self._written: Written = written(
+            self.listing,
+            getattr(function, "__name__", "step"),
+            hints_of(function, trace.modules.values(), self.listing.moves),
+        )
         self._given = given.key
         self._recording = recording
         self._streams = [rng for rng, _ in trace.streams.values()]

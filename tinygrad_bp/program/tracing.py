@@ -412,7 +412,13 @@ class Trace:
 
 
 def _refs(items: Sequence[Any]) -> tuple[Any, ...]:
-    return tuple([item.ref if isinstance(item, Traced) else item for item in items])
+    """What stands for values, and numbers; None for arrays that never change."""
+    return tuple(
+        [
+            item.ref if isinstance(item, Traced) else item if type(item) in _NUMBERS else None
+            for item in items
+        ]
+    )
 
 
 def _name_gradients(step: RawStep) -> None:

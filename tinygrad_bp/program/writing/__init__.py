@@ -7,6 +7,7 @@
     formulas      what stands above the statements of a rule
     opaque        the text of functions that are called as a whole
     lines         the user's lines
+    hints         the user's names
     layout        the whole text
 
 The text is what runs: nothing is added to it but what `prepare` is called with.
@@ -18,9 +19,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from tinygrad_bp.program.listing import Listing, Value, values_in
+from tinygrad_bp.program.writing.hints import hints_of
 from tinygrad_bp.program.writing.layout import Layout
 
-__all__ = ["Written", "written"]
+__all__ = ["Written", "hints_of", "written"]
 
 
 class Written(NamedTuple):

@@ -51,6 +51,7 @@ _METHODS: Mapping[Any, str] = {
     np.repeat: "repeat",
     np.round: "round",
 }
+_BY_POSITION = ("shape", "newshape", "axes", "axis1", "axis2")
 _VIEWS = {np.transpose, np.reshape, np.swapaxes, np.squeeze}
 _SUBSCRIPT = {getitem, implementation_of(getitem), operator.getitem}
 
@@ -77,6 +78,8 @@ class Expressions:
         if statement.out is not None:  # by what the result is called from here on
             statement = dataclasses.replace(statement, out=statement.output)
         args, kwargs = statement.call()
+        if statement.function in _SUBSCRIPT and "index" in kwargs:
+            args, kwargs = (*args, kwargs["index"]), {}
         if statement.quiet:
             return f"quiet.run({', '.join([self.name(statement.function), *_given(args, kwargs, of)])})"
         if statement.out is None and not kwargs and (short := self._short(statement, args, of)):
@@ -160,14 +163,16 @@ def _given(args: Sequence[Any], kwargs: Mapping[str, Any], of: Of) -> list[str]:
 def _method(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any], of: Of) -> str:
     first, *rest = args
     kwargs = {name: value for name, value in kwargs.items() if (name, value) != ("axis", None)}
+    rest += [kwargs.pop(name) for name in _BY_POSITION if name in kwargs]
     if function is np.reshape and isinstance(rest[0], tuple):
-        rest = list(rest[0])
+        rest = list(rest[0]) or [()]
     return f"{of(first)}.{_METHODS[function]}({', '.join(_given(rest, kwargs, of))})"
 
 
 def _infix(sign: str, args: Sequence[Any], of: Of) -> str:
     left, right = args
-    return f"{_bound(left, of)} {sign} {_bound(right, of)}"
+    after = of(right) if sign in _COMPARISONS else _bound(right, of)
+    return f"{_bound(left, of)} {sign} {after}"
 
 
 def _bound(item: Any, of: Of) -> str:

@@ -139,10 +139,20 @@ class Layout:
                 yield _beside(f"{name} = {shown}", _shape(value))
 
     def _written_constants(self) -> dict[Value, str]:
+        """Constants that can be written; numbers of NumPy's as arrays where ufuncs read them.
+
+        They take those faster.
+        """
+        others = set(self._listing.needed())
+        for statement in (*self._listing.statements, *self._listing.updates):
+            if not isinstance(statement.function, np.ufunc) or statement.kwargs:
+                others.update(statement.inputs())
         found = {}
         for value in self._listing.sources:
             if isinstance(value.source, Constant):
-                text = literal(value.source.value, self._imports)
+                constant = value.source.value
+                kept = constant if value in others else np.asarray(constant)
+                text = literal(kept, self._imports)
                 if text is not None:
                     found[value] = text
         return found
@@ -306,7 +316,8 @@ class Layout:
         self.refuses = True
         where = check.place.site
         text = line_of(where).partition("  ")[0]
-        return f'Refused({("a check of " + text if text else "a check")!r})'
+        told = f"{'not ' * check.expected}{self._of(check.condition)}"
+        return f"Refused({f'{told}, at {text}' if text else told!r})"
 
     def _stroke(self) -> Iterator[str]:
         """What writes into homes: one call of C code, in which no signal is handled."""
@@ -447,8 +458,8 @@ def _wrapped(line: str) -> Iterator[str]:
     if len(line) <= _WIDTH - 8 or "(" not in line:
         yield line
         return
-    start, _, rest = line.partition("(")
-    inside, _, end = rest.rpartition(")")
+    first, last = _longest_brackets(line)
+    start, inside, end = line[:first], line[first + 1 : last], line[last + 1 :]
     yield f"{start}("
     row = ""
     for part in _parts(inside):
@@ -458,6 +469,20 @@ def _wrapped(line: str) -> Iterator[str]:
         row += f", {part}" if row else part
     yield f"    {row}"
     yield f"){end}"
+
+
+def _longest_brackets(line: str) -> tuple[int, int]:
+    """Where the longest pair of outermost brackets begins and ends."""
+    pairs, depth, start = [], 0, 0
+    for i, sign in enumerate(line):
+        if sign == "(":
+            start = start if depth else i
+            depth += 1
+        elif sign == ")":
+            depth -= 1
+            if not depth:
+                pairs.append((start, i))
+    return max(pairs, key=lambda pair: pair[1] - pair[0])
 
 
 def _parts(inside: str) -> list[str]:

@@ -12,14 +12,15 @@ from tinygrad_bp.engine import Site
 
 __all__ = ["Span", "line_of", "span_of"]
 
-_ASSIGNED = re.compile(r"\s*([^\W\d]\w*)\s*(?::[^=]*)?=(?!=)\s*")
+_ASSIGNED = re.compile(r"(?:^|[\s;:])([^\W\d]\w*)\s*=\s*$")
+_ANNOTATED = re.compile(r"(?:^|[\s;])([^\W\d]\w*)\s*:[^=;]*=\s*$")
 
 
 class Span(NamedTuple):
     """Where in its line a call stands, and the name that the line gives to a value."""
 
     name: str
-    line: tuple[object, int]
+    start: tuple[object, int, int]
     end: tuple[int, int]
 
 
@@ -34,10 +35,11 @@ def span_of(site: Site) -> Span | None:
     if line is None or last is None or start is None or end is None:
         return None
     text = linecache.getline(site.code.co_filename, line)
-    found = _ASSIGNED.match(text)
-    if found is None or len(text[: found.end()].encode()) != start:
+    before = text.encode()[:start].decode(errors="ignore")
+    found = _ASSIGNED.search(before) or _ANNOTATED.search(before)
+    if found is None or before.count("(") != before.count(")"):  # an argument by its name
         return None
-    return Span(found[1], (site.code, line), (last, end))
+    return Span(found[1], (site.code, line, start), (last, end))
 
 
 def line_of(site: Site | None) -> str:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import count
 from typing import Any
 
@@ -31,6 +31,7 @@ from tinygrad_bp.program.listing import (
     Room,
     Statement,
     Value,
+    values_in,
 )
 from tinygrad_bp.program.writing.imports import RESERVED
 from tinygrad_bp.program.writing.lines import span_of
@@ -143,8 +144,9 @@ class Names:
         read |= {s.out for s in self._listing.statements if s.out is not None}
         read |= set(self._listing.needed())
         sources = [v for v in self._listing.sources if v in read or isinstance(v.source, Input)]
-        layers = _layers([v for v in sources if isinstance(v.source, Home)])
-        self._layers = {_home_name(value): name for value, name in layers.items()}
+        homes = {v: self._home_name(v) for v in sources if isinstance(v.source, Home)}
+        layers = _layers(homes)
+        self._layers = {homes[value]: name for value, name in layers.items()}
         order = (Input, Home, Option, Cell, Constant)
         for kind in order:
             for value in sources:
@@ -152,11 +154,16 @@ class Names:
                     wanted = layers.get(value) or self._of_source(value)
                     self._set(value, self.new(wanted))
 
+    def _home_name(self, value: Value) -> str:
+        """The user's name for an array: of a variable, of a parameter in its model, its own."""
+        if not isinstance(value.source, Home):
+            return ""
+        return self._hints.get(id(value.source.array)) or value.name or value.source.name
+
     def _of_source(self, value: Value) -> str:
         source = value.source
         if isinstance(source, Home):
-            hint = self._hints.get(id(source.array), "")
-            return _of_moment(source.name, self._layers) or value.name or source.name or hint or "p"
+            return _of_moment(source.name, self._layers) or self._home_name(value) or "p"
         if isinstance(source, Cell):
             return value.name or _of_cell(source)
         if isinstance(source, Option):
@@ -195,10 +202,12 @@ class Names:
         yield from last.values()
 
     def _want_conventional(self) -> None:
-        layer = 0
+        layer, loss = 0, False
+        returned = set(values_in(self._listing.results))
         known: dict[Value, int] = {}
         for statement, value in self._results():
             title = statement.place.title
+            loss = loss or _LOSSES.fullmatch(title) is not None
             applied = self._listing.applied.get(statement.place.number)
             before = [known[a] for a in applied.arguments if a in known] if applied else []
             if title in _AFFINE or "conv" in title:
@@ -207,8 +216,8 @@ class Names:
                 self._wanted[value] = f"z{layer}"
             elif title in _ACTIVATIONS and before:
                 self._wanted[value] = f"a{before[0]}"
-            elif _LOSSES.fullmatch(title) and not value.shape:
-                self._wanted[value] = "loss"
+            elif value in returned or (loss and not value.shape):
+                self._wanted[value] = "loss" if loss else "result"
             else:
                 self._wanted[value] = "h"
 
@@ -219,11 +228,11 @@ class Names:
             site = statement.place.site
             span = span_of(site) if site is not None else None
             if span is not None and (
-                span.line not in best or span.end >= best[span.line][0]
+                span.start not in best or span.end >= best[span.start][0]
             ):
-                best[span.line] = span.end, span.name, value
+                best[span.start] = span.end, span.name, value
         for _, name, value in best.values():
-            self._wanted[value] = name
+            self._wanted = {v: n for v, n in self._wanted.items() if n != name} | {value: name}
 
     # --- names for all ------------------------------------------------------------------------
 
@@ -277,6 +286,15 @@ class Names:
         elif statement.function is np.reshape and len(view.shape) == 1:
             self._set(view, self.new(f"flat_{seen}"))
 
+    def _name_options(self) -> None:
+        """Name the arrays that options are kept in."""
+        for statement in self._listing.statements:
+            option = next(statement.inputs(), None)
+            if statement.when == "options" and statement.out and option is not None:
+                name = _of_option(option)
+                if name and not self._all[self._roots[statement.output]]:
+                    self._set(statement.output, self.new(name))
+
     def _name_writes(self) -> None:
         for write in self._listing.writes:
             value = write.value
@@ -286,6 +304,7 @@ class Names:
     def _give_short_names(self) -> None:
         """Name what is left: by what is made of it in the same memory, or for a short time."""
         self._borrow()
+        self._name_options()
         self._name_writes()
         self._name_views()
         ends = self._ends()
@@ -362,12 +381,12 @@ class Names:
         return self.new(stem)
 
 
-def _layers(homes: Sequence[Value]) -> dict[Value, str]:
+def _layers(homes: Mapping[Value, str]) -> dict[Value, str]:
     """Names for weights and biases of layers in a row: W1, b1, W2, b2.
 
     A scale, which is a vector, is called gamma, and the bias beside it beta.
     """
-    found = {v: m for v in homes if (m := _OF_LAYERS.fullmatch(_home_name(v))) is not None}
+    found = {v: m for v, n in homes.items() if (m := _OF_LAYERS.fullmatch(n)) is not None}
     if not found or len({m["chain"] for m in found.values()}) > 1:
         return {}
     layers = list(dict.fromkeys(m["layer"] for m in found.values()))
@@ -380,14 +399,17 @@ def _layers(homes: Sequence[Value]) -> dict[Value, str]:
     return names
 
 
-def _home_name(value: Value) -> str:
-    return value.source.name if isinstance(value.source, Home) else ""
-
-
 def _of_moment(name: str, layers: Mapping[str, str]) -> str | None:
     """`m2_W1` for the second moment of what is called W1."""
     found = re.fullmatch(r"moment (\d+) of (.*)", name)
     return found and f"m{found[1]}_{layers.get(found[2], found[2])}"
+
+
+def _of_option(value: Value) -> str:
+    if not isinstance(value.source, Option):
+        return ""
+    name = value.source.name
+    return {"lr": "rate"}.get(name, f"{name}_now")
 
 
 def _of_cell(cell: Cell) -> str:

@@ -30,8 +30,8 @@ class Opaque:
     """Functions as text: each is written once, after what it refers to."""
 
     def __init__(self) -> None:
-        self._from: dict[str, tuple[str, ast.AST]] = {}
-        """The module and statement that each name in the text has its meaning from."""
+        self._from: dict[str, str] = {}
+        """The module that each name in the text has its meaning from, or the import."""
         self._texts: dict[str, list[str]] = {}
         self._imports: dict[str, None] = {}
 
@@ -73,11 +73,12 @@ class Opaque:
             if _imported_as(first, name) != name:
                 raise _Unreachable
             return
-        known = self._from.setdefault(name, (module.__name__, first))
-        if known[0] != module.__name__:
-            raise _Unreachable
-        if isinstance(first, ast.Import | ast.ImportFrom):
-            self._imports[_import_of(first, name)] = None
+        imported = isinstance(first, ast.Import | ast.ImportFrom)
+        meaning = _import_of(first, name) if imported else module.__name__
+        if self._from.setdefault(name, meaning) != meaning:
+            raise _Unreachable  # two modules mean different things by one name
+        if imported:
+            self._imports[meaning] = None
             return
         if name in self._texts:
             return
@@ -134,7 +135,7 @@ def _imported_as(statement: ast.ImportFrom, name: str) -> str:
     return next(a.name for a in statement.names if (a.asname or a.name) == name)
 
 
-def _import_of(statement: ast.Import | ast.ImportFrom, name: str) -> str:
+def _import_of(statement: Any, name: str) -> str:
     """One name's part of an import."""
     (alias,) = [a for a in statement.names if (a.asname or a.name).partition(".")[0] == name]
     if isinstance(statement, ast.Import):
