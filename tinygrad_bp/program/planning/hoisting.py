@@ -67,7 +67,8 @@ class _Fixed:
 
     def _viewed(self, statement: Statement, at_once: Statement) -> Statement:
         args = mapped(at_once.args, self._array.__getitem__)
-        made = statement.function(*args, **mapped(at_once.kwargs, self._array.__getitem__))
+        with np.errstate(all="ignore"):  # nothing is in that memory yet
+            made = statement.function(*args, **mapped(at_once.kwargs, self._array.__getitem__))
         first = self._array[next(at_once.inputs())]
         if not isinstance(made, np.ndarray) or owner_of(made) is not owner_of(first):
             return statement
