@@ -92,9 +92,10 @@ def check_alone(step: Step, batches: list[tuple[Any, ...]], folder: Path) -> str
         expected = compiled(*batch)
         expected = expected if isinstance(expected, tuple) else (expected,)
         for a, b in zip(expected, alone, strict=False):
-            assert np.asarray(a.data if isinstance(a, Tensor) else a).tobytes() == np.asarray(
-                b
-            ).tobytes()
+            assert (
+                np.asarray(a.data if isinstance(a, Tensor) else a).tobytes()
+                == np.asarray(b).tobytes()
+            )
     assert compiled._latest is program
     for name, array in written.given.items():
         if isinstance(array, np.ndarray):

@@ -48,7 +48,9 @@ class Written(NamedTuple):
     """What the function raises if a check does not hold."""
 
 
-def written(listing: Listing, name: str = "step", hints: Mapping[int, str] | None = None) -> Written:
+def written(
+    listing: Listing, name: str = "step", hints: Mapping[int, str] | None = None
+) -> Written:
     """Return a listing as a function, with its text.
 
     `hints` are names of arrays by their ids, such as those of the variables that hold them.

@@ -62,11 +62,7 @@ def _backward(
     names["dy"] = gradients.get(applied.results[0])
     made = [gradients.get(a) if isinstance(a, Value) else None for a in applied.arguments]
     names |= {f"d{letter}": gradient for letter, gradient in zip("abcdefgh", made, strict=False)}
-    parts = [
-        text
-        for template in _BACKWARD.get(title, ())
-        if (text := _filled(template, names))
-    ]
+    parts = [text for template in _BACKWARD.get(title, ()) if (text := _filled(template, names))]
     if parts:
         return ",  ".join(parts)
     targets = ", ".join(d for d in made if d)

@@ -201,7 +201,9 @@ class Layout:
             start = -room.memory.__array_interface__["data"][0] % _ALIGNED
             ndarray = self._imports.take("numpy", "ndarray")
             where = f"{memories[id(room.memory)]}, {room.offset - start}"
-            return f"{ndarray}({room.shape}, {dtype}, {where}{'' if usual else f', {room.strides}'})"
+            return (
+                f"{ndarray}({room.shape}, {dtype}, {where}{'' if usual else f', {room.strides}'})"
+            )
         if usual:
             return f"{empty}({_size(room.shape)}, {dtype})"
         if strides["F"] == room.strides:
@@ -372,8 +374,10 @@ class Layout:
         if written is not None:
             return written
         if id(item) not in self._handed:
-            kind = "rng" if isinstance(item, np.random.Generator) else getattr(
-                item, "__name__", type(item).__name__
+            kind = (
+                "rng"
+                if isinstance(item, np.random.Generator)
+                else getattr(item, "__name__", type(item).__name__)
             )
             name = identifier(kind) if kind.isidentifier() else "given"
             while name in self.given or name in RESERVED:

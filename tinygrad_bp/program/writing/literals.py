@@ -94,9 +94,15 @@ def _array(array: np.ndarray[Any, Any], imports: Imports) -> str | None:
     if not array.flags.c_contiguous or array.dtype.kind not in "biufc":
         return None
     dtype = dtype_text(array.dtype, imports)
-    if array.ndim == 1 and array.size > 2 and _same(np.arange(array.size, dtype=array.dtype), array):
+    if (
+        array.ndim == 1
+        and array.size > 2
+        and _same(np.arange(array.size, dtype=array.dtype), array)
+    ):
         usual = array.dtype == np.arange(2).dtype
-        return f"{imports.take('numpy', 'arange')}({array.size}{'' if usual else f', dtype={dtype}'})"
+        return (
+            f"{imports.take('numpy', 'arange')}({array.size}{'' if usual else f', dtype={dtype}'})"
+        )
     if array.size > 1 and _same(np.full_like(array, array.flat[0]), array):
         return _full(array, dtype, imports)
     if not array.size:

@@ -227,9 +227,7 @@ class Names:
         for statement, value in self._results():
             site = statement.place.site
             span = span_of(site) if site is not None else None
-            if span is not None and (
-                span.start not in best or span.end >= best[span.start][0]
-            ):
+            if span is not None and (span.start not in best or span.end >= best[span.start][0]):
                 best[span.start] = span.end, span.name, value
         for _, name, value in best.values():
             self._wanted = {v: n for v, n in self._wanted.items() if n != name} | {value: name}
