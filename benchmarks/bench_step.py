@@ -1,7 +1,8 @@
 """One step of stochastic gradient descent: this library, NumPy by hand, PyTorch, JAX.
 
-    python benchmarks/bench_step.py [--rounds N] [--processes N] [--loss NAME ...] [--parts]
-                                    [--together] [--threads N] [--core N] [--json]
+    python benchmarks/bench_step.py [--rounds N] [--processes N] [--loss NAME ...] [--together]
+                                    [--parts | --growth [PLOT] | --memory]
+                                    [--threads N] [--core N] [--json]
 
 The contestants are in `step.py`. Each of them has a process to itself, as it would in use: in one
 process (`--together`) they share a heap, and what one of them frees can cost another page faults.
@@ -20,7 +21,9 @@ from functools import partial
 from statistics import median
 from typing import Any, NamedTuple, TypeAlias
 
+import growth
 import measure
+import memory
 import step  # imports NumPy, with which only the processes calculate that are started from here
 
 Figures: TypeAlias = dict[str, dict[str, float]]
@@ -35,7 +38,19 @@ NETS = {  # batch, sizes of the layers
     "784-128-10, batch 128": (128, (784, 128, 10)),
     "784-512-512-10, batch 128": (128, (784, 512, 512, 10)),
 }
-LOSSES = ("sum_squares", "cross_entropy")
+
+Targets: TypeAlias = Mapping[str, Sequence[float]]
+"""What is aimed at for each of `NETS`, in their order, by the name of what it is over."""
+TARGETS: Mapping[str, Targets] = {  # of the compiled step
+    "sum_squares": {
+        step.HAND: (0.56, 0.78, 0.95, 0.96),
+        step.PRODUCTS: (1.65, 1.27, 1.13, 1.10),
+        "JAX queued": (0.60, 0.78, 1.03, 1.06),
+        step.PYTORCH: (0.10, 0.27, 0.70, 0.90),
+    },
+    "cross_entropy": {step.HAND: (0.70, 0.85, 0.97, 0.97)},
+    "momentum": {step.HAND: (0.65, 0.82, 0.98, 1.02)},
+}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -48,8 +63,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="fresh ones for each net (5)",
     )
-    add("--loss", nargs="+", choices=LOSSES, default=LOSSES[:1], help=f"({LOSSES[0]})")
+    add("--loss", nargs="+", choices=[*step.SETTINGS], default=["sum_squares"], help="(the first)")
+    add = parser.add_mutually_exclusive_group().add_argument
     add("--parts", action="store_true", help="time the phases of a step of tinygrad_bp instead")
+    add(
+        "--growth",
+        nargs="?",
+        const="",
+        metavar="PLOT.png",
+        help="how steps and their compilation grow with depth, width and batch, instead",
+    )
+    add("--memory", action="store_true", help="the memory of a step instead")
+    add = parser.add_argument
     add("--together", action="store_true", help="run all contestants in one process")
     add("--worker", type=json.loads, help=argparse.SUPPRESS)  # what a process is started for
 
@@ -59,6 +84,16 @@ def main() -> None:
     options = measure.options(__doc__, rounds=100, more=add_options)
     if options.worker:
         work(Task(*options.worker))
+        return
+    if options.memory:
+        found = memory.measured()
+        measure.report(memory.tables(found), {"bytes": found}, as_json=options.json)
+        return
+    if options.growth is not None:
+        curves = growth.measured(options.rounds)
+        measure.report(growth.tables(curves), {"growth": curves}, as_json=options.json)
+        if options.growth:
+            growth.draw(curves, options.growth)
         return
     tables: dict[str, Table] = {}
     results: dict[str, dict[str, Spreads]] = {}
@@ -99,7 +134,7 @@ def serve(problem: step.Problem, names: Sequence[str]) -> None:
     One more step comes first, untimed: the others have had the caches since, and in training they
     are full of this network.
     """
-    makers = step.contestants() | step.parts()
+    makers = step.contestants(problem.setting) | step.parts()
     made = {name: makers[name](problem, step.LR) for name in names}
     for line in sys.stdin:
         name, n = json.loads(line)
@@ -149,7 +184,7 @@ def measure_nets(loss: str, options: argparse.Namespace) -> dict[str, Spreads]:
     """Return the figures of every net. The nets take turns, so slow minutes meet all of them."""
     if not options.parts:
         check_steps(loss)
-    names = [*(step.parts() if options.parts else step.contestants())]
+    names = [*(step.parts() if options.parts else step.contestants(loss))]
     groups = [names] if options.together else [[name] for name in names]
     runs: dict[str, list[Figures]] = {net: [] for net in NETS}
     for _ in range(options.processes):
@@ -190,10 +225,13 @@ def figures(timings: Mapping[str, measure.Timing]) -> Figures:
     if step.HAND not in times:
         return found
     others = [name for name in times if name != step.HAND]
-    peers = [name for name in others if name not in (step.OURS, step.PRODUCTS)]
+    peers = [name for name in others if name not in (step.OURS, step.COMPILED)]
     return found | {
         "over_hand": {name: measure.ratio(times[name], times[step.HAND]) for name in others},
         "ours_over": {name: measure.ratio(times[step.OURS], times[name]) for name in peers},
+        "compiled_over": {
+            name: measure.ratio(times[step.COMPILED], times[name]) for name in (step.HAND, *peers)
+        },
     }
 
 
@@ -213,6 +251,7 @@ def step_tables(loss: str, nets: Mapping[str, Spreads]) -> dict[str, Table]:
     tables = {
         f"Microseconds of a step, {loss}": table(nets, "microseconds", typical),
         f"Over the step by hand, {loss}": table(nets, "over_hand", spread),
+        f"{step.COMPILED} over its peers, {loss}": compared(loss, nets),
         f"{step.OURS} over its peers, {loss}": table(nets, "ours_over", spread),
         f"Page faults of a step, {loss}": table(nets, "page_faults", spread),
     }
@@ -238,6 +277,19 @@ def table(
         cells = [cell(spreads[figure][name]) for name in shown.values()]
         rows.append([net, *cells, *([shown["JAX"].split()[1]] if "JAX" in shown else [])])
     return header, rows
+
+
+def compared(loss: str, nets: Mapping[str, Spreads]) -> Table:
+    """Return the table of the compiled step, over either way of JAX, with what is aimed at."""
+    names = [*next(iter(nets.values()))["compiled_over"]]
+    rows = [
+        [net, *(spread(spreads["compiled_over"][name]) for name in names)]
+        for net, spreads in nets.items()
+    ]
+    for i, name in enumerate(names, start=1):
+        for row, target in zip(rows, TARGETS[loss].get(name, ()), strict=False):
+            row[i] += f", at most {target:.2f}"
+    return ["net", *names], rows
 
 
 def columns(microseconds: Mapping[str, Sequence[float]], names: Iterable[str]) -> dict[str, str]:

@@ -1,9 +1,11 @@
 """One step of training: the contestants, how they are checked, and the phases of our own step.
 
-`bench_step.py` times them. There are two kinds of net:
+`bench_step.py` times them. There are three settings:
 
 - `sum_squares`: sigmoid layers, and the sum of squares averaged over the mini-batch;
-- `cross_entropy`: ReLU layers, and softmax cross-entropy with integer labels.
+- `cross_entropy`: ReLU layers, and softmax cross-entropy with integer labels;
+- `momentum`: as `sum_squares`, with a momentum of 0.9 in the optimiser. What it is compared to is
+  still the plain step by hand; the one by hand with momentum takes part as well.
 
 Everything is float32. All contestants begin with the same weights, see the same mini-batch, take
 the same number of steps, and work out the loss in each.
@@ -22,7 +24,15 @@ import numpy as np
 Array: TypeAlias = np.ndarray[Any, Any]
 
 LR = 1e-3  # so small that after all rounds no neuron is saturated and no gradient denormal
-HAND, OURS, PRODUCTS = "NumPy by hand", "tinygrad_bp", "matrix products alone"
+HAND, HAND_MOMENTUM = "NumPy by hand", "by hand, momentum"
+OURS, COMPILED = "tinygrad_bp", "tinygrad_bp compiled"
+PYTORCH, PRODUCTS = "PyTorch eager", "matrix products alone"
+
+SETTINGS: Mapping[str, tuple[str, float]] = {  # the loss, and the momentum
+    "sum_squares": ("sum_squares", 0.0),
+    "cross_entropy": ("cross_entropy", 0.0),
+    "momentum": ("sum_squares", 0.9),
+}
 
 
 class Problem:
@@ -31,13 +41,14 @@ class Problem:
     The targets y are labels (n,) for `cross_entropy`, one-hot rows (n, out) for `sum_squares`.
     """
 
-    def __init__(self, batch: int, sizes: tuple[int, ...], loss: str) -> None:
+    def __init__(self, batch: int, sizes: tuple[int, ...], setting: str) -> None:
         rng = np.random.default_rng(0)
-        self.sizes, self.loss = sizes, loss
+        self.sizes, self.setting = sizes, setting
+        self.loss, self.momentum = SETTINGS[setting]
         self.x = rng.random((batch, sizes[0]), dtype=np.float32)
         labels = rng.integers(0, sizes[-1], batch)
         one_hot = np.eye(sizes[-1], dtype=np.float32)[labels]
-        self.y = labels if loss == "cross_entropy" else one_hot
+        self.y = labels if self.loss == "cross_entropy" else one_hot
         self.W = [
             (rng.standard_normal((n_out, n_in)) / np.sqrt(n_in)).astype(np.float32)
             for n_in, n_out in pairwise(sizes)
@@ -45,7 +56,7 @@ class Problem:
         self.b = [np.zeros(n_out, np.float32) for n_out in sizes[1:]]
 
     def __repr__(self) -> str:
-        return f"{'-'.join(map(str, self.sizes))}, batch {len(self.x)}, {self.loss}"
+        return f"{'-'.join(map(str, self.sizes))}, batch {len(self.x)}, {self.setting}"
 
 
 class Contestant(NamedTuple):
@@ -55,6 +66,19 @@ class Contestant(NamedTuple):
     """Take a number of steps."""
     weights: Callable[[], list[Array]] = list
     """Return the matrices as they are now, each (out, in); none where nothing is trained."""
+
+
+class Learner(NamedTuple):
+    """A network with a step of training."""
+
+    step: Callable[[Any, Any], Any]
+    """Take a step on inputs x and targets y, and return the loss."""
+    layers: Callable[[], list[tuple[Array, Array]]]
+    """Return the weights W (out, in) and biases b (out,) of each layer as they are now."""
+
+    def on(self, x: Any, y: Any) -> Contestant:
+        """Return what takes steps on one mini-batch."""
+        return Contestant(measure.repeated(self.step, x, y), lambda: [W for W, _ in self.layers()])
 
 
 Maker: TypeAlias = Callable[[Problem, float], Contestant]
@@ -102,20 +126,41 @@ def cross_entropy(z: Array, y: Array) -> tuple[Any, Array]:
     return cost, p / n
 
 
+# How far apart weights may end, as a share of how far they have moved. Where rounding decides on
+# which side of zero the input of a ReLU lies, a step's gradient differs by that of an example.
+ENDS = {"sum_squares": 1e-3, "cross_entropy": 1e-2}
+
 BY_HAND: Mapping[str, tuple[Callable[..., Any], ...]] = {
     "sum_squares": (sigmoid, sigmoid_slope, squares),
     "cross_entropy": (relu, relu_slope, cross_entropy),
 }
 
 
-def by_hand(problem: Problem, lr: float, dtype: Any = np.float32) -> Contestant:
+def by_hand(problem: Problem, lr: float) -> Contestant:
+    """The plain step by hand."""
+    return hand_learner(problem, lr).on(problem.x, problem.y)
+
+
+def by_hand_with_momentum(problem: Problem, lr: float) -> Contestant:
+    """The step by hand with the momentum that the others have."""
+    return hand_learner(problem, lr, momentum=problem.momentum).on(problem.x, problem.y)
+
+
+def by_hand_exactly(problem: Problem, lr: float) -> Contestant:
+    """The plain step by hand in float64."""
+    return hand_learner(problem, lr, np.float64).on(problem.x.astype(np.float64), problem.y)
+
+
+def hand_learner(
+    problem: Problem, lr: float, dtype: Any = np.float32, *, momentum: float = 0.0
+) -> Learner:
     """The step as one writes it in NumPy, with the derivatives worked out on paper."""
-    x, y = problem.x.astype(dtype), problem.y
     layers = [(W.astype(dtype), b.astype(dtype)) for W, b in zip(problem.W, problem.b, strict=True)]
     *hidden, (W_last, b_last) = layers
+    velocities = [(np.zeros_like(W), np.zeros_like(b)) for W, b in layers]
     activation, slope, loss = BY_HAND[problem.loss]
 
-    def step() -> Any:
+    def step(x: Array, y: Array) -> Any:
         activations = [x]
         for W, b in hidden:
             z = activations[-1] @ W.T
@@ -129,11 +174,21 @@ def by_hand(problem: Problem, lr: float, dtype: Any = np.float32) -> Contestant:
             gradient_W, gradient_b = delta.T @ a, delta.sum(axis=0)
             if l:
                 delta = (delta @ W) * slope(a)
+            if momentum:
+                gradient_W = accelerated(velocities[l][0], gradient_W, momentum)
+                gradient_b = accelerated(velocities[l][1], gradient_b, momentum)
             W -= lr * gradient_W
             b -= lr * gradient_b
         return cost
 
-    return Contestant(measure.repeated(step), lambda: [W for W, _ in layers])
+    return Learner(step, lambda: layers)
+
+
+def accelerated(velocity: Array, gradient: Array, momentum: float) -> Array:
+    """Return the velocity after it has changed by a gradient."""
+    velocity *= momentum
+    velocity += gradient
+    return velocity
 
 
 def products(problem: Problem, _lr: float) -> Contestant:
@@ -174,7 +229,8 @@ def network(problem: Problem, lr: float) -> Network:
         model, loss = nn.MLP(*problem.sizes, output_activation=nn.Sigmoid()), nn.SumSquares()
     for layer, W, b in zip(linear_layers(model), problem.W, problem.b, strict=True):
         layer.weight.data, layer.bias.data = W.copy(), b.copy()
-    return Network(model, loss, optim.SGD(model.parameters(), lr=lr))
+    optimizer = optim.SGD(model.parameters(), lr=lr, momentum=problem.momentum)
+    return Network(model, loss, optimizer)
 
 
 def linear_layers(model: Any) -> list[Any]:
@@ -185,18 +241,36 @@ def linear_layers(model: Any) -> list[Any]:
 
 
 def ours(problem: Problem, lr: float) -> Contestant:
+    """A step of tinygrad_bp, eager."""
+    return our_learner(problem, lr).on(problem.x, problem.y)
+
+
+def compiled(problem: Problem, lr: float) -> Contestant:
+    """The same step of tinygrad_bp, compiled; the mini-batch is an argument, as it is in use."""
+    return compiled_learner(problem, lr).on(problem.x, problem.y)
+
+
+def our_learner(problem: Problem, lr: float) -> Learner:
     """A step of tinygrad_bp as a user writes it."""
-    x, y = problem.x, problem.y
     model, loss, optimizer = network(problem, lr)
 
-    def step() -> None:
+    def step(x: Array, y: Array) -> Any:
         optimizer.zero_grad()
         cost = loss(model(x), y)
         cost.backward()
         optimizer.step()
+        return cost
 
     layers = linear_layers(model)
-    return Contestant(measure.repeated(step), lambda: [layer.weight.data for layer in layers])
+    return Learner(step, lambda: [(layer.weight.data, layer.bias.data) for layer in layers])
+
+
+def compiled_learner(problem: Problem, lr: float) -> Learner:
+    """The same step, compiled."""
+    import tinygrad_bp as bp
+
+    step, layers = our_learner(problem, lr)
+    return Learner(bp.compile(step), layers)
 
 
 # --- PyTorch --------------------------------------------------------------------------------
@@ -206,22 +280,29 @@ def pytorch(problem: Problem, lr: float) -> Contestant:
     """The same lines in PyTorch, eager."""
     import torch
 
+    return pytorch_learner(problem, lr).on(torch.tensor(problem.x), torch.tensor(problem.y))
+
+
+def pytorch_learner(problem: Problem, lr: float) -> Learner:
+    """A step of PyTorch, on tensors."""
+    import torch
+
     torch.set_num_threads(measure.threads())
-    x, y = torch.tensor(problem.x), torch.tensor(problem.y)
     layers = [torch.nn.Linear(n_in, n_out) for n_in, n_out in pairwise(problem.sizes)]
     for layer, W, b in zip(layers, problem.W, problem.b, strict=True):
         layer.weight.data, layer.bias.data = torch.tensor(W), torch.tensor(b)
     model, loss = pytorch_model(problem, layers)
-    optimizer = torch.optim.SGD(model.parameters(), lr=lr)
+    optimizer = torch.optim.SGD(model.parameters(), lr=lr, momentum=problem.momentum)
 
-    def step() -> None:
+    def step(x: Any, y: Any) -> Any:
         optimizer.zero_grad()
         cost = loss(model(x), y)
         cost.backward()
         optimizer.step()
+        return cost
 
-    return Contestant(
-        measure.repeated(step), lambda: [layer.weight.detach().numpy() for layer in layers]
+    return Learner(
+        step, lambda: [(la.weight.detach().numpy(), la.bias.detach().numpy()) for la in layers]
     )
 
 
@@ -233,8 +314,8 @@ def pytorch_model(problem: Problem, layers: list[Any]) -> tuple[Any, Callable[..
         activated = [module for layer in layers for module in (layer, nn.ReLU())]
         return nn.Sequential(*activated[:-1]), nn.CrossEntropyLoss()
     activated = [module for layer in layers for module in (layer, nn.Sigmoid())]
-    total, n = nn.MSELoss(reduction="sum"), len(problem.x)
-    return nn.Sequential(*activated), lambda a, y: total(a, y) / n
+    total = nn.MSELoss(reduction="sum")
+    return nn.Sequential(*activated), lambda a, y: total(a, y) / len(y)
 
 
 # --- JAX ------------------------------------------------------------------------------------
@@ -296,9 +377,7 @@ def jax_contestant(problem: Problem, steps: Callable[..., Any]) -> Contestant:
     import jax
 
     x, y = jax.numpy.array(problem.x), jax.numpy.array(problem.y)
-    parameters = [
-        (jax.numpy.array(W), jax.numpy.array(b)) for W, b in zip(problem.W, problem.b, strict=True)
-    ]
+    parameters = jax_parameters(problem)
 
     def run(n: int) -> None:
         nonlocal parameters
@@ -306,6 +385,15 @@ def jax_contestant(problem: Problem, steps: Callable[..., Any]) -> Contestant:
         jax.block_until_ready((parameters, cost))
 
     return Contestant(measure.timer(run), lambda: [np.asarray(W) for W, _ in parameters])
+
+
+def jax_parameters(problem: Problem) -> list[tuple[Any, Any]]:
+    """Return a problem's first weights as arrays of JAX."""
+    import jax
+
+    return [
+        (jax.numpy.array(W), jax.numpy.array(b)) for W, b in zip(problem.W, problem.b, strict=True)
+    ]
 
 
 # --- the parts of a step of tinygrad_bp -----------------------------------------------------
@@ -370,12 +458,15 @@ def phase(problem: Problem, lr: float, *, name: str) -> Contestant:
 # --- who takes part, and how they are checked -----------------------------------------------
 
 
-def contestants() -> dict[str, Maker]:
+def contestants(setting: str) -> dict[str, Maker]:
     """Return what there is to compare, by name, the hand-written step first."""
-    found: dict[str, Maker] = {HAND: by_hand, OURS: ours}
+    found: dict[str, Maker] = {HAND: by_hand}
+    if setting == "momentum":
+        found[HAND_MOMENTUM] = by_hand_with_momentum
+    found |= {OURS: ours, COMPILED: compiled}
     if measure.installed("torch"):
-        found["PyTorch eager"] = pytorch
-    if measure.installed("jax"):
+        found[PYTORCH] = pytorch
+    if measure.installed("jax") and setting != "momentum":
         found |= {"JAX queued": jax_queued, "JAX loop": jax_loop}
     return {**found, PRODUCTS: products}
 
@@ -392,10 +483,10 @@ def distance(weights: list[Array], others: list[Array]) -> float:
 
 def check_one_step(problem: Problem) -> None:
     """Compare one large step of each to the step by hand in float64."""
-    exact = by_hand(problem, 1.0, np.float64)
+    exact = by_hand_exactly(problem, 1.0)
     exact.take(1)
     moved = distance(exact.weights(), problem.W)
-    for name, make in contestants().items():
+    for name, make in contestants(problem.setting).items():
         contestant = make(problem, 1.0)
         contestant.take(1)
         if weights := contestant.weights():
@@ -411,7 +502,11 @@ def sample(weights: list[Array]) -> list[list[float]]:
 def check_ends(problem: Problem, ends: Mapping[str, list[list[float]]]) -> None:
     """Compare samples of the weights after the same number of steps."""
     samples = {name: [np.array(W) for W in end] for name, end in ends.items() if end}
+    if HAND_MOMENTUM in samples:
+        samples[HAND] = samples.pop(HAND_MOMENTUM)  # the plain step ends elsewhere
     moved = distance(samples[HAND], [np.array(W) for W in sample(problem.W)])
     for name, weights in samples.items():
         off = distance(weights, samples[HAND])
-        assert off <= 1e-3 * moved, f"{problem}: {name} ends off by {off:.1g} of {moved:.1g}"
+        assert off <= ENDS[problem.loss] * moved, (
+            f"{problem}: {name} ends off by {off:.1g} of {moved:.1g}"
+        )

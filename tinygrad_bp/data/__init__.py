@@ -3,6 +3,7 @@
     mnist(folder)            the 70,000 handwritten digits, checked; downloaded on request
     drawn_digits(n, rng)     as many as you like, without a file
     minibatches(x, y, ...)   every example once an epoch
+    Pixels                   images that stay bytes until they are read
     Affine, Elastic          images distorted, so that there is more to learn from
     read_idx, write_idx      MNIST's file format
 
@@ -16,6 +17,7 @@ from tinygrad_bp.data.digits import drawn_digits
 from tinygrad_bp.data.idx import read_idx, write_idx
 from tinygrad_bp.data.minibatches import Minibatches, minibatches
 from tinygrad_bp.data.mnist import Mnist, mnist
+from tinygrad_bp.data.pixels import Pixels
 
 __all__ = [
     "Affine",
@@ -24,6 +26,7 @@ __all__ = [
     "Elastic",
     "Minibatches",
     "Mnist",
+    "Pixels",
     "drawn_digits",
     "minibatches",
     "mnist",
