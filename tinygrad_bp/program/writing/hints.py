@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
+from types import CodeType
 from typing import Any
 
 import numpy as np
 
-from tinygrad_bp.program.guards import names_of
 from tinygrad_bp.program.listing import Move
 from tinygrad_bp.tensor import Tensor
 
@@ -32,13 +33,16 @@ def hints_of(
 
 
 def _variables(function: Callable[..., Any]) -> Iterable[tuple[str, Any]]:
+    """Yield the variables around a function, and the globals that it reads."""
     plain: Any = getattr(function, "__func__", function)
-    names = iter(getattr(getattr(plain, "__code__", None), "co_freevars", ()))
-    for _, path, item in names_of(function):
-        if path == ".cell_contents":
-            yield next(names, ""), item
-        else:
-            yield path.removeprefix(".get('").removesuffix("')"), item
+    code: CodeType | None = getattr(plain, "__code__", None)
+    if code is None:
+        return
+    for name, cell in zip(code.co_freevars, plain.__closure__ or (), strict=True):
+        with contextlib.suppress(ValueError):  # nothing was assigned to it
+            yield name, cell.cell_contents
+    for name in code.co_names:
+        yield name, plain.__globals__.get(name)
 
 
 def _array(item: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -292,6 +293,9 @@ class Layout:
         reads.update(self._listing.needed())
         outs = {s.out for s in (*statements, *self._listing.updates)}
         by_checks = {check.condition for check in self._listing.checks}
+        for statement in reversed(statements):
+            if statement.function is np.logical_not and by_checks.intersection(statement.outputs):
+                by_checks.update(statement.inputs())
         when = {v: s.when for s in statements for v in s.inputs()}
         return {
             s.output: s
@@ -306,20 +310,25 @@ class Layout:
         if self._listing.checks:
             yield ""
         for check in self._listing.checks:
-            condition = self._of(check.condition)
-            raised = self._raised(check)
-            yield f"if {'not ' * check.expected}{condition}:"
-            yield f"    raise {raised}"
+            value, expected = self._condition(check)
+            told = f"{'not ' * expected}{self._of(value)}"
+            yield f"if {told}:"
+            yield f"    raise {self._raised(value, told, check.place)}"
 
-    def _raised(self, check: Check) -> str:
-        made = self._inlined.get(check.condition)
-        if made is not None and made.function is np.isfinite:
+    def _condition(self, check: Check) -> tuple[Value, bool]:
+        """What is to hold, or not to hold: without a `not` of NumPy's around it."""
+        value, expected = check.condition, check.expected
+        while (made := self._inlined.get(value)) and made.function is np.logical_not:
+            value, expected = made.args[0], not expected
+        return value, expected
+
+    def _raised(self, value: Value, told: str, place: Place) -> str:
+        made = self._inlined.get(value)
+        if made is not None and made.function in (np.isfinite, math.isfinite):
             return 'FloatingPointError("not finite: nothing is changed")'
         self.refuses = True
-        where = check.place.site
-        text = line_of(where).partition("  ")[0]
-        told = f"{'not ' * check.expected}{self._of(check.condition)}"
-        return f"Refused({f'{told}, at {text}' if text else told!r})"
+        where = line_of(place.site).partition("  ")[0]
+        return f"Refused({f'{told}, at {where}' if where else told!r})"
 
     def _stroke(self) -> Iterator[str]:
         """What writes into homes: one call of C code, in which no signal is handled."""

@@ -163,6 +163,8 @@ class Names:
     def _of_source(self, value: Value) -> str:
         source = value.source
         if isinstance(source, Home):
+            if " and " in source.name:  # arrays in one vector
+                return _of_moment(source.name.partition(" and ")[0], {}).partition("_")[0] or "p"
             return _of_moment(source.name, self._layers) or self._home_name(value) or "p"
         if isinstance(source, Cell):
             return value.name or _of_cell(source)
@@ -397,10 +399,10 @@ def _layers(homes: Mapping[Value, str]) -> dict[Value, str]:
     return names
 
 
-def _of_moment(name: str, layers: Mapping[str, str]) -> str | None:
+def _of_moment(name: str, layers: Mapping[str, str]) -> str:
     """`m2_W1` for the second moment of what is called W1."""
     found = re.fullmatch(r"moment (\d+) of (.*)", name)
-    return found and f"m{found[1]}_{layers.get(found[2], found[2])}"
+    return f"m{found[1]}_{layers.get(found[2], found[2])}" if found else ""
 
 
 def _of_option(value: Value) -> str:
