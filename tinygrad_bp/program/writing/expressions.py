@@ -15,7 +15,7 @@ from tinygrad_bp.program.writing.literals import bracketed, literal
 from tinygrad_bp.registry import implementation_of
 from tinygrad_bp.rules.indexing import getitem
 
-__all__ = ["Expressions", "is_view"]
+__all__ = ["Expressions", "is_quiet", "is_view"]
 
 Of = Callable[[Any], str]
 """Gives the text of an argument."""
@@ -51,6 +51,8 @@ _METHODS: Mapping[Any, str] = {
     np.repeat: "repeat",
     np.round: "round",
 }
+_SAFE = {np.negative, np.absolute, np.fabs, np.maximum, np.minimum, np.where, np.isfinite}
+"""Functions whose results are never larger or smaller than what they are given."""
 _BY_POSITION = ("shape", "newshape", "axes", "axis1", "axis2")
 _VIEWS = {np.transpose, np.reshape, np.swapaxes, np.squeeze}
 _SUBSCRIPT = {getitem, implementation_of(getitem), operator.getitem}
@@ -63,6 +65,13 @@ def is_view(statement: Statement) -> bool:
         and not statement.several
         and statement.out is None
         and statement.output.base is not None
+    )
+
+
+def is_quiet(statement: Statement) -> bool:
+    """Whether a call may meet what it is to ignore."""
+    return bool(statement.quiet) and not (
+        statement.function in _SAFE and {"over", "under"}.issuperset(statement.quiet)
     )
 
 
@@ -80,7 +89,7 @@ class Expressions:
         args, kwargs = statement.call()
         if statement.function in _SUBSCRIPT and "index" in kwargs:
             args, kwargs = (*args, kwargs["index"]), {}
-        if statement.quiet:
+        if is_quiet(statement):
             return f"quiet.run({', '.join([self.name(statement.function), *_given(args, kwargs, of)])})"
         if statement.out is None and not kwargs and (short := self._short(statement, args, of)):
             return short

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tinygrad_bp.program.listing import Applied, Listing, Place, Value
+from tinygrad_bp.program.listing import Applied, Listing, Place
 
 __all__ = ["formula"]
 
@@ -40,9 +40,10 @@ _BACKWARD: Mapping[str, Sequence[str]] = {
 }
 
 NameOf = Callable[[Any], str | None]
+"""Gives the name of a value, None if it has none."""
 
 
-def formula(place: Place, listing: Listing, name: NameOf, gradients: Mapping[Value, str]) -> str:
+def formula(place: Place, listing: Listing, name: NameOf, gradient: NameOf) -> str:
     """Return the formula of the rule at a place, or what it is called."""
     title = place.title
     applied = listing.applied.get(place.number)
@@ -52,15 +53,15 @@ def formula(place: Place, listing: Listing, name: NameOf, gradients: Mapping[Val
     for letter, argument in zip("abcdefgh", applied.arguments, strict=False):
         names[letter] = name(argument) or _of_constant(argument)
     if place.phase == "backward":
-        return _backward(title, applied, names, gradients)
+        return _backward(title, applied, names, gradient)
     return _filled(_FORWARD.get(title, ""), names) or _called(title, names)
 
 
 def _backward(
-    title: str, applied: Applied, names: dict[str, str | None], gradients: Mapping[Value, str]
+    title: str, applied: Applied, names: dict[str, str | None], gradient: NameOf
 ) -> str:
-    names["dy"] = gradients.get(applied.results[0])
-    made = [gradients.get(a) if isinstance(a, Value) else None for a in applied.arguments]
+    names["dy"] = gradient(applied.results[0])
+    made = [gradient(argument) for argument in applied.arguments]
     names |= {f"d{letter}": gradient for letter, gradient in zip("abcdefgh", made, strict=False)}
     parts = [text for template in _BACKWARD.get(title, ()) if (text := _filled(template, names))]
     if parts:

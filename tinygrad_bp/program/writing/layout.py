@@ -23,7 +23,7 @@ from tinygrad_bp.program.listing import (
     Value,
     values_in,
 )
-from tinygrad_bp.program.writing.expressions import Expressions, is_view
+from tinygrad_bp.program.writing.expressions import Expressions, is_quiet, is_view
 from tinygrad_bp.program.writing.formulas import formula
 from tinygrad_bp.program.writing.imports import RESERVED, Imports
 from tinygrad_bp.program.writing.lines import line_of
@@ -66,7 +66,7 @@ class Layout:
         self.parameters = _parameters_of(listing)
         self.returned = list(dict.fromkeys([*values_in(listing.results), *listing.after]))
         self._gradients = {
-            v.gradient_of: found
+            self._names.current(v.gradient_of): found
             for s in listing.statements
             for v in s.outputs
             if v.gradient_of is not None and (found := self._names.get(v))
@@ -113,7 +113,7 @@ class Layout:
 
     def _quiet(self) -> Iterator[str]:
         statements = (*self._listing.statements, *self._listing.updates)
-        kinds = sorted({kind for s in statements for kind in s.quiet})
+        kinds = sorted({kind for s in statements if is_quiet(s) for kind in s.quiet})
         if not kinds:
             return
         seterr = self._imports.take("numpy", "seterr")
@@ -244,16 +244,37 @@ class Layout:
             now = statement.place
             if (now.phase, now.number) != (place.phase, place.number):
                 yield ""
-                if now.phase != place.phase and place.number >= 0:
-                    yield from _HEADINGS.get(now.phase, ())
+                if now.phase != place.phase:
+                    yield from self._heading(now.phase)
                 site = line_of(now.site)
                 if site and site != line and now.phase != "backward":
                     yield f"# {site}"
                     line = site
-                if text := formula(now, self._listing, self._names.get, self._gradients):
+                if text := formula(now, self._listing, self._names.get, self._gradient):
                     yield f"# {text}"[:_WIDTH]
                 place = now
             yield from self._statement(statement)
+
+    def _heading(self, phase: str) -> Iterator[str]:
+        """What begins here: in the backward pass, what the names of gradients mean."""
+        if phase == "update":
+            yield from ("# --- update ---", "")
+        elif phase == "backward":
+            times = ", times the rate" if self._scales_gradients() else ""
+            yield from (f"# --- backward: dx is the gradient with respect to x{times} ---", "")
+
+    def _scales_gradients(self) -> bool:
+        """Whether the learning rate is multiplied with what all gradients are made of."""
+        statements = self._listing.statements
+        decided = [s.output for s in statements if s.when == "options"]
+        options = {*decided, *map(self._roots.get, decided)}
+        return any(
+            s.place.phase == "backward" and options.intersection(s.inputs()) for s in statements
+        )
+
+    def _gradient(self, value: Any) -> str | None:
+        """The name of a value's gradient."""
+        return self._gradients.get(self._names.current(value)) if isinstance(value, Value) else None
 
     def _statement(self, statement: Statement) -> Iterator[str]:
         text = self._expressions.of(statement, self._of)
@@ -397,10 +418,6 @@ class Layout:
 
 
 _OWN = ("prepare", "settings", "quiet", "Refused", "call", "deque", "starmap", "setitem")
-_HEADINGS: Mapping[str, Sequence[str]] = {
-    "backward": ("# --- backward: dx is the gradient with respect to x ---", ""),
-    "update": ("# --- update ---", ""),
-}
 _REFUSED = (
     "class Refused(ValueError):",
     '    """A check of the step does not hold; nothing is changed."""',
@@ -445,9 +462,9 @@ def _shown(array: Any, of: Any, name: str) -> str | None:
     first = start // of.itemsize
     part = f"{name}[{first}:{first + array.size}]"
     if array.flags.c_contiguous:
-        return part if array.ndim == 1 else f"{part}.reshape({_size(array.shape)})"
+        return part if array.ndim == 1 else f"{part}.reshape{array.shape}"
     if array.flags.f_contiguous:
-        return f"{part}.reshape({_size(array.shape[::-1])}).T"
+        return f"{part}.reshape{array.shape[::-1]}.T"
     return None
 
 
@@ -461,7 +478,7 @@ def _shape(value: Value) -> str:
 
 def _beside(line: str, comment: str) -> str:
     """Return a line with a comment beside it, if there is one and there is room."""
-    if not comment or len(line) + len(comment) > _WIDTH - 12:
+    if not comment or comment[1:-1] in line or len(line) + len(comment) > _WIDTH - 12:
         return line
     return f"{line.ljust(_COMMENT)}  # {comment}"
 

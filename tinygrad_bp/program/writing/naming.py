@@ -101,6 +101,10 @@ class Names:
         self._all: dict[Value, list[str]] = defaultdict(list)
         """The names of each memory."""
         self._wanted: dict[Value, str] = {}
+        self._homes = {
+            _place_of(v.source.array): v for v in listing.sources if isinstance(v.source, Home)
+        }
+        self._moved = {id(move.old): move.new for move in listing.moves}
         self._seen: dict[tuple[Value, Value], Value] = {}
         self._name_sources()
         self._want()
@@ -112,7 +116,14 @@ class Names:
 
     def get(self, value: Any) -> str | None:
         """Return the name of a value that may have none."""
-        return self._names.get(value) if isinstance(value, Value) else None
+        return self._names.get(self.current(value)) if isinstance(value, Value) else None
+
+    def current(self, value: Value) -> Value:
+        """Return what stands for a home that has become a part of a vector, or the value itself."""
+        if value in self._names or not isinstance(value.source, Home):
+            return value
+        array = self._moved.get(id(value.source.array), value.source.array)
+        return self._homes.get(_place_of(array), value)
 
     def of_memory(self, value: Value) -> list[str]:
         """Return all names of what is made, in the order in which they come up."""
@@ -261,7 +272,7 @@ class Names:
         of = value.gradient_of
         if of is None or value in self._names:
             return
-        name = self._names.get(of)
+        name = self.get(of)
         if name is not None:
             self._set(value, self.new(f"d{name}"))
 
@@ -286,13 +297,23 @@ class Names:
         elif statement.function is np.reshape and len(view.shape) == 1:
             self._set(view, self.new(f"flat_{seen}"))
 
+    def _name_vectors(self) -> None:
+        """Name vectors of gradients, whose parts have names."""
+        for statement in self._listing.statements:
+            whole = next(statement.inputs(), None)
+            if statement.when != "once" or whole is None or not isinstance(whole.source, Room):
+                continue
+            part = self._all.get(statement.output) or [""]
+            if not self._all[whole] and part[0].startswith("d"):
+                self._set(whole, self.new("dp"))
+
     def _name_options(self) -> None:
         """Name the arrays that options are kept in."""
         for statement in self._listing.statements:
             option = next(statement.inputs(), None)
             if statement.when == "options" and statement.out and option is not None:
                 name = _of_option(option)
-                if name and not self._all[self._roots[statement.output]]:
+                if not self._all[self._roots[statement.output]]:
                     self._set(statement.output, self.new(name))
 
     def _name_writes(self) -> None:
@@ -307,28 +328,55 @@ class Names:
         self._name_options()
         self._name_writes()
         self._name_views()
+        self._name_vectors()
         ends = self._ends()
         free_at: dict[int, list[str]] = defaultdict(list)
         free: list[str] = []
+        shared: dict[tuple[Value, int], str] = {}
         for i, statement in enumerate(self._listing.statements):
             free += free_at.pop(i, [])
             for value in statement.outputs:
                 if value in self._names or value in self._inlined:
+                    self._share(shared, value, statement)
                     continue
                 root = self._roots.get(value, value)
-                if self._all[root]:
-                    self._set(value, self._all[root][-1])
-                elif statement.when != "run" or root.source is not None:
+                known = shared.get((root, statement.place.number))
+                if value is root and self._all[root]:
+                    self._set(value, self._all[root][0])
+                elif known is not None or root.source is not None or statement.when != "run":
+                    self._set(value, known or self.new(self._stem(statement)))
+                elif self._all[root]:
                     self._set(value, self.new(self._stem(statement)))
                 else:
                     name = self._short(statement, free)
                     self._set(value, name)
                     free_at[max(ends.get(root, i), i + 1)].append(name)
+                self._share(shared, value, statement)
         for value in self._listing.sources:
             if isinstance(value.source, Room):
                 names = self._all[value] or [self.new("t")]
                 self._all[value] = names
                 self._names[value] = names[0]
+        self._in_order()
+
+    def _share(
+        self, shared: dict[tuple[Value, int], str], value: Value, statement: Statement
+    ) -> None:
+        """Note that what the rule makes in the same memory, from here on, has the same name."""
+        if value in self._names:
+            shared[self._roots.get(value, value), statement.place.number] = self._names[value]
+
+    def _in_order(self) -> None:
+        """Put the names of each memory into the order in which they come up."""
+        found: dict[Value, dict[str, None]] = defaultdict(dict)
+        for statement in self._listing.statements:
+            for value in statement.outputs:
+                if value in self._names:
+                    found[self._roots.get(value, value)][self._names[value]] = None
+        for root, names in found.items():
+            self._all[root] = [*names]
+            if isinstance(root.source, Room):
+                self._names[root] = self._all[root][0]
 
     def _borrow(self) -> None:
         """Give values the name of what the same memory comes to in the same rule."""
@@ -363,6 +411,8 @@ class Names:
         return ends
 
     def _stem(self, statement: Statement) -> str:
+        if statement.place.phase == "backward" and statement.place.title in _ACTIVATIONS:
+            return _STEMS.get(statement.function, "slope")
         return _STEMS.get(statement.function, "t")
 
     def _short(self, statement: Statement, free: list[str]) -> str:
@@ -399,6 +449,10 @@ def _layers(homes: Mapping[Value, str]) -> dict[Value, str]:
     return names
 
 
+def _place_of(array: Any) -> tuple[Any, ...]:
+    return array.__array_interface__["data"][0], array.shape, array.dtype
+
+
 def _of_moment(name: str, layers: Mapping[str, str]) -> str:
     """`m2_W1` for the second moment of what is called W1."""
     found = re.fullmatch(r"moment (\d+) of (.*)", name)
@@ -407,7 +461,7 @@ def _of_moment(name: str, layers: Mapping[str, str]) -> str:
 
 def _of_option(value: Value) -> str:
     if not isinstance(value.source, Option):
-        return ""
+        return "scale"
     name = value.source.name
     return {"lr": "rate"}.get(name, f"{name}_now")
 
