@@ -369,6 +369,8 @@ class Tensor(DuckArray):
         else:
             self._hooks = hooks = self._hooks or {}
         handle = HookHandle(hooks)
+        if self.op is None:
+            state.settings.version += 1
         call = _call_hook if self.dtype.kind != "c" else _call_hook_of_complex
         hooks[handle.key] = functools.partial(call, hook)
         return handle
@@ -524,6 +526,7 @@ class HookHandle:
     def remove(self) -> None:
         """Remove the hook; to do so twice is no error."""
         self._hooks.pop(self.key, None)
+        state.settings.version += 1
 
     def __enter__(self) -> Self:
         return self
@@ -539,7 +542,7 @@ def _call_hook_of_complex(hook: Callable[[Tensor], Any], value: Array, gradient:
 
 def _call_hook(hook: Callable[[Tensor], Any], value: Array, gradient: Array) -> Array:
     """Show a hook a gradient; it is never the array itself, which others may hold too."""
-    result = hook(gradient if isinstance(gradient, Tensor) else wrap(np.array(gradient)))
+    result = hook(gradient if isinstance(gradient, Tensor) else wrap(_own(gradient)))
     if result is None:
         return gradient
     if np.shape(result) != value.shape:
@@ -549,4 +552,12 @@ def _call_hook(hook: Callable[[Tensor], Any], value: Array, gradient: Array) -> 
         )
     if isinstance(gradient, Tensor):
         return result if isinstance(result, Tensor) else Tensor(result, dtype=value.dtype)
-    return np.array(array_of(result), value.dtype)
+    found = array_of(result)
+    if isinstance(found, DuckArray):
+        return found.astype(value.dtype)
+    return np.array(found, value.dtype)
+
+
+def _own(gradient: Array) -> Array:
+    """A copy of a gradient; what stands for one is never written to."""
+    return gradient if isinstance(gradient, DuckArray) else np.array(gradient)

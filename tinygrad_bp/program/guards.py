@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_bp.nn.hooks import Hooks
 from tinygrad_bp.state import settings
 from tinygrad_bp.tensor import Tensor, wrap
 
@@ -147,6 +148,7 @@ class Settings:
         return [
             *[(name, _setting(value)) for m in self._modules for name, value in vars(m).items()],
             *[tensor._requires_grad for tensor in self._tensors],
+            *[list((tensor._hooks or {}).items()) for tensor in self._tensors],
         ]
 
 
@@ -158,6 +160,8 @@ def _setting(value: Any) -> Any:
         return type(value), tuple([_setting(part) for part in value])
     if isinstance(value, dict):
         return dict, tuple([(key, _setting(part)) for key, part in value.items()])
+    if isinstance(value, Hooks):
+        return _setting(value.found)
     return Same(value)
 
 

@@ -163,7 +163,7 @@ class Program:
         given = ", ".join(self._argument(text, value) for value in self._written.parameters)
         made = ", ".join(f"r{i}" for i in range(len(self._written.returned)))
         text.line(f"try:\n    {made or '_'} = {text.name(self._written.function)}({given})")
-        text.line(f"except {text.name(self._written.refusals)}:")
+        text.line(f"except ({refuted}, Exception):")  # eager mode knows what to say of it
         for i, rng in enumerate(self._streams):
             text.line(f"    {text.name(rng.bit_generator)}.state = before{i}")
         text.line(f"    raise {refuted} from None")

@@ -44,8 +44,6 @@ class Written(NamedTuple):
     """What is to be called before the first run and when an option has changed."""
     options: list[Value]
     """What that takes."""
-    refusals: tuple[type[Exception], ...]
-    """What the function raises if a check does not hold."""
 
 
 def written(
@@ -72,7 +70,6 @@ def written(
         list(listing.after),
         settings,
         layout.options,
-        (FloatingPointError, namespace.get("Refused", FloatingPointError)),
     )
 
 

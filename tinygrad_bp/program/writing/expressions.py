@@ -81,6 +81,8 @@ class Expressions:
     def __init__(self, imports: Imports, function: Callable[[Any], str]) -> None:
         self.imports = imports
         self._function = function
+        self.contexts: dict[tuple[str, ...], str] = {}
+        """The contexts that the text needs, by what NumPy is not to warn of there."""
 
     def of(self, statement: Statement, of: Of) -> str:
         """Return the right side of a statement."""
@@ -90,7 +92,8 @@ class Expressions:
         if statement.function in _SUBSCRIPT and "index" in kwargs:
             args, kwargs = (*args, kwargs["index"]), {}
         if is_quiet(statement):
-            return f"quiet.run({', '.join([self.name(statement.function), *_given(args, kwargs, of)])})"
+            given = [self.name(statement.function), *_given(args, kwargs, of)]
+            return f"{self.context(statement.quiet)}.run({', '.join(given)})"
         if statement.out is None and not kwargs and (short := self._short(statement, args, of)):
             return short
         if statement.function in _METHODS and _is_array(args[:1]):
@@ -103,6 +106,14 @@ class Expressions:
         if isinstance(owner, np.random.Generator):
             return f"{self._function(owner)}.{function.__name__}"
         return self.imports.name_of(function) or self._function(function)
+
+    def context(self, kinds: tuple[str, ...]) -> str:
+        """Return the name of a context in which NumPy does not warn."""
+        if kinds not in self.contexts:
+            name = "silent" if kinds == ("all",) else "quiet"
+            others = sum(1 for known in self.contexts.values() if known.startswith(name))
+            self.contexts[kinds] = f"{name}{others + 1}" if others else name
+        return self.contexts[kinds]
 
     def argument(self, item: Any, of: Of) -> str:
         """Return the text of an argument: values by their names, all else as literals."""

@@ -23,7 +23,7 @@ from tinygrad_bp.program.listing import (
     Value,
     values_in,
 )
-from tinygrad_bp.program.writing.expressions import Expressions, is_quiet, is_view
+from tinygrad_bp.program.writing.expressions import Expressions, is_view
 from tinygrad_bp.program.writing.formulas import formula
 from tinygrad_bp.program.writing.imports import RESERVED, Imports
 from tinygrad_bp.program.writing.lines import line_of
@@ -71,8 +71,6 @@ class Layout:
             for v in s.outputs
             if v.gradient_of is not None and (found := self._names.get(v))
         }
-        self.refuses = False
-        """Whether a check of the text raises `Refused`."""
 
     def _find_functions(self) -> None:
         """Write all calls once without names, to know which functions the text refers to."""
@@ -84,6 +82,8 @@ class Layout:
             self._expressions.of(statement, of)
         for update in self._listing.updates:
             self._expressions.name(update.function)
+        if any(update.quiet for update in self._listing.updates):
+            self._expressions.context(("all",))
 
     # --- the whole ----------------------------------------------------------------------------
 
@@ -100,27 +100,25 @@ class Layout:
             body += ["", *settings]
         body += [""] * bool(body) + step + ["", f"return {', '.join(made)}"]
         header = _call_lines("def prepare", list(self.given), ":")
-        quiet = list(self._quiet())
-        refused = list(_REFUSED) if self.refuses else []
+        quiet = list(self._contexts())
         parts = [
             [*self._imports.lines()],
             [*self._opaque.lines()],
             quiet,
-            refused,
             [*header, *_indented(body)],
         ]
         return "\n\n\n".join("\n".join(part).strip("\n") for part in parts if part) + "\n"
 
-    def _quiet(self) -> Iterator[str]:
-        statements = (*self._listing.statements, *self._listing.updates)
-        kinds = sorted({kind for s in statements if is_quiet(s) for kind in s.quiet})
-        if not kinds:
+    def _contexts(self) -> Iterator[str]:
+        """Make the contexts in which NumPy does not warn."""
+        if not self._expressions.contexts:
             return
         seterr = self._imports.take("numpy", "seterr")
         context = self._imports.take("contextvars", "Context")
-        ignored = ", ".join(f'{kind}="ignore"' for kind in kinds)
-        yield f"quiet = {context}()  # in which NumPy does not warn"
-        yield f"quiet.run({seterr}, {ignored})"
+        for kinds, name in self._expressions.contexts.items():
+            ignored = ", ".join(f'{kind}="ignore"' for kind in kinds)
+            yield f"{name} = {context}()  # in which NumPy does not warn"
+            yield f"{name}.run({seterr}, {ignored})"
 
     # --- before the step ----------------------------------------------------------------------
 
@@ -347,49 +345,40 @@ class Layout:
         made = self._inlined.get(value)
         if made is not None and made.function in (np.isfinite, math.isfinite):
             return 'FloatingPointError("not finite: nothing is changed")'
-        self.refuses = True
         where = line_of(place.site).partition("  ")[0]
-        return f"Refused({f'{told}, at {where}' if where else told!r})"
+        return f"ValueError({f'{told}, at {where}' if where else told!r})"
 
     def _stroke(self) -> Iterator[str]:
         """What writes into homes: one call of C code, in which no signal is handled."""
-        calls = [self._update(update) for update in self._listing.updates]
-        calls += [(self._setitem, self._names.of(w.target), "...", self._of(w.value))
-                  for w in self._listing.writes]  # fmt: skip
+        updates = self._listing.updates
+        quiet = any(update.quiet for update in updates)
+        context = f"{self._expressions.context(('all',))}.run" if quiet else ""
+        calls = [self._update(update) for update in updates]
+        calls += [(self._imports.take("operator", "setitem"), self._names.of(w.target), "...",
+                   self._of(w.value)) for w in self._listing.writes]  # fmt: skip
         if not calls:
             return
         yield ""
-        if len(calls) == 1:
-            yield from self._lone(calls[0])
-            return
-        take = self._imports.take
-        deque, starmap, call = (
-            take("collections", "deque"),
-            take("itertools", "starmap"),
-            take("operator", "call"),
-        )
-        yield "# all of them in one call, which nothing interrupts"
-        yield f"{deque}({starmap}({call}, ("
-        yield from (f"    ({', '.join(map(str, parts))})," for parts in calls)
-        yield ")), maxlen=0)"
-
-    def _lone(self, call: Sequence[Any]) -> Iterator[str]:
-        function, *args = call
-        if function is self._setitem:
-            target, index, value = args
-            yield f"{target}[{index}] = {value}"
+        if len(calls) == 1 and not updates:
+            yield f"{calls[0][1]}[...] = {calls[0][3]}"
+        elif len(calls) == 1:
+            function, *args = [*([context] if quiet else []), *calls[0]]
+            yield from _wrapped(f"{function}({', '.join(args)})")
         else:
-            yield f"{function}({', '.join(args)})"
+            yield from self._strokes(context, calls)
 
-    @property
-    def _setitem(self) -> str:
-        return self._imports.take("operator", "setitem")
+    def _strokes(self, context: str, calls: Sequence[Sequence[str]]) -> Iterator[str]:
+        take = self._imports.take
+        start = f"{take('itertools', 'starmap')}({take('operator', 'call')}, ("
+        deque = take("collections", "deque")
+        yield "# all of them in one call, which nothing interrupts"
+        yield f"{context}({deque}, {start}" if context else f"{deque}({start}"
+        yield from (f"    ({', '.join(parts)})," for parts in calls)
+        yield ")), maxlen=0)"
 
     def _update(self, update: Statement) -> tuple[str, ...]:
         args, _ = update.call()
-        name = self._expressions.name(update.function)
-        start = ("quiet.run", name) if update.quiet else (name,)
-        return (*start, *map(self._of, args))
+        return (self._expressions.name(update.function), *map(self._of, args))
 
     def _return(self) -> Iterator[str]:
         if self.returned:
@@ -417,11 +406,7 @@ class Layout:
         return self._handed[id(item)]
 
 
-_OWN = ("prepare", "settings", "quiet", "Refused", "call", "deque", "starmap", "setitem")
-_REFUSED = (
-    "class Refused(ValueError):",
-    '    """A check of the step does not hold; nothing is changed."""',
-)
+_OWN = ("prepare", "settings", "quiet", "silent", "call", "deque", "starmap", "setitem")
 
 
 def _opaque() -> Any:
