@@ -27,7 +27,7 @@ from tinygrad_bp.program.writing.expressions import Expressions, is_view
 from tinygrad_bp.program.writing.formulas import formula
 from tinygrad_bp.program.writing.imports import RESERVED, Imports
 from tinygrad_bp.program.writing.lines import line_of
-from tinygrad_bp.program.writing.literals import dtype_text, literal
+from tinygrad_bp.program.writing.literals import dtype_text, literal, size
 from tinygrad_bp.program.writing.naming import Names, identifier, roots_of
 from tinygrad_bp.state import owner_of
 
@@ -204,13 +204,13 @@ class Layout:
                 f"{ndarray}({room.shape}, {dtype}, {where}{'' if usual else f', {room.strides}'})"
             )
         if usual:
-            return f"{empty}({_size(room.shape)}, {dtype})"
+            return f"{empty}({size(room.shape)}, {dtype})"
         if strides["F"] == room.strides:
-            return f'{empty}({_size(room.shape)}, {dtype}, "F")'
+            return f'{empty}({size(room.shape)}, {dtype}, "F")'
         axes = tuple(np.argsort([-s for s in room.strides], kind="stable").tolist())
         shape = tuple(room.shape[axis] for axis in axes)
         back = tuple(np.argsort(axes).tolist())
-        return f"{empty}({_size(shape)}, {dtype}).transpose{back}"
+        return f"{empty}({size(shape)}, {dtype}).transpose{back}"
 
     def _settings(self) -> Iterator[str]:
         """A function for what is calculated when an option has changed."""
@@ -447,14 +447,11 @@ def _shown(array: Any, of: Any, name: str) -> str | None:
     first = start // of.itemsize
     part = f"{name}[{first}:{first + array.size}]"
     if array.flags.c_contiguous:
-        return part if array.ndim == 1 else f"{part}.reshape{array.shape}"
+        shape = array.shape or ((),)
+        return part if array.ndim == 1 else f"{part}.reshape({', '.join(map(str, shape))})"
     if array.flags.f_contiguous:
         return f"{part}.reshape{array.shape[::-1]}.T"
     return None
-
-
-def _size(shape: tuple[int, ...]) -> str:
-    return str(shape[0]) if len(shape) == 1 else str(shape)
 
 
 def _shape(value: Value) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_bp.program.writing.imports import Imports
 
-__all__ = ["dtype_text", "literal"]
+__all__ = ["bracketed", "dtype_text", "literal", "size"]
 
 _MANY = 32  # elements of an array that is written in full
 
@@ -80,12 +80,12 @@ def _scalar(item: np.generic, imports: Imports) -> str | None:
     if not _same(np.array(short, item.dtype), np.array(item)):
         return None
     dtype = dtype_text(item.dtype, imports)
-    written = literal(_rounded(short, item.dtype), imports)
+    written = literal(_without_point(short), imports)
     return None if written is None or "(" in dtype else f"{dtype}({written})"
 
 
-def _rounded(short: Any, dtype: np.dtype[Any]) -> Any:
-    """Whole numbers without a point, where the dtype is written beside them."""
+def _without_point(short: Any) -> Any:
+    """A whole number without its point, where the dtype is written beside it."""
     whole = isinstance(short, float) and short.is_integer() and abs(short) < 1e6
     return int(short) if whole and (short or math.copysign(1, short) > 0) else short
 
@@ -93,38 +93,45 @@ def _rounded(short: Any, dtype: np.dtype[Any]) -> Any:
 def _array(array: np.ndarray[Any, Any], imports: Imports) -> str | None:
     if not array.flags.c_contiguous or array.dtype.kind not in "biufc":
         return None
-    dtype = dtype_text(array.dtype, imports)
-    if (
-        array.ndim == 1
-        and array.size > 2
-        and _same(np.arange(array.size, dtype=array.dtype), array)
-    ):
-        usual = array.dtype == np.arange(2).dtype
-        return (
-            f"{imports.take('numpy', 'arange')}({array.size}{'' if usual else f', dtype={dtype}'})"
-        )
-    if array.size > 1 and _same(np.full_like(array, array.flat[0]), array):
-        return _full(array, dtype, imports)
     if not array.size:
-        return f"{imports.take('numpy', 'empty')}({array.shape}, {dtype})"
-    if array.size > _MANY:
+        return f"{imports.take('numpy', 'empty')}({array.shape}, {dtype_text(array.dtype, imports)})"
+    written = _range(array, imports) or _full(array, imports)
+    return written or (_in_full(array, imports) if array.size <= _MANY else None)
+
+
+def _range(array: np.ndarray[Any, Any], imports: Imports) -> str | None:
+    """The numbers from 0 on."""
+    if array.ndim != 1 or array.size < 3 or array.dtype.kind not in "iuf":
         return None
-    short = [_rounded(_shortest(item), array.dtype) for item in array.ravel()]
+    if not _same(np.arange(array.size, dtype=array.dtype), array):
+        return None
+    usual = array.dtype == np.arange(2).dtype
+    dtype = "" if usual else f", dtype={dtype_text(array.dtype, imports)}"
+    return f"{imports.take('numpy', 'arange')}({array.size}{dtype})"
+
+
+def _in_full(array: np.ndarray[Any, Any], imports: Imports) -> str | None:
+    short = [_without_point(_shortest(item)) for item in array.ravel()]
     if not _same(np.array(short, array.dtype).reshape(array.shape), array):
         return None
     written = literal(np.array(short, object).reshape(array.shape).tolist(), imports)
-    return f"{imports.take('numpy', 'array')}({written}, {dtype})"
+    return f"{imports.take('numpy', 'array')}({written}, {dtype_text(array.dtype, imports)})"
 
 
-def _full(array: np.ndarray[Any, Any], dtype: str, imports: Imports) -> str | None:
+def _full(array: np.ndarray[Any, Any], imports: Imports) -> str | None:
     """An array of one and the same number."""
-    first = array.flat[0]
-    if not _same(np.full_like(array, _shortest(first)), array):
+    number = _without_point(_shortest(array.flat[0]))
+    if not array.ndim or not _same(np.full(array.shape, number, array.dtype), array):
         return None
-    number = _rounded(_shortest(first), array.dtype)
+    shape, dtype = size(array.shape), dtype_text(array.dtype, imports)
     if number in (0, 1) and type(number) is int:
-        return f"{imports.take('numpy', ('zeros', 'ones')[number])}({array.shape}, {dtype})"
-    return f"{imports.take('numpy', 'full')}({array.shape}, {literal(number, imports)}, {dtype})"
+        return f"{imports.take('numpy', ('zeros', 'ones')[number])}({shape}, {dtype})"
+    return f"{imports.take('numpy', 'full')}({shape}, {literal(number, imports)}, {dtype})"
+
+
+def size(shape: tuple[int, ...]) -> str:
+    """Return a shape as `empty` and others take it: one length by itself."""
+    return str(shape[0]) if len(shape) == 1 else str(shape)
 
 
 def _same(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> bool:
