@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -126,16 +126,24 @@ class Layout:
         """Hand arrays over, but for those that show a part of another one."""
         sources = self._listing.sources
         homes = [v for v in sources if isinstance(v.source, Home) and self._names.get(v)]
+        by_owner: dict[int, list[Value]] = defaultdict(list)
         for value in homes:
-            array = _array_of(value)
-            name = self._names.of(value)
-            shown = next((text for other in homes if other is not value
-                          and (text := _shown(array, _array_of(other), self._names.of(other)))),
-                         None)  # fmt: skip
+            by_owner[id(owner_of(_array_of(value)))].append(value)
+        for value in homes:
+            others = by_owner[id(owner_of(_array_of(value)))]
+            shown = self._as_part(value, [other for other in others if other is not value])
             if shown is None:
-                self.given[name] = array
+                self.given[self._names.of(value)] = _array_of(value)
             else:
-                yield _beside(f"{name} = {shown}", _shape(value))
+                yield _beside(f"{self._names.of(value)} = {shown}", _shape(value))
+
+    def _as_part(self, value: Value, others: Sequence[Value]) -> str | None:
+        """Return how a home shows a part of another one, None if it does not."""
+        for other in others:
+            found = _shown(_array_of(value), _array_of(other), self._names.of(other))
+            if found is not None:
+                return found
+        return None
 
     def _written_constants(self) -> dict[Value, str]:
         """Constants that can be written; numbers of NumPy's as arrays where ufuncs read them.

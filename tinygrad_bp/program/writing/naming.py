@@ -96,6 +96,8 @@ class Names:
         self._inlined = inlined
         self._roots = roots_of(listing)
         self._taken = set(taken)
+        self._next: dict[str, int] = {}
+        """The next number of a stem."""
         self._hints = hints
         self._names: dict[Value, str] = {}
         self._all: dict[Value, list[str]] = defaultdict(list)
@@ -143,7 +145,11 @@ class Names:
 
     def _numbered(self, stem: str, start: int) -> str:
         stem += "_" * stem[-1:].isdigit()
-        name = next(n for n in (f"{stem}{i}" for i in count(start)) if n not in self._taken)
+        for number in count(self._next.get(stem, start)):
+            name = f"{stem}{number}"
+            if name not in self._taken:
+                break
+        self._next[stem] = number + 1
         self._taken.add(name)
         return name
 
