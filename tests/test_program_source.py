@@ -16,7 +16,7 @@ import pytest
 import tinygrad_bp as bp
 from tinygrad_bp import Tensor, nn, optim
 from tinygrad_bp import functional as F
-from tinygrad_bp.program.listing import Cell, Input, Option
+from tinygrad_bp.program.listing import Cell, Input
 
 Step = Callable[..., Any]
 

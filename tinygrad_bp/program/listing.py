@@ -36,7 +36,9 @@ import numpy as np
 from tinygrad_bp.engine import Site
 
 __all__ = [
+    "ALIGNED",
     "Applied",
+    "Bytes",
     "Cell",
     "Check",
     "Constant",
@@ -120,17 +122,35 @@ class Constant:
     value: Any
 
 
+ALIGNED = 64
+"""Where memory begins, in bytes: at a line of the cache, the widest vector of a processor."""
+
+
+@dataclass(eq=False)
+class Bytes:
+    """A piece of memory of so many bytes, made when it is first asked for."""
+
+    size: int
+
+    @functools.cached_property
+    def array(self) -> np.ndarray[Any, Any]:
+        """The bytes."""
+        found = np.empty(self.size + ALIGNED, np.uint8)
+        start = -found.__array_interface__["data"][0] % ALIGNED
+        return found[start : start + self.size]
+
+
 @dataclass(eq=False)
 class Room:
     """Memory of the program's own, made once, that every run writes into.
 
-    Rooms that are not needed at the same time may lie in the same `memory`, an array of bytes.
+    Rooms that are not needed at the same time may lie in the same `memory`.
     """
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     strides: tuple[int, ...]
-    memory: np.ndarray[Any, Any] | None = None
+    memory: Bytes | None = None
     offset: int = 0
     lasting: bool = False
     """Whether it is written less often than it is read: it shares its memory with no other."""
@@ -143,8 +163,13 @@ class Room:
     @functools.cached_property
     def array(self) -> np.ndarray[Any, Any]:
         """The memory as an array."""
-        memory = np.empty(self.nbytes, np.uint8) if self.memory is None else self.memory
+        memory = (self.memory or Bytes(self.nbytes)).array
         return np.ndarray(self.shape, self.dtype, memory, self.offset, self.strides)
+
+    def forget(self) -> None:
+        """Let go of the array: the text of a program makes its own."""
+        for owner in (self, self.memory):
+            vars(owner).pop("array", None) if owner is not None else None
 
 
 Source: TypeAlias = Input | Home | Cell | Option | Constant | Room

@@ -458,11 +458,8 @@ class Trace:
             return Place("forward", "", -self._applied, site)
         return self.place
 
-    def recorded(self, op: Op, arrays: Sequence[Any], y: Any) -> None:
+    def recorded(self, op: Op, arrays: Sequence[Any], y: Any) -> None:  # noqa: ARG002
         """See an op, whose calls were noted: what it was applied to is left to note."""
-        self._note_rule(arrays, y)
-
-    def _note_rule(self, arrays: Sequence[Any], y: Any) -> None:
         results = y if type(y) is tuple else (y,)
         self.listing.applied[self._applied] = Applied(_refs(arrays), _refs(results))
 
@@ -479,7 +476,7 @@ class Trace:
             for statement in self.listing.statements[start:]:
                 statement.place = place
             start = len(self.listing.statements)
-            self._note_rule(op.arrays, op.y)
+            self.recorded(op, op.arrays, op.y)
             _name_gradients(step)
             yield step
         self.place = Place("forward", "", self._applied + 1)

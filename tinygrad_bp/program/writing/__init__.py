@@ -8,6 +8,8 @@
     opaque        the text of functions that are called as a whole
     lines         the user's lines
     hints         the user's names
+    rooms         memory
+    wrapping      lines, and what is done with long ones
     layout        the whole text
 
 The text is what runs: nothing is added to it but what `prepare` is called with.
@@ -18,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from tinygrad_bp.program.listing import Listing, Value, values_in
+from tinygrad_bp.program.listing import Listing, Room, Value, values_in
 from tinygrad_bp.program.writing.hints import hints_of
 from tinygrad_bp.program.writing.layout import Layout
 
@@ -59,6 +61,9 @@ def written(
     file = f"<program of {name}>"
     exec(compile(source, file, "exec"), namespace)  # noqa: S102
     made = namespace["prepare"](**layout.given)
+    for value in listing.sources:
+        if isinstance(value.source, Room):
+            value.source.forget()
     step, settings = made if isinstance(made, tuple) else (made, _nothing)
     return Written(
         step,

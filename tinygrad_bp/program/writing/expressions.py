@@ -25,6 +25,7 @@ _OPERATORS: Mapping[Any, str] = {
     np.subtract: "-",
     np.multiply: "*",
     np.divide: "/",
+    np.negative: "-",
     np.greater: ">",
     np.greater_equal: ">=",
     np.less: "<",
@@ -32,7 +33,7 @@ _OPERATORS: Mapping[Any, str] = {
     np.equal: "==",
     np.not_equal: "!=",
 }
-_COMPARISONS = frozenset("> >= < <= == !=".split())
+_COMPARISONS = frozenset({">", ">=", "<", "<=", "==", "!="})
 _METHODS: Mapping[Any, str] = {
     np.astype: "astype",
     np.reshape: "reshape",
@@ -132,21 +133,16 @@ class Expressions:
     def _short(self, statement: Statement, args: Sequence[Any], of: Of) -> str | None:
         """An operator or a subscript, if the call is one."""
         function = statement.function
-        if function in INFIX:
-            return _infix(INFIX[function], args, of)
-        if _OPERATORS.get(function) in _COMPARISONS and _is_array(args):
-            return _infix(_OPERATORS[function], args, of)
-        if function in _OPERATORS and _operates(args):
-            return _infix(_OPERATORS[function], args, of)
-        if function in (operator.neg, np.negative) and _operates(args):
-            return f"-{_bound(args[0], of)}"
         if function in _SUBSCRIPT:
             return self._subscript(args, of)
-        if function is np.transpose and len(args) == 1 and _is_array(args):
+        sign = _sign(function, args)
+        if sign is not None:
+            return _infix(sign, args, of) if len(args) == 2 else f"-{_bound(args[0], of)}"
+        if not _is_array(args):
+            return None
+        if function is np.transpose and len(args) == 1:
             return f"{of(args[0])}.T"
-        if function is np.swapaxes and args[1:] == (-1, -2) and _is_array(args):
-            return f"{of(args[0])}.mT"
-        return None
+        return f"{of(args[0])}.mT" if function is np.swapaxes and args[1:] == (-1, -2) else None
 
     def _subscript(self, args: Sequence[Any], of: Of) -> str:
         """A part of an array: `take` where rows are chosen by number, as eager mode does."""
@@ -198,6 +194,15 @@ def _infix(sign: str, args: Sequence[Any], of: Of) -> str:
 def _bound(item: Any, of: Of) -> str:
     text = of(item)
     return f"({text})" if text.startswith("-") else text
+
+
+def _sign(function: Any, args: Sequence[Any]) -> str | None:
+    """The operator that a function is, if it does the same for these arguments."""
+    if function in INFIX:
+        return INFIX[function]
+    sign = _OPERATORS.get(function)
+    fits = _is_array(args) if sign in _COMPARISONS else _operates(args)
+    return sign if fits else None
 
 
 def _is_array(args: Sequence[Any]) -> bool:

@@ -57,9 +57,7 @@ def formula(place: Place, listing: Listing, name: NameOf, gradient: NameOf) -> s
     return _filled(_FORWARD.get(title, ""), names) or _called(title, names)
 
 
-def _backward(
-    title: str, applied: Applied, names: dict[str, str | None], gradient: NameOf
-) -> str:
+def _backward(title: str, applied: Applied, names: dict[str, str | None], gradient: NameOf) -> str:
     names["dy"] = gradient(applied.results[0])
     made = [gradient(argument) for argument in applied.arguments]
     names |= {f"d{letter}": gradient for letter, gradient in zip("abcdefgh", made, strict=False)}

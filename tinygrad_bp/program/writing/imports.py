@@ -22,6 +22,7 @@ RESERVED = frozenset(
 INFIX: dict[Any, str] = {
     operator.add: "+",
     operator.sub: "-",
+    operator.neg: "-",
     operator.mul: "*",
     operator.truediv: "/",
     operator.floordiv: "//",
@@ -34,7 +35,7 @@ INFIX: dict[Any, str] = {
     operator.gt: ">",
     operator.ge: ">=",
 }
-"""Functions of Python's that stand between their arguments."""
+"""Functions of Python's that are operators, between their arguments or before the only one."""
 
 _MODULES = (
     ("numpy", np),
@@ -47,12 +48,12 @@ _MODULES = (
 
 
 class Imports:
-    """The lines at the beginning of a text: they grow with what is asked for.
+    r"""The lines at the beginning of a text: they grow with what is asked for.
 
     >>> imports = Imports()
     >>> imports.name_of(np.exp), imports.name_of(np.linalg.norm), imports.name_of(np.max)
     ('exp', 'norm', 'np.max')
-    >>> print("\\n".join(imports.lines()))
+    >>> print("\n".join(imports.lines()))
     import numpy as np
     from numpy import exp
     from numpy.linalg import norm

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,17 +27,13 @@ from tinygrad_bp.program.writing.expressions import Expressions, is_view
 from tinygrad_bp.program.writing.formulas import formula
 from tinygrad_bp.program.writing.imports import RESERVED, Imports
 from tinygrad_bp.program.writing.lines import line_of
-from tinygrad_bp.program.writing.literals import dtype_text, literal, size
+from tinygrad_bp.program.writing.literals import literal
 from tinygrad_bp.program.writing.naming import Names, identifier, roots_of
-from tinygrad_bp.state import owner_of
+from tinygrad_bp.program.writing.opaque import Opaque
+from tinygrad_bp.program.writing.rooms import made, parts_of
+from tinygrad_bp.program.writing.wrapping import WIDTH, beside, defined, indented, wrapped
 
 __all__ = ["Layout"]
-
-_WIDTH = 100
-_COMMENT = 44  # where comments beside statements begin, if there is room
-_INDENT = "    "
-_LITTLE = 1 << 20  # bytes, up to which it is not worth it that arrays share their memory
-_ALIGNED = 64  # bytes: a line of the cache
 
 
 class Layout:
@@ -53,12 +49,14 @@ class Layout:
         self._imports = Imports()
         self.given: dict[str, Any] = {}
         self._handed: dict[int, str] = {}
-        self._opaque = _opaque()
+        self._opaque = Opaque()
         self._expressions = Expressions(self._imports, self._function)
         self._roots = roots_of(listing)
         self._constants = self._written_constants()
         self._find_functions()
         self.name = identifier(name) if name.isidentifier() else "step"
+        while self.name in (*_OWN, *self._opaque.names):
+            self.name += "_"
         taken = {*self._opaque.names, *RESERVED, *_OWN, *self._handed.values(), self.name}
         self._inlined = self._find_inlined()
         self._names = Names(listing, taken, hints, self._inlined)
@@ -95,17 +93,17 @@ class Layout:
         homes = list(self._homes())
         constants = list(self._constant_lines())
         body = [*homes, *constants, *once]
-        made = [self.name, *(["settings"] if settings else [])]
+        functions = [self.name, *(["settings"] if settings else [])]
         if settings:
             body += ["", *settings]
-        body += [""] * bool(body) + step + ["", f"return {', '.join(made)}"]
-        header = _call_lines("def prepare", list(self.given), ":")
+        body += [""] * bool(body) + step + ["", f"return {', '.join(functions)}"]
+        header = defined("prepare", list(self.given))
         quiet = list(self._contexts())
         parts = [
             [*self._imports.lines()],
             [*self._opaque.lines()],
             quiet,
-            [*header, *_indented(body)],
+            [*header, *indented(body)],
         ]
         return "\n\n\n".join("\n".join(part).strip("\n") for part in parts if part) + "\n"
 
@@ -126,24 +124,11 @@ class Layout:
         """Hand arrays over, but for those that show a part of another one."""
         sources = self._listing.sources
         homes = [v for v in sources if isinstance(v.source, Home) and self._names.get(v)]
-        by_owner: dict[int, list[Value]] = defaultdict(list)
-        for value in homes:
-            by_owner[id(owner_of(_array_of(value)))].append(value)
-        for value in homes:
-            others = by_owner[id(owner_of(_array_of(value)))]
-            shown = self._as_part(value, [other for other in others if other is not value])
-            if shown is None:
-                self.given[self._names.of(value)] = _array_of(value)
+        for value, text in parts_of(homes, self._names.of):
+            if text is None:
+                self.given[self._names.of(value)] = value.source.array  # type: ignore[union-attr]
             else:
-                yield _beside(f"{self._names.of(value)} = {shown}", _shape(value))
-
-    def _as_part(self, value: Value, others: Sequence[Value]) -> str | None:
-        """Return how a home shows a part of another one, None if it does not."""
-        for other in others:
-            found = _shown(_array_of(value), _array_of(other), self._names.of(other))
-            if found is not None:
-                return found
-        return None
+                yield beside(f"{self._names.of(value)} = {text}", _shape(value))
 
     def _written_constants(self) -> dict[Value, str]:
         """Constants that can be written; numbers of NumPy's as arrays where ufuncs read them.
@@ -175,50 +160,11 @@ class Layout:
                 self.given[name] = value.source.value
 
     def _once(self) -> Iterator[str]:
-        yield from self._rooms()
+        rooms = [v for v in self._listing.sources if isinstance(v.source, Room)]
+        yield from made(rooms, self._names, self._imports)
         for statement in self._listing.statements:
             if statement.when == "once" and not self._is_inlined(statement):
                 yield from self._statement(self._as_seen(statement))
-
-    def _rooms(self) -> Iterator[str]:
-        """Make the memory that results are written into."""
-        rooms = [v for v in self._listing.sources if isinstance(v.source, Room)]
-        shares = sum(v.nbytes for v in rooms) > _LITTLE
-        memories: dict[int, str] = {}
-        for value in rooms:
-            room: Any = value.source
-            if shares and room.memory is not None and id(room.memory) not in memories:
-                memories[id(room.memory)] = self._names.new("memory")
-                yield from self._memory(memories[id(room.memory)], room.memory.size)
-            names = " = ".join(self._names.of_memory(value))
-            yield f"{names} = {self._room(room, memories)}"
-
-    def _memory(self, name: str, size: int) -> Iterator[str]:
-        """One piece of memory for all, from where a line of the cache begins."""
-        empty, uint8 = (self._imports.take("numpy", n) for n in ("empty", "uint8"))
-        yield f"{name} = {empty}({size}, {uint8})"
-        yield f"{name} = {name}[-{name}.ctypes.data % {_ALIGNED} :]"
-
-    def _room(self, room: Room, memories: Mapping[int, str]) -> str:
-        dtype = dtype_text(room.dtype, self._imports)
-        empty = self._imports.take("numpy", "empty")
-        strides = {order: np.empty(room.shape, room.dtype, order).strides for order in ("C", "F")}
-        usual = strides["C"] == room.strides
-        if room.memory is not None and id(room.memory) in memories:
-            start = -room.memory.__array_interface__["data"][0] % _ALIGNED
-            ndarray = self._imports.take("numpy", "ndarray")
-            where = f"{memories[id(room.memory)]}, {room.offset - start}"
-            return (
-                f"{ndarray}({room.shape}, {dtype}, {where}{'' if usual else f', {room.strides}'})"
-            )
-        if usual:
-            return f"{empty}({size(room.shape)}, {dtype})"
-        if strides["F"] == room.strides:
-            return f'{empty}({size(room.shape)}, {dtype}, "F")'
-        axes = tuple(np.argsort([-s for s in room.strides], kind="stable").tolist())
-        shape = tuple(room.shape[axis] for axis in axes)
-        back = tuple(np.argsort(axes).tolist())
-        return f"{empty}({size(shape)}, {dtype}).transpose{back}"
 
     def _settings(self) -> Iterator[str]:
         """A function for what is calculated when an option has changed."""
@@ -228,7 +174,7 @@ class Layout:
         yield f"def settings({', '.join(map(self._names.of, self.options))}):"
         for statement in statements:
             if statement.out is None:
-                yield from _indented(self._statement(statement))
+                yield from indented(self._statement(statement))
             else:
                 text = self._expressions.of(statement, self._of)
                 yield f"    {self._names.of(statement.output)}[...] = {text}"
@@ -237,10 +183,10 @@ class Layout:
 
     def _step(self) -> Iterator[str]:
         names = [self._names.of(v) for v in self.parameters]
-        yield from _call_lines(f"def {self.name}", names, ":")
+        yield from defined(self.name, names)
         body = [*self._statements(), *self._checks(), *self._stroke(), *self._return()]
         body = body[1:] if body and not body[0] else body
-        yield from _indented(body or ["pass"])
+        yield from indented(body or ["pass"])
 
     def _statements(self) -> Iterator[str]:
         place, line = Place(number=-1), ""
@@ -257,7 +203,7 @@ class Layout:
                     yield f"# {site}"
                     line = site
                 if text := formula(now, self._listing, self._names.get, self._gradient):
-                    yield f"# {text}"[:_WIDTH]
+                    yield f"# {text}"[:WIDTH]
                 place = now
             yield from self._statement(statement)
 
@@ -285,7 +231,7 @@ class Layout:
     def _statement(self, statement: Statement) -> Iterator[str]:
         text = self._expressions.of(statement, self._of)
         if statement.out is not None:
-            yield from _wrapped(text)
+            yield from wrapped(text)
             return
         groups = [self._names.of_memory(v) for v in statement.outputs]
         if statement.several:
@@ -295,7 +241,7 @@ class Layout:
                 yield from (f"{other} = {names[0]}" for other in names[1:])
             return
         (names,) = groups
-        yield from _wrapped(_beside(f"{' = '.join(names)} = {text}", _shape(statement.output)))
+        yield from wrapped(beside(f"{' = '.join(names)} = {text}", _shape(statement.output)))
 
     def _of(self, item: Any) -> str:
         """The text of an argument: a value's name, or the view that it is."""
@@ -371,7 +317,7 @@ class Layout:
             yield f"{calls[0][1]}[...] = {calls[0][3]}"
         elif len(calls) == 1:
             function, *args = [*([context] if quiet else []), *calls[0]]
-            yield from _wrapped(f"{function}({', '.join(args)})")
+            yield from wrapped(f"{function}({', '.join(args)})")
         else:
             yield from self._strokes(context, calls)
 
@@ -417,12 +363,6 @@ class Layout:
 _OWN = ("prepare", "settings", "quiet", "silent", "call", "deque", "starmap", "setitem")
 
 
-def _opaque() -> Any:
-    from tinygrad_bp.program.writing.opaque import Opaque
-
-    return Opaque()
-
-
 def _options_of(listing: Listing) -> list[Value]:
     """The options that are read by what happens when one changes."""
     found = (v for s in listing.statements if s.when == "options" for v in s.inputs())
@@ -439,99 +379,5 @@ def _parameters_of(listing: Listing) -> list[Value]:
     ]
 
 
-def _array_of(value: Value) -> Any:
-    return value.source.array  # type: ignore[union-attr]
-
-
-def _shown(array: Any, of: Any, name: str) -> str | None:
-    """Return how an array shows a part of a vector, None if it does not."""
-    if of.ndim != 1 or not of.flags.c_contiguous or array.dtype != of.dtype or not array.size:
-        return None
-    if owner_of(array) is not owner_of(of) or array.nbytes > of.nbytes:
-        return None
-    start = array.__array_interface__["data"][0] - of.__array_interface__["data"][0]
-    if start < 0 or start % of.itemsize or (start + array.nbytes) > of.nbytes:
-        return None
-    first = start // of.itemsize
-    part = f"{name}[{first}:{first + array.size}]"
-    if array.flags.c_contiguous:
-        shape = array.shape or ((),)
-        return part if array.ndim == 1 else f"{part}.reshape({', '.join(map(str, shape))})"
-    if array.flags.f_contiguous:
-        return f"{part}.reshape{array.shape[::-1]}.T"
-    return None
-
-
 def _shape(value: Value) -> str:
     return "" if value.is_number or not value.shape else str(value.shape)
-
-
-def _beside(line: str, comment: str) -> str:
-    """Return a line with a comment beside it, if there is one and there is room."""
-    if not comment or comment[1:-1] in line or len(line) + len(comment) > _WIDTH - 12:
-        return line
-    return f"{line.ljust(_COMMENT)}  # {comment}"
-
-
-def _wrapped(line: str) -> Iterator[str]:
-    """Return a line, or as many as it takes: arguments stand on lines of their own then."""
-    if len(line) <= _WIDTH - 8 or "(" not in line:
-        yield line
-        return
-    first, last = _longest_brackets(line)
-    start, inside, end = line[:first], line[first + 1 : last], line[last + 1 :]
-    yield f"{start}("
-    row = ""
-    for part in _parts(inside):
-        if row and len(row) + len(part) > _WIDTH - 16:
-            yield f"    {row},"
-            row = ""
-        row += f", {part}" if row else part
-    yield f"    {row}"
-    yield f"){end}"
-
-
-def _longest_brackets(line: str) -> tuple[int, int]:
-    """Where the longest pair of outermost brackets begins and ends."""
-    pairs, depth, start = [], 0, 0
-    for i, sign in enumerate(line):
-        if sign == "(":
-            start = start if depth else i
-            depth += 1
-        elif sign == ")":
-            depth -= 1
-            if not depth:
-                pairs.append((start, i))
-    return max(pairs, key=lambda pair: pair[1] - pair[0])
-
-
-def _parts(inside: str) -> list[str]:
-    """Split arguments at commas; those that are short lists of names may be split, too."""
-    parts, depth, start = [], 0, 0
-    for i, sign in enumerate(inside):
-        depth += (sign in "([{") - (sign in ")]}")
-        if sign == "," and (depth == 0 or (depth == 1 and inside[0] in "[(")):
-            parts.append(inside[start:i].strip())
-            start = i + 1
-    return [*parts, inside[start:].strip()]
-
-
-def _call_lines(start: str, names: list[str], end: str) -> Iterator[str]:
-    """The beginning of a function, on as many lines as it needs."""
-    line = f"{start}({', '.join(names)}){end}"
-    if len(line) <= _WIDTH - 8:
-        yield line
-        return
-    yield f"{start}("
-    line = "   "
-    for name in names:
-        if len(line) + len(name) > _WIDTH - 12:
-            yield line
-            line = "   "
-        line += f" {name},"
-    yield line
-    yield f"){end}"
-
-
-def _indented(lines: Iterator[str] | Sequence[str]) -> Iterator[str]:
-    yield from (_INDENT + line if line else line for line in lines)

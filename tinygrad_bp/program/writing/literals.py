@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -23,24 +24,12 @@ def literal(item: Any, imports: Imports) -> str | None:
     >>> literal((slice(2, None), ..., None, -np.inf, np.dtype("f4")), imports)
     '(slice(2, None, None), ..., None, -inf, float32)'
     """
-    kind = type(item)
-    if item is None or item is ... or kind in (bool, int, str, bytes, range):
-        return "..." if item is ... else repr(item)
-    if kind in (float, complex):
-        return _number(item, imports)
-    if kind in (list, tuple):
-        parts = [literal(part, imports) for part in item]
-        return None if None in parts else bracketed(kind, parts)  # type: ignore[arg-type]
-    if kind is slice:
-        found = literal((item.start, item.stop, item.step), imports)
-        return found and f"slice{found}"
-    if isinstance(item, np.dtype):
-        return dtype_text(item, imports)
     if isinstance(item, np.generic):
         return _scalar(item, imports)
-    if kind is np.ndarray:
-        return _array(item, imports)
-    return None
+    if isinstance(item, np.dtype):
+        return dtype_text(item, imports)
+    write = _WRITERS.get(type(item))
+    return write(item, imports) if write is not None else None
 
 
 def bracketed(kind: type, parts: list[str]) -> str:
@@ -94,7 +83,9 @@ def _array(array: np.ndarray[Any, Any], imports: Imports) -> str | None:
     if not array.flags.c_contiguous or array.dtype.kind not in "biufc":
         return None
     if not array.size:
-        return f"{imports.take('numpy', 'empty')}({array.shape}, {dtype_text(array.dtype, imports)})"
+        return (
+            f"{imports.take('numpy', 'empty')}({array.shape}, {dtype_text(array.dtype, imports)})"
+        )
     written = _range(array, imports) or _full(array, imports)
     return written or (_in_full(array, imports) if array.size <= _MANY else None)
 
@@ -136,3 +127,25 @@ def size(shape: tuple[int, ...]) -> str:
 
 def _same(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> bool:
     return one.tobytes() == other.tobytes()
+
+
+def _nested(items: Any, imports: Imports) -> str | None:
+    parts = [literal(part, imports) for part in items]
+    return None if None in parts else bracketed(type(items), parts)  # type: ignore[arg-type]
+
+
+def _slice(item: slice, imports: Imports) -> str | None:
+    ends = _nested((item.start, item.stop, item.step), imports)
+    return ends and f"slice{ends}"
+
+
+_WRITERS: dict[type, Callable[[Any, Imports], str | None]] = {
+    **dict.fromkeys((type(None), bool, int, str, bytes, range), lambda item, _: repr(item)),
+    type(...): lambda *_: "...",
+    float: _number,
+    complex: _number,
+    list: _nested,
+    tuple: _nested,
+    slice: _slice,
+    np.ndarray: _array,
+}

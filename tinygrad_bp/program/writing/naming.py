@@ -43,9 +43,7 @@ _OF_LAYERS = re.compile(
     r"\.(?P<kind>weight|bias)"
 )
 _AFFINE = frozenset({"affine", "linear", "bilinear", "convolve", "convolution"})
-_ACTIVATIONS = frozenset(
-    "sigmoid relu tanh softplus log1pexp softmax log_softmax leaky_relu elu gelu silu".split()
-)
+_ACTIVATIONS = frozenset({"sigmoid", "relu", "tanh", "log1pexp", "softmax", "log_softmax"})
 _LOSSES = re.compile(r"sum_squares|.*(_loss|cross_entropy|mse|error).*")
 _NUMBERS = {0: "zero", 1: "one", 2: "two", 3: "three", 0.5: "half", -1: "minus_one"}
 _STEMS: Mapping[Any, str] = {
@@ -410,7 +408,7 @@ class Names:
                 ends[self._roots.get(value, value)] = len(statements) + 1
         for value in self._listing.needed():
             ends[self._roots.get(value, value)] = len(statements) + 1
-        for value, statement in reversed(self._inlined.items()):  # it is read where it stands
+        for value, statement in reversed([*self._inlined.items()]):  # it is read where it stands
             for read in statement.inputs():
                 root = self._roots.get(read, read)
                 ends[root] = max(ends[root], ends[value])

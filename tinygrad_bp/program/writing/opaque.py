@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from types import FunctionType, ModuleType
 from typing import Any
 
+import numpy as np
+
 from tinygrad_bp.registry import implementation_of
 
 __all__ = ["Opaque"]
@@ -75,7 +77,7 @@ class Opaque:
             return
         imported = isinstance(first, ast.Import | ast.ImportFrom)
         meaning = _import_of(first, name) if imported else module.__name__
-        if self._from.setdefault(name, meaning) != meaning:
+        if self._from.setdefault(name, meaning) != meaning or (not imported and hasattr(np, name)):
             raise _Unreachable  # two modules mean different things by one name
         if imported:
             self._imports[meaning] = None
