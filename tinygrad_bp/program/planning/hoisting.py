@@ -59,7 +59,7 @@ class _Fixed:
             self._place[statement.output] = self._place.get(statement.out, statement.out)
             return statement
         at_once = statement.with_values(self._place)
-        if statement.draws or statement.several or not all(v in self._array for v in at_once.inputs()):
+        if statement.draws or statement.several or len(list(at_once.inputs())) != 1 or not all(v in self._array for v in at_once.inputs()):
             return statement
         if statement.function in VIEWS or statement.output.base is not None:
             return self._viewed(statement, at_once)

@@ -30,8 +30,15 @@ def _changed(statement: Statement, found: dict[Any, Value]) -> Statement:
     if len(dtypes) != 1:
         return statement
     (dtype,) = dtypes
+    if dtype is None or not _takes_one_dtype(statement.function, dtype):
+        return statement
     args = [_array(arg, dtype, found) for arg in statement.args]
     return dataclasses.replace(statement, args=tuple(args))
+
+
+def _takes_one_dtype(function: np.ufunc, dtype: np.dtype[Any]) -> bool:
+    """Whether a ufunc takes arguments that all have a dtype: ldexp, for one, wants an integer."""
+    return any(kind.startswith(f"{dtype.char * function.nin}->") for kind in function.types)
 
 
 def _array(item: Any, dtype: np.dtype[Any] | None, found: dict[Any, Value]) -> Any:
