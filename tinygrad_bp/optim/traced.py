@@ -46,6 +46,7 @@ def step(tracer: Any, optimizer: Any, taking_part: Iterable[tuple[ParamGroup, Sl
         )
     with tracer.phase("update", type(optimizer).__name__):
         for (group, dtype, *_), slots in batches.items():
+            tracer.take_together(slots)
             _update(tracer, optimizer, groups[group], dtype, slots)
 
 

@@ -67,6 +67,7 @@ class Program:
             [h.owner for h in self._held if isinstance(h.owner, Tensor)],
         )
         self._names = [name for name, _ in names]
+        self._together = trace.together
         _move(self.listing.moves, self._held)
         self._slots = [held for held in self._held if "moments" in held.before]
         self._relied_on = [home.source.array for home in self.listing.finite]  # type: ignore[union-attr]
@@ -107,6 +108,8 @@ class Program:
             return "an option of an optimiser is another"
         if not all(map(_found, self._held)):
             return "a parameter or moment is kept in another array, or is frozen"
+        if not all(map(_in_step, self._together)):
+            return "parameters of one group have taken different numbers of steps"
         return None
 
     def _look(self) -> None:
@@ -301,6 +304,12 @@ def _found(held: Held) -> bool:
         else _alike(getattr(held.owner, name), was)
         for name, was in held.before.items()
     )
+
+
+def _in_step(slots: Sequence[Any]) -> bool:
+    """Whether slots that are updated at once agree in all moments that are numbers."""
+    columns = zip(*[slot.moments for slot in slots], strict=True)
+    return all(isinstance(c[0], np.ndarray) or all(m == c[0] for m in c) for c in columns)
 
 
 def _alike_moments(now: tuple[Any, ...], was: tuple[Any, ...]) -> bool:

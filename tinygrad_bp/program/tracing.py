@@ -10,6 +10,7 @@ Nothing of the run lasts: state is as it was when the trace ends, and so are ran
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
@@ -49,6 +50,7 @@ __all__ = ["Followed", "Refuted", "Trace", "tracing"]
 _INSIDE = (
     os.path.dirname(os.path.dirname(__file__)) + os.sep,
     os.path.dirname(np.__file__) + os.sep,
+    contextlib.__file__,
 )
 _OF_SHAPES = {np.ones_like, np.zeros_like}  # their results depend on no values
 _MADE_ANEW = {np.empty_like, np.empty, np.copyto}
@@ -78,6 +80,8 @@ class Trace:
         self.streams: dict[int, tuple[np.random.Generator, Any]] = {}
         self.modules: dict[int, Any] = {}
         self.groups: dict[int, Any] = {}
+        self.together: list[list[Any]] = []
+        """Slots that are updated at once: numbers among their moments, such as counts, are equal."""
         self.place = Place()
         self.over = False
         self.concrete: dict[Value, Any] = {}
@@ -305,6 +309,11 @@ class Trace:
             return self._stated(np.asarray if isinstance(value, Number) else np.astype,
                                 (value, dtype), {})  # fmt: skip
         return value
+
+    def take_together(self, slots: Sequence[Any]) -> None:
+        """Learn that slots are updated at once."""
+        if len(slots) > 1:
+            self.together.append(list(slots))
 
     def is_array(self, value: Any) -> bool:
         """Whether a value is an array, perhaps without axes, rather than a number of Python's."""
