@@ -257,7 +257,8 @@ def _call_untracked(
 
 def _shown(result: Any) -> Any:
     """A result, or the array that it stands for."""
-    return result.value if isinstance(result, DuckArray) and result.is_plain else result
+    is_shown = isinstance(result, DuckArray) and result.is_plain
+    return getattr(result, "value") if is_shown else result  # noqa: B009
 
 
 # What a tensor does with a call.

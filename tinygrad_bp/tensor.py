@@ -553,7 +553,9 @@ def _call_hook(hook: Callable[[Tensor], Any], value: Array, gradient: Array) -> 
     if isinstance(gradient, Tensor):
         return result if isinstance(result, Tensor) else Tensor(result, dtype=value.dtype)
     found = array_of(result)
-    return found.astype(value.dtype) if isinstance(found, DuckArray) else np.array(found, value.dtype)
+    if isinstance(found, DuckArray):
+        return found.astype(value.dtype)
+    return np.array(found, value.dtype)
 
 
 def _own(gradient: Array) -> Array:

@@ -29,7 +29,7 @@ class Compiled(Generic[P, R]):
     """What `compile` returns: called like the function, with the same results and effects."""
 
     def __init__(self, function: Callable[P, R], *, grads: bool, exact: bool) -> None:
-        functools.update_wrapper(self, function)
+        functools.update_wrapper(self, function, updated=())
         self.__name__ = getattr(function, "__name__", "step")
         self.function = function
         self._how = {"grads": grads, "exact": exact}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Never
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from tinygrad_bp.duck import NO_OPTIONS
 from tinygrad_bp.recording import record
 from tinygrad_bp.registry import rule_of
 from tinygrad_bp.tensor import Tensor
+from tinygrad_bp.traced import Run
 
 __all__ = ["Number", "Setting", "Traced", "of_python"]
 
@@ -103,8 +104,9 @@ class Traced(traced.Traced):
     def __imatmul__(self, other: Any) -> Any:
         return self.run.in_place(self, self @ other)
 
-    def __setitem__(self, index: Any, value: Any) -> None:
-        self.run.refuse(f"values are written into an array{self.advice}")
+    def __setitem__(self, index: Any, value: Any) -> Never:
+        run: Run = self.run
+        run.refuse(f"values are written into an array{self.advice}")
 
 
 class Number(Traced):

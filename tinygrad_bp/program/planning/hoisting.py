@@ -59,7 +59,10 @@ class _Fixed:
             self._place[statement.output] = self._place.get(statement.out, statement.out)
             return statement
         at_once = statement.with_values(self._place)
-        if statement.draws or statement.several or len(list(at_once.inputs())) != 1 or not all(v in self._array for v in at_once.inputs()):
+        if statement.draws or statement.several:
+            return statement
+        read = list(at_once.inputs())
+        if len(read) != 1 or read[0] not in self._array:  # a view shows one array
             return statement
         if statement.function in VIEWS or statement.output.base is not None:
             return self._viewed(statement, at_once)
