@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from tinygrad_bp.modes import mode
+from tinygrad_bp.optim.traced import together
 from tinygrad_bp.program.adoption import Held, Kind
 from tinygrad_bp.program.calling import Text
 from tinygrad_bp.program.guards import Arguments, Name, Settings, alike
@@ -108,7 +109,7 @@ class Program:
             return "an option of an optimiser is another"
         if not all(map(_found, self._held)):
             return "a parameter or moment is kept in another array, or is frozen"
-        if not all(map(_in_step, self._together)):
+        if not all(map(together, self._together)):
             return "parameters of one group have taken different numbers of steps"
         return None
 
@@ -304,12 +305,6 @@ def _found(held: Held) -> bool:
         else _alike(getattr(held.owner, name), was)
         for name, was in held.before.items()
     )
-
-
-def _in_step(slots: Sequence[Any]) -> bool:
-    """Whether slots that are updated at once agree in all moments that are numbers."""
-    columns = zip(*[slot.moments for slot in slots], strict=True)
-    return all(isinstance(c[0], np.ndarray) or all(m == c[0] for m in c) for c in columns)
 
 
 def _alike_moments(now: tuple[Any, ...], was: tuple[Any, ...]) -> bool:

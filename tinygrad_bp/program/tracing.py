@@ -80,8 +80,8 @@ class Trace:
         self.streams: dict[int, tuple[np.random.Generator, Any]] = {}
         self.modules: dict[int, Any] = {}
         self.groups: dict[int, Any] = {}
-        self.together: list[list[Any]] = []
-        """Slots that are updated at once: numbers among their moments, such as counts, are equal."""
+        self.together: list[Any] = []
+        """For each step of an optimiser, the slots that are updated at once, with their groups."""
         self.place = Place()
         self.over = False
         self.concrete: dict[Value, Any] = {}
@@ -310,10 +310,10 @@ class Trace:
                                 (value, dtype), {})  # fmt: skip
         return value
 
-    def take_together(self, slots: Sequence[Any]) -> None:
-        """Learn that slots are updated at once."""
-        if len(slots) > 1:
-            self.together.append(list(slots))
+    def take_together(self, batches: Sequence[Any]) -> None:
+        """Learn which slots are updated at once: numbers among their moments are equal."""
+        if batches:
+            self.together.append(batches)
 
     def is_array(self, value: Any) -> bool:
         """Whether a value is an array, perhaps without axes, rather than a number of Python's."""
