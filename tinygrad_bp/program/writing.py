@@ -91,7 +91,7 @@ class _Text:
         header = f"def {name}({', '.join(self.names[v] for v in parameters)}):"
         source = "\n    ".join([header, *(lines or ["pass"])]) + "\n"
         exec(compile(source, "<program>", "exec"), self.namespace)  # noqa: S102
-        return source, self.namespace[name]
+        return source, self.namespace.pop(name)  # or the two would hold each other
 
     def line(self, statement: Statement) -> str:
         """Return a statement as a line, and name what it makes."""
