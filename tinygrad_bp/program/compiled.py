@@ -21,8 +21,8 @@ __all__ = ["Compiled", "compile"]
 P = ParamSpec("P")
 R = TypeVar("R")
 
-OFTEN = 8  # calls in a row that are traced anew, before somebody is told
 MOST = 16  # programs that are kept; the one that was not used for longest goes
+OFTEN = MOST  # calls in a row that are traced anew, before somebody is told
 
 
 class Compiled(Generic[P, R]):

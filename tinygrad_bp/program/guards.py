@@ -17,7 +17,7 @@ from tinygrad_bp.nn.hooks import Hooks
 from tinygrad_bp.state import settings
 from tinygrad_bp.tensor import Tensor, wrap
 
-__all__ = ["Arguments", "Name", "Settings", "alike", "names_of"]
+__all__ = ["Arguments", "Name", "Same", "Settings", "alike", "names_of"]
 
 _KNOWN = frozenset({"numpy", "tinygrad_bp", "scipy", "builtins", "math"})
 """Packages whose objects decide nothing, or have a guard of their own."""
@@ -117,7 +117,9 @@ def _told(key: Any) -> str:
     """What a key says of an argument."""
     if isinstance(key, tuple) and len(key) == 4 and isinstance(key[2], np.dtype):
         return f"an array {key[1]} of {key[2]}"
-    return f"{key[1]!r:.60}" if isinstance(key, tuple) and len(key) == 2 else f"{key!r:.60}"
+    if isinstance(key, tuple) and len(key) == 2 and key[0] in (int, bool, str, type(None)):
+        return repr(key[1])
+    return "of another kind"
 
 
 class Same:
