@@ -20,7 +20,7 @@ import numpy as np
 
 from tinygrad_bp.errors import ConversionError, InPlaceError, NotDifferentiableError
 
-__all__ = ["ORDINARY", "Form", "admit", "certainly", "name_of", "parameters_of"]
+__all__ = ["ORDINARY", "Form", "admit", "certainly", "name_of", "parameters_of", "violated"]
 
 Function: TypeAlias = Callable[..., Any]
 Bound: TypeAlias = tuple[tuple[Any, ...], dict[str, Any]]
@@ -386,6 +386,20 @@ def certainly(condition: Any) -> bool:
         return bool(condition)
     held: bool = condition.is_certain()
     return held
+
+
+def violated(condition: Any) -> bool:
+    """Return whether what must not hold does: of values that are not known, it may not.
+
+    The caller raises an error then. A trace checks in every run that there is none to be raised.
+
+    >>> violated(np.array([1, -1]).min() < 0)
+    True
+    """
+    if getattr(condition, "known", True):
+        return bool(condition)
+    found: bool = condition.is_violated()
+    return found
 
 
 def _plain(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

@@ -89,7 +89,7 @@ class DuckArray(Methods):
     known: ClassVar[bool] = True
     """Whether the values are those of every run; a trace stands for runs with other values."""
     is_plain: ClassVar[bool] = False
-    """Whether it stands for a plain array, which functions of tensors make a tensor of."""
+    """Whether it stands for a plain array: functions of tensors make a tensor of it."""
 
     def _call(
         self,

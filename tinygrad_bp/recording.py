@@ -250,14 +250,15 @@ def _call_untracked(
     if rule is not None and rule.kind == "constant":
         return result
     if isinstance(result, list | tuple):
-        parts = [wrap(r) if _is_plain(r) else r for r in result]
+        parts = [wrap(r) if isinstance(_shown(r), np.ndarray) else r for r in result]
         return parts if isinstance(result, list) else _named_as(result, parts)
-    return wrap(result) if isinstance(result, np.generic) or _is_plain(result) else result
+    return wrap(result) if isinstance(_shown(result), np.ndarray | np.generic) else result
 
 
-def _is_plain(result: Any) -> bool:
-    """Whether a result is an array that becomes a tensor, or what stands for one."""
-    return isinstance(result, np.ndarray) or (isinstance(result, DuckArray) and result.is_plain)
+def _shown(result: Any) -> Any:
+    """A result, or the array that it stands for."""
+    is_shown = isinstance(result, DuckArray) and result.is_plain
+    return getattr(result, "value") if is_shown else result  # noqa: B009
 
 
 # What a tensor does with a call.

@@ -73,6 +73,9 @@ class Tracer(Protocol):
     def phase(self, phase: str, title: str) -> Any:
         """Return a context that says what the calls in it belong to."""
 
+    def set_attribute(self, module: Any, name: str, value: Any) -> None:
+        """Learn that an attribute of a module is set."""
+
     def visit(self, module: Any) -> None:
         """Learn that a module is called: its settings decide what the run does."""
 

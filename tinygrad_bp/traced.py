@@ -123,6 +123,14 @@ class Traced(DuckArray):
         run: Run = self.run
         run.refuse(f"{what} depends on values, which are others in every run{self.advice}")
 
+    def is_violated(self) -> bool:
+        """Return whether something is sure to be wrong: where values are not known, nothing is."""
+        return self.is_certain()
+
+    def is_certain(self) -> bool:
+        """Return whether it holds in every run: of values that are not known, it may not."""
+        return False
+
     def __bool__(self) -> bool:  # noqa: PLE0304
         self._refuse("a branch (if, and, or, while, bool())")
 

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from tinygrad_bp import rules
+from tinygrad_bp.calls import violated
 from tinygrad_bp.errors import LabelError, ShapeError
 from tinygrad_bp.functional.inputs import alike, check_labels, floats, reduced, tensor_of
 from tinygrad_bp.recording import record
 from tinygrad_bp.registry import Array
+from tinygrad_bp.rules.indexing import getitem
 from tinygrad_bp.tensor import Tensor, array_of
 
 __all__ = [
@@ -136,11 +138,11 @@ def _cross_entropy(
     classes = log_shares.shape[-1]
     labels, _ = _checked(loss, log_shares.shape, labels, ignored)
     counts = labels != ignored
-    if reduction == "mean" and not np.any(counts):
+    if reduction == "mean" and violated(np.all(labels == ignored)):
         raise LabelError(f"{loss}: every label is {ignored}, which is ignored: no mean")
     labels = np.where(counts, labels, 0)
     weights = _class_weights(loss, log_shares, weight)
-    shares = np.where(counts, np.take(weights, labels), 0)
+    shares = np.where(counts, getitem(weights, labels), 0)
     chosen = np.take_along_axis(log_shares, np.expand_dims(labels, -1), axis=-1)
     losses = np.where(counts, -np.squeeze(chosen, axis=-1), 0) * shares
     if smoothing:
@@ -208,7 +210,7 @@ def binary_cross_entropy(
     Tensor(0.49041463)
     """
     p, t = alike("binary_cross_entropy", probabilities, target)
-    if np.any((p < 0) | (p > 1)):
+    if violated(np.any((p < 0) | (p > 1))):
         raise LabelError("binary_cross_entropy: probabilities must be between 0 and 1")
     losses = -(t * np.log(np.maximum(p, _LEAST)) + (1 - t) * np.log(np.maximum(1 - p, _LEAST)))
     return reduced(_weighted(losses, weight), reduction)

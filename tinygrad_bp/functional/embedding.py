@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_bp import rules
-from tinygrad_bp.calls import certainly
+from tinygrad_bp.calls import certainly, violated
 from tinygrad_bp.errors import LabelError, ShapeError
 from tinygrad_bp.functional.inputs import floats, tensor_of
 from tinygrad_bp.registry import Array
@@ -98,7 +98,7 @@ def _rows(indices: Any, weight: Any) -> Integers:
     if found.dtype.kind not in "iu":
         raise LabelError(f"embedding: indices must be whole numbers, not {found.dtype}")
     rows: int = weight.shape[0]
-    if certainly(found.min() < 0) or certainly(found.max() >= rows):
+    if violated(found.min() < 0) or violated(found.max() >= rows):
         wrong = tuple(map(int, np.argwhere((found < 0) | (found >= rows))[0]))
         position = wrong[0] if len(wrong) == 1 else wrong
         raise LabelError(
@@ -158,7 +158,7 @@ def _bags(indices: Integers, offsets: Any, *, include_last_offset: bool) -> tupl
         ends = np.append(ends, len(indices))
     sizes = np.diff(ends)
     wrong = ends[0] != 0, ends[-1] != len(indices), np.any(sizes < 0)
-    if any(map(certainly, wrong)):
+    if any(map(violated, wrong)):
         raise ValueError(
             f"embedding_bag: offsets must go up from 0 to at most {len(indices)}, the number of "
             "indices" + (", and end with it" if include_last_offset else "")

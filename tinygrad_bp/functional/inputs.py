@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_bp.calls import certainly
+from tinygrad_bp.calls import certainly, violated
 from tinygrad_bp.duck import DuckArray
 from tinygrad_bp.errors import ConversionError, LabelError, ShapeError
 from tinygrad_bp.registry import Array
@@ -95,14 +95,14 @@ def check_labels(labels: np.ndarray[Any, Any], classes: int, ignored: int | None
         ignored is not None
         and certainly(lowest <= ignored)
         and certainly(highest >= ignored)
-        and bool(np.any(labels == ignored))
+        and certainly(np.any(labels == ignored))
     )
-    if not (certainly(lowest < 0) or certainly(highest >= classes)):
+    if not ignores and not violated(lowest < 0) and not violated(highest >= classes):
+        return False
+    outside = ((labels < 0) | (labels >= classes)) & (labels != ignored)
+    if not violated(np.any(outside)):
         return ignores
-    outside = np.argwhere(((labels < 0) | (labels >= classes)) & (labels != ignored))
-    if not len(outside):
-        return ignores
-    wrong = outside[0]
+    wrong = np.argwhere(outside)[0]
     position = tuple(map(int, wrong)) if len(wrong) != 1 else int(wrong[0])
     raise LabelError(
         f"label {labels[tuple(wrong)]} at position {position} is not one of the {classes} classes "

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_bp import rules
+from tinygrad_bp.calls import violated
 from tinygrad_bp.errors import LabelError, ShapeError
 from tinygrad_bp.functional.inputs import alike, check_alike, check_real, floats, reduced
 from tinygrad_bp.recording import record
@@ -157,7 +158,7 @@ def gaussian_nll_loss(
         v = np.expand_dims(v, -1)
     if v.ndim and v.shape not in (x.shape, (*x.shape[:-1], 1)):
         raise ShapeError(f"gaussian_nll_loss: var of shape {v.shape} does not fit {x.shape}")
-    if np.any(v < 0):
+    if violated(np.any(v < 0)):
         raise LabelError("gaussian_nll_loss: var has a negative entry")
     v = np.maximum(v, eps)
     losses = 0.5 * (np.log(v) + np.square(x - t) / v)

@@ -146,6 +146,8 @@ class Module:
                     f"'{name}' is a parameter, and a result would no longer be trained or saved: "
                     "assign nn.Parameter(values), or new values to its .data"
                 )
+        if tracers and (run := tracer()):
+            run.set_attribute(self, name, value)
         super().__setattr__(name, value)
         settings.version += 1
 

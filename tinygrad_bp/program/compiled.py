@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 import threading
+import warnings
 from collections.abc import Callable
 from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from tinygrad_bp import state
 from tinygrad_bp.modes import mode
 from tinygrad_bp.program.comparing import difference
-from tinygrad_bp.program.guards import Arguments
+from tinygrad_bp.program.guards import Arguments, names_of
 from tinygrad_bp.program.program import MISSED, Program
 from tinygrad_bp.program.tracing import Refuted, Trace, tracing
 
@@ -19,6 +20,7 @@ __all__ = ["Compiled", "compile"]
 P = ParamSpec("P")
 R = TypeVar("R")
 
+OFTEN = 8  # calls in a row that are traced anew, before somebody is told
 MOST = 16  # programs that are kept; the one that was not used for longest goes
 
 
@@ -26,10 +28,12 @@ class Compiled(Generic[P, R]):
     """What `compile` returns: called like the function, with the same results and effects."""
 
     def __init__(self, function: Callable[P, R], *, grads: bool, exact: bool) -> None:
-        functools.update_wrapper(self, function)
+        functools.update_wrapper(self, function, updated=())
+        self.__name__ = getattr(function, "__name__", "step")
         self.function = function
         self._how = {"grads": grads, "exact": exact}
         self._programs: list[Program] = []
+        self._traced_in_a_row = 0
         self._enter: Callable[[Any], Any] = _missing
         self._lock = threading.RLock()
 
@@ -80,7 +84,7 @@ class Compiled(Generic[P, R]):
     @property
     def _latest(self) -> Program:
         if not self._programs:
-            raise RuntimeError(f"{self.function.__name__} was not called yet: there is no program")
+            raise RuntimeError(f"{self.__name__} was not called yet: there is no program")
         return self._programs[0]
 
     def _program(self, given: Arguments, *, recording: bool) -> Program:
@@ -89,14 +93,32 @@ class Compiled(Generic[P, R]):
             if program.fits(given, recording=recording):
                 if not program.proven:
                     self._prove(program, given)
+                self._traced_in_a_row = 0
                 if i:
                     self._programs.insert(0, self._programs.pop(i))
                 return program
+        self._count_trace(given, recording=recording)
         return self._new_program(given, recording=recording)
 
+    def _count_trace(self, given: Arguments, *, recording: bool) -> None:
+        """Say so if every call is traced, which takes longer than to run the step eagerly."""
+        self._traced_in_a_row += 1
+        if self._traced_in_a_row == OFTEN and self._programs:
+            why = self._programs[0].misfit(given, recording=recording)
+            warnings.warn(
+                f"the last {OFTEN} calls of the compiled step '{self.__name__}' were all traced "
+                f"anew, which is slow: {why}. Pass what varies as an array, or call the step "
+                "without compiling it.",
+                RuntimeWarning,
+                stacklevel=5,
+            )
+
     def _new_program(self, given: Arguments, *, recording: bool) -> Program:
+        bound = getattr(self.function, "__self__", None)
+        # As they are before the step runs, which may change them.
+        names = [(n, n.now()) for n in names_of(self.function, [bound, *given.objects])]
         trace = self._trace(given)
-        program = Program(self.function, trace, given, recording=recording, **self._how)
+        program = Program(self.function, trace, given, names, recording=recording, **self._how)
         self._programs = [program, *self._programs][:MOST]
         return program
 

@@ -6,16 +6,19 @@ every call.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import CodeType
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from types import CodeType, FunctionType, ModuleType
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinygrad_bp.state import settings
 from tinygrad_bp.tensor import Tensor, wrap
 
-__all__ = ["Arguments", "Settings", "names_of"]
+__all__ = ["Arguments", "Name", "Settings", "alike", "names_of"]
+
+_KNOWN = frozenset({"numpy", "tinygrad_bp", "scipy", "builtins", "math"})
+"""Packages whose objects decide nothing, or have a guard of their own."""
 
 
 def _is_plain(item: Any) -> bool:
@@ -34,11 +37,13 @@ class Arguments:
     ([array([0., 0.]), 0.5], ('float', ('training', (<class 'bool'>, True))))
     """
 
-    __slots__ = ("args", "arrays", "key", "kwargs")
+    __slots__ = ("args", "arrays", "key", "kwargs", "objects")
 
     def __init__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self.args, self.kwargs = args, kwargs
         self.arrays: list[Any] = []
+        self.objects: list[Any] = []
+        """Arguments that are compared by identity."""
         key = [self._key(arg) for arg in args]
         self.key = (*key, *[(name, self._key(value)) for name, value in kwargs.items()])
 
@@ -58,7 +63,15 @@ class Arguments:
             return kind, tuple([(name, self._key(part)) for name, part in item.items()])
         if kind in (int, bool, str, type(None)):
             return kind, item
+        self.objects.append(item)
         return kind, Same(item)
+
+    def difference(self, key: tuple[Any, ...]) -> str | None:
+        """Return how the arguments differ from those of another key, None if they do not."""
+        for i, (now, was) in enumerate(zip(self.key, key, strict=False)):
+            if now != was:
+                return f"argument {i + 1} is {_told(now)}, and was {_told(was)}"
+        return None if len(self.key) == len(key) else "the number of arguments is another"
 
     def stand_ins(self, trace: Any, function: Callable[..., Any]) -> tuple[Any, Any]:
         """Return the arguments with stand-ins in the places of arrays."""
@@ -90,6 +103,13 @@ def _parameters(function: Callable[..., Any], count: int) -> list[str]:
     return [named[i] if i < len(named) else f"argument{i + 1}" for i in range(count)]
 
 
+def _told(key: Any) -> str:
+    """What a key says of an argument."""
+    if isinstance(key, tuple) and len(key) == 4 and isinstance(key[2], np.dtype):
+        return f"an array {key[1]} of {key[2]}"
+    return f"{key[1]!r:.60}" if isinstance(key, tuple) and len(key) == 2 else f"{key!r:.60}"
+
+
 class Same:
     """An object as part of a key: equal to itself alone."""
 
@@ -103,6 +123,9 @@ class Same:
 
     def __hash__(self) -> int:
         return id(self.item)
+
+    def __repr__(self) -> str:
+        return repr(self.item)
 
 
 class Settings:
@@ -138,27 +161,81 @@ def _setting(value: Any) -> Any:
     return Same(value)
 
 
-def names_of(function: Callable[..., Any]) -> Iterator[tuple[Any, str, Any]]:
-    """Yield what the names stand for that a function takes from outside, and where that is kept.
+class Name(NamedTuple):
+    """A name that a step reads from outside: where it is kept."""
 
-    Those are the variables around it, and the globals that its own code reads: an owner, the path
-    from there, and what is found at its end.
+    owner: Any
+    """A variable's cell, a dict of globals, or an object that has the name as an attribute."""
+    name: str
+
+    def now(self) -> Any:
+        """Return what it stands for."""
+        if isinstance(self.owner, dict):
+            return self.owner.get(self.name)
+        return getattr(self.owner, self.name)
+
+    def __str__(self) -> str:
+        return self.name if self.name != "cell_contents" else "a variable around the step"
+
+    def path(self) -> str:
+        """Return the text that, after the owner, reads it."""
+        return f".get({self.name!r})" if isinstance(self.owner, dict) else f".{self.name}"
+
+
+def names_of(function: Callable[..., Any], objects: Iterable[Any]) -> list[Name]:
+    """Return the names that a function takes from outside.
+
+    Those are the variables around it, the globals that its own code reads, and of the objects
+    that are found there or among `objects`, the attributes that the code names.
     """
     function = getattr(function, "__func__", function)
-    for cell in getattr(function, "__closure__", None) or ():
-        try:
-            yield cell, ".cell_contents", cell.cell_contents
-        except ValueError:  # nothing was assigned to it
-            continue
     code = getattr(function, "__code__", None)
-    around: Mapping[str, Any] = getattr(function, "__globals__", {})
-    for name in _global_names(code) if code else ():
-        if name in around:
-            yield around, f".get({name!r})", around[name]
+    if code is None:
+        return []
+    named = list(dict.fromkeys(_names_in(code)))
+    around: dict[str, Any] = function.__globals__
+    found = [Name(cell, "cell_contents") for cell in function.__closure__ or () if _is_set(cell)]
+    found += [Name(around, name) for name in named if name in around]
+    roots = [*objects, *(name.now() for name in found)]
+    seen = {id(root) for root in roots}
+    for root in roots:  # grows as it is read
+        if not _has_settings(root):
+            continue
+        for name in named:
+            if name in vars(root):
+                found.append(Name(root, name))
+                value = vars(root)[name]
+                if id(value) not in seen:
+                    seen.add(id(value))
+                    roots.append(value)
+    return found
 
 
-def _global_names(code: CodeType) -> Iterator[str]:
+def _names_in(code: CodeType) -> Iterator[str]:
     yield from code.co_names
     for inner in code.co_consts:
         if isinstance(inner, CodeType):
-            yield from _global_names(inner)
+            yield from _names_in(inner)
+
+
+def _is_set(cell: Any) -> bool:
+    try:
+        return cell.cell_contents is not None or True
+    except ValueError:  # nothing was assigned to it
+        return False
+
+
+def _has_settings(item: Any) -> bool:
+    """Whether an object is one of the user's, whose attributes decide what a step does."""
+    if not hasattr(item, "__dict__") or isinstance(item, type | FunctionType):
+        return False
+    kind = item if isinstance(item, ModuleType) else type(item)
+    package = (getattr(kind, "__name__" if kind is item else "__module__", "") or "").partition(".")
+    return package[0] not in _KNOWN
+
+
+def alike(now: Any, was: Any) -> bool:
+    """Whether a name stands for what it stood for: the same object, or an equal number or text."""
+    if now is was:
+        return True
+    return type(now) is type(was) and isinstance(now, int | float | str) and now == was

@@ -12,7 +12,7 @@ import numpy as np
 from tinygrad_bp.modes import mode
 from tinygrad_bp.program.adoption import Held, Kind
 from tinygrad_bp.program.calling import Text
-from tinygrad_bp.program.guards import Arguments, Settings, names_of
+from tinygrad_bp.program.guards import Arguments, Name, Settings, alike
 from tinygrad_bp.program.listing import Cell, Input, Move, Option, Value, values_in
 from tinygrad_bp.program.planning import planned
 from tinygrad_bp.program.rewriting import rewritten
@@ -40,6 +40,7 @@ class Program:
         function: Callable[..., Any],
         trace: Trace,
         given: Arguments,
+        names: Sequence[tuple[Name, Any]],
         *,
         recording: bool,
         grads: bool,
@@ -65,13 +66,14 @@ class Program:
             list(trace.modules.values()),
             [h.owner for h in self._held if isinstance(h.owner, Tensor)],
         )
-        self._names = list(names_of(function))
+        self._names = [name for name, _ in names]
         _move(self.listing.moves, self._held)
         self._slots = [held for held in self._held if "moments" in held.before]
         self._relied_on = [home.source.array for home in self.listing.finite]  # type: ignore[union-attr]
         self._seen = SimpleNamespace()
         """What may change between two runs and leave the program fit for the next."""
         self._look()
+        self._seen.names = [value for _, value in names]
         self._returned = trace.returned
         self.run = self._running()
         self.enter = self._entering()
@@ -85,21 +87,31 @@ class Program:
 
     def fits(self, given: Arguments, *, recording: bool) -> bool:
         """Whether arguments and state are of the kind that the program is for."""
-        fitting = (
-            given.key == self._given
-            and recording == self._recording
-            and all(_at(owner, path) is value for owner, path, value in self._names)
-            and self._settings.unchanged()
-            and all(_kinds(group) == kinds for group, kinds in self._groups)
-            and all(map(_found, self._held))
-            and all(map(_brought_home, self._slots))
-        )
+        fitting = self.misfit(given, recording=recording) is None
         if fitting:
+            for slot in self._slots:
+                _bring_home(slot)
             self._look()
         return fitting
 
+    def misfit(self, given: Arguments, *, recording: bool) -> str | None:
+        """Return what is not of the kind that the program is for, None if everything is."""
+        if given.key != self._given or recording != self._recording:
+            return given.difference(self._given) or "gradients are switched on or off"
+        for name, now, was in zip(self._names, self._names_now(), self._seen.names, strict=True):
+            if not alike(now, was):
+                return f"'{name}' is {now!r:.40}, and was {was!r:.40}"
+        if not self._settings.unchanged():
+            return "a setting of a module is another"
+        if any(_kinds(group) != kinds for group, kinds in self._groups):
+            return "an option of an optimiser is another"
+        if not all(map(_found, self._held)):
+            return "a parameter or moment is kept in another array, or is frozen"
+        return None
+
     def _look(self) -> None:
         """Take what is found for what the next run should find."""
+        self._seen.names = self._names_now()
         self._seen.options = [group.options for group, _ in self._groups]
         self._seen.moments = [slot.owner.moments for slot in self._slots]
         self._seen.version = self._settings.version
@@ -109,6 +121,9 @@ class Program:
         options = [value.source for value in self._written.options]
         self._written.set_options(*[o.read() for o in options if isinstance(o, Option)])
 
+    def _names_now(self) -> list[Any]:
+        return [name.now() for name in self._names]
+
     def _conditions(self, text: Text) -> Iterator[str]:
         """Yield what must hold for the program to run, beside what the arguments are."""
         same = "{} is {}".format
@@ -116,8 +131,8 @@ class Program:
         yield f"not {text.name(tracers)}"
         yield f"(now := {text.name(mode.get)}()).recording is {self._recording}"
         yield "not now.observers and not now.retaining"
-        for owner, path, value in self._names:
-            yield same(text.name(owner) + path, text.name(value))
+        for i, outside in enumerate(self._names):
+            yield same(text.name(outside.owner) + outside.path(), f"{seen}.names[{i}]")
         yield f"{text.name(settings)}.version == {seen}.version"
         for i, home in enumerate(self._relied_on):
             times = text.name(memory.times)
@@ -143,7 +158,7 @@ class Program:
             text.line(f"before{i} = {text.name(rng.bit_generator)}.state")
         given = ", ".join(self._argument(text, value) for value in self._written.parameters)
         text.line(f"try:\n    results, after = {text.name(self._written.function)}({given})")
-        text.line(f"except ({refuted}, FloatingPointError):")
+        text.line(f"except ({refuted}, Exception):")  # eager mode knows what to say of it
         for i, rng in enumerate(self._streams):
             text.line(f"    {text.name(rng.bit_generator)}.state = before{i}")
         text.line(f"    raise {refuted} from None")
@@ -215,12 +230,6 @@ class Program:
         return text.function("enter")
 
 
-def _at(owner: Any, path: str) -> Any:
-    if path == ".cell_contents":
-        return owner.cell_contents
-    return owner.get(path[6:-2])
-
-
 def _array(gradient: Any) -> Any:
     return gradient._value if isinstance(gradient, Tensor) else gradient
 
@@ -279,7 +288,8 @@ def _drop_unchanged(held: list[Held]) -> None:
 def _drop_gradients(held: list[Held], not_kept: NotKept) -> None:
     """Leave out gradients that a step makes anew and uses up itself."""
     for one in held:
-        if one.after.get("_used") and "_grad" in one.after and "_grad" not in one.before:
+        used = one.after.get("_used", getattr(one.owner, "_used", False))
+        if used and "_grad" in one.after and "_grad" not in one.before:
             one.after["_grad"] = not_kept
 
 
@@ -302,7 +312,7 @@ def _alike_moments(now: tuple[Any, ...], was: tuple[Any, ...]) -> bool:
     )
 
 
-def _brought_home(held: Held) -> bool:
+def _bring_home(held: Held) -> None:
     """Copy moments back into the arrays of the program, if a step of another kind made new ones."""
     slot, homes = held.owner, held.before["moments"]
     moved = False
@@ -318,7 +328,6 @@ def _brought_home(held: Held) -> bool:
             ]
         )
         slot.room = ()  # which may be these arrays
-    return True
 
 
 def _found_after(held: Held) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Never
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from tinygrad_bp.duck import NO_OPTIONS
 from tinygrad_bp.recording import record
 from tinygrad_bp.registry import rule_of
 from tinygrad_bp.tensor import Tensor
+from tinygrad_bp.traced import Run
 
 __all__ = ["Number", "Setting", "Traced", "of_python"]
 
@@ -72,17 +73,40 @@ class Traced(traced.Traced):
         """Return whether it holds, for the library's own use: every run will check that."""
         return bool(self.run.decide(self))
 
+    def is_violated(self) -> bool:
+        """Return whether something is wrong: if it is, eager mode is asked to say what."""
+        self.run.require(np.logical_not(self))
+        return False
+
+    # --- in place -----------------------------------------------------------------------------
+
     def __iadd__(self, other: Any) -> Any:
-        return self + other
+        return self.run.in_place(self, self + other)
 
     def __isub__(self, other: Any) -> Any:
-        return self - other
+        return self.run.in_place(self, self - other)
 
     def __imul__(self, other: Any) -> Any:
-        return self * other
+        return self.run.in_place(self, self * other)
 
     def __itruediv__(self, other: Any) -> Any:
-        return self / other
+        return self.run.in_place(self, self / other)
+
+    def __ifloordiv__(self, other: Any) -> Any:
+        return self.run.in_place(self, self // other)
+
+    def __imod__(self, other: Any) -> Any:
+        return self.run.in_place(self, self % other)
+
+    def __ipow__(self, other: Any) -> Any:
+        return self.run.in_place(self, self**other)
+
+    def __imatmul__(self, other: Any) -> Any:
+        return self.run.in_place(self, self @ other)
+
+    def __setitem__(self, index: Any, value: Any) -> Never:
+        run: Run = self.run
+        run.refuse(f"values are written into an array{self.advice}")
 
 
 class Number(Traced):

@@ -23,7 +23,7 @@ import numpy as np
 from tinygrad_bp import state
 from tinygrad_bp.calls import name_of
 from tinygrad_bp.engine import Op, RawStep, Site
-from tinygrad_bp.errors import InPlaceError, NotDifferentiableError, ProgramError
+from tinygrad_bp.errors import NotDifferentiableError, ProgramError
 from tinygrad_bp.modes import watched_by
 from tinygrad_bp.program.adoption import Adoption, Held
 from tinygrad_bp.program.listing import (
@@ -58,8 +58,8 @@ _OPAQUE = {getitem, scatter_add}  # primitives whose bodies cannot be entered
 _lock = threading.RLock()
 
 
-class Refuted(Exception):  # noqa: N818  (not an error: the step is run eagerly instead)
-    """A check does not hold in the run that is traced."""
+class Refuted(BaseException):
+    """A check does not hold: the step is to be run eagerly. No error, not to be caught as one."""
 
 
 class Trace:
@@ -79,6 +79,12 @@ class Trace:
         self._constants: dict[int, Traced] = {}
         self._decided: dict[Value, bool] = {}
         self._applied = 0
+        self.refused: ProgramError | None = None
+        """What was refused first: the step may have caught it, and gone another way."""
+        self._overwritten: dict[Value, Site | None] = {}
+        """Memory that was written in place, with the line."""
+        self._unassigned: dict[Value, Site | None] = {}
+        """What is to be assigned, as `t.data -= step` does, for it to be seen in memory."""
         self._opaque: set[Callable[..., Any]] = set()  # bodies that left the protocols in this run
 
     # --- what stands for what -----------------------------------------------------------------
@@ -123,7 +129,10 @@ class Trace:
         """Write a call down, or enter the function, and return what stands for its result."""
         self._check_alive()
         if kwargs.get("out") is not None or function in _MADE_ANEW:
-            raise InPlaceError(f"{name_of(function)} writes into an array")
+            self.refuse(
+                f"{name_of(function)} writes into an array. Use what functions return, as in "
+                "a = a + b: a compiled step writes to tensors alone, by t.data = new_values"
+            )
         if function in _OF_SHAPES:
             return function(*_plain(args), **_plain(kwargs))
         body = implementation_of(function)
@@ -136,9 +145,11 @@ class Trace:
     ) -> Any:
         """Write down what a body calls, or if that leaves the protocols, one call of the body."""
         statements, checks = len(self.listing.statements), len(self.listing.checks)
+        refused = self.refused
         try:
             return body(*args, **kwargs)
         except (NotDifferentiableError, ProgramError, TypeError, ValueError, AttributeError):
+            self.refused = refused
             del self.listing.statements[statements:]
             for check in self.listing.checks[checks:]:
                 del self._decided[check.condition]
@@ -199,7 +210,7 @@ class Trace:
         if isinstance(item, Traced):
             if item.run is not self:
                 self.refuse("the step goes on with an array that was kept from an earlier call")
-            self.adopted.check_current(item.ref)
+            self._check_current(item.ref)
             self.concrete[item.ref] = item.value
             return item.ref
         if isinstance(item, np.ndarray | np.generic):
@@ -213,6 +224,34 @@ class Trace:
         if isinstance(item, dict):
             return {key: self._values(part) for key, part in item.items()}
         return item
+
+    def _check_current(self, value: Value) -> None:
+        """Refuse to read what eager mode would find to be overwritten."""
+        self.adopted.check_current(value)
+        root = value.base or value
+        if root in self._overwritten:
+            self.refuse(
+                "an array is read after it, or memory that it shows, was written in place at "
+                f"{self._overwritten[root]}. Write a = a + b in the place of a += b"
+            )
+
+    def in_place(self, old: Traced, new: Any) -> Any:
+        """Write a result where an array stands: whoever else shows that memory is out of date."""
+        if not isinstance(old.value, np.ndarray):  # a scalar: nothing is there to be written to
+            return new
+        root = old.ref.base or old.ref
+        if isinstance(root.source, Input):
+            self.refuse(
+                "an argument of the step is written in place, which its caller would see. Write "
+                "a = a + b in the place of a += b"
+            )
+        if new.shape != old.shape or not np.can_cast(new.dtype, old.dtype, "same_kind"):
+            self.refuse(f"{new.shape} of {new.dtype} is written into {old.shape} of {old.dtype}")
+        found = self.in_dtype(new, old.dtype)
+        self._overwritten[root] = self._site()
+        if root.source is not None:
+            self._unassigned[found.ref] = self._site()
+        return found
 
     def _quiet(self) -> tuple[str, ...]:
         """What of floating-point errors is ignored here, but not around the step."""
@@ -241,7 +280,9 @@ class Trace:
 
     def write(self, tensor: Any, value: Any) -> None:
         """Assign values to a tensor, in its memory."""
-        self.adopted.write(tensor, self.in_dtype(value, tensor.dtype))
+        new = self.in_dtype(value, tensor.dtype)
+        self._unassigned.pop(new.ref, None)
+        self.adopted.write(tensor, new)
 
     def assign(self, owner: Any, name: str, value: Any) -> None:
         """Set an attribute of an object that holds state."""
@@ -271,6 +312,17 @@ class Trace:
     def visit(self, module: Any) -> None:
         """Learn that a module is called: its settings decide what the run does."""
         self.modules[id(module)] = module
+
+    def set_attribute(self, module: Any, name: str, value: Any) -> None:
+        """Refuse to change a number or text of a module: a program would not."""
+        plain = (bool, int, float, str)
+        before = vars(module).get(name)
+        if isinstance(value, plain) and before != value:
+            self.refuse(
+                f"the step sets {type(module).__name__}.{name} to {value!r}, which no run of a "
+                "program repeats. Count or switch outside of the step, or keep the number in a "
+                "buffer"
+            )
 
     def decide(self, condition: Any) -> bool:
         """Return whether a condition holds: every run will check that it does, or does not."""
@@ -324,7 +376,9 @@ class Trace:
     def refuse(self, problem: str) -> Never:
         """Raise an error with the line of the user."""
         site = self._site()
-        raise ProgramError(f"{problem}. At {site}." if site else f"{problem}.")
+        error = ProgramError(f"{problem}. At {site}." if site else f"{problem}.")
+        self.refused = self.refused or error
+        raise error
 
     def _check_alive(self) -> None:
         if self.over:
@@ -341,6 +395,14 @@ class Trace:
     def finish(self, results: Any) -> None:
         """Note what the step returned, and what it has done to state."""
         self.left: list[Held]
+        if self.refused is not None:
+            raise self.refused
+        if self._unassigned:
+            site = next(iter(self._unassigned.values()))
+            raise ProgramError(
+                "values of a tensor are written in place, past the tensor. Assign to its data, as "
+                f"t.data -= step does. At {site}."
+            )
         self.returned: list[Callable[[Any], Any] | None] = []
         self.listing.results = self._results(results)
         self.listing.writes = list(self.adopted.writes())
@@ -423,11 +485,15 @@ def _plain(item: Any) -> Any:
 def tracing() -> Iterator[Trace]:
     """Trace what is called in this context, with all state back in its place at the end."""
     with _lock:
-        trace = Trace({**np.geterr()})
+        trace = Trace({key: str(value) for key, value in np.geterr().items()})
         state.tracers.append(trace)
         try:
             with watched_by(trace):
                 yield trace
+        except Exception as error:
+            if trace.refused is None or trace.refused is error:
+                raise
+            raise trace.refused from error  # what came of it afterwards is no news
         finally:
             state.tracers.remove(trace)
             trace.over = True

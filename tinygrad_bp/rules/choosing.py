@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
+from tinygrad_bp.calls import violated
 from tinygrad_bp.registry import Array, composite, general
 from tinygrad_bp.rules.elementwise import cast, unvarying
 from tinygrad_bp.rules.indexing import getitem, scatter_add
@@ -32,7 +33,7 @@ def _choose(a: Any, *, choices: Sequence[Array], mode: str) -> Array:
         number = np.remainder(number, last + 1)
     elif mode == "clip":
         number = np.clip(number, 0, last)
-    elif ((number < 0) | (number > last)).any():
+    elif violated(((number < 0) | (number > last)).any()):
         raise ValueError("invalid entry in choice array")
     parts = list(choices)
     return _first_chosen([number == i for i in range(len(parts))], parts, parts[0])

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_bp.calls import violated
 from tinygrad_bp.registry import Array, composite
 from tinygrad_bp.rules.elementwise import cast, unvarying
 from tinygrad_bp.rules.indexing import scatter_add
@@ -81,7 +82,7 @@ def _with_axes(a: Array, ndim: int) -> Array:
 
 
 def _check_nonzero(*ends: Any) -> None:
-    if any(np.any(np.equal(end, 0)) for end in ends):
+    if any(violated(np.any(np.equal(end, 0))) for end in ends):
         raise ValueError("Geometric sequence cannot include zero")
 
 

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from tinygrad_bp.calls import certainly
+from tinygrad_bp.calls import violated
 from tinygrad_bp.registry import (
     Array,
     composite,
@@ -76,7 +76,7 @@ linear(
 
 def demand(holds: Any, error: Exception) -> None:
     """Raise an error, as NumPy would, unless something holds for all elements."""
-    if certainly(np.any(np.logical_not(holds))):
+    if violated(np.any(np.logical_not(holds))):
         raise error
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from tinygrad_bp.registry import Array, bilinear, composite, why
-from tinygrad_bp.rules.indexing import scatter_add
+from tinygrad_bp.rules.indexing import getitem, scatter_add
 from tinygrad_bp.rules.reductions import demand
 
 # --- convolution ----------------------------------------------------------------------------
@@ -81,8 +81,8 @@ def _interp(x: Array, xp: Array, fp: Array, *, left: Array, right: Array, period
 
 def _between_points(x: Array, xp: Array, fp: Array) -> Array:
     at = np.clip(np.searchsorted(xp, x, side="right") - 1, 0, xp.shape[0] - 2)
-    slope = (fp[at + 1] - fp[at]) / (xp[at + 1] - xp[at])
-    return fp[at] + (x - xp[at]) * slope
+    x0, x1, y0, y1 = [getitem(points, at + i) for points in (xp, fp) for i in (0, 1)]
+    return y0 + (x - x0) * ((y1 - y0) / (x1 - x0))
 
 
 composite(np.interp, _interp)

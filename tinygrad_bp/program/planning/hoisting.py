@@ -111,5 +111,6 @@ class _Decided:
         if statement.output.shape or statement.output in self._kept:
             return [statement]
         self.rooms.append(new_room(statement.output, lasting=True))
+        self._numbers[statement.output] = []  # what reads it may be decided, too
         earlier = [dataclasses.replace(s, when="options") for s in dict.fromkeys(before)]
         return [*earlier, dataclasses.replace(statement, when="options", out=self.rooms[-1])]

@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from tinygrad_bp.program.listing import Listing, Statement, Value
+from tinygrad_bp.program.listing import Listing, Room, Statement, Value
 from tinygrad_bp.program.planning.memory import Memory
 
 __all__ = ["in_place"]
@@ -25,7 +25,9 @@ class _Over:
     def __init__(self, listing: Listing) -> None:
         self._memory = Memory(listing)
         self._last = self._memory.last
-        self._room: dict[Value, Value] = {}
+        self._room: dict[Value, Value] = {
+            v: v for v in listing.sources if isinstance(v.source, Room) and not v.source.lasting
+        }
         self._instead: dict[Value, Value] = {}
 
     def changed(self, position: int, statement: Statement) -> Statement:

@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 
 from tinygrad_bp.program.listing import Listing, Room, Statement, Value, values_in
+from tinygrad_bp.registry import implementation_of
 from tinygrad_bp.rules.indexing import getitem
 
 __all__ = ["VIEWS", "Memory", "is_dense", "kept", "new_room"]
 
-_getitem: Callable[..., Any] = getattr(getitem, "__wrapped__", getitem)
-
-VIEWS: frozenset[Callable[..., Any]] = frozenset(
+VIEWS: frozenset[Callable[..., Any] | None] = frozenset(
     {
+        getitem,
+        implementation_of(getitem),
         np.transpose,
         np.matrix_transpose,
         np.reshape,
@@ -70,9 +71,12 @@ class Memory:
         return found if found is not None else value.base or value
 
     def _add(self, position: int, statement: Statement) -> None:
-        self._read(position, statement.inputs())
         for output in statement.outputs:
-            owner = self._owners[output] = self._owner_of_result(statement, output)
+            self._owners[output] = self._owner_of_result(statement, output)
+        if statement.when == "once":
+            return
+        self._read(position, statement.inputs())
+        for owner in map(self._owners.__getitem__, statement.outputs):
             self.first.setdefault(owner, position)
             self.last[owner] = max(self.last.get(owner, 0), position)
 

@@ -6,21 +6,42 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from tinygrad_bp.program.listing import Listing
+from tinygrad_bp.program.rewriting.common import without_repetition
+from tinygrad_bp.program.rewriting.dead import without_dead
+from tinygrad_bp.program.rewriting.finite import with_short_checks
+from tinygrad_bp.program.rewriting.identities import without_identities
+from tinygrad_bp.program.rewriting.labels import with_labels_in_range
+from tinygrad_bp.program.rewriting.masks import with_masks
+from tinygrad_bp.program.rewriting.products import with_products
+from tinygrad_bp.program.rewriting.scalars import with_operators
+from tinygrad_bp.program.rewriting.scale import with_common_scale
 
-__all__ = ["PASSES", "rewritten"]
+__all__ = ["INEXACT", "PASSES", "rewritten"]
 
 Pass: TypeAlias = Callable[[Listing], Listing]
 
-EXACT: frozenset[Pass] = frozenset()
-"""The passes that leave every bit of the results as it is."""
-
-PASSES: tuple[Pass, ...] = ()
+PASSES: tuple[Pass, ...] = (
+    without_repetition,
+    without_identities,
+    with_short_checks,
+    with_labels_in_range,
+    with_masks,
+    with_products,
+    without_identities,
+    with_common_scale,
+    with_operators,
+    without_repetition,
+    without_dead,
+)
 """The passes, in their order."""
+
+INEXACT: frozenset[Pass] = frozenset({with_masks, with_products, with_common_scale})
+"""The passes that may change the last bits of results, or the sign of a zero."""
 
 
 def rewritten(listing: Listing, *, exact: bool = False) -> Listing:
     """Return a listing as all passes leave it, or those that change no bit."""
     for rewrite in PASSES:
-        if rewrite in EXACT or not exact:
+        if not (exact and rewrite in INEXACT):
             listing = rewrite(listing)
     return listing

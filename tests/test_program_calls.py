@@ -1,0 +1,369 @@
+"""The call of a compiled step: which program it takes, what it leaves, and when it traces anew."""
+
+import gc
+import threading
+import weakref
+
+import numpy as np
+import pytest
+
+import tinygrad_bp as bp
+from tinygrad_bp import Tensor, nn, optim
+from tinygrad_bp import functional as F
+from tinygrad_bp.errors import GradientError, LabelError, OptimizerError, ProgramError
+
+LABELS = np.arange(8) % 3
+INPUTS = np.random.default_rng(7).normal(size=(8, 4))
+
+
+def built(*, momentum=0.0, seed=0, kind=optim.SGD, **options):
+    """A model, its optimiser, and a step."""
+    rng = np.random.default_rng(seed)
+    model = nn.MLP(4, 5, 3, activation=nn.ReLU(), rng=rng, dtype=np.float64)
+    if momentum:
+        options["momentum"] = momentum
+    optimizer = kind(model.named_parameters(), lr=0.1, **options)
+
+    def step(x, y):
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return model, optimizer, step
+
+
+def weights(model):
+    return np.concatenate([p.data.ravel() for p in model.parameters()])
+
+
+def assert_alike(model, other):
+    np.testing.assert_array_equal(weights(model), weights(other))
+
+
+# --- programs ---------------------------------------------------------------------------------
+
+
+def test_a_program_replays_and_others_are_made_for_other_shapes():
+    model, _, step = built()
+    other, _, plain = built()
+    compiled = bp.compile(step, exact=True)
+    for n in (8, 8, 8, 5, 8, 5, 5, 8):
+        assert compiled(INPUTS[:n], LABELS[:n]).item() == plain(INPUTS[:n], LABELS[:n]).item()
+    assert_alike(model, other)
+    assert len(compiled._programs) == 2
+
+
+def test_eager_steps_and_other_programs_may_come_in_between():
+    model, _, step = built(kind=optim.Adam)
+    other, _, plain = built(kind=optim.Adam)
+    one, two = bp.compile(step, exact=True), bp.compile(step, exact=True)
+    for take in (one, one, one, step, one, two, step, two, two, one, step, step, one, two):
+        assert take(INPUTS, LABELS).item() == plain(INPUTS, LABELS).item()
+        assert_alike(model, other)
+
+
+def test_programs_share_parameters_with_programs_of_a_part_of_them():
+    def stepping(model, parts):
+        optimizers = [optim.SGD(part.named_parameters(), lr=0.1) for part in parts(model)]
+
+        def step(x, y):
+            for optimizer in optimizers:
+                optimizer.zero_grad()
+            F.cross_entropy(model(x), y).backward()
+            for optimizer in optimizers:
+                optimizer.step()
+
+        return step
+
+    def parts_of(model):
+        return [[model.hidden1, model.output], [model], [model.output, model.hidden1]]
+
+    models = [built()[0], built()[0]]
+    steps = [[stepping(model, lambda m, i=i: parts_of(m)[i]) for i in range(3)] for model in models]
+    compiled = [bp.compile(step, exact=True) for step in steps[0]]
+    for i in (0, 1, 2, 0, 0, 1, 1, 2, 2, 0, 1, 2, 2, 1, 0):
+        compiled[i](INPUTS, LABELS)
+        steps[1][i](INPUTS, LABELS)
+        assert_alike(*models)
+
+
+def test_the_learning_rate_is_read_in_every_run():
+    model, optimizer, step = built()
+    other, twin, plain = built()
+    compiled = bp.compile(step, exact=True)
+    for i in range(6):
+        optimizer.lr = twin.lr = 1 / (i + 1)
+        compiled(INPUTS, LABELS)
+        plain(INPUTS, LABELS)
+    assert_alike(model, other)
+    assert len(compiled._programs) == 1
+
+
+def test_an_option_that_becomes_zero_is_another_program():
+    model, optimizer, step = built(momentum=0.9)
+    other, twin, plain = built(momentum=0.9)
+    compiled = bp.compile(step, exact=True)
+    for momentum in (0.9, 0.9, 0.9, 0.0, 0.0, 0.5, 0.5, 0.5):
+        optimizer.momentum = twin.momentum = momentum
+        compiled(INPUTS, LABELS)
+        plain(INPUTS, LABELS)
+        assert_alike(model, other)
+
+
+def test_variables_globals_and_attributes_that_a_step_names_are_noticed():
+    w = Tensor(np.ones(3), requires_grad=True)
+    scale = 1.0
+
+    class Settings:
+        power = 0
+
+    settings = Settings()
+    settings.power = 2
+
+    @bp.compile
+    def value(x):
+        return np.sum(w * scale * x**settings.power)
+
+    x = np.arange(3.0)
+    assert [value(x).item() for _ in range(3)] == [5.0] * 3
+    scale = 2.0
+    assert [value(x).item() for _ in range(3)] == [10.0] * 3
+    settings.power = 3
+    assert [value(x).item() for _ in range(3)] == [18.0] * 3
+    scale, settings.power = 1.0, 2
+    assert value(x).item() == 5.0
+
+
+def test_settings_of_modules_are_noticed():
+    layer = nn.Dropout(0.5, rng=np.random.default_rng(0))
+    compiled = bp.compile(layer)
+    x = np.ones(64)
+    for _ in range(3):
+        assert 0 < np.count_nonzero(compiled(x).data) < 64
+    layer.eval()
+    assert np.array_equal(compiled(x).data, x)
+    layer.train()
+    layer.p = 0.99
+    assert np.max([compiled(x).data.max() for _ in range(9)]) == pytest.approx(100)
+
+
+def test_a_step_that_is_traced_every_time_says_so():
+    @bp.compile
+    def double(x, times):
+        return x * times
+
+    x = np.ones(2)
+    assert [double(x, i)[0] for i in range(7)] == list(range(7))
+    with pytest.warns(RuntimeWarning, match="8 calls .*traced anew.*: argument 2 is 7, and was 6"):
+        double(x, 7)
+
+
+# --- what a run leaves ------------------------------------------------------------------------
+
+
+def test_a_gradient_that_is_not_kept_says_so():
+    model, optimizer, step = built()
+    compiled = bp.compile(step)
+    for _ in range(3):
+        compiled(INPUTS, LABELS)
+    (p, *_) = model.parameters()
+    with pytest.raises(GradientError, match="compiled step 'step', which does not keep it"):
+        p.grad  # noqa: B018
+    with pytest.raises(GradientError, match="does not keep it"):
+        F.cross_entropy(model(INPUTS), LABELS).backward()
+    with pytest.raises(OptimizerError, match="was used"):
+        optimizer.step()
+    optimizer.zero_grad()
+    assert p.grad is None
+
+
+def test_gradients_are_kept_if_asked():
+    model, _, step = built()
+    other, _, plain = built()
+    compiled = bp.compile(step, grads=True, exact=True)
+    seen = []
+    for _ in range(4):
+        compiled(INPUTS, LABELS)
+        plain(INPUTS, LABELS)
+        seen.append([p.grad for p in model.parameters()])
+        for p, q in zip(model.parameters(), other.parameters(), strict=True):
+            np.testing.assert_array_equal(p.grad.data, q.grad.data)
+            assert p.gradient_used
+            assert p.backward_passes == 1
+    assert not np.array_equal(seen[0][0].data, seen[3][0].data)  # one that was kept stays
+
+
+def test_a_step_without_an_optimiser_leaves_gradients():
+    w = Tensor([1.0, 2.0], requires_grad=True)
+
+    @bp.compile
+    def pass_through(x):
+        w.zero_grad()
+        np.sum(w * w * x).backward()
+
+    for x in (1.0, 2.0, 3.0, 4.0):
+        pass_through(np.full(2, x))
+        np.testing.assert_array_equal(w.grad.data, 2 * x * w.data)
+        assert not w.gradient_used
+
+
+def test_gradients_add_up_over_calls():
+    w = Tensor([1.0, 2.0], requires_grad=True)
+    compiled = bp.compile(lambda x: np.sum(w * x).backward())
+    for i in range(1, 6):
+        compiled(np.ones(2))
+        assert w.grad.tolist() == [i, i]
+        assert w.backward_passes == i
+
+
+def test_results_are_arrays_of_their_own():
+    w = Tensor([1.0, 2.0], requires_grad=True)
+    compiled = bp.compile(lambda x: {"y": w * x, "sum": (w + x).sum(), "pair": [x * 2, None]})
+    found = [compiled(np.full(2, float(i))) for i in range(5)]
+    for i, one in enumerate(found):
+        assert one["y"].tolist() == [i, 2 * i]
+        assert one["sum"].item() == 3 + 2 * i
+        assert one["pair"][0].tolist() == [2 * i] * 2
+
+
+def test_errors_are_those_of_the_step_with_nothing_changed():
+    model, optimizer, step = built(momentum=0.9)
+    compiled = bp.compile(step)
+    for _ in range(4):
+        compiled(INPUTS, LABELS)
+    before = weights(model), optimizer.state_dict()
+    with pytest.raises(LabelError, match="label 3 at position 0"):
+        compiled(INPUTS, LABELS + 3)
+    with pytest.raises(OptimizerError, match=r"gradient of 'hidden1.weight' is nan"):
+        compiled(INPUTS * np.nan, LABELS)
+    np.testing.assert_array_equal(weights(model), before[0])
+    for i, moments in optimizer.state_dict()["state"].items():
+        np.testing.assert_array_equal(
+            moments["momentum_buffer"], before[1]["state"][i]["momentum_buffer"]
+        )
+    compiled(INPUTS, LABELS)
+
+
+def test_weights_that_are_not_finite_are_noticed():
+    model, _, step = built()
+    compiled = bp.compile(step)
+    for _ in range(4):
+        compiled(INPUTS, LABELS)
+    model.output.bias.data = [np.inf, 0.0, 0.0]
+    with np.errstate(invalid="ignore"), pytest.raises(OptimizerError, match="nan|inf"):
+        compiled(INPUTS, LABELS)
+
+
+def test_a_graph_that_read_the_weights_is_stale_after_a_run():
+    model, _, step = built()
+    compiled = bp.compile(step)
+    for _ in range(3):
+        compiled(INPUTS, LABELS)
+    loss = F.cross_entropy(model(INPUTS), LABELS)
+    compiled(INPUTS, LABELS)
+    with pytest.raises(bp.errors.StaleGraphError):
+        loss.backward()
+
+
+def test_arrays_that_somebody_holds_are_not_moved():
+    model, _, step = built()
+    held = [p.data for p in model.parameters()]
+    shown = model.output.weight.detach()
+    compiled = bp.compile(step)
+    for _ in range(4):
+        compiled(INPUTS, LABELS)
+    for p, array in zip(model.parameters(), held, strict=True):
+        np.testing.assert_array_equal(p.data, array)
+    np.testing.assert_array_equal(shown.data, model.output.weight.data)
+    held[0][...] = 1.0
+    assert np.all(model.hidden1.weight.data == 1)
+
+
+# --- modes, threads, memory -------------------------------------------------------------------
+
+
+def test_no_grad_makes_another_program():
+    w = Tensor([1.0], requires_grad=True)
+    compiled = bp.compile(lambda x: w * x)
+    x = np.ones(1)
+    for _ in range(3):
+        compiled(x)
+        with bp.no_grad():
+            assert compiled(x).tolist() == [1.0]
+
+
+def test_somebody_who_watches_sees_every_op():
+    _, _, step = built()
+    compiled = bp.compile(step)
+    for _ in range(3):
+        compiled(INPUTS, LABELS)
+    with bp.trace_nans(), pytest.raises(bp.errors.NonFiniteError, match="affine"):
+        compiled(np.where(INPUTS > 0, INPUTS, np.nan), LABELS)
+
+
+def test_threads_take_turns():
+    model, _, step = built()
+    other, _, plain = built()
+    compiled = bp.compile(step, exact=True)
+    failed = []
+
+    def work():
+        try:
+            for _ in range(20):
+                compiled(INPUTS, LABELS)
+        except BaseException as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failed
+    for _ in range(80):
+        plain(INPUTS, LABELS)
+    assert_alike(model, other)
+
+
+def test_a_compiled_step_is_freed():
+    model, optimizer, step = built()
+    compiled = bp.compile(step)
+    for _ in range(4):
+        compiled(INPUTS, LABELS)
+    gone = [weakref.ref(p) for p in model.parameters()] + [weakref.ref(compiled)]
+    del model, optimizer, step, compiled
+    gc.collect()
+    assert [ref() for ref in gone] == [None] * len(gone)
+
+
+def test_steps_may_be_methods():
+    class Fit:
+        def __init__(self):
+            self.w = Tensor([1.0], requires_grad=True)
+            self.optimizer = optim.SGD([self.w], lr=0.25)
+
+        @bp.compile
+        def step(self, x):
+            self.optimizer.zero_grad()
+            loss = np.sum((self.w - x) ** 2)
+            loss.backward()
+            self.optimizer.step()
+            return loss
+
+    one, two = Fit(), Fit()
+    for _ in range(4):
+        one.step(np.zeros(1))
+    two.step(np.zeros(1))
+    assert one.w.tolist() == [1 / 16]
+    assert two.w.tolist() == [0.5]
+
+
+def test_what_depends_on_values_is_named():
+    @bp.compile
+    def absolute(x):
+        return x if x[0] > 0 else -x
+
+    with pytest.raises(ProgramError, match=r"test_program_calls.py:\d+, `return x if x\[0\] > 0"):
+        absolute(np.ones(2))

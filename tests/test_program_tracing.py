@@ -1,0 +1,640 @@
+"""Compiled steps against the same steps in eager mode: everything they leave, to the bit."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from specs import CALLS, Call
+from test_interop_onnx import LAYERS, MODELS
+from test_nn_losses import CASES
+from twins_of_steps import Work, alike, bits, compiled_like_eager, go_on, of_model, outcome
+
+import tinygrad_bp as bp
+from tinygrad_bp import Tensor, nn, optim
+from tinygrad_bp import functional as F
+from tinygrad_bp.containers import leaves
+
+SINGLE = np.float32
+
+
+def floats(*shape: int, seed: int = 0, dtype: Any = SINGLE) -> np.ndarray[Any, Any]:
+    return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
+
+
+def generator(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def sgd(model: Any) -> Any:
+    return optim.SGD(model.named_parameters(), lr=0.01)
+
+
+def squares(outputs: Any) -> Any:
+    """A number in which all outputs have a say."""
+    found = [y for y in leaves(outputs) if isinstance(y, Tensor) and y.dtype.kind == "f"]
+    return sum([np.mean(y * y) for y in found[1:]], start=np.mean(found[0] * found[0]))
+
+
+def net(*sizes: int, seed: int = 0, **options: Any) -> Any:
+    return nn.MLP(*sizes, rng=generator(seed), **options)
+
+
+# --- layers and models ----------------------------------------------------------------------
+
+
+def layer(name: str) -> Callable[[], Any]:
+    kind, args, options, _ = LAYERS[name]
+
+    def make() -> Any:
+        try:
+            return kind(*args, **options, rng=generator())
+        except TypeError:
+            return kind(*args, **options)
+
+    return make
+
+
+def goes_on_as_eager_mode(name: str) -> None:
+    shape = LAYERS[name][-1]
+    inputs = [(Tensor(floats(*shape, seed=i)),) for i in range(4)]
+    for training in (True, False):
+        work = of_model(lambda: layer(name)().train(training), sgd, lambda m, x: squares(m(x)))
+        compiled_like_eager(work, inputs)
+
+
+SOME_LAYERS = [
+    "Linear", "BatchNorm2d", "InstanceNorm2d running", "LayerNorm", "Dropout", "Dropout2d",
+    "AlphaDropout", "RReLU", "PReLU", "Conv2d 2 1 2", "ConvTranspose2d longer", "LSTM 2 True",
+    "GRUCell", "2d Max 1 True", "Upsample bicubic", "TransformerEncoderLayer True gelu",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SOME_LAYERS)
+def test_layers(name):
+    goes_on_as_eager_mode(name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in LAYERS if name not in SOME_LAYERS])
+def test_all_layers(name):
+    goes_on_as_eager_mode(name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("name", MODELS)
+def test_whole_models(name, training):
+    make, inputs = MODELS[name]
+    work = of_model(lambda: make().train(training), sgd, lambda m, *x: squares(m(*x)))
+    with np.errstate(all="ignore"):
+        compiled_like_eager(work, [inputs(4)] * 4)
+
+
+# --- losses ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", range(len(CASES)), ids=lambda i: CASES[i][0])
+def test_losses(case):
+    name, inputs, moving, options = CASES[case]
+    kinds = ["none", "mean", "sum"] if case % 3 == 0 else ["mean"]
+    for reduction in kinds:
+        loss = getattr(nn, name)(**options, reduction=reduction)
+
+        def make(loss: Any = loss) -> Work:
+            moved = [Tensor(x, requires_grad=True) for x in inputs[:moving]]
+
+            def step(*rest: Any) -> Any:
+                for x in moved:
+                    x.zero_grad()
+                found = loss(*moved, *rest)
+                np.sum(found).backward()
+                return found
+
+            return Work(step, tensors=moved)
+
+        rest = inputs[moving:]
+        others = [x[::-1].copy() if np.ndim(x) else x for x in rest]
+        compiled_like_eager(make, [tuple(rest), tuple(others), tuple(rest), tuple(others)])
+
+
+# --- optimisers -----------------------------------------------------------------------------
+
+OPTIMISERS: dict[str, tuple[Any, dict[str, Any]]] = {
+    "SGD": (optim.SGD, {"lr": 0.1}),
+    "SGD decay": (optim.SGD, {"lr": 0.1, "weight_decay": 0.1}),
+    "momentum": (optim.SGD, {"lr": 0.1, "momentum": 0.9}),
+    "dampened": (optim.SGD, {"lr": 0.1, "momentum": 0.9, "dampening": 0.3}),
+    "nesterov": (optim.SGD, {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.1}),
+    "SGD maximize": (optim.SGD, {"lr": 0.1, "maximize": True}),
+    "Adam": (optim.Adam, {"lr": 0.1}),
+    "Adam amsgrad": (optim.Adam, {"lr": 0.1, "amsgrad": True, "weight_decay": 0.1}),
+    "Adam maximize": (optim.Adam, {"lr": 0.1, "maximize": True, "betas": (0.8, 0.9)}),
+    "AdamW": (optim.AdamW, {"lr": 0.1}),
+    "Adamax": (optim.Adamax, {"lr": 0.1, "weight_decay": 0.1}),
+    "NAdam": (optim.NAdam, {"lr": 0.1, "weight_decay": 0.1, "decoupled_weight_decay": True}),
+    "RAdam": (optim.RAdam, {"lr": 0.1}),
+    "RMSprop": (optim.RMSprop, {"lr": 0.1}),
+    "RMSprop centred": (optim.RMSprop, {"lr": 0.1, "centered": True, "momentum": 0.5}),
+    "Adagrad": (optim.Adagrad, {"lr": 0.1, "lr_decay": 0.1, "initial_accumulator_value": 0.1}),
+    "Adadelta": (optim.Adadelta, {"lr": 1.0}),
+    "Rprop": (optim.Rprop, {"lr": 0.1}),
+}
+
+
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_optimisers(name):
+    kind, options = OPTIMISERS[name]
+
+    def optimizer(model: Any) -> Any:
+        return kind(model.named_parameters(), **options)
+
+    def loss(model: Any, x: Any, y: Any) -> Any:
+        return F.mse_loss(model(x), y)
+
+    work = of_model(lambda: net(3, 4, 2, seed=1), optimizer, loss)
+    calls = [(floats(5, 3, seed=i), floats(5, 2, seed=i + 50)) for i in range(9)]
+    compiled_like_eager(work, calls, programs=None)
+
+
+class Mixed(nn.Module):
+    """Parameters of two dtypes, one of them frozen, one shared, one that nothing depends on."""
+
+    def __init__(self) -> None:
+        self.a = nn.Parameter(floats(3, 4, seed=1))
+        self.b = nn.Parameter(floats(4, seed=2, dtype=np.float64))
+        self.c = nn.Parameter(floats(4, 3, seed=3)).requires_grad_(False)
+        self.d = nn.Parameter(np.float32(2.0))
+        self.unused = nn.Parameter(floats(2, seed=4))
+        self.again = self.a
+
+    def forward(self, x: Any) -> Any:
+        return (np.tanh(x @ self.a + self.b) @ self.c * self.d) @ self.again
+
+
+@pytest.mark.parametrize("kind", [optim.SGD, optim.Adam, optim.RMSprop])
+def test_groups_dtypes_frozen_and_missing_parameters(kind):
+    def optimizer(model: Any) -> Any:
+        groups = [
+            {"params": [("a", model.a), ("d", model.d)], "lr": 0.05, "weight_decay": 0.1},
+            {"params": [("b", model.b), ("c", model.c), ("unused", model.unused)]},
+        ]
+        return kind(groups, lr=0.01)
+
+    work = of_model(Mixed, optimizer, lambda m, x: squares(m(x)))
+    compiled_like_eager(work, [(floats(2, 3, seed=i),) for i in range(6)], programs=None)
+
+
+# --- the table of specs ---------------------------------------------------------------------
+
+
+def weighed(outputs: Any) -> Any:
+    terms = [np.sum(y * (np.arange(1, y.size + 1).reshape(y.shape) / 10)) for y in outputs]
+    terms = [np.real(t) + 2 * np.imag(t) if t.dtype.kind == "c" else t for t in terms]
+    return sum(terms[1:], start=terms[0])
+
+
+def readers(call: Call) -> Iterator[Callable[..., Any]]:
+    """Ways to call a function: on arrays and tensors, its gradient, and second derivatives."""
+
+    def scalar(*arrays: Any) -> Any:
+        return weighed(call(call.views(arrays)))
+
+    gradient = bp.grad(scalar, tuple(range(len(call.draws))))
+    yield lambda *arrays: call(call.views(arrays))
+    yield lambda *arrays: call(call.views([Tensor(a) for a in arrays]))
+    yield gradient
+    yield lambda *arrays: gradient(*[Tensor(a) for a in arrays])
+    yield lambda x, *rest: bp.hvp(lambda moved: scalar(moved, *rest), x, np.ones_like(x))
+
+
+def moved(base: Any, seed: int) -> Any:
+    """Values a little beside others, complex ones in both directions."""
+    away = 1e-3 * generator(seed).standard_normal(base.shape)
+    return np.asarray(base + away * (1 + 1j if base.dtype.kind == "c" else 1), base.dtype)
+
+
+BY_VALUES = {"trim_zeros", "polymul"}  # the shapes of their results depend on values
+
+
+def runs_as_called(call: Call) -> None:
+    bases = call.bases()
+    inputs = [bases, *([moved(b, seed) for b in bases] for seed in (1, 2))]
+    for function in readers(call):
+        compiled = bp.compile(function)
+        for given in inputs:
+            wanted = outcome(function, given, {})
+            found = outcome(compiled, given, {})
+            if found[0] == "raised" and call.function.__name__ in BY_VALUES:
+                assert found[1] is bp.errors.ProgramError
+            else:
+                assert alike(found, wanted), f"{found} is not {wanted}"
+
+
+@pytest.mark.parametrize("call", CALLS[::60], ids=str)
+def test_functions_and_their_derivatives(call):
+    with np.errstate(all="ignore"):
+        runs_as_called(call)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("call", CALLS, ids=str)
+def test_every_call_of_the_table_of_specs(call):
+    with np.errstate(all="ignore"):
+        runs_as_called(call)
+
+
+# --- steps as users write them --------------------------------------------------------------
+
+X = [floats(6, 3, seed=i) for i in range(8)]
+Y = [generator(i).integers(0, 4, 6) for i in range(8)]
+PAIRS = list(zip(X, Y, strict=True))
+
+
+def classifying(
+    after: Callable[[Any, Any], Any] | None = None, *, accumulated: bool = False, passes: int = 1
+) -> Callable[[], Work]:
+    """A step of training with something between the backward pass and the update."""
+
+    def make() -> Work:
+        model = net(3, 5, 4)
+        optimizer = optim.SGD(model.named_parameters(), lr=0.1, momentum=0.9)
+
+        def step(x: Any, y: Any) -> Any:
+            optimizer.zero_grad()
+            for i in range(passes):
+                loss = F.cross_entropy(model(x) * (i + 1.0), y)
+                loss.backward()
+            found = after(model, optimizer) if after else None
+            optimizer.step(accumulated=accumulated)
+            return loss, found
+
+        return Work(step, [model], [optimizer])
+
+    return make
+
+
+def gradients_by_hand(model: Any, _: Any) -> Any:
+    for p in model.parameters():
+        p.grad = p.grad * 0.5 + 0.1 * p.data
+
+
+def scaled_in_place(model: Any, _: Any) -> Any:
+    for p in model.parameters():
+        p.grad.data *= 0.5
+
+
+@pytest.mark.parametrize("after", [
+    lambda m, _: optim.clip_grad_norm_(m.parameters(), 0.1),
+    lambda m, _: optim.clip_grad_norm_(m.parameters(), 1e9),
+    lambda m, _: optim.clip_grad_norm_(m.parameters(), 0.5, 1.0, error_if_nonfinite=True),
+    lambda m, _: optim.clip_grad_norm_(m.parameters(), 0.05, np.inf),
+    lambda m, _: optim.clip_grad_norm_(m.parameters(), 0.05, 3.0),
+    lambda m, _: optim.clip_grad_value_(m.parameters(), 0.01),
+    lambda m, _: optim.get_total_norm([p.grad for p in m.parameters()]),
+    lambda m, _: [p.grad for p in m.parameters()],
+    lambda m, _: {"weights": list(m.parameters()), "none": None, "text": "a", "number": 3},
+    gradients_by_hand,
+    scaled_in_place,
+])  # fmt: skip
+def test_what_stands_between_backward_and_step(after):
+    compiled_like_eager(classifying(after), PAIRS, programs=None)
+
+
+def test_clipping_above_and_below_the_limit():
+    work = classifying(lambda m, _: optim.clip_grad_norm_(m.parameters(), 1.0))
+    compiled_like_eager(work, [(x * s, y) for (x, y), s in zip(PAIRS, (1, 9) * 4, strict=True)],
+                        programs=None)  # fmt: skip
+
+
+def test_gradients_of_several_passes():
+    compiled_like_eager(classifying(accumulated=True, passes=3), PAIRS, programs=None)
+
+
+def test_gradients_that_go_on_from_call_to_call():
+    """Each call adds to the gradients; every third one takes a step with them."""
+
+    def make() -> Work:
+        model = net(3, 5, 4)
+        optimizer = optim.SGD(model.named_parameters(), lr=0.1)
+
+        def step(x: Any, y: Any, moves: bool) -> Any:  # noqa: FBT001
+            loss = F.cross_entropy(model(x), y) / 3
+            loss.backward()
+            if moves:
+                optimizer.step(accumulated=True)
+                optimizer.zero_grad()
+            return loss
+
+        return Work(step, [model], [optimizer])
+
+    calls = [(x, y, i % 3 == 2) for i, (x, y) in enumerate(PAIRS * 2)]
+    compiled_like_eager(make, calls, programs=None)
+
+
+def adversaries() -> Work:
+    maker, judge = net(2, 4, 3, seed=1), net(3, 4, 1, seed=2)
+    first = optim.Adam(maker.named_parameters(), lr=0.01)
+    second = optim.Adam(judge.named_parameters(), lr=0.02)
+
+    def step(noise: Any, real: Any) -> Any:
+        second.zero_grad()
+        made = maker(noise)
+        wrong = F.softplus(judge(made.detach())).mean() + F.softplus(-judge(real)).mean()
+        wrong.backward()
+        second.step()
+        first.zero_grad()
+        right = F.softplus(-judge(made)).mean()
+        right.backward()
+        first.step()
+        return wrong, right
+
+    return Work(step, [maker, judge], [first, second])
+
+
+def test_two_optimisers_in_one_step():
+    compiled_like_eager(
+        adversaries, [(floats(4, 2, seed=i), floats(4, 3, seed=i + 9)) for i in range(8)],
+        programs=None,
+    )  # fmt: skip
+
+
+def averaged() -> Work:
+    """A moving average of the weights, by assignments to data; and a step by hand."""
+    model, average = net(3, 4), net(3, 4, seed=1).requires_grad_(False)
+
+    def step(x: Any, y: Any) -> Any:
+        loss = F.cross_entropy(model(x), y)
+        model.zero_grad()
+        loss.backward()
+        with bp.no_grad():
+            for p, mean in zip(model.parameters(), average.parameters(), strict=True):
+                p.data -= 0.1 * p.grad.data
+                mean.data = 0.9 * mean.data + 0.1 * p.data
+        return loss
+
+    return Work(step, [model, average])
+
+
+def test_averages_and_steps_by_hand():
+    compiled_like_eager(averaged, PAIRS)
+
+
+class Tied(nn.Module):
+    def __init__(self) -> None:
+        self.table = nn.Embedding(4, 3, rng=generator())
+        self.middle = nn.Linear(3, 3, rng=generator())
+
+    def forward(self, labels: Any) -> Any:
+        found = self.middle(self.middle(self.table(labels)))
+        return found @ self.table.weight.T
+
+
+def test_tied_weights_and_a_layer_called_twice():
+    work = of_model(Tied, sgd, lambda m, y: F.cross_entropy(m(y), y))
+    compiled_like_eager(work, [(y,) for y in Y])
+
+
+def physics() -> Work:
+    """A loss with a derivative of the net in it."""
+    model = net(1, 6, 1, activation=nn.Tanh())
+    optimizer = optim.Adam(model.named_parameters(), lr=0.01)
+
+    def step(x: Any) -> Any:
+        optimizer.zero_grad()
+        slope = bp.grad(lambda x: model(x).sum())(x)
+        loss = np.mean((slope + model(x)) ** 2)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return Work(step, [model], [optimizer])
+
+
+def test_a_loss_with_a_derivative_in_it():
+    compiled_like_eager(physics, [(floats(5, 1, seed=i),) for i in range(6)], programs=None)
+
+
+def penalised() -> Work:
+    """The norm of a gradient, through `gradients` with a graph; and hooks on a result."""
+    model = net(3, 5, 1)
+    optimizer = optim.SGD(model.named_parameters(), lr=0.01)
+
+    def step(x: Any, y: Any) -> Any:
+        optimizer.zero_grad()
+        inputs = Tensor(x, requires_grad=True)
+        value = model(inputs).sum()
+        (slope,) = bp.gradients(value, [inputs], create_graph=True)
+        hidden = value * value
+        hidden.register_hook(lambda g: g * 0.5)
+        hidden.retain_grad()
+        loss = np.mean(slope**2) + hidden
+        loss.backward()
+        optimizer.step()
+        return loss, slope, hidden.grad, inputs.grad
+
+    return Work(step, [model], [optimizer])
+
+
+def test_gradients_of_gradients_and_hooks():
+    compiled_like_eager(penalised, PAIRS)
+
+
+def test_transforms_of_functions():
+    w = floats(3, 2, dtype=np.float64)
+
+    def loss(w: Any, x: Any) -> Any:
+        return np.sum(np.tanh(x @ w) ** 2)
+
+    functions = [
+        lambda x: bp.per_example_grads(loss)(w, x),
+        lambda x: bp.value_and_grad(loss, (0, 1))(w, x),
+        lambda x: bp.jvp(loss, (w, x), (w, x)),
+        lambda x: bp.hvp(lambda x: loss(w, x), x, np.ones_like(x)),
+        lambda x: bp.hessian(lambda x: loss(w, x))(x),
+        lambda x: bp.jacobian(lambda x: np.tanh(x @ w))(x),
+        lambda x: bp.vjp(lambda x: np.sin(x), x)[1](x)[0],
+        lambda x: bp.grad(bp.compile(lambda x: loss(w, x)))(x),
+    ]
+    for function in functions:
+        compiled = bp.compile(function)
+        for i in range(4):
+            x = floats(2, 3, seed=i, dtype=np.float64)
+            assert alike(compiled(x), function(x))
+
+
+def test_arguments_of_every_kind():
+    def step(x: Any, *others: Any, scale: float = 1.0, names: Any = (), **more: Any) -> Any:
+        total = np.sum(x["a"] * scale) + sum(np.sum(o) for o in others if o is not None)
+        for name, value in more.items():
+            total = total + np.mean(value) * len(name)
+        return {"total": total, "names": names, "same": x, "more": [*more.values(), None, 3]}
+
+    compiled = bp.compile(step)
+    for i in range(4):
+        a = floats(3, seed=i)
+        given = [
+            ({"a": a}, None, a * 2, Tensor(a)),
+            ({"a": a[:0]},),
+            ({"a": np.float64(i)}, 2.5, i),
+        ]
+        for args in given:
+            for kwargs in ({}, {"scale": 0.5 + i, "names": "ab", "bias": np.array(2.0 * i)}):
+                wanted, found = outcome(step, args, kwargs), outcome(compiled, args, kwargs)
+                assert alike(found, wanted), f"{found} is not {wanted}"
+
+
+class Trainer:
+    """A step that is a method."""
+
+    def __init__(self) -> None:
+        self.model = net(3, 4)
+        self.optimizer = sgd(self.model)
+
+    def step(self, x: Any, y: Any) -> Any:
+        self.optimizer.zero_grad()
+        F.cross_entropy(self.model(x), y).backward()
+        self.optimizer.step()
+
+
+def test_methods_and_steps_that_return_nothing():
+    def make() -> Work:
+        trainer = Trainer()
+        return Work(trainer.step, [trainer.model], [trainer.optimizer])
+
+    compiled_like_eager(make, PAIRS)
+
+
+def test_what_happens_between_calls():
+    """Schedules, switches, freezing, loading, steps in eager mode, two programs on one model."""
+
+    def make() -> Work:
+        model = nn.Sequential(
+            nn.Linear(3, 5, rng=generator()), nn.BatchNorm1d(5), nn.ReLU(),
+            nn.Dropout(0.3, rng=generator(4)), nn.Linear(5, 4, rng=generator(1)),
+        )  # fmt: skip
+        optimizer = optim.Adam(model.named_parameters(), lr=0.01)
+
+        def step(x: Any, y: Any) -> Any:
+            optimizer.zero_grad()
+            loss = F.cross_entropy(model(x), y)
+            loss.backward()
+            optimizer.step(missing_ok=True)
+            return loss
+
+        return Work(step, [model], [optimizer])
+
+    eager, ours = make(), make()
+    compiled = bp.compile(ours.step)
+    second = bp.compile(lambda x, y: F.cross_entropy(ours.models[0](x), y))
+    schedules = [optim.lr_scheduler.ExponentialLR(w.optimizers[0], 0.9) for w in (eager, ours)]
+    start = [w.models[0].state_dict() for w in (eager, ours)]
+    moments = None
+
+    def between(number: int) -> None:
+        nonlocal moments
+        for which, work in enumerate((eager, ours)):
+            (model,), (optimizer,) = work.models, work.optimizers
+            if number % 3 == 2:
+                schedules[which].step()
+            if number in (4, 6):
+                model.train(number == 6)
+            if number in (8, 10):
+                model[0].requires_grad_(number == 10)
+            if number == 12:
+                model.load_state_dict(start[which])
+            if number == 5:
+                moments = optimizer.state_dict()
+            if number == 14:
+                optimizer.load_state_dict(moments)
+            if number == 16:
+                optimizer.param_groups[0]["weight_decay"] = 0.1
+            if number == 18:
+                work.step(*PAIRS[1])
+            if number == 20:
+                model[3].p = 0.6
+        if number in (6, 7):
+            assert alike(second(*PAIRS[0]), F.cross_entropy(eager.models[0](PAIRS[0][0]), Y[0]))
+
+    for number, (x, y) in enumerate(PAIRS * 3):
+        between(number)
+        n = 6 if number % 5 else 4
+        go_on(eager, ours, compiled, [(x[:n], y[:n])])
+
+
+def test_hooks_that_come_and_go():
+    def make() -> Work:
+        model = net(3, 5, 4)
+
+        def step(x: Any, y: Any) -> Any:
+            model.zero_grad()
+            loss = F.cross_entropy(model(x), y)
+            loss.backward()
+            return loss, [p.grad for p in model.parameters()]
+
+        return Work(step, [model])
+
+    eager, ours = make(), make()
+    compiled = bp.compile(ours.step)
+    go_on(eager, ours, compiled, PAIRS[:3])
+    handles = [next(w.models[0].parameters()).register_hook(lambda g: g * 2) for w in (eager, ours)]
+    go_on(eager, ours, compiled, PAIRS[:3])
+    handles += [w.models[0].register_forward_hook(lambda m, i, o: o * 3) for w in (eager, ours)]
+    go_on(eager, ours, compiled, PAIRS[:3])
+    for handle in handles:
+        handle.remove()
+    go_on(eager, ours, compiled, PAIRS[:3])
+
+
+def test_what_a_step_returns_may_be_what_it_was_given():
+    w = Tensor(floats(3), requires_grad=True)
+    compiled = bp.compile(lambda x, t: (x, w, t, w.data, w.grad, 2.5, [], "a"))
+    for i in range(4):
+        x, t = floats(3, seed=i), Tensor(floats(2, seed=i))
+        found = compiled(x, t)
+        assert alike(found, (x, w, t, w.data, None, 2.5, [], "a"))
+
+
+def test_numbers_of_numpy_and_python():
+    def step(a: Any, b: Any) -> Any:
+        return a * 2 + b, a / b, -a, abs(b), a**2, np.sqrt(a), max(3, 4)
+
+    compiled = bp.compile(step)
+    for i in range(4):
+        for kind in (float, np.float32, np.float64, np.array, lambda v: np.array(v, SINGLE)):
+            given = kind(1.5 + i), kind(0.1 * i + 0.3)
+            wanted, found = bits(step(*given)), bits(compiled(*given))
+            assert alike(found, wanted), f"{found} is not {wanted}"
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (0, 3), (1, 1)])
+def test_empty_arrays_and_arrays_without_axes(shape):
+    def step(x: Any) -> Any:
+        value, gradient = bp.value_and_grad(lambda x: np.sum(np.exp(x) * x))(x)
+        return value, gradient, x.sum(), x * 2, Tensor(x) + 1
+
+    compiled = bp.compile(step)
+    for i in range(4):
+        x = np.asarray(floats(*shape, seed=i))
+        assert alike(compiled(x), step(x))
+
+
+def test_loss_scaling_that_looks_at_gradients_outside():
+    def make() -> Work:
+        model = net(3, 4)
+        optimizer = sgd(model)
+
+        def step(x: Any, y: Any, scale: float) -> Any:
+            optimizer.zero_grad()
+            (F.cross_entropy(model(x), y) * scale).backward()
+            for p in model.parameters():
+                p.grad.data /= scale
+            optimizer.step()
+            return np.all(np.stack([np.all(np.isfinite(p.grad.data)) for p in model.parameters()]))
+
+        return Work(step, [model], [optimizer])
+
+    compiled_like_eager(make, [(x, y, 2.0**i) for i, (x, y) in enumerate(PAIRS)])

@@ -1,0 +1,290 @@
+"""Parameters are parts of one vector, and so are gradients: an update is a call for all of them.
+
+The update of an optimiser works on vectors that are joined from arrays of all parameters, and what
+it finds is cut into parts again. Here the joining and the cutting go: homes that are joined are
+laid out as one vector, what is joined otherwise is written where it belongs in one from the start,
+and parts that are all written to a vector's homes are one write.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from itertools import accumulate, pairwise
+from typing import Any
+
+import numpy as np
+
+from tinygrad_bp.program.listing import Home, Listing, Move, Statement, Value, Write
+from tinygrad_bp.program.planning.memory import Memory, kept, new_room
+from tinygrad_bp.program.planning.out import takes_out
+from tinygrad_bp.program.planning.replacing import replaced
+from tinygrad_bp.registry import implementation_of
+from tinygrad_bp.rules.indexing import getitem
+from tinygrad_bp.state import owner_of
+
+__all__ = ["flat_results", "flat_state", "one_write"]
+
+_getitem = implementation_of(getitem)
+
+
+# --- homes ----------------------------------------------------------------------------------
+
+
+def flat_state(listing: Listing) -> Listing:
+    """Return a listing in which homes that are joined are parts of one home, a vector."""
+    layout = _Layout()
+    statements = [s for s in listing.statements if not layout.joins(s)]
+    if not layout.change:
+        return listing
+    new = replaced(listing, statements, layout.change)
+    return dataclasses.replace(
+        new, sources=[*layout.vectors, *new.sources], moves=[*listing.moves, *layout.moves]
+    )
+
+
+class _Layout:
+    """Which homes become parts of which vectors."""
+
+    def __init__(self) -> None:
+        self.change: dict[Value, Value] = {}
+        self.vectors: list[Value] = []
+        self.moves: list[Move] = []
+        self._made: dict[Value, Statement] = {}
+
+    def joins(self, statement: Statement) -> bool:
+        """Whether a statement joins homes that are one vector now."""
+        if statement.function is not np.concatenate:
+            for output in statement.outputs:
+                self._made[output] = statement
+            return False
+        homes = [_before_reshape(part, self._made) for part in _parts(statement)]
+        if not homes or not all(isinstance(home.source, Home) for home in homes):
+            return False
+        found = [self.change.get(home, home) for home in homes]
+        vector = _as_vector([home.source for home in found if isinstance(home.source, Home)])
+        if vector is None:
+            return False
+        self._lay_out(homes, vector, statement.output)
+        return True
+
+    def _lay_out(self, homes: Sequence[Value], vector: Any, joined: Value) -> None:
+        source = Home(vector, " and ".join(sorted({home.name for home in homes})[:2]))
+        whole = Value(vector.shape, vector.dtype, vector.strides, source, name=joined.name)
+        self.vectors.append(whole)
+        self.change[joined] = whole
+        ends = list(accumulate((home.size for home in homes), initial=0))
+        for home, (start, end) in zip(homes, pairwise(ends), strict=True):
+            old: Any = self.change.get(home, home).source
+            if not np.shares_memory(vector, old.array):
+                new = vector[start:end].reshape(home.shape)
+                self.moves.append(Move(old.array, new))
+                old = Home(new, old.name, alone=False)
+            self.change[home] = dataclasses.replace(home, source=old, base=whole)
+
+
+def _as_vector(homes: Sequence[Home]) -> Any:
+    """Return a vector that has arrays as its parts, or will have; None if there is none.
+
+    An array that somebody else holds, or that is a part of another vector, stays where it is.
+    """
+    arrays = [home.array for home in homes]
+    dtypes = {array.dtype for array in arrays}
+    if len(dtypes) > 1 or not all(a.flags.c_contiguous and a.flags.writeable for a in arrays):
+        return None
+    if (found := _adjacent(arrays)) is not None:
+        return found
+    if len({*map(id, arrays)}) < len(arrays) or not all(home.alone for home in homes):
+        return None
+    return np.empty(sum(array.size for array in arrays), *dtypes)
+
+
+def _adjacent(arrays: Sequence[Any]) -> Any:
+    """Return the vector in which arrays lie one after the other, if they do."""
+    owner = owner_of(arrays[0])
+    if not all(owner_of(array) is owner for array in arrays) or not owner.flags.c_contiguous:
+        return None
+    places = list(map(_address, arrays))
+    ends = [place + array.nbytes for place, array in zip(places, arrays, strict=True)]
+    start = places[0] - _address(owner)
+    if places[1:] != ends[:-1] or owner.dtype != arrays[0].dtype or start % owner.itemsize:
+        return None
+    first = start // owner.itemsize
+    found: Any = owner.reshape(-1)[first : first + sum(array.size for array in arrays)]
+    return found
+
+
+# --- what else is joined --------------------------------------------------------------------
+
+
+def flat_results(listing: Listing) -> Listing:
+    """Return a listing in which what is joined is written into its place in a vector at once."""
+    places = _Places(listing)
+    statements = []
+    for statement in listing.statements:
+        statements += places.copies(statement) if places.fits(statement) else [statement]
+    if not places.vectors:
+        return listing
+    statements = [places.written_there(statement) for statement in statements]
+    new = replaced(listing, [*places.views, *statements], places.vectors)
+    return dataclasses.replace(new, sources=[*places.vectors.values(), *new.sources])
+
+
+class _Places:
+    """Where in vectors results are written."""
+
+    def __init__(self, listing: Listing) -> None:
+        self.vectors: dict[Value, Value] = {}
+        """What stands for what was joined."""
+        self.views: list[Statement] = []
+        """Statements that make the parts of vectors."""
+        memory = Memory(listing)
+        self._handed_out = set(map(memory.owner, kept(listing)))
+        self._made = {v: s for s in listing.statements for v in s.outputs}
+        self._out: dict[Value, Value] = {}
+
+    def fits(self, statement: Statement) -> bool:
+        """Whether a statement joins what could be written into a vector instead."""
+        output = statement.outputs[0]
+        return (
+            bool(_parts(statement))
+            and output not in self._handed_out
+            and output.dtype is not None
+            and output.dtype.kind in "iufc"
+            and all(part.dtype == output.dtype for part in _parts(statement))
+        )
+
+    def copies(self, join: Statement) -> list[Statement]:
+        """Let parts be written into a vector; return copies of those that cannot be made there."""
+        vector = self.vectors[join.output] = new_room(join.output)
+        copies = []
+        ends = accumulate((part.size for part in _parts(join)), initial=0)
+        for part, (start, end) in zip(_parts(join), pairwise(ends), strict=True):
+            whole = _before_reshape(part, self._made)
+            place = self._place(join, vector, slice(start, end), whole)
+            if self._can_be_written(whole):
+                self._out[whole] = place
+            else:
+                copied = Value(whole.shape, whole.dtype, place.strides)
+                copies.append(
+                    Statement(np.positive, (whole,), {}, (copied,), place=join.place, out=place)
+                )
+        return copies
+
+    def _can_be_written(self, value: Value) -> bool:
+        made = self._made.get(value)
+        return (
+            made is not None
+            and value not in self._out
+            and value not in self._handed_out
+            and takes_out(made)
+            and value.strides == _contiguous(value)
+        )
+
+    def _place(self, join: Statement, vector: Value, where: slice, like: Value) -> Value:
+        """Return a part of a vector, in the shape of what is written there."""
+        piece = self._view(join, vector, (where.stop - where.start,), _getitem, vector, where)
+        if like.shape == piece.shape:
+            return piece
+        return self._view(join, vector, like.shape, np.reshape, piece, like.shape)
+
+    def _view(
+        self, join: Statement, vector: Value, shape: tuple[int, ...], function: Any, *args: Any
+    ) -> Value:
+        made = Value(shape, vector.dtype, base=vector)
+        made.strides = _contiguous(made)
+        self.views.append(Statement(function, args, {}, (made,), place=join.place, when="once"))
+        return made
+
+    def written_there(self, statement: Statement) -> Statement:
+        """Return a statement that writes its result into its place."""
+        place = self._out.get(statement.outputs[0]) if statement.outputs else None
+        return statement if place is None else dataclasses.replace(statement, out=place)
+
+
+# --- writes ---------------------------------------------------------------------------------
+
+
+def one_write(listing: Listing) -> Listing:
+    """Return a listing in which parts of a vector that go where they belong are one write."""
+    made = {v: s for s in listing.statements for v in s.outputs}
+    by_vector: dict[Value, list[Write]] = {}
+    for write in listing.writes:
+        by_vector.setdefault(write.target.base or write.target, []).append(write)
+    writes = []
+    for vector, parts in by_vector.items():
+        whole = _whole(vector, parts, made)
+        writes += parts if whole is None else [Write(vector, whole)]
+    return dataclasses.replace(listing, writes=writes)
+
+
+def _whole(vector: Value, writes: Sequence[Write], made: Mapping[Value, Statement]) -> Value | None:
+    """Return the vector whose parts are written into all parts of another one, if they are."""
+    if sum(write.target.size for write in writes) != vector.size or len(writes) == 1:
+        return None
+    found = set()
+    for write in writes:
+        value, start = _cut_from(write.value, made)
+        if start != _start(write.target, vector) or value.shape != vector.shape:
+            return None
+        found.add(value)
+    return found.pop() if len(found) == 1 else None
+
+
+def _cut_from(value: Value, made: Mapping[Value, Statement]) -> tuple[Value, int]:
+    """Return the vector that a value is a part of, and where it starts there."""
+    start = 0
+    while (statement := made.get(value)) is not None and value.base is not None:
+        if statement.function is _getitem and (where := _slice(statement)) is not None:
+            start += where
+        elif statement.function is not np.reshape:
+            break
+        value = statement.args[0]
+    return value, start
+
+
+def _slice(statement: Statement) -> int | None:
+    """Return where a slice of a vector starts."""
+    vector, index = statement.args
+    index = index[0] if isinstance(index, tuple) and len(index) == 1 else index
+    plain = isinstance(index, slice) and index.step is None and len(vector.shape) == 1
+    return index.start or 0 if plain and (index.start or 0) >= 0 else None
+
+
+def _start(home: Value, vector: Value) -> int:
+    """Return where a home starts in its vector."""
+    part, whole = home.source, vector.source
+    if not isinstance(part, Home) or not isinstance(whole, Home):
+        return -1
+    return (_address(part.array) - _address(whole.array)) // whole.array.itemsize
+
+
+# --- both -----------------------------------------------------------------------------------
+
+
+def _parts(statement: Statement) -> list[Value]:
+    """Return the vectors that a statement joins, none if it does something else."""
+    if statement.function is not np.concatenate or statement.kwargs or len(statement.args) != 1:
+        return []
+    parts = list(statement.args[0])
+    return parts if all(isinstance(p, Value) and len(p.shape) == 1 for p in parts) else []
+
+
+def _before_reshape(part: Value, made: Mapping[Value, Statement]) -> Value:
+    """Return what a vector was before it was laid flat."""
+    statement = made.get(part)
+    if statement is None or statement.function is not np.reshape:
+        return part
+    whole = statement.args[0]
+    return whole if isinstance(whole, Value) else part
+
+
+def _contiguous(value: Value) -> tuple[int, ...]:
+    itemsize = 1 if value.dtype is None else value.dtype.itemsize
+    steps = accumulate(reversed(value.shape[1:]), lambda a, b: a * b, initial=itemsize)
+    return tuple(reversed([*steps])) if value.shape else ()
+
+
+def _address(array: np.ndarray[Any, Any]) -> int:
+    address: int = array.__array_interface__["data"][0]
+    return address
