@@ -89,6 +89,26 @@ def test_programs_share_parameters_with_programs_of_a_part_of_them():
         assert_alike(*models)
 
 
+def test_arguments_of_every_kind():
+    w = Tensor(np.arange(3.0), requires_grad=True)
+    plain = Tensor(np.ones(3))
+
+    def value(x, *, power=2, more=()):
+        return np.sum(w * x) ** power + sum(more)
+
+    def call(function, i):
+        given = float(i), np.full(3, i), np.float64(i), Tensor(np.full(3, i)), plain, w
+        return [
+            *(function(x).item() for x in given),
+            function(float(i), power=3).item(),
+            function(float(i), more=[np.float64(i), float(i)]).item(),
+        ]
+
+    compiled = bp.compile(value, exact=True)
+    for i in range(5):
+        assert call(compiled, i) == call(value, i)
+
+
 def test_the_learning_rate_is_read_in_every_run():
     model, optimizer, step = built()
     other, twin, plain = built()
@@ -155,9 +175,9 @@ def test_a_step_that_is_traced_every_time_says_so():
         return x * times
 
     x = np.ones(2)
-    assert [double(x, i)[0] for i in range(7)] == list(range(7))
-    with pytest.warns(RuntimeWarning, match="8 calls .*traced anew.*: argument 2 is 7, and was 6"):
-        double(x, 7)
+    assert [double(x, i)[0] for i in range(15)] == list(range(15))
+    with pytest.warns(RuntimeWarning, match="16 calls .*anew.*: argument 2 is 15, and was 14"):
+        double(x, 15)
 
 
 # --- what a run leaves ------------------------------------------------------------------------

@@ -115,7 +115,7 @@ def compiled_like_eager(
         other.load_state_dict(one.state_dict())
     for rng, stream in zip(compiled._streams(), eager._streams(), strict=True):
         rng.bit_generator.state = stream.bit_generator.state
-    step = bp.compile(compiled.step)
+    step = bp.compile(compiled.step, exact=True, grads=True)
     go_on(eager, compiled, step, calls)
     if programs is not None:
         assert len(step._programs) == programs

@@ -20,6 +20,7 @@ from tinygrad_bp.errors import ConversionError, GradientError, InPlaceError, Sha
 from tinygrad_bp.registry import Array
 from tinygrad_bp.rules.elementwise import cast
 from tinygrad_bp.rules.indexing import getitem, plain_index
+from tinygrad_bp.state import tracers
 
 __all__ = ["HookHandle", "NotKept", "Tensor", "array_of", "strip", "tracks", "wrap"]
 
@@ -88,7 +89,7 @@ class Tensor(DuckArray):
         if requires_grad:
             _check_trackable(array.dtype)
             array = array.copy()
-        if state.tracers and (run := state.tracer()):
+        if tracers and (run := state.tracer()):
             array = run.held(array)
         self._value = array
         self._make_leaf()
@@ -96,9 +97,8 @@ class Tensor(DuckArray):
         self._name = name
 
     def _make_leaf(self) -> None:
-        self.op = self.output = None
+        self.op = self.output = self._grad = self._hooks = self._name = None
         self._requires_grad = self._used = self._trainable = False
-        self._grad = self._hooks = self._name = None
         self._passes = 0
 
     # --- what it is -------------------------------------------------------------------------
@@ -111,7 +111,7 @@ class Tensor(DuckArray):
         refuses to go backward through old values. A write into the array itself
         (`t.data[0] = 1`) is noticed under `debug()` alone.
         """
-        if state.tracers and (run := state.tracer()):
+        if tracers and (run := state.tracer()):
             run.adopt(self)
             return run.held(self._value)
         return self._value
@@ -131,7 +131,7 @@ class Tensor(DuckArray):
                     f"cannot assign data of shape {value.shape} to a tensor of shape "
                     f"{self._value.shape}"
                 )
-            if state.tracers and (run := state.tracer()):
+            if tracers and (run := state.tracer()):
                 run.write(self, value)
                 return
             self._value[...] = value
@@ -289,7 +289,7 @@ class Tensor(DuckArray):
         if self.op is not None:
             found: Tensor | None = (self.op.kept or {}).get(self.output or 0)
             return found
-        if state.tracers and (run := state.tracer()):
+        if tracers and (run := state.tracer()):
             run.adopt(self)
         gradient = self._grad
         if gradient is not None and not isinstance(gradient, Tensor):
@@ -308,14 +308,14 @@ class Tensor(DuckArray):
             raise ShapeError(
                 f"a gradient of shape {gradient.shape} does not fit a tensor of shape {self.shape}"
             )
-        if state.tracers and (run := state.tracer()):
+        if tracers and (run := state.tracer()):
             run.forget_gradient(self)
         self._grad, self._passes, self._used = gradient, 1, False
 
     def zero_grad(self) -> None:
         """Forget the gradient."""
         if self.op is None:
-            if state.tracers and (run := state.tracer()):
+            if tracers and (run := state.tracer()):
                 run.forget_gradient(self)
             self._grad, self._passes, self._used = None, 0, False
         elif self.op.kept is not None:
@@ -369,6 +369,8 @@ class Tensor(DuckArray):
         else:
             self._hooks = hooks = self._hooks or {}
         handle = HookHandle(hooks)
+        if self.op is None:
+            state.settings.version += 1
         call = _call_hook if self.dtype.kind != "c" else _call_hook_of_complex
         hooks[handle.key] = functools.partial(call, hook)
         return handle
@@ -434,9 +436,11 @@ if TYPE_CHECKING:
 def wrap(array: Array) -> Tensor:
     """Make a tensor that does not track, without checks or copies: the fast way in."""
     tensor: Tensor = _new(Tensor)
-    tensor._value = array if hasattr(type(array), "__array_function__") else np.asarray(array)
-    if state.tracers and (run := state.tracer()):
-        tensor._value = run.held(tensor._value)
+    if isinstance(array, np.generic) or not hasattr(type(array), "__array_function__"):
+        array = np.asarray(array)
+    if tracers and (run := state.tracer()):
+        array = run.held(array)
+    tensor._value = array
     tensor._make_leaf()
     return tensor
 
@@ -524,6 +528,7 @@ class HookHandle:
     def remove(self) -> None:
         """Remove the hook; to do so twice is no error."""
         self._hooks.pop(self.key, None)
+        state.settings.version += 1
 
     def __enter__(self) -> Self:
         return self
@@ -539,7 +544,7 @@ def _call_hook_of_complex(hook: Callable[[Tensor], Any], value: Array, gradient:
 
 def _call_hook(hook: Callable[[Tensor], Any], value: Array, gradient: Array) -> Array:
     """Show a hook a gradient; it is never the array itself, which others may hold too."""
-    result = hook(gradient if isinstance(gradient, Tensor) else wrap(np.array(gradient)))
+    result = hook(gradient if isinstance(gradient, Tensor) else wrap(_own(gradient)))
     if result is None:
         return gradient
     if np.shape(result) != value.shape:
@@ -549,4 +554,12 @@ def _call_hook(hook: Callable[[Tensor], Any], value: Array, gradient: Array) -> 
         )
     if isinstance(gradient, Tensor):
         return result if isinstance(result, Tensor) else Tensor(result, dtype=value.dtype)
-    return np.array(array_of(result), value.dtype)
+    found = array_of(result)
+    if isinstance(found, DuckArray):
+        return found.astype(value.dtype)
+    return np.array(found, value.dtype)
+
+
+def _own(gradient: Array) -> Array:
+    """A copy of a gradient; what stands for one is never written to."""
+    return gradient if isinstance(gradient, DuckArray) else np.array(gradient)

@@ -10,6 +10,7 @@ import numpy as np
 from tinygrad_bp.containers import fill, leaves
 from tinygrad_bp.recording import record
 from tinygrad_bp.registry import Array, rule
+from tinygrad_bp.state import settings
 from tinygrad_bp.tensor import HookHandle, Tensor, array_of
 
 if TYPE_CHECKING:
@@ -25,28 +26,29 @@ class Hooks:
     """The hooks of one module, by when they are called, in the order in which they came."""
 
     def __init__(self) -> None:
-        self._found: dict[str, dict[object, Hook]] = {
+        self.found: dict[str, dict[object, Hook]] = {
             when: {} for when in ("before", "after", "before backward", "backward")
         }
         self._with_options: dict[object, bool] = {}
 
     def add(self, when: str, hook: Hook, *, with_kwargs: bool = False) -> HookHandle:
         """Add a hook, and return what removes it."""
-        handle = HookHandle(self._found[when])
-        self._found[when][handle.key] = hook
+        handle = HookHandle(self.found[when])
+        settings.version += 1
+        self.found[when][handle.key] = hook
         self._with_options[handle.key] = with_kwargs
         return handle
 
     def call(self, module: Module, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
         """Call the module's `forward` with all hooks around it."""
-        for key, hook in list(self._found["before"].items()):
+        for key, hook in list(self.found["before"].items()):
             inputs, options = self._before(key, hook, module, inputs, options)
-        watched = any(self._found[when] for when in ("before backward", "backward"))
-        backward = _Backward(module, self._found) if watched else None
+        watched = any(self.found[when] for when in ("before backward", "backward"))
+        backward = _Backward(module, self.found) if watched else None
         if backward is not None:
             inputs = backward.entering(inputs)
         output = module.forward(*inputs, **options)
-        for key, hook in list(self._found["after"].items()):
+        for key, hook in list(self.found["after"].items()):
             given = (inputs, options) if self._with_options[key] else (inputs,)
             found = hook(module, *given, output)
             output = output if found is None else found

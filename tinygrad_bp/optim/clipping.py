@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from tinygrad_bp.calls import certainly, violated
 from tinygrad_bp.errors import OptimizerError
 from tinygrad_bp.optim.states import require_finite
 from tinygrad_bp.state import replace_all
@@ -99,8 +100,8 @@ def get_total_norm(tensors: Any, norm_type: float = 2.0, error_if_nonfinite: boo
     items = [tensors] if isinstance(tensors, Tensor | np.ndarray) else list(tensors)
     if not items:
         return np.float64(0.0)
-    total = _norm(np.array([_norm(np.ravel(array_of(item)), order) for item in items]), order)
-    if error_if_nonfinite and not np.isfinite(total):
+    total = _norm(np.stack([_norm(np.ravel(array_of(item)), order) for item in items]), order)
+    if error_if_nonfinite and violated(np.logical_not(np.isfinite(total))):
         raise OptimizerError(
             f"the norm of the gradients is {total}; none was clipped. Find where it began with "
             "trace_nans()."
@@ -111,12 +112,16 @@ def get_total_norm(tensors: Any, norm_type: float = 2.0, error_if_nonfinite: boo
 def _norm(flat: Array, order: float) -> Any:
     """Return the norm of a vector; in units of its largest element, powers do not overflow."""
     sizes = np.abs(flat)
-    largest = sizes.max(initial=0)
-    if math.isinf(order) or largest == 0 or not np.isfinite(largest):
+    largest = np.max(sizes, initial=0)
+    if (
+        math.isinf(order)
+        or certainly(largest == 0)
+        or certainly(np.logical_not(np.isfinite(largest)))
+    ):
         return largest
     with np.errstate(under="ignore"):
         shares = sizes / largest
-        return largest * (shares**order).sum() ** (1 / order)
+        return largest * np.power(np.sum(shares**order), 1 / order)
 
 
 def _with_gradients(parameters: Parameters) -> list[tuple[int, Tensor]]:
@@ -152,8 +157,11 @@ def _bound(name: str, value: Any) -> float:
 
 def _scale(parameters: list[Tensor], max_norm: float, total: Any) -> None:
     factor = _bound("max_norm", max_norm) / (total + 1e-6)
-    if factor < 1 or np.isnan(factor):
-        _replace(parameters, [_gradient(p) * float(factor) for p in parameters])
+    if getattr(factor, "known", True) and factor >= 1:
+        return
+    factor = np.minimum(factor, 1)
+    gradients = [_gradient(p) for p in parameters]
+    _replace(parameters, [g * factor.astype(g.dtype) for g in gradients])
 
 
 def _replace(parameters: list[Tensor], gradients: list[Array]) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinygrad_bp.calls import violated
 from tinygrad_bp.errors import OptimizerError
 from tinygrad_bp.optim.groups import Moments, Options, ParamGroup, Slot, checked_options
 from tinygrad_bp.optim.options import at_least_zero
@@ -154,7 +155,7 @@ def _number(what: str, value: Any, *, whole: bool) -> float:
 
 def require_finite(array: Any, what: str) -> None:
     """Raise `OptimizerError` if not all elements are finite, saying which is not."""
-    if not np.isfinite(array).all():
+    if violated(np.logical_not(np.isfinite(array).all())):
         at = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         raise OptimizerError(
             f"{what} {np.asarray(array)[at]} at {at}; no weight was changed. Find where it began "

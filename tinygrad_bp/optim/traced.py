@@ -64,8 +64,9 @@ def _update(
     moments = [_together(column) for column in zip(*[slot.moments for slot in slots], strict=True)]
     options = tracer.options(group, dtype if optimizer.takes_arrays else None)
     new, *found = optimizer.update(_together(values), _together(gradients), *moments, **options)
-    arrays = [a for a in (new, *found) if getattr(a, "ndim", 0)]
-    total = sum(np.dot(np.reshape(a, -1), np.reshape(a, -1)) for a in arrays)
+    arrays = [np.reshape(a, -1) for a in (new, *found) if tracer.is_array(a)]
+    with np.errstate(under="ignore"):
+        total = sum(np.dot(a, a) for a in arrays)
     tracer.require(np.isfinite(total))
     start = 0
     for slot in slots:

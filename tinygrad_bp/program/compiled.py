@@ -13,15 +13,16 @@ from tinygrad_bp.modes import mode
 from tinygrad_bp.program.comparing import difference
 from tinygrad_bp.program.guards import Arguments, names_of
 from tinygrad_bp.program.program import MISSED, Program
-from tinygrad_bp.program.tracing import Refuted, Trace, tracing
+from tinygrad_bp.program.tracing import Followed, Refuted, Trace, tracing
+from tinygrad_bp.tensor import Tensor
 
 __all__ = ["Compiled", "compile"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-OFTEN = 8  # calls in a row that are traced anew, before somebody is told
 MOST = 16  # programs that are kept; the one that was not used for longest goes
+OFTEN = MOST  # calls in a row that are traced anew, before somebody is told
 
 
 class Compiled(Generic[P, R]):
@@ -52,10 +53,15 @@ class Compiled(Generic[P, R]):
     def _looked_up(self, args: Any, kwargs: Any) -> Any:
         """Find the program for a call, or make it, and run it."""
         now = mode.get()
-        if state.tracers or now.observers or now.retaining:  # somebody looks at every op
+        if state.tracer() or now.observers or now.retaining:  # somebody looks at every op
             return self.function(*args, **kwargs)
         given = Arguments(args, kwargs)
-        program = self._program(given, recording=now.recording)
+        if now.recording and any(isinstance(o, Tensor) and o.op is not None for o in given.objects):
+            return self.function(*args, **kwargs)  # its graph may be wanted, and goes on outside
+        try:
+            program = self._program(given, recording=now.recording)
+        except Followed:
+            return self.function(*args, **kwargs)
         self._enter = program.enter if program.proven else _missing
         return program.run(*given.arrays)
 
@@ -125,7 +131,8 @@ class Compiled(Generic[P, R]):
     def _trace(self, given: Arguments) -> Trace:
         with tracing() as trace:
             args, kwargs = given.stand_ins(trace, self.function)
-            trace.finish(self.function(*args, **kwargs))
+            tracking = any(isinstance(o, Tensor) and o.requires_grad for o in given.objects)
+            trace.finish(self.function(*args, **kwargs), tracking=tracking)
         return trace
 
     def _prove(self, program: Program, given: Arguments) -> None:

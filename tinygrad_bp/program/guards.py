@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_bp.nn.hooks import Hooks
 from tinygrad_bp.state import settings
 from tinygrad_bp.tensor import Tensor, wrap
 
-__all__ = ["Arguments", "Name", "Settings", "alike", "names_of"]
+__all__ = ["Arguments", "Name", "Same", "Settings", "alike", "names_of"]
 
 _KNOWN = frozenset({"numpy", "tinygrad_bp", "scipy", "builtins", "math"})
 """Packages whose objects decide nothing, or have a guard of their own."""
@@ -107,7 +108,9 @@ def _told(key: Any) -> str:
     """What a key says of an argument."""
     if isinstance(key, tuple) and len(key) == 4 and isinstance(key[2], np.dtype):
         return f"an array {key[1]} of {key[2]}"
-    return f"{key[1]!r:.60}" if isinstance(key, tuple) and len(key) == 2 else f"{key!r:.60}"
+    if isinstance(key, tuple) and len(key) == 2 and key[0] in (int, bool, str, type(None)):
+        return repr(key[1])
+    return "of another kind"
 
 
 class Same:
@@ -147,6 +150,7 @@ class Settings:
         return [
             *[(name, _setting(value)) for m in self._modules for name, value in vars(m).items()],
             *[tensor._requires_grad for tensor in self._tensors],
+            *[list((tensor._hooks or {}).items()) for tensor in self._tensors],
         ]
 
 
@@ -158,6 +162,8 @@ def _setting(value: Any) -> Any:
         return type(value), tuple([_setting(part) for part in value])
     if isinstance(value, dict):
         return dict, tuple([(key, _setting(part)) for key, part in value.items()])
+    if isinstance(value, Hooks):
+        return _setting(value.found)
     return Same(value)
 
 

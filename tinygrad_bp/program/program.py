@@ -12,7 +12,7 @@ import numpy as np
 from tinygrad_bp.modes import mode
 from tinygrad_bp.program.adoption import Held, Kind
 from tinygrad_bp.program.calling import Text
-from tinygrad_bp.program.guards import Arguments, Name, Settings, alike
+from tinygrad_bp.program.guards import Arguments, Name, Same, Settings, alike
 from tinygrad_bp.program.listing import Cell, Input, Move, Option, Value, values_in
 from tinygrad_bp.program.planning import planned
 from tinygrad_bp.program.rewriting import rewritten
@@ -73,7 +73,7 @@ class Program:
         self._seen = SimpleNamespace()
         """What may change between two runs and leave the program fit for the next."""
         self._look()
-        self._seen.names = [value for _, value in names]
+        self._seen.names = [value for _, value in names]  # as they were before the step ran
         self._returned = trace.returned
         self.run = self._running()
         self.enter = self._entering()
@@ -131,8 +131,10 @@ class Program:
         yield f"not {text.name(tracers)}"
         yield f"(now := {text.name(mode.get)}()).recording is {self._recording}"
         yield "not now.observers and not now.retaining"
-        for i, outside in enumerate(self._names):
-            yield same(text.name(outside.owner) + outside.path(), f"{seen}.names[{i}]")
+        for i, (outside, now) in enumerate(zip(self._names, self._seen.names, strict=True)):
+            is_number = isinstance(now, int | float | str)  # it may become another, equal one
+            known = f"{seen}.names[{i}]" if is_number else text.name(now)
+            yield same(text.name(outside.owner) + outside.path(), known)
         yield f"{text.name(settings)}.version == {seen}.version"
         for i, home in enumerate(self._relied_on):
             times = text.name(memory.times)
@@ -213,21 +215,38 @@ class Program:
 
     def _entering(self) -> Callable[[tuple[Any, ...]], Any]:
         text = Text("args")
-        parameters = "".join(f"a{i}, " for i in range(_count(self._given)))
         conditions = [f"len(args) == {len(self._given)}"]
         for i, key in enumerate(self._given):
-            if not (isinstance(key, tuple) and key[0] is np.ndarray):
-                conditions = ["False"]
-                break
-            _, shape, dtype, strides = key
-            conditions.append(f"type(a{i} := args[{i}]) is {text.name(np.ndarray)}")
-            conditions.append(f"a{i}.shape == {shape} and a{i}.dtype is {text.name(dtype)}")
-            conditions.append(f"a{i}.strides == {strides}")
+            conditions += _of_kind(text, f"args[{i}]", f"a{i}", key)
         conditions += self._conditions(text)
         text.line(f"if {' and '.join(conditions)}:")
-        text.line(f"    return {text.name(self.run)}({parameters})")
+        arrays = [f"a{i}" for i, key in enumerate(self._given) if _arrays_in(key)]
+        text.line(f"    return {text.name(self.run)}({', '.join(arrays)})")
         text.line(f"return {text.name(MISSED)}")
         return text.function("enter")
+
+
+def _of_kind(text: Text, argument: str, name: str, key: Any) -> Iterator[str]:
+    """Yield the conditions that an argument is of a kind, and assign what is calculated with.
+
+    For containers and the like there is none that would be quick.
+    """
+    if key == "float":
+        yield f"type({name} := {argument}) is float"
+    elif isinstance(key, tuple) and len(key) == 4 and key[0] in (np.ndarray, Tensor):
+        kind, shape, dtype, strides = key
+        yield f"type({name} := {argument}) is {text.name(kind)}"
+        if kind is Tensor:
+            yield f"{name}.op is None and not {name}._requires_grad"
+            yield f"(({name} := {name}._value) is not None)"
+        yield f"{name}.shape == {shape} and {name}.dtype is {text.name(dtype)}"
+        yield f"{name}.strides == {strides}"
+    elif isinstance(key, tuple) and len(key) == 2 and key[0] in (int, bool, str, type(None)):
+        yield f"type({argument}) is {text.name(key[0])} and {argument} == {key[1]!r}"
+    elif isinstance(key, tuple) and len(key) == 2 and isinstance(key[1], Same):
+        yield f"{argument} is {text.name(key[1].item)}"
+    else:
+        yield "False"
 
 
 def _array(gradient: Any) -> Any:

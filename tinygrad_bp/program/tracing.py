@@ -39,12 +39,12 @@ from tinygrad_bp.program.listing import (
     values_in,
 )
 from tinygrad_bp.program.stand_in import Number, Setting, Traced, of_python
-from tinygrad_bp.registry import implementation_of
+from tinygrad_bp.registry import implementation_of, rule_of
 from tinygrad_bp.rules.indexing import getitem, scatter_add
 from tinygrad_bp.state import owner_of
 from tinygrad_bp.tensor import Tensor, wrap
 
-__all__ = ["Refuted", "Trace", "tracing"]
+__all__ = ["Followed", "Refuted", "Trace", "tracing"]
 
 _INSIDE = (
     os.path.dirname(os.path.dirname(__file__)) + os.sep,
@@ -60,6 +60,13 @@ _lock = threading.RLock()
 
 class Refuted(BaseException):
     """A check does not hold: the step is to be run eagerly. No error, not to be caught as one."""
+
+
+class Followed(BaseException):
+    """Gradients are to pass from what the step returns to what it was given: no program does that.
+
+    The step is run eagerly then, as often as it is called in this way.
+    """
 
 
 class Trace:
@@ -138,7 +145,9 @@ class Trace:
         body = implementation_of(function)
         if body is not None and function not in _OPAQUE and function not in self._opaque:
             return self._entered(function, body, args, kwargs)
-        return self._stated(body or function, args, kwargs)
+        if body is None:
+            return self._stated(function, args, kwargs)
+        return self._stated(body, *_as_written(function, args, kwargs))
 
     def _entered(
         self, function: Callable[..., Any], body: Callable[..., Any], args: Any, kwargs: Any
@@ -154,7 +163,7 @@ class Trace:
             for check in self.listing.checks[checks:]:
                 del self._decided[check.condition]
             del self.listing.checks[checks:]
-            result = self._stated(body, args, kwargs)
+            result = self._stated(body, *_as_written(function, args, kwargs))
             self._opaque.add(function)
             return result
 
@@ -297,6 +306,10 @@ class Trace:
                                 (value, dtype), {})  # fmt: skip
         return value
 
+    def is_array(self, value: Any) -> bool:
+        """Whether a value is an array, perhaps without axes, rather than a number of Python's."""
+        return isinstance(value, Traced) and not isinstance(value, Number)
+
     def as_array(self, value: Traced) -> Traced:
         """Return a value as an array: without axes, NumPy gives scalars."""
         return self._stated(np.asarray, (value,), {}) if value.ndim == 0 else value
@@ -392,9 +405,11 @@ class Trace:
                 "the first two calls of a compiled step end before other threads use its model."
             )
 
-    def finish(self, results: Any) -> None:
-        """Note what the step returned, and what it has done to state."""
-        self.left: list[Held]
+    def finish(self, results: Any, *, tracking: bool = False) -> None:
+        """Note what the step returned, and what it has done to state.
+
+        `tracking` says that tensors that track were among the arguments.
+        """
         if self.refused is not None:
             raise self.refused
         if self._unassigned:
@@ -403,8 +418,12 @@ class Trace:
                 "values of a tensor are written in place, past the tensor. Assign to its data, as "
                 f"t.data -= step does. At {site}."
             )
+        self.left: list[Held]
         self.returned: list[Callable[[Any], Any] | None] = []
+        self._alive = False
         self.listing.results = self._results(results)
+        if self._alive and tracking:
+            raise Followed
         self.listing.writes = list(self.adopted.writes())
         self.left = list(self.adopted.held())
         if names := self.adopted.overlapping():
@@ -413,6 +432,8 @@ class Trace:
     def _results(self, item: Any) -> Any:
         if isinstance(item, Tensor | Traced):
             self.returned.append(_kind_of(item))
+            if isinstance(item, Tensor) and item.op is not None and item.op.inputs is not None:
+                self._alive = True  # no backward pass has used up its graph
             return self._values(item)
         if isinstance(item, list | tuple):
             return type(item)([self._results(part) for part in item])
@@ -458,6 +479,14 @@ class Trace:
         self.place = Place(phase, title, self._applied, self._site())
         yield
         self.place = before
+
+
+def _as_written(function: Callable[..., Any], args: Any, kwargs: Any) -> tuple[Any, Any]:
+    """Arguments as one would write them, however they came: passes look for them there."""
+    rule = rule_of(function)
+    if rule is None or not rule.differentiable or not kwargs:
+        return args, kwargs
+    return rule.form.as_written(*rule.form.bind(tuple(args), kwargs))
 
 
 def _kind_of(result: Any) -> Callable[[Any], Any] | None:

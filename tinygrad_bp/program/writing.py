@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextvars
+import functools
 import itertools
 import operator
 from collections import deque
@@ -96,7 +98,12 @@ class _Text:
         given, named = statement.call()
         args = [self._of(a) for a in given]
         args += [f"{k}={self._of(v)}" for k, v in named.items()]
-        call = f"{self._constant(statement.function)}({', '.join(args)})"
+        function = self._constant(statement.function)
+        if statement.quiet:
+            function = f"{self._constant(_quiet(*statement.quiet))}({function}, "
+        else:
+            function += "("
+        call = f"{function}{', '.join(args)})"
         for value in statement.outputs:
             self.names[value] = f"v{len(self.names)}"
         if statement.out is None:
@@ -106,9 +113,6 @@ class _Text:
             self.names[statement.output] = self.names[statement.out]
             if statement.when == "options":
                 call = f"{self.names[statement.out]}[...] = {call}"
-        if statement.quiet:
-            ignored = ", ".join(f"{k}='ignore'" for k in statement.quiet)
-            return f"with errstate({ignored}): {call}"
         return call
 
     def stroke(self, listing: Listing) -> list[str]:
@@ -144,6 +148,15 @@ class _Text:
         name = f"c{len(self.namespace)}"
         self.namespace[name] = item
         return name
+
+
+@functools.cache
+def _quiet(*kinds: str) -> Callable[..., Any]:
+    """Return what calls a function in a context in which NumPy does not warn."""
+    context = contextvars.Context()
+    ignored: Any = dict.fromkeys(kinds, "ignore")
+    context.run(np.seterr, **ignored)
+    return context.run
 
 
 def _tuple(parts: Sequence[str]) -> str:

@@ -215,7 +215,17 @@ def one_write(listing: Listing) -> Listing:
     for vector, parts in by_vector.items():
         whole = _whole(vector, parts, made)
         writes += parts if whole is None else [Write(vector, whole)]
-    return dataclasses.replace(listing, writes=writes)
+    return dataclasses.replace(listing, writes=writes, finite=_wholes(listing.finite))
+
+
+def _wholes(homes: Sequence[Value]) -> list[Value]:
+    """Return vectors in the places of all their parts."""
+    sizes: dict[Value, int] = {}
+    for home in homes:
+        if home.base is not None:
+            sizes[home.base] = sizes.get(home.base, 0) + home.size
+    whole = {vector for vector, size in sizes.items() if size == vector.size}
+    return [*dict.fromkeys(v.base if v.base in whole and v.base else v for v in homes)]
 
 
 def _whole(vector: Value, writes: Sequence[Write], made: Mapping[Value, Statement]) -> Value | None:

@@ -59,7 +59,9 @@ class _Fixed:
             self._place[statement.output] = self._place.get(statement.out, statement.out)
             return statement
         at_once = statement.with_values(self._place)
-        if statement.draws or not all(v in self._array for v in at_once.inputs()):
+        if statement.draws or statement.several:
+            return statement
+        if not all(value in self._array for value in at_once.inputs()):
             return statement
         if statement.function in VIEWS or statement.output.base is not None:
             return self._viewed(statement, at_once)
@@ -67,7 +69,8 @@ class _Fixed:
 
     def _viewed(self, statement: Statement, at_once: Statement) -> Statement:
         args = mapped(at_once.args, self._array.__getitem__)
-        made = statement.function(*args, **mapped(at_once.kwargs, self._array.__getitem__))
+        with np.errstate(all="ignore"):  # of a copy of what is in memory by chance
+            made = statement.function(*args, **mapped(at_once.kwargs, self._array.__getitem__))
         first = self._array[next(at_once.inputs())]
         if not isinstance(made, np.ndarray) or owner_of(made) is not owner_of(first):
             return statement
