@@ -17,7 +17,7 @@ from tinygrad_bp.program.listing import Cell, Input, Move, Option, Value, values
 from tinygrad_bp.program.planning import planned
 from tinygrad_bp.program.rewriting import rewritten
 from tinygrad_bp.program.tracing import Refuted, Trace
-from tinygrad_bp.program.writing import Written, written
+from tinygrad_bp.program.writing import Written, hints_of, written
 from tinygrad_bp.state import clock, memory, replace_all, settings, tracers, written_at
 from tinygrad_bp.tensor import NotKept, Tensor
 
@@ -57,7 +57,11 @@ class Program:
             _drop_gradients(self._held, NotKept(getattr(function, "__name__", "step")))
         self.traced.after = list(values_in([held.after for held in self._held]))
         self.listing = planned(rewritten(self.traced, exact=exact))
-        self._written: Written = written(self.listing)
+        self._written: Written = written(
+            self.listing,
+            getattr(function, "__name__", "step"),
+            hints_of(function, trace.modules.values(), self.listing.moves),
+        )
         self._given = given.key
         self._recording = recording
         self._streams = [rng for rng, _ in trace.streams.values()]
@@ -159,7 +163,8 @@ class Program:
         for i, rng in enumerate(self._streams):
             text.line(f"before{i} = {text.name(rng.bit_generator)}.state")
         given = ", ".join(self._argument(text, value) for value in self._written.parameters)
-        text.line(f"try:\n    results, after = {text.name(self._written.function)}({given})")
+        made = ", ".join(f"r{i}" for i in range(len(self._written.returned)))
+        text.line(f"try:\n    {made or '_'} = {text.name(self._written.function)}({given})")
         text.line(f"except ({refuted}, Exception):")  # eager mode knows what to say of it
         for i, rng in enumerate(self._streams):
             text.line(f"    {text.name(rng.bit_generator)}.state = before{i}")
@@ -188,7 +193,7 @@ class Program:
             for i, home in enumerate(self._relied_on):
                 if memory.key_of(home) in keys:
                     text.line(f"{text.name(self._seen)}.written[{i}] = now")
-        places = {value: f"after[{i}]" for i, value in enumerate(self.traced.after)}
+        places = dict(zip(self.traced.after, map(self._place, self._written.after), strict=True))
         for held in self._held:
             owner = text.name(held.owner)
             lines = [
@@ -204,12 +209,16 @@ class Program:
             if "moments" in slot.after and _found_after(slot):
                 text.line(f"{text.name(self._seen)}.moments[{i}] = {text.name(slot.owner)}.moments")
 
+    def _place(self, value: Value) -> str:
+        """What a value that is returned is called in `run`."""
+        return f"r{self._written.returned.index(value)}"
+
     def _results(self, text: Text) -> str:
-        kinds = enumerate(self._returned)
+        found = zip(map(self._place, self._written.results), self._returned, strict=True)
 
         def result(_: Value) -> str:
-            i, kind = next(kinds)
-            return f"results[{i}]" if kind is None else f"{text.name(kind)}(results[{i}])"
+            place, kind = next(found)
+            return place if kind is None else f"{text.name(kind)}({place})"
 
         return text.expression(self.traced.results, result)
 
