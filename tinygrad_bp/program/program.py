@@ -10,7 +10,6 @@ from typing import Any, Final
 import numpy as np
 
 from tinygrad_bp.modes import mode
-from tinygrad_bp.optim.traced import together
 from tinygrad_bp.program.adoption import Held, Kind
 from tinygrad_bp.program.calling import Text
 from tinygrad_bp.program.guards import Arguments, Name, Same, Settings, alike
@@ -68,7 +67,7 @@ class Program:
             [h.owner for h in self._held if isinstance(h.owner, Tensor)],
         )
         self._names = [name for name, _ in names]
-        self._together = trace.together
+        self._conditions_of_trace = trace.relied_on
         _move(self.listing.moves, self._held)
         self._slots = [held for held in self._held if "moments" in held.before]
         self._relied_on = [home.source.array for home in self.listing.finite]  # type: ignore[union-attr]
@@ -107,11 +106,10 @@ class Program:
             return "a setting of a module is another"
         if any(_kinds(group) != kinds for group, kinds in self._groups):
             return "an option of an optimiser is another"
-        if not all(map(_found, self._held)):
-            return "a parameter or moment is kept in another array, or is frozen"
-        if not all(map(together, self._together)):
-            return "parameters of one group have taken different numbers of steps"
-        return None
+        found = all(map(_found, self._held))
+        if found and all(holds(given) for holds, given in self._conditions_of_trace):
+            return None
+        return "a parameter or moment is another array, or frozen, or has taken other steps"
 
     def _look(self) -> None:
         """Take what is found for what the next run should find."""
@@ -151,7 +149,7 @@ class Program:
             for name, was in held.before.items():
                 if isinstance(was, Kind):
                     yield f"{text.name(was)}.fits({text.name(held.owner)}.{name})"
-                elif name not in ("moments", "_requires_grad") and name not in held.after:
+                elif name not in ("moments", "_requires_grad"):
                     yield same(f"{text.name(held.owner)}.{name}", text.name(was))
 
     # --- a run --------------------------------------------------------------------------------
