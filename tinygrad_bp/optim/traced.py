@@ -42,7 +42,9 @@ def step(tracer: Any, optimizer: Any, taking_part: Iterable[tuple[ParamGroup, Sl
             tracer.refuse(f"'{slot.name}' is a complex parameter, which no compiled step updates")
         groups[id(group)] = group
         batches.setdefault(kind_of(group, slot), []).append(slot)
-    tracer.take_together([(groups[kind[0]], slots) for kind, slots in batches.items()])
+    if batches:
+        at_once = [(groups[kind[0]], slots) for kind, slots in batches.items()]
+        tracer.rely_on(together, at_once)
     with tracer.phase("update", type(optimizer).__name__):
         for (group, dtype, *_), slots in batches.items():
             _update(tracer, optimizer, groups[group], dtype, slots)

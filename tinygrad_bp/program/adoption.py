@@ -12,7 +12,7 @@ import itertools
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -20,9 +20,6 @@ from tinygrad_bp.program.listing import Cell, Home, Value, Write
 from tinygrad_bp.program.stand_in import Traced
 from tinygrad_bp.state import owner_of
 from tinygrad_bp.tensor import Tensor
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["Adoption", "Held", "Kept", "Kind"]
 
@@ -239,6 +236,7 @@ class Adoption:
                 del found[name]
         elif isinstance(kept.stand_ins.get("_grad"), Traced):
             found["_grad"] = Kind(_array(found["_grad"]))
+            del found["_passes"]
         return found
 
     def restore(self) -> None:

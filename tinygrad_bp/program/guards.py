@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_bp.nn.hooks import Hooks
 from tinygrad_bp.state import settings
 from tinygrad_bp.tensor import Tensor, wrap
 
@@ -158,6 +157,7 @@ class Settings:
     def _now(self) -> list[Any]:
         return [
             *[(name, _setting(value)) for m in self._modules for name, value in vars(m).items()],
+            *[_setting(m.registered_hooks()) for m in self._modules],
             *[tensor._requires_grad for tensor in self._tensors],
             *[list((tensor._hooks or {}).items()) for tensor in self._tensors],
         ]
@@ -171,8 +171,6 @@ def _setting(value: Any) -> Any:
         return type(value), tuple([_setting(part) for part in value])
     if isinstance(value, dict):
         return dict, tuple([(key, _setting(part)) for key, part in value.items()])
-    if isinstance(value, Hooks):
-        return _setting(value.found)
     return Same(value)
 
 

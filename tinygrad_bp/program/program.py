@@ -71,7 +71,7 @@ class Program:
             [h.owner for h in self._held if isinstance(h.owner, Tensor)],
         )
         self._names = [name for name, _ in names]
-        self._together = trace.together
+        self._conditions_of_trace = trace.relied_on
         _move(self.listing.moves, self._held)
         self._slots = [held for held in self._held if "moments" in held.before]
         self._relied_on = [home.source.array for home in self.listing.finite]  # type: ignore[union-attr]
@@ -121,8 +121,11 @@ class Program:
             lambda: all(_kinds(group) == kinds for group, kinds in self._groups),
         )
         yield (
-            "a parameter or moment is kept in another array, or is frozen",
-            lambda: all(map(_found, self._held)),
+            "a parameter or moment is another array, or frozen, or has taken other steps",
+            lambda: (
+                all(map(_found, self._held))
+                and all(holds(given) for holds, given in self._conditions_of_trace)
+            ),
         )
 
     def _look(self) -> None:
@@ -163,7 +166,7 @@ class Program:
             for name, was in held.before.items():
                 if isinstance(was, Kind):
                     yield f"{text.name(was)}.fits({text.name(held.owner)}.{name})"
-                elif name not in ("moments", "_requires_grad") and name not in held.after:
+                elif name not in ("moments", "_requires_grad"):
                     yield same(f"{text.name(held.owner)}.{name}", text.name(was))
 
     # --- a run --------------------------------------------------------------------------------

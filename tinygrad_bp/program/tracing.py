@@ -83,8 +83,8 @@ class Trace:
         self.streams: dict[int, tuple[np.random.Generator, Any]] = {}
         self.modules: dict[int, Any] = {}
         self.groups: dict[int, Any] = {}
-        self.together: list[Any] = []
-        """For each step of an optimiser, the slots that are updated at once, with their groups."""
+        self.relied_on: list[tuple[Callable[[Any], bool], Any]] = []
+        """What else must hold for a run."""
         self.place = Place()
         self.over = False
         self.concrete: dict[Value, Any] = {}
@@ -313,10 +313,9 @@ class Trace:
                                 (value, dtype), {})  # fmt: skip
         return value
 
-    def take_together(self, batches: Sequence[Any]) -> None:
-        """Learn which slots are updated at once: numbers among their moments are equal."""
-        if batches:
-            self.together.append(batches)
+    def rely_on(self, holds: Callable[[Any], bool], given: Any) -> None:
+        """Learn of something that must hold for a run."""
+        self.relied_on.append((holds, given))
 
     def is_array(self, value: Any) -> bool:
         """Whether a value is an array, perhaps without axes, rather than a number of Python's."""
