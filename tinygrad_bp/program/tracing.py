@@ -205,13 +205,13 @@ class Trace:
         return tuple(made) if several else made[0]
 
     def _base(self, found: Any, read: list[Value]) -> Value | None:
-        """The value whose memory a result shows, if it is a view."""
-        if not isinstance(found, np.ndarray) or found.base is None:
+        """The value whose memory a result shows, if it is a view, or that array itself."""
+        if not isinstance(found, np.ndarray):
             return None
         owner = owner_of(found)
         for value in read:
             array = self.concrete.get(value)
-            if array is not None and (array is owner or owner_of(array) is owner):
+            if array is not None and owner_of(array) is owner:
                 return value.base or value
         return None
 
