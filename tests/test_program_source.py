@@ -17,6 +17,9 @@ import tinygrad_bp as bp
 from tinygrad_bp import Tensor, nn, optim
 from tinygrad_bp import functional as F
 from tinygrad_bp.program.listing import Cell, Input
+from tinygrad_bp.program.writing.imports import Imports
+from tinygrad_bp.program.writing.literals import literal
+from tinygrad_bp.registry import primitive
 
 Step = Callable[..., Any]
 
@@ -207,3 +210,166 @@ def test_source_on_numpy_alone_gives_the_bits_of_the_program(name: str, tmp_path
     step, given = CASES[name]()
     source = check_alone(step, given, tmp_path)
     assert "tinygrad_bp" not in source
+
+
+def test_memory_that_results_share_gives_the_same_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tinygrad_bp.program.writing.rooms._LITTLE", 0)
+    step, given = CASES["sigmoid"]()
+    source = check_alone(step, given, tmp_path)
+    assert " = ndarray((10, 6), float32, memory, " in source
+
+
+# --- what it reads like -----------------------------------------------------------------------
+
+
+def source_of(step: Step, *batch: Any, **options: Any) -> str:
+    compiled = bp.compile(step, **options)
+    compiled(*batch)
+    return str(compiled.source)
+
+
+def step_inside(source: str) -> list[str]:
+    """The lines of the step itself, without its indentation."""
+    body = source.partition("    def ")[2].partition("\n\n    return ")[0]
+    return [line.removeprefix("        ") for line in body.split("\n")]
+
+
+def test_a_small_net_reads_like_backprop_by_hand() -> None:
+    step, given = CASES["sigmoid"]()
+    assert source_of(step, *given[0]) == GOLDEN
+
+
+def run(source: str, *arguments: Any, **given: Any) -> Any:
+    names: dict[str, Any] = {}
+    exec(source, names)  # noqa: S102  (our own source)
+    made = names["prepare"](**given)
+    return (made[0] if isinstance(made, tuple) else made)(*arguments)
+
+
+@pytest.mark.parametrize("name", ["add", "exp", "lambda_", "np", "step", "e", "θ", "ﬁ", "prepare"])
+def test_names_that_mean_something_else(name: str) -> None:
+    made: dict[str, Any] = {"exp": np.exp}
+    exec(f"def step({name}): return np_exp({name}) + 2 * {name}", {"np_exp": np.exp}, made)
+    x = np.linspace(0, 1, 5)
+    source = source_of(made["step"], x)
+    np.testing.assert_array_equal(run(source, x), np.exp(x) + 2 * x)
+
+
+def test_the_users_names() -> None:
+    w = Tensor(np.array([1.0, 2.0]), requires_grad=True)
+
+    def step(points: Any) -> Any:
+        inner = np.tanh(points * w)
+        total = np.sum(inner)
+        return total * 2
+
+    lines = step_inside(source_of(step, np.ones(2)))
+    assert lines[0] == "step(points):"
+    assert "multiply(points, w, h1)" in lines
+    assert "tanh(h1, inner)" in lines
+    assert "total = dot(c, inner)" in lines
+    assert lines[-1] == "return result"
+
+
+def test_parameters_of_the_same_name() -> None:
+    first, second = (nn.Linear(2, 2, rng=np.random.default_rng(i)) for i in range(2))
+    optimizer = optim.SGD([*first.parameters(), *second.parameters()], lr=0.1)
+
+    def step(x: Any) -> Any:
+        optimizer.zero_grad()
+        cost = np.sum(second(first(x)))
+        cost.backward()
+        optimizer.step()
+        return cost
+
+    source = source_of(step, np.ones((3, 2), np.float32))
+    names = [line.split(" = ")[0].strip() for line in source.split("\n") if " = p[" in line]
+    assert len(names) == len(set(names)) == 4
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (np.float32(0.2), "float32(0.2)"),
+        (np.array(0.1, np.float32), "array(0.1, float32)"),
+        (np.array(3.0), "array(3, float64)"),
+        (np.array(-0.0), "array(-0.0, float64)"),
+        (np.array([np.inf, np.nan]), "array([inf, nan], float64)"),
+        (np.arange(10), "arange(10)"),
+        (np.arange(4, dtype=np.float32), "arange(4, dtype=float32)"),
+        (np.full((2, 3), 0.5), "full((2, 3), 0.5, float64)"),
+        (np.ones(4, np.float32), "ones(4, float32)"),
+        (np.zeros((2, 1)), "zeros((2, 1), float64)"),
+        (np.array([True, False]), "array([True, False], bool_)"),
+        (np.array([1 + 2j]), "array([complex(1.0, 2.0)], complex128)"),
+        (np.empty((0, 3)), "empty((0, 3), float64)"),
+        (np.float16(0.1), "float16(0.1)"),
+        (2**70, str(2**70)),
+        (float("-inf"), "-inf"),
+        ((slice(None), None, ...), "(slice(None, None, None), None, ...)"),
+    ],
+)
+def test_literals_give_the_same_bits(value: Any, text: str) -> None:
+    imports = Imports()
+    written = literal(value, imports)
+    assert written == text
+    names: dict[str, Any] = {}
+    exec("\n".join(imports.lines()), names)  # noqa: S102
+    again = eval(str(written), names)  # noqa: S307
+    assert type(again) is type(value)
+    if isinstance(value, np.ndarray | np.generic):
+        assert (again.dtype, again.shape, again.tobytes()) == (
+            value.dtype,
+            value.shape,
+            value.tobytes(),
+        )
+    else:
+        assert again == value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        np.linspace(0, 1, 100),
+        np.ones((3, 2)).T * np.arange(3),
+        np.array(np.longdouble(1) / 3),
+        np.array([1.0], ">f8") / 3,
+        object(),
+    ],
+)
+def test_what_is_no_literal(value: Any) -> None:
+    found = literal(value, Imports())
+    assert found is None or "float64" in found
+
+
+def test_a_large_constant_is_handed_over() -> None:
+    table = np.random.default_rng(0).random(100)
+    compiled = bp.compile(lambda x: np.sum(x * table))
+    x = np.ones(100)
+    result = compiled(x)
+    (name,) = compiled.given
+    assert compiled.given[name] is table
+    assert run(compiled.source, x, **compiled.given) == result
+
+
+def test_a_function_of_the_users_own_is_handed_over_or_printed() -> None:
+    compiled = bp.compile(lambda x: doubled_in_a_loop(x) + 1)
+    x = np.arange(3.0)
+    np.testing.assert_array_equal(compiled(x), 2 * x + 1)
+    assert "def doubled_in_a_loop(x):" in compiled.source
+    assert "TWO = 2.0" in compiled.source
+    np.testing.assert_array_equal(run(compiled.source, x), 2 * x + 1)
+
+
+TWO = 2.0
+
+
+@primitive
+def doubled_in_a_loop(x: Any) -> Any:
+    """A primitive that cannot be entered."""
+    out = np.empty_like(x)
+    for i, element in enumerate(x):
+        out[i] = TWO * element
+    return out

@@ -88,6 +88,11 @@ class Program:
         """The program as Python that runs on NumPy alone."""
         return self._written.source
 
+    @property
+    def given(self) -> dict[str, Any]:
+        """What `prepare` of the source is called with: arrays, generators, functions by name."""
+        return self._written.given
+
     # --- whether it may run -------------------------------------------------------------------
 
     def fits(self, given: Arguments, *, recording: bool) -> bool:

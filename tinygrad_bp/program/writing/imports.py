@@ -14,8 +14,13 @@ import numpy as np
 
 __all__ = ["INFIX", "RESERVED", "Imports"]
 
+_LATE = """
+array arange zeros ones full empty ndarray seterr inf nan dtype bool_ Context deque starmap call
+setitem asarray copyto prepare settings quiet silent np
+"""
 RESERVED = frozenset(
-    {*keyword.kwlist, *keyword.softkwlist, *dir(builtins), *dir(np), "np", "copy"} - {"e"}
+    {*keyword.kwlist, *keyword.softkwlist, *dir(builtins), *_LATE.split()}
+    | {np.dtype(code).name for code in np.typecodes["All"]}
 )
 """Names that nothing in a text is called by, but what they belong to."""
 
@@ -94,6 +99,13 @@ class Imports:
             if known and getattr(module, known, None) is function:
                 return self.take(path, known)
         return None
+
+    @property
+    def names(self) -> set[str]:
+        """All names that are imported so far."""
+        return {name for names in self._names.values() for name in names} | {
+            module.partition(".")[0] for module in self._modules
+        }
 
     def lines(self) -> Iterator[str]:
         """Yield the lines."""

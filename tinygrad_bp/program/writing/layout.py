@@ -54,12 +54,13 @@ class Layout:
         self._roots = roots_of(listing)
         self._constants = self._written_constants()
         self._find_functions()
+        reserved = {*RESERVED, *self._imports.names, *self._opaque.names}
         self.name = identifier(name) if name.isidentifier() else "step"
-        while self.name in (*_OWN, *self._opaque.names):
+        if self.name in reserved:
             self.name += "_"
-        taken = {*self._opaque.names, *RESERVED, *_OWN, *self._handed.values(), self.name}
+        reserved |= {*self._handed.values(), self.name}
         self._inlined = self._find_inlined()
-        self._names = Names(listing, taken, hints, self._inlined)
+        self._names = Names(listing, reserved, hints, self._inlined)
         self.options = _options_of(listing)
         self.parameters = _parameters_of(listing)
         self.returned = list(dict.fromkeys([*values_in(listing.results), *listing.after]))
@@ -358,9 +359,6 @@ class Layout:
             self._handed[id(item)] = name
             self.given[name] = item
         return self._handed[id(item)]
-
-
-_OWN = ("prepare", "settings", "quiet", "silent", "call", "deque", "starmap", "setitem")
 
 
 def _options_of(listing: Listing) -> list[Value]:

@@ -112,7 +112,7 @@ def _in_full(array: np.ndarray[Any, Any], imports: Imports) -> str | None:
 def _full(array: np.ndarray[Any, Any], imports: Imports) -> str | None:
     """An array of one and the same number."""
     number = _without_point(_shortest(array.flat[0]))
-    if not array.ndim or not _same(np.full(array.shape, number, array.dtype), array):
+    if array.size < 2 or not _same(np.full(array.shape, number, array.dtype), array):
         return None
     shape, dtype = size(array.shape), dtype_text(array.dtype, imports)
     if number in (0, 1) and type(number) is int:

@@ -12,6 +12,7 @@ Values in one memory have one name, or several: the line that makes the memory h
 
 from __future__ import annotations
 
+import keyword
 import re
 import unicodedata
 from collections import defaultdict
@@ -33,7 +34,6 @@ from tinygrad_bp.program.listing import (
     Value,
     values_in,
 )
-from tinygrad_bp.program.writing.imports import RESERVED
 from tinygrad_bp.program.writing.lines import span_of
 
 __all__ = ["Names", "identifier", "roots_of"]
@@ -68,7 +68,7 @@ def identifier(name: str) -> str:
     name = re.sub(r"\W+", "_", name).strip("_") if not name.isidentifier() else name
     if name and not name.isidentifier():
         name = f"_{name}"
-    return f"{name}_" if name in RESERVED else name
+    return f"{name}_" if keyword.iskeyword(name) else name
 
 
 def roots_of(listing: Listing) -> dict[Value, Value]:
@@ -86,14 +86,15 @@ class Names:
     def __init__(
         self,
         listing: Listing,
-        taken: Iterable[str],
+        reserved: Iterable[str],
         hints: Mapping[int, str],
         inlined: Mapping[Value, Statement],
     ) -> None:
         self._listing = listing
         self._inlined = inlined
         self._roots = roots_of(listing)
-        self._taken = set(taken)
+        self._reserved = frozenset(reserved)
+        self._taken = set(reserved)
         self._next: dict[str, int] = {}
         """The next number of a stem."""
         self._hints = hints
@@ -136,6 +137,8 @@ class Names:
     def new(self, wanted: str) -> str:
         """Return a name that nothing else has."""
         name = identifier(wanted) or "t"
+        if name in self._reserved:
+            name = f"{name}_"
         if name not in self._taken:
             self._taken.add(name)
             return name
