@@ -237,6 +237,20 @@ def test_rooms_of_all_sizes_do_not_overlap_while_they_live() -> None:
     check(f, floats(64))
 
 
+@pytest.mark.parametrize("function", [np.dot, np.matmul])
+@pytest.mark.parametrize("shape", [(7, 16, 3), (1, 5, 2), (33, 1, 16), (64, 130, 10)])
+def test_products_do_not_look_at_what_is_in_their_room(function: Any, shape: Any) -> None:
+    """BLAS is told to multiply it by 0, and is not to make nan of inf; nor need it be aligned."""
+    m, n, k = shape
+    a, b = floats(m, n), floats(n, k)
+    for left, right in [(a, b), (a, a.T), (a.T, a), (a[0], b), (a, b[:, 0]), (b.T, a.T)]:
+        expected = function(left, right)
+        for where in (0, 1, 5):
+            room = np.full(expected.size + where, np.nan, np.float32)[where:]
+            function(left, right, out=room.reshape(expected.shape))
+            assert room.tobytes() == expected.tobytes()
+
+
 @given(st.lists(st.tuples(st.booleans(), st.integers(1, 9)), max_size=60))
 def test_places_in_a_heap_do_not_overlap(steps: list[tuple[bool, int]]) -> None:
     heap = Heap()
