@@ -50,6 +50,7 @@ _METHODS: Mapping[Any, str] = {
     np.any: "any",
     np.all: "all",
     np.repeat: "repeat",
+    np.take: "take",
     np.round: "round",
 }
 _SAFE = {np.negative, np.absolute, np.fabs, np.maximum, np.minimum, np.where, np.isfinite}
