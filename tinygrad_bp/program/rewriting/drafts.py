@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from tinygrad_bp.program.listing import (
+    Applied,
     Check,
     Constant,
     Function,
@@ -83,6 +84,8 @@ class Draft:
             return
         if old.name and not new.name and new.source is None:
             new.name = old.name
+        if new.source is None and new.gradient_of is None:
+            new.gradient_of = old.gradient_of
         self._change[old] = new
 
     def call(
@@ -146,6 +149,10 @@ class Draft:
             after=[self.current(v) for v in old.after],
             results=self.current(old.results),
             sources=self._sources,
+            applied={
+                number: Applied(self.current(one.arguments), self.current(one.results))
+                for number, one in old.applied.items()
+            },
         )
 
     def require(self, like: Statement, condition: Value) -> None:
