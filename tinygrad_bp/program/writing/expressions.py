@@ -51,6 +51,7 @@ _METHODS: Mapping[Any, str] = {
     np.all: "all",
     np.repeat: "repeat",
     np.round: "round",
+    np.take: "take",
 }
 _SAFE = {np.negative, np.absolute, np.fabs, np.maximum, np.minimum, np.where, np.isfinite}
 """Functions whose results are never larger or smaller than what they are given."""
