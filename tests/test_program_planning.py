@@ -48,8 +48,7 @@ def runner(listing: Listing) -> Callable[..., Any]:
 
     def run(*arrays: Array) -> Any:
         numbers = [v.source.number for v in made.parameters if isinstance(v.source, Input)]
-        results, _ = made.function(*[arrays[number] for number in numbers])
-        return results
+        return made.results_of(made.function(*[arrays[number] for number in numbers]))
 
     return run
 
