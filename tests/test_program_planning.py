@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import itertools
 import signal
 import tracemalloc
@@ -434,6 +435,83 @@ def test_a_tensor_that_shares_an_array_goes_on_sharing_it() -> None:
     for i in range(3):
         step(*batch(i))
     assert np.shares_memory(view.data, weight.data)
+
+
+def arrays_of_all_kinds() -> dict[str, Any]:
+    """Parameters that are awkward to lay out, each with what else shows its memory."""
+    whole = floats(20)
+    return {
+        "vectors": (floats(3), floats(4)),
+        "no axes": (floats(), floats(2)),
+        "no elements": (floats(0, 2), floats(3)),
+        "parts": (whole[:8], whole[8:]),
+        "parts in disorder": (whole[8:], whole[:8]),
+        "part": (whole[2:8], floats(3)),
+        "columns first": (floats(3, 4).T, floats(2)),
+        "steps": (floats(12)[::2], floats(2)),
+        "backwards": (floats(6)[::-1], floats(2)),
+        "two dtypes": (floats(6), floats(5, dtype=np.float64)),
+        "one": (floats(6),),
+    }
+
+
+@pytest.mark.parametrize("name", arrays_of_all_kinds())
+@pytest.mark.parametrize("optimizer", ["SGD", "momentum", "Adam"])
+def test_parameters_of_all_kinds(name: str, optimizer: str) -> None:
+    """Trained by two programs and eagerly in turns; memory that others show stays shared."""
+
+    def training(compiles: Callable[[Any], Any]) -> Any:
+        arrays = [*arrays_of_all_kinds()[name]]
+        owners = [a.base for a in arrays if a.base is not None]
+        tensors = [Tensor(a, requires_grad=True) for a in arrays]
+        while arrays:  # which a tensor that tracks would copy, each a part of what others hold
+            tensors[len(arrays) - 1]._value = arrays.pop()
+        optimizers = [OPTIMIZERS[optimizer](tensors), optim.SGD(tensors[::-1], lr=0.1)]
+
+        def step_of(optimizer: Any) -> Callable[[Any], Any]:
+            def step(x: Any) -> Any:
+                optimizer.zero_grad()
+                loss = sum(((p * x) ** 2).sum() for p in tensors)
+                loss.backward()
+                optimizer.step()
+                return loss
+
+            return step
+
+        steps = [step_of(each) for each in optimizers]
+        return tensors, owners, [*map(compiles, steps), steps[0]]
+
+    one, _, eager = training(lambda f: f)
+    two, owners, compiled = training(lambda f: bp.compile(f, exact=True))
+    for i in range(12):
+        x = floats(seed=i)
+        assert same(eager[i % 3](x).data, compiled[i % 3](x).data)
+    assert all(same(a.data, b.data) for a, b in zip(one, two, strict=True))
+    held = [p.data for p in two if p.size]
+    assert all(any(np.shares_memory(owner, a) for a in held) for owner in owners)
+
+
+def test_copies_and_loaded_states_go_on_by_themselves() -> None:
+    first, eager = Training("momentum"), Training("momentum")
+    step, again = bp.compile(first.step, exact=True), bp.compile(first.step, exact=True)
+    with np.errstate(under="ignore"):
+        for i in range(3):
+            step(*batch(i))
+            eager.step(*batch(i))
+        copied = copy.deepcopy(first.model)
+        before = [p.data.copy() for p in copied.parameters()]
+        state, moments = first.model.state_dict(), first.optimizer.state_dict()
+        state = {name: np.copy(value) for name, value in state.items()}
+        moments = copy.deepcopy(moments)
+        for i in range(3):
+            again(*batch(i + 3))
+        assert all(map(same, [p.data for p in copied.parameters()], before))
+        first.model.load_state_dict(state)
+        first.optimizer.load_state_dict(moments)
+        for i in range(3):
+            step(*batch(i + 6))
+            eager.step(*batch(i + 6))
+    assert all(map(same, first.state(), eager.state()))
 
 
 @pytest.mark.parametrize("order", ["abab", "aabb", "aeab", "bebaea", "ababccaebc"])

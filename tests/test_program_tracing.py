@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -46,14 +45,15 @@ def net(*sizes: int, seed: int = 0, **options: Any) -> Any:
 # --- layers and models ----------------------------------------------------------------------
 
 
-def layer(name: str) -> Callable[[], Any]:
+def layer(name: str, *, training: bool) -> Callable[[], Any]:
     kind, args, options, _ = LAYERS[name]
 
     def make() -> Any:
         try:
-            return kind(*args, **options, rng=generator())
+            made = kind(*args, **options, rng=generator())
         except TypeError:
-            return kind(*args, **options)
+            made = kind(*args, **options)
+        return made.train(training)
 
     return make
 
@@ -62,7 +62,7 @@ def goes_on_as_eager_mode(name: str) -> None:
     shape = LAYERS[name][-1]
     inputs = [(Tensor(floats(*shape, seed=i)),) for i in range(4)]
     for training in (True, False):
-        work = of_model(lambda: layer(name)().train(training), sgd, lambda m, x: squares(m(x)))
+        work = of_model(layer(name, training=training), sgd, lambda m, x: squares(m(x)))
         compiled_like_eager(work, inputs)
 
 
@@ -97,28 +97,31 @@ def test_whole_models(name, training):
 # --- losses ---------------------------------------------------------------------------------
 
 
+def loss_of(loss: Any, starts: Any) -> Callable[[], Work]:
+    def make() -> Work:
+        moved = [Tensor(x, requires_grad=True) for x in starts]
+
+        def step(*rest: Any) -> Any:
+            for x in moved:
+                x.zero_grad()
+            found = loss(*moved, *rest)
+            np.sum(found).backward()
+            return found
+
+        return Work(step, tensors=moved)
+
+    return make
+
+
 @pytest.mark.parametrize("case", range(len(CASES)), ids=lambda i: CASES[i][0])
 def test_losses(case):
     name, inputs, moving, options = CASES[case]
-    kinds = ["none", "mean", "sum"] if case % 3 == 0 else ["mean"]
-    for reduction in kinds:
+    rest = inputs[moving:]
+    others = [x[::-1].copy() if np.ndim(x) else x for x in rest]
+    for reduction in ["none", "mean", "sum"] if case % 3 == 0 else ["mean"]:
         loss = getattr(nn, name)(**options, reduction=reduction)
-
-        def make(loss: Any = loss) -> Work:
-            moved = [Tensor(x, requires_grad=True) for x in inputs[:moving]]
-
-            def step(*rest: Any) -> Any:
-                for x in moved:
-                    x.zero_grad()
-                found = loss(*moved, *rest)
-                np.sum(found).backward()
-                return found
-
-            return Work(step, tensors=moved)
-
-        rest = inputs[moving:]
-        others = [x[::-1].copy() if np.ndim(x) else x for x in rest]
-        compiled_like_eager(make, [tuple(rest), tuple(others), tuple(rest), tuple(others)])
+        calls = [tuple(rest), tuple(others), tuple(rest), tuple(others)]
+        compiled_like_eager(loss_of(loss, inputs[:moving]), calls)
 
 
 # --- optimisers -----------------------------------------------------------------------------
@@ -217,7 +220,7 @@ def moved(base: Any, seed: int) -> Any:
     return np.asarray(base + away * (1 + 1j if base.dtype.kind == "c" else 1), base.dtype)
 
 
-BY_VALUES = {"trim_zeros", "polymul"}  # the shapes of their results depend on values
+BY_VALUES = {"trim_zeros", "polymul", "polydiv"}  # the shapes of their results depend on values
 
 
 def runs_as_called(call: Call) -> None:
@@ -321,7 +324,7 @@ def test_gradients_that_go_on_from_call_to_call():
         model = net(3, 5, 4)
         optimizer = optim.SGD(model.named_parameters(), lr=0.1)
 
-        def step(x: Any, y: Any, moves: bool) -> Any:  # noqa: FBT001
+        def step(x: Any, y: Any, moves: bool) -> Any:
             loss = F.cross_entropy(model(x), y) / 3
             loss.backward()
             if moves:
@@ -454,10 +457,10 @@ def test_transforms_of_functions():
         lambda x: bp.value_and_grad(loss, (0, 1))(w, x),
         lambda x: bp.jvp(loss, (w, x), (w, x)),
         lambda x: bp.hvp(lambda x: loss(w, x), x, np.ones_like(x)),
-        lambda x: bp.hessian(lambda x: loss(w, x))(x),
-        lambda x: bp.jacobian(lambda x: np.tanh(x @ w))(x),
-        lambda x: bp.vjp(lambda x: np.sin(x), x)[1](x)[0],
-        lambda x: bp.grad(bp.compile(lambda x: loss(w, x)))(x),
+        bp.hessian(lambda x: loss(w, x)),
+        bp.jacobian(lambda x: np.tanh(x @ w)),
+        lambda x: bp.vjp(np.sin, x)[1](x)[0],
+        bp.grad(bp.compile(lambda x: loss(w, x))),
     ]
     for function in functions:
         compiled = bp.compile(function, exact=True)
@@ -508,59 +511,58 @@ def test_methods_and_steps_that_return_nothing():
     compiled_like_eager(make, PAIRS)
 
 
+def normalised() -> Work:
+    model = nn.Sequential(
+        nn.Linear(3, 5, rng=generator()), nn.BatchNorm1d(5), nn.ReLU(),
+        nn.Dropout(0.3, rng=generator(4)), nn.Linear(5, 4, rng=generator(1)),
+    )  # fmt: skip
+    optimizer = optim.Adam(model.named_parameters(), lr=0.01)
+
+    def step(x: Any, y: Any) -> Any:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step(missing_ok=True)
+        return loss
+
+    return Work(step, [model], [optimizer])
+
+
+BETWEEN: dict[int, Callable[[Any, Any], Any]] = {
+    4: lambda model, _: model.eval(),
+    6: lambda model, _: model.train(),
+    8: lambda model, _: model[0].requires_grad_(False),
+    10: lambda model, _: model[0].requires_grad_(True),
+    16: lambda _, optimizer: optimizer.param_groups[0].update(weight_decay=0.1),
+    20: lambda model, _: setattr(model[3], "p", 0.6),
+}
+"""What is changed before a call: switches, freezing, options, settings of layers."""
+
+
 def test_what_happens_between_calls():
-    """Schedules, switches, freezing, loading, steps in eager mode, two programs on one model."""
-
-    def make() -> Work:
-        model = nn.Sequential(
-            nn.Linear(3, 5, rng=generator()), nn.BatchNorm1d(5), nn.ReLU(),
-            nn.Dropout(0.3, rng=generator(4)), nn.Linear(5, 4, rng=generator(1)),
-        )  # fmt: skip
-        optimizer = optim.Adam(model.named_parameters(), lr=0.01)
-
-        def step(x: Any, y: Any) -> Any:
-            optimizer.zero_grad()
-            loss = F.cross_entropy(model(x), y)
-            loss.backward()
-            optimizer.step(missing_ok=True)
-            return loss
-
-        return Work(step, [model], [optimizer])
-
-    eager, ours = make(), make()
+    """Those above; schedules, loading, steps in eager mode, two programs on one model."""
+    works = eager, ours = normalised(), normalised()
     compiled = bp.compile(ours.step, exact=True, grads=True)
-    second = bp.compile(lambda x, y: F.cross_entropy(ours.models[0](x), y))
-    schedules = [optim.lr_scheduler.ExponentialLR(w.optimizers[0], 0.9) for w in (eager, ours)]
-    start = [w.models[0].state_dict() for w in (eager, ours)]
-    moments = None
-
-    def between(number: int) -> None:
-        nonlocal moments
-        for which, work in enumerate((eager, ours)):
+    second = bp.compile(lambda x, y: F.cross_entropy(ours.models[0](x), y), exact=True)
+    schedules = [optim.lr_scheduler.ExponentialLR(w.optimizers[0], 0.9) for w in works]
+    start = [w.models[0].state_dict() for w in works]
+    moments: list[Any] = []
+    for number, (x, y) in enumerate(PAIRS * 3):
+        for i, work in enumerate(works):
             (model,), (optimizer,) = work.models, work.optimizers
+            BETWEEN.get(number, lambda *_: None)(model, optimizer)
             if number % 3 == 2:
-                schedules[which].step()
-            if number in (4, 6):
-                model.train(number == 6)
-            if number in (8, 10):
-                model[0].requires_grad_(number == 10)
-            if number == 12:
-                model.load_state_dict(start[which])
+                schedules[i].step()
             if number == 5:
-                moments = optimizer.state_dict()
+                moments.append(optimizer.state_dict())
+            if number == 12:
+                model.load_state_dict(start[i])
             if number == 14:
-                optimizer.load_state_dict(moments)
-            if number == 16:
-                optimizer.param_groups[0]["weight_decay"] = 0.1
+                optimizer.load_state_dict(moments[i])
             if number == 18:
                 work.step(*PAIRS[1])
-            if number == 20:
-                model[3].p = 0.6
         if number in (6, 7):
-            assert alike(second(*PAIRS[0]), F.cross_entropy(eager.models[0](PAIRS[0][0]), Y[0]))
-
-    for number, (x, y) in enumerate(PAIRS * 3):
-        between(number)
+            assert alike(second(*PAIRS[0]), F.cross_entropy(eager.models[0](X[0]), Y[0]))
         n = 6 if number % 5 else 4
         go_on(eager, ours, compiled, [(x[:n], y[:n])])
 

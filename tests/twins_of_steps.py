@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 import tinygrad_bp as bp
-from tinygrad_bp import Tensor, nn, state
+from tinygrad_bp import Tensor, state
 
-__all__ = ["Work", "alike", "bits", "compiled_like_eager", "go_on"]
+__all__ = ["Work", "alike", "bits", "compiled_like_eager", "go_on", "of_model", "outcome"]
 
 
 @dataclass
@@ -77,7 +77,9 @@ def alike(a: Any, b: Any) -> bool:
         return isinstance(b, tuple) and len(a) == len(b) and all(map(alike, a, b))
     if isinstance(a, dict):
         return isinstance(b, dict) and [*a] == [*b] and all(alike(a[k], b[k]) for k in a)
-    return type(a) is type(b) and (bool(a == b) or (a != a and b != b))
+    if isinstance(a, float) and isinstance(b, float) and math.isnan(a):
+        return math.isnan(b)
+    return type(a) is type(b) and (a is b or bool(a == b))
 
 
 def outcome(step: Callable[..., Any], args: Any, kwargs: Any) -> Any:
@@ -145,6 +147,3 @@ def of_model(
         return Work(step, [model], [optim] if optim else [])
 
     return made
-
-
-__all__ += ["contextlib", "nn", "of_model", "outcome"]

@@ -130,6 +130,10 @@ class Module:
         """Whether a hook was ever registered."""
         return self._hooks is not None
 
+    def registered_hooks(self) -> dict[str, dict[object, Hook]]:
+        """Return the hooks that were registered, by when they are called and in their order."""
+        return {} if self._hooks is None else self._hooks.found
+
     def _hooked(self) -> Hooks:
         if self._hooks is None:
             self._hooks = Hooks()

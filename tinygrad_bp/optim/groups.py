@@ -9,6 +9,7 @@ import numpy as np
 
 from tinygrad_bp.errors import OptimizerError
 from tinygrad_bp.optim.options import at_least_zero
+from tinygrad_bp.state import replace_all
 from tinygrad_bp.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class ParamGroup(MutableMapping[str, Any]):
         return found[key]
 
     def __setitem__(self, key: str, value: Any) -> None:
-        self.options = self.with_options({key: value})
+        replace_all([], [], ([self], ["options"], [self.with_options({key: value})]))
 
     def __delitem__(self, key: str) -> None:
         notes = dict(self.options.notes)

@@ -16,7 +16,7 @@ from tinygrad_bp.optim.groups import ParamGroup, Slot
 from tinygrad_bp.registry import primitive
 from tinygrad_bp.tensor import Tensor
 
-__all__ = ["joined", "part", "step"]
+__all__ = ["joined", "kind_of", "part", "step", "together"]
 
 
 @primitive
@@ -41,12 +41,24 @@ def step(tracer: Any, optimizer: Any, taking_part: Iterable[tuple[ParamGroup, Sl
         if slot.is_complex:
             tracer.refuse(f"'{slot.name}' is a complex parameter, which no compiled step updates")
         groups[id(group)] = group
-        batches.setdefault((id(group), slot.parameter.dtype, *map(_kind, slot.moments)), []).append(
-            slot
-        )
+        batches.setdefault(kind_of(group, slot), []).append(slot)
+    if batches:
+        at_once = [(groups[kind[0]], slots) for kind, slots in batches.items()]
+        tracer.rely_on(together, at_once)
     with tracer.phase("update", type(optimizer).__name__):
         for (group, dtype, *_), slots in batches.items():
             _update(tracer, optimizer, groups[group], dtype, slots)
+
+
+def kind_of(group: ParamGroup, slot: Slot) -> tuple[Any, ...]:
+    """Return what parameters have in common that are updated at once."""
+    return id(group), slot.parameter.dtype, *map(_kind, slot.moments)
+
+
+def together(batches: Sequence[tuple[ParamGroup, Sequence[Slot]]]) -> bool:
+    """Return whether a step would update the same parameters at once as when it was traced."""
+    kinds = [{kind_of(group, slot) for slot in slots} for group, slots in batches]
+    return all(len(kind) == 1 for kind in kinds) and len(set.union(*kinds)) == len(kinds)
 
 
 def _kind(moment: Any) -> Any:

@@ -8,10 +8,11 @@ program writes.
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -20,12 +21,10 @@ from tinygrad_bp.program.stand_in import Traced
 from tinygrad_bp.state import owner_of
 from tinygrad_bp.tensor import Tensor
 
-if TYPE_CHECKING:
-    from tinygrad_bp.program.tracing import Trace
-
 __all__ = ["Adoption", "Held", "Kept", "Kind"]
 
 _ALONE = 2  # references to an array that only its tensor holds: that one, and the one that asks
+_OF_GRADIENTS = ("_grad", "_passes", "_used")
 _OF_TENSORS = ("_value", "_grad", "_passes", "_used", "_requires_grad")
 
 
@@ -59,7 +58,9 @@ class Kind:
         self._found = self._of(array)
 
     def fits(self, array: Any) -> bool:
-        """Whether an array is of this kind."""
+        """Whether an array, perhaps in a tensor that tracks nothing, is of this kind."""
+        if isinstance(array, Tensor) and not array._requires_grad:
+            array = array._value
         return isinstance(array, np.ndarray) and self._of(array) == self._found
 
     def _of(self, array: Any) -> Any:
@@ -70,7 +71,7 @@ class Kind:
 class Adoption:
     """The objects whose state a trace has read or written."""
 
-    trace: Trace
+    trace: Any
     kept: dict[int, Kept] = field(default_factory=dict)
     homes: dict[Any, Traced] = field(default_factory=dict)
     """What stands for each memory now, by where it is."""
@@ -79,6 +80,8 @@ class Adoption:
     seen_at: dict[Value, tuple[Value, int]] = field(default_factory=dict)
     """Which home a value shows, and how often that had been written then."""
     replaced: set[int] = field(default_factory=set)
+    showing: dict[Value, list[Kept]] = field(default_factory=dict)
+    """The tensors that show each home."""
 
     # --- coming in ----------------------------------------------------------------------------
 
@@ -97,14 +100,18 @@ class Adoption:
         before = {name: getattr(tensor, name) for name in _OF_TENSORS}
         name = tensor.name or ""
         value = self._home(tensor._value, name, alone=alone)
-        gradient = before["_grad"]
-        array = gradient._value if isinstance(gradient, Tensor) else gradient
-        if isinstance(array, np.ndarray):
+        stand_ins = {**before, "_value": value}
+        gradient = _array(before["_grad"])
+        if isinstance(gradient, np.ndarray):
             cell = Cell(tensor, "_grad", None, f"gradient of {name}".strip())
-            gradient = self.trace.stand_in(array, cell)
-        tensor._value, tensor._grad = value, gradient
-        stand_ins = {**before, "_value": value, "_grad": gradient}
-        self.kept[id(tensor)] = Kept(tensor, before, stand_ins)
+            stand_ins["_grad"] = self.trace.stand_in(gradient, cell)
+            passes = Cell(tensor, "_passes", None, "")
+            stand_ins["_passes"] = self.trace.stand_in(before["_passes"], passes)
+        for attribute, new in stand_ins.items():
+            setattr(tensor, attribute, new)
+        self.kept[id(tensor)] = kept = Kept(tensor, before, stand_ins)
+        if isinstance(value, Traced):
+            self.showing.setdefault(value.ref, []).append(kept)
 
     def _adopt_slot(self, slot: Any) -> None:
         before = {"moments": slot.moments}
@@ -149,7 +156,7 @@ class Adoption:
         self.adopt(tensor)
         kept = self.kept.get(id(tensor))
         if kept is not None and all(
-            getattr(tensor, name) is kept.stand_ins[name] for name in ("_grad", "_passes", "_used")
+            getattr(tensor, name) is kept.stand_ins[name] for name in _OF_GRADIENTS
         ):
             kept.cleared = True
 
@@ -160,12 +167,12 @@ class Adoption:
         if kept is not None:
             home = kept.stand_ins["_value"].ref
             self.written[home] += 1
-            for place, known in self.homes.items():
-                if known is tensor._value:
-                    self.homes[place] = value
-        for other in self.kept.values():
-            if getattr(other.owner, "_value", None) is tensor._value and other.owner is not tensor:
-                other.owner._value = value
+            place = _place_of(home.source.array)
+            if self.homes.get(place) is tensor._value:
+                self.homes[place] = value
+            for other in self.showing[home]:
+                if other.owner._value is tensor._value and other.owner is not tensor:
+                    other.owner._value = value
         tensor._value = value
 
     def assign(self, owner: Any, name: str, value: Any) -> None:
@@ -214,7 +221,8 @@ class Adoption:
             after = {}
             for name, was in kept.stand_ins.items():
                 now = getattr(kept.owner, name)
-                if now is not was and (name != "_value" or id(kept.owner) in self.replaced):
+                changed = now is not was or (kept.cleared and name in _OF_GRADIENTS)
+                if changed and (name != "_value" or id(kept.owner) in self.replaced):
                     after[name] = _after(was, now) if name == "moments" else _values(now)
             yield Held(kept.owner, self._decisive(kept), after)
 
@@ -224,8 +232,11 @@ class Adoption:
         if id(kept.owner) in self.replaced:
             found["_value"] = Kind(found["_value"])
         if kept.cleared:
-            for name in ("_grad", "_passes", "_used"):
+            for name in _OF_GRADIENTS:
                 del found[name]
+        elif isinstance(kept.stand_ins.get("_grad"), Traced):
+            found["_grad"] = Kind(_array(found["_grad"]))
+            del found["_passes"]
         return found
 
     def restore(self) -> None:
@@ -236,19 +247,24 @@ class Adoption:
 
     def overlapping(self) -> tuple[str, str] | None:
         """Two homes that share memory in part, one of which is written: their names."""
-        homes = [known for known in self.seen_at if isinstance(known.source, Home)]
-        for i, one in enumerate(homes):
-            for other in homes[:i]:
-                if not (self.written[one] or self.written[other]):
-                    continue
-                arrays = one.source.array, other.source.array  # type: ignore[union-attr]
-                if owner_of(arrays[0]) is owner_of(arrays[1]) and np.shares_memory(*arrays):
+        owned: dict[int, list[tuple[Value, Any]]] = {}
+        for known in self.seen_at:
+            if isinstance(known.source, Home):
+                array = known.source.array
+                owned.setdefault(id(owner_of(array)), []).append((known, array))
+        for homes in owned.values():
+            for (one, a), (other, b) in itertools.combinations(homes, 2):
+                if (self.written[one] or self.written[other]) and np.shares_memory(a, b):
                     return one.name, other.name
         return None
 
 
 def _place_of(array: Any) -> Any:
     return (array.__array_interface__["data"][0], array.shape, array.strides, array.dtype)
+
+
+def _array(gradient: Any) -> Any:
+    return gradient._value if isinstance(gradient, Tensor) else gradient
 
 
 def _is_home(item: Any) -> bool:

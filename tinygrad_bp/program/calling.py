@@ -60,5 +60,5 @@ class Text:
         namespace = dict(self._names)
         text = f"def {name}({', '.join(self._parameters)}):\n    {body}\n"
         exec(compile(text, f"<{name} of a program>", "exec"), namespace)  # noqa: S102
-        made: Callable[..., Any] = namespace[name]
+        made: Callable[..., Any] = namespace.pop(name)  # or the two would hold each other
         return made

@@ -6,13 +6,13 @@ every call.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_bp.nn.hooks import Hooks
 from tinygrad_bp.state import settings
 from tinygrad_bp.tensor import Tensor, wrap
 
@@ -76,23 +76,31 @@ class Arguments:
 
     def stand_ins(self, trace: Any, function: Callable[..., Any]) -> tuple[Any, Any]:
         """Return the arguments with stand-ins in the places of arrays."""
-        numbers = iter(range(len(self.arrays)))
-
-        def stand_in(item: Any, name: str) -> Any:
-            kind = type(item)
-            if _is_plain(item):
-                return wrap(stand_in(item._value, name))
-            if isinstance(item, np.ndarray | np.generic) or kind is float:
-                return trace.argument(item, next(numbers), name)
-            if kind in (list, tuple):
-                return kind([stand_in(part, f"{name}{i}") for i, part in enumerate(item)])
-            if kind is dict:
-                return {key: stand_in(part, f"{name}_{key}") for key, part in item.items()}
-            return item
-
+        made = _StandIns(trace)
         names = _parameters(function, len(self.args))
-        args = [stand_in(arg, name) for arg, name in zip(self.args, names, strict=True)]
-        return args, {name: stand_in(value, name) for name, value in self.kwargs.items()}
+        args = [made.of(arg, name) for arg, name in zip(self.args, names, strict=True)]
+        return args, {name: made.of(value, name) for name, value in self.kwargs.items()}
+
+
+class _StandIns:
+    """What stands for arguments, the arrays among them numbered in their order."""
+
+    def __init__(self, trace: Any) -> None:
+        self._trace = trace
+        self._numbers = itertools.count()
+
+    def of(self, item: Any, name: str) -> Any:
+        """Return an argument with stand-ins in the places of arrays."""
+        kind = type(item)
+        if _is_plain(item):
+            return wrap(self.of(item._value, name))
+        if isinstance(item, np.ndarray | np.generic) or kind is float:
+            return self._trace.argument(item, next(self._numbers), name)
+        if kind in (list, tuple):
+            return kind([self.of(part, f"{name}{i}") for i, part in enumerate(item)])
+        if kind is dict:
+            return {key: self.of(part, f"{name}_{key}") for key, part in item.items()}
+        return item
 
 
 def _parameters(function: Callable[..., Any], count: int) -> list[str]:
@@ -149,6 +157,7 @@ class Settings:
     def _now(self) -> list[Any]:
         return [
             *[(name, _setting(value)) for m in self._modules for name, value in vars(m).items()],
+            *[_setting(m.registered_hooks()) for m in self._modules],
             *[tensor._requires_grad for tensor in self._tensors],
             *[list((tensor._hooks or {}).items()) for tensor in self._tensors],
         ]
@@ -162,8 +171,6 @@ def _setting(value: Any) -> Any:
         return type(value), tuple([_setting(part) for part in value])
     if isinstance(value, dict):
         return dict, tuple([(key, _setting(part)) for key, part in value.items()])
-    if isinstance(value, Hooks):
-        return _setting(value.found)
     return Same(value)
 
 

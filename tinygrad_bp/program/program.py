@@ -71,6 +71,7 @@ class Program:
             [h.owner for h in self._held if isinstance(h.owner, Tensor)],
         )
         self._names = [name for name, _ in names]
+        self._conditions_of_trace = trace.relied_on
         _move(self.listing.moves, self._held)
         self._slots = [held for held in self._held if "moments" in held.before]
         self._relied_on = [home.source.array for home in self.listing.finite]  # type: ignore[union-attr]
@@ -107,16 +108,30 @@ class Program:
         """Return what is not of the kind that the program is for, None if everything is."""
         if given.key != self._given or recording != self._recording:
             return given.difference(self._given) or "gradients are switched on or off"
+        return self._other_name() or next(
+            (told for told, holds in self._kinds_found() if not holds()), None
+        )
+
+    def _other_name(self) -> str | None:
+        """What name stands for something else, if one does."""
         for name, now, was in zip(self._names, self._names_now(), self._seen.names, strict=True):
             if not alike(now, was):
                 return f"'{name}' is {now!r:.40}, and was {was!r:.40}"
-        if not self._settings.unchanged():
-            return "a setting of a module is another"
-        if any(_kinds(group) != kinds for group, kinds in self._groups):
-            return "an option of an optimiser is another"
-        if not all(map(_found, self._held)):
-            return "a parameter or moment is kept in another array, or is frozen"
         return None
+
+    def _kinds_found(self) -> Iterator[tuple[str, Callable[[], bool]]]:
+        yield "a setting of a module is another", self._settings.unchanged
+        yield (
+            "an option of an optimiser is another",
+            lambda: all(_kinds(group) == kinds for group, kinds in self._groups),
+        )
+        yield (
+            "a parameter or moment is another array, or frozen, or has taken other steps",
+            lambda: (
+                all(map(_found, self._held))
+                and all(holds(given) for holds, given in self._conditions_of_trace)
+            ),
+        )
 
     def _look(self) -> None:
         """Take what is found for what the next run should find."""
@@ -156,7 +171,7 @@ class Program:
             for name, was in held.before.items():
                 if isinstance(was, Kind):
                     yield f"{text.name(was)}.fits({text.name(held.owner)}.{name})"
-                elif name not in ("moments", "_requires_grad") and name not in held.after:
+                elif name not in ("moments", "_requires_grad"):
                     yield same(f"{text.name(held.owner)}.{name}", text.name(was))
 
     # --- a run --------------------------------------------------------------------------------

@@ -78,6 +78,9 @@ class Traced(traced.Traced):
         self.run.require(np.logical_not(self))
         return False
 
+    def __repr__(self) -> str:
+        return super().__repr__() if self.run.over else self._refuse("text")
+
     # --- in place -----------------------------------------------------------------------------
 
     def __iadd__(self, other: Any) -> Any:

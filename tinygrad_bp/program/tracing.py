@@ -14,7 +14,7 @@ import contextlib
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Never
@@ -31,6 +31,7 @@ from tinygrad_bp.program.listing import (
     Applied,
     Check,
     Constant,
+    Home,
     Input,
     Listing,
     Option,
@@ -52,6 +53,7 @@ _INSIDE = (
     contextlib.__file__,
     os.path.dirname(os.path.dirname(__file__)) + os.sep,
     os.path.dirname(np.__file__) + os.sep,
+    contextlib.__file__,
 )
 _OF_SHAPES = {np.ones_like, np.zeros_like}  # their results depend on no values
 _MADE_ANEW = {np.empty_like, np.empty, np.copyto}
@@ -81,6 +83,8 @@ class Trace:
         self.streams: dict[int, tuple[np.random.Generator, Any]] = {}
         self.modules: dict[int, Any] = {}
         self.groups: dict[int, Any] = {}
+        self.relied_on: list[tuple[Callable[[Any], bool], Any]] = []
+        """What else must hold for a run."""
         self.place = Place()
         self.over = False
         self.concrete: dict[Value, Any] = {}
@@ -309,6 +313,10 @@ class Trace:
                                 (value, dtype), {})  # fmt: skip
         return value
 
+    def rely_on(self, holds: Callable[[Any], bool], given: Any) -> None:
+        """Learn of something that must hold for a run."""
+        self.relied_on.append((holds, given))
+
     def is_array(self, value: Any) -> bool:
         """Whether a value is an array, perhaps without axes, rather than a number of Python's."""
         return isinstance(value, Traced) and not isinstance(value, Number)
@@ -391,16 +399,19 @@ class Trace:
 
     def refuse(self, problem: str) -> Never:
         """Raise an error with the line of the user."""
+        raise self._noted_as_refused(problem)  # which no frame of the traceback may hold
+
+    def _noted_as_refused(self, problem: str) -> ProgramError:
         site = self._site()
         error = ProgramError(f"{problem}. At {site}." if site else f"{problem}.")
         self.refused = self.refused or error
-        raise error
+        return error
 
     def _check_alive(self) -> None:
         if self.over:
-            raise ProgramError(
+            self.refuse(
                 "this is a value of a step that was being compiled: it was kept from there, and "
-                "has no values any more. Return it from the step instead."
+                "has no values any more. Return it from the step instead"
             )
         if threading.get_ident() != self.thread:
             raise ProgramError(
@@ -438,11 +449,36 @@ class Trace:
             if isinstance(item, Tensor) and item.op is not None and item.op.inputs is not None:
                 self._alive = True  # no backward pass has used up its graph
             return self._values(item)
+        if isinstance(item, tuple) and hasattr(item, "_fields"):
+            return type(item)(*[self._results(part) for part in item])
         if isinstance(item, list | tuple):
             return type(item)([self._results(part) for part in item])
         if isinstance(item, dict):
             return {key: self._results(part) for key, part in item.items()}
+        if isinstance(item, Iterator | Awaitable | AsyncIterator):
+            getattr(item, "close", _nothing)()
+            self.refuse(f"the step returns a {type(item).__name__}, which goes on after it")
+        if self._holds_values(item):
+            self.refuse(
+                f"the step returns a {type(item).__name__} that holds values of this run. Return "
+                "tensors, or tuples, lists and dicts of them"
+            )
         return item
+
+    def _holds_values(self, item: Any) -> bool:
+        """Whether an object of a kind that is not rebuilt was made of values of this run."""
+        inside = (
+            item if isinstance(item, set | frozenset) else getattr(item, "__dict__", {}).values()
+        )
+        arrays = (getattr(part, "_value", part) for part in inside)
+        return any(isinstance(a, Traced) and not isinstance(a.ref.source, Home) for a in arrays)
+
+    def release(self) -> None:
+        """Let go of what is of this run alone, and in a circle with it."""
+        self.refused = None
+        self.adopted = Adoption(None)
+        self.concrete = {}
+        self._constants = {}
 
     # --- where we are -------------------------------------------------------------------------
 
@@ -510,6 +546,10 @@ def _name_gradients(step: RawStep) -> None:
             gradient.ref.gradient_of = gradient.ref.gradient_of or of.ref
 
 
+def _nothing() -> None:
+    pass
+
+
 def _as_written(function: Callable[..., Any], args: Any, kwargs: Any) -> tuple[Any, Any]:
     """Arguments as one would write them, however they came: passes look for them there."""
     rule = rule_of(function)
@@ -549,12 +589,17 @@ def tracing() -> Iterator[Trace]:
             with watched_by(trace):
                 yield trace
         except Exception as error:
-            if trace.refused is None or trace.refused is error:
+            refused, trace.refused = trace.refused, None
+            if refused is None or refused is error:
                 raise
-            raise trace.refused from error  # what came of it afterwards is no news
+            try:
+                raise refused from error  # what came of it afterwards is no news
+            finally:
+                del refused  # which holds this frame
         finally:
             state.tracers.remove(trace)
             trace.over = True
             trace.adopted.restore()
+            trace.release()
             for rng, before in trace.streams.values():
                 rng.bit_generator.state = before

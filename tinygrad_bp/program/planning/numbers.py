@@ -46,7 +46,7 @@ class _Numbers:
             return [statement]
         dtypes = {v.dtype for v in statement.args if isinstance(v, Value)} - {None}
         dtype = dtypes.pop() if len(dtypes) == 1 else None
-        if dtype is None or dtype.kind not in "fc":
+        if dtype is None or not _takes_one_dtype(statement.function, dtype):
             return [statement]
         self._new = []
         args = [self._array(arg, dtype, statement) for arg in statement.args]
@@ -79,3 +79,9 @@ class _Numbers:
             self._new.append(call)
         found: Value = self._arrays[key]
         return found
+
+
+def _takes_one_dtype(function: np.ufunc, dtype: np.dtype[Any]) -> bool:
+    """Whether a ufunc takes arguments of a floating dtype alone: ldexp, for one, does not."""
+    one = dtype.char * function.nin
+    return dtype.kind in "fc" and any(kind.startswith(f"{one}->") for kind in function.types)
