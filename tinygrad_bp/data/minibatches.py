@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -10,7 +11,7 @@ from tinygrad_bp.data.pixels import Pixels
 from tinygrad_bp.errors import ShapeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -105,14 +106,16 @@ def _can_take(array: Any) -> bool:
 
 def _taken(array: NDArray[Any], order: NDArray[np.intp], size: int) -> Iterator[NDArray[Any]]:
     block = _block(array, size)
-    for start in range(0, len(order), block):
-        yield from _pieces(array.take(order[start : start + block], 0), size)
+    return chain.from_iterable(
+        _pieces(array.take(order[start : start + block], 0), size)
+        for start in range(0, len(order), block)
+    )
 
 
 def _scaled(pixels: Pixels, order: NDArray[np.intp], size: int) -> Iterator[NDArray[np.float32]]:
     """Gather more rows at once than are scaled at once: as numbers they take four times as much."""
-    for values in _split(pixels.bytes, order, _block(pixels, size)):
-        yield from _pieces(pixels.scaled(values), size)
+    blocks = _split(pixels.bytes, order, _block(pixels, size))
+    return chain.from_iterable(_pieces(pixels.scaled(values), size) for values in blocks)
 
 
 def _block(array: Any, size: int) -> int:
@@ -121,15 +124,13 @@ def _block(array: Any, size: int) -> int:
     return size * max(1, BLOCK // max(1, batch_bytes))
 
 
-def _pieces(block: NDArray[Any], size: int) -> Iterator[NDArray[Any]]:
-    """Yield a block in pieces of `size` rows."""
+def _pieces(block: NDArray[Any], size: int) -> Iterable[NDArray[Any]]:
+    """Return a block in pieces of `size` rows."""
     if len(block) <= size:
-        yield block
-        return
+        return [block]
     whole, rest = divmod(len(block), size)
-    yield from block[: whole * size].reshape(whole, size, *block.shape[1:])
-    if rest:
-        yield block[whole * size :]
+    pieces: NDArray[Any] = block[: whole * size].reshape(whole, size, *block.shape[1:])
+    return chain(pieces, [block[whole * size :]]) if rest else pieces
 
 
 def minibatches(

@@ -69,7 +69,8 @@ class Pixels:
     @staticmethod
     def scaled(values: Any) -> NDArray[np.float32]:
         """Return bytes as numbers from 0 to 1."""
-        numbers: NDArray[np.float32] = np.divide(values, WHITE, dtype=np.float32)
+        numbers: NDArray[np.float32] = values.astype(np.float32)
+        numbers /= WHITE  # in less time than `np.divide` takes to convert as it goes
         return numbers
 
     def __array__(

@@ -83,6 +83,11 @@ class Compiled(Generic[P, R]):
         return self._latest.source
 
     @property
+    def given(self) -> dict[str, Any]:
+        """What `prepare` of the source is called with, by name: arrays that runs write into."""
+        return self._latest.given
+
+    @property
     def listing(self) -> Any:
         """The statements of the program that ran last."""
         return self._latest.listing

@@ -36,6 +36,9 @@ import numpy as np
 from tinygrad_bp.engine import Site
 
 __all__ = [
+    "ALIGNED",
+    "Applied",
+    "Bytes",
     "Cell",
     "Check",
     "Constant",
@@ -119,17 +122,35 @@ class Constant:
     value: Any
 
 
+ALIGNED = 64
+"""Where memory begins, in bytes: at a line of the cache, the widest vector of a processor."""
+
+
+@dataclass(eq=False)
+class Bytes:
+    """A piece of memory of so many bytes, made when it is first asked for."""
+
+    size: int
+
+    @functools.cached_property
+    def array(self) -> np.ndarray[Any, Any]:
+        """The bytes."""
+        found = np.empty(self.size + ALIGNED, np.uint8)
+        start = -found.__array_interface__["data"][0] % ALIGNED
+        return found[start : start + self.size]
+
+
 @dataclass(eq=False)
 class Room:
     """Memory of the program's own, made once, that every run writes into.
 
-    Rooms that are not needed at the same time may lie in the same `memory`, an array of bytes.
+    Rooms that are not needed at the same time may lie in the same `memory`.
     """
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     strides: tuple[int, ...]
-    memory: np.ndarray[Any, Any] | None = None
+    memory: Bytes | None = None
     offset: int = 0
     lasting: bool = False
     """Whether it is written less often than it is read: it shares its memory with no other."""
@@ -142,8 +163,13 @@ class Room:
     @functools.cached_property
     def array(self) -> np.ndarray[Any, Any]:
         """The memory as an array."""
-        memory = np.empty(self.nbytes, np.uint8) if self.memory is None else self.memory
+        memory = (self.memory or Bytes(self.nbytes)).array
         return np.ndarray(self.shape, self.dtype, memory, self.offset, self.strides)
+
+    def forget(self) -> None:
+        """Let go of the array: the text of a program makes its own."""
+        for owner in (self, self.memory):
+            vars(owner).pop("array", None) if owner is not None else None
 
 
 Source: TypeAlias = Input | Home | Cell | Option | Constant | Room
@@ -165,6 +191,8 @@ class Value:
     base: Value | None = None
     name: str = ""
     """What the user calls it, where that is known."""
+    gradient_of: Value | None = None
+    """What it is the gradient of, where that is known."""
 
     @property
     def is_number(self) -> bool:
@@ -198,6 +226,14 @@ class Place:
     number: int = 0
     """Tells applications of one rule apart."""
     site: Site | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Applied:
+    """What a rule was applied to, and what came out, at a place of some number."""
+
+    arguments: tuple[Any, ...]
+    results: tuple[Any, ...]
 
 
 _OUT_BY_POSITION = {np.dot}
@@ -305,6 +341,8 @@ class Listing:
     """Every value that no statement makes, constants too."""
     finite: list[Value] = field(default_factory=list)
     """Homes that must hold finite numbers before a run, for its checks to be enough."""
+    applied: dict[int, Applied] = field(default_factory=dict)
+    """What is known of the rules that statements are parts of, by the numbers of their places."""
     moves: list[Move] = field(default_factory=list)
     """What is to be done before the first run: `new[...] = old`, and the new ones held."""
 

@@ -17,7 +17,7 @@ from tinygrad_bp.program.listing import Cell, Input, Move, Option, Value, values
 from tinygrad_bp.program.planning import planned
 from tinygrad_bp.program.rewriting import rewritten
 from tinygrad_bp.program.tracing import Refuted, Trace
-from tinygrad_bp.program.writing import Written, written
+from tinygrad_bp.program.writing import Written, hints_of, written
 from tinygrad_bp.state import clock, memory, replace_all, settings, tracers, written_at
 from tinygrad_bp.tensor import NotKept, Tensor
 
@@ -57,7 +57,11 @@ class Program:
             _drop_gradients(self._held, NotKept(getattr(function, "__name__", "step")))
         self.traced.after = list(values_in([held.after for held in self._held]))
         self.listing = planned(rewritten(self.traced, exact=exact))
-        self._written: Written = written(self.listing)
+        self._written: Written = written(
+            self.listing,
+            getattr(function, "__name__", "step"),
+            hints_of(function, trace.modules.values(), self.listing.moves),
+        )
         self._given = given.key
         self._recording = recording
         self._streams = [rng for rng, _ in trace.streams.values()]
@@ -84,6 +88,11 @@ class Program:
         """The program as Python that runs on NumPy alone."""
         return self._written.source
 
+    @property
+    def given(self) -> dict[str, Any]:
+        """What `prepare` of the source is called with: arrays, generators, functions by name."""
+        return self._written.given
+
     # --- whether it may run -------------------------------------------------------------------
 
     def fits(self, given: Arguments, *, recording: bool) -> bool:
@@ -99,17 +108,30 @@ class Program:
         """Return what is not of the kind that the program is for, None if everything is."""
         if given.key != self._given or recording != self._recording:
             return given.difference(self._given) or "gradients are switched on or off"
+        return self._other_name() or next(
+            (told for told, holds in self._kinds_found() if not holds()), None
+        )
+
+    def _other_name(self) -> str | None:
+        """What name stands for something else, if one does."""
         for name, now, was in zip(self._names, self._names_now(), self._seen.names, strict=True):
             if not alike(now, was):
                 return f"'{name}' is {now!r:.40}, and was {was!r:.40}"
-        if not self._settings.unchanged():
-            return "a setting of a module is another"
-        if any(_kinds(group) != kinds for group, kinds in self._groups):
-            return "an option of an optimiser is another"
-        found = all(map(_found, self._held))
-        if found and all(holds(given) for holds, given in self._conditions_of_trace):
-            return None
-        return "a parameter or moment is another array, or frozen, or has taken other steps"
+        return None
+
+    def _kinds_found(self) -> Iterator[tuple[str, Callable[[], bool]]]:
+        yield "a setting of a module is another", self._settings.unchanged
+        yield (
+            "an option of an optimiser is another",
+            lambda: all(_kinds(group) == kinds for group, kinds in self._groups),
+        )
+        yield (
+            "a parameter or moment is another array, or frozen, or has taken other steps",
+            lambda: (
+                all(map(_found, self._held))
+                and all(holds(given) for holds, given in self._conditions_of_trace)
+            ),
+        )
 
     def _look(self) -> None:
         """Take what is found for what the next run should find."""
@@ -161,7 +183,8 @@ class Program:
         for i, rng in enumerate(self._streams):
             text.line(f"before{i} = {text.name(rng.bit_generator)}.state")
         given = ", ".join(self._argument(text, value) for value in self._written.parameters)
-        text.line(f"try:\n    results, after = {text.name(self._written.function)}({given})")
+        made = ", ".join(f"r{i}" for i in range(len(self._written.returned)))
+        text.line(f"try:\n    {made or '_'} = {text.name(self._written.function)}({given})")
         text.line(f"except ({refuted}, Exception):")  # eager mode knows what to say of it
         for i, rng in enumerate(self._streams):
             text.line(f"    {text.name(rng.bit_generator)}.state = before{i}")
@@ -190,7 +213,7 @@ class Program:
             for i, home in enumerate(self._relied_on):
                 if memory.key_of(home) in keys:
                     text.line(f"{text.name(self._seen)}.written[{i}] = now")
-        places = {value: f"after[{i}]" for i, value in enumerate(self.traced.after)}
+        places = dict(zip(self.traced.after, map(self._place, self._written.after), strict=True))
         for held in self._held:
             owner = text.name(held.owner)
             lines = [
@@ -206,12 +229,16 @@ class Program:
             if "moments" in slot.after and _found_after(slot):
                 text.line(f"{text.name(self._seen)}.moments[{i}] = {text.name(slot.owner)}.moments")
 
+    def _place(self, value: Value) -> str:
+        """What a value that is returned is called in `run`."""
+        return f"r{self._written.returned.index(value)}"
+
     def _results(self, text: Text) -> str:
-        kinds = enumerate(self._returned)
+        found = zip(map(self._place, self._written.results), self._returned, strict=True)
 
         def result(_: Value) -> str:
-            i, kind = next(kinds)
-            return f"results[{i}]" if kind is None else f"{text.name(kind)}(results[{i}])"
+            place, kind = next(found)
+            return place if kind is None else f"{text.name(kind)}({place})"
 
         return text.expression(self.traced.results, result)
 

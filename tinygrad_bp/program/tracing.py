@@ -28,6 +28,7 @@ from tinygrad_bp.errors import NotDifferentiableError, ProgramError
 from tinygrad_bp.modes import watched_by
 from tinygrad_bp.program.adoption import Adoption, Held
 from tinygrad_bp.program.listing import (
+    Applied,
     Check,
     Constant,
     Home,
@@ -49,6 +50,7 @@ from tinygrad_bp.tensor import Tensor, wrap
 __all__ = ["Followed", "Refuted", "Trace", "tracing"]
 
 _INSIDE = (
+    contextlib.__file__,
     os.path.dirname(os.path.dirname(__file__)) + os.sep,
     os.path.dirname(np.__file__) + os.sep,
     contextlib.__file__,
@@ -223,13 +225,13 @@ class Trace:
         return tuple(made) if several else made[0]
 
     def _base(self, found: Any, read: list[Value]) -> Value | None:
-        """The value whose memory a result shows, if it is a view."""
-        if not isinstance(found, np.ndarray) or found.base is None:
+        """The value whose memory a result shows, if it is a view, or that array itself."""
+        if not isinstance(found, np.ndarray):
             return None
         owner = owner_of(found)
         for value in read:
             array = self.concrete.get(value)
-            if array is not None and (array is owner or owner_of(array) is owner):
+            if array is not None and owner_of(array) is owner:
                 return value.base or value
         return None
 
@@ -503,10 +505,15 @@ class Trace:
         return None if frame is None else Site(frame.f_code, frame.f_lasti)
 
     def _here(self) -> Place:
-        return self.place if self.place.site else Place(site=self._site())
+        site = self._site()
+        if self.place.phase == "forward" and site != self.place.site:  # between two functions
+            return Place("forward", "", -self._applied, site)
+        return self.place
 
-    def recorded(self, op: Op, arrays: Sequence[Any], y: Any) -> None:
-        """See an op: nothing is left to do, its calls were noted."""
+    def recorded(self, op: Op, arrays: Sequence[Any], y: Any) -> None:  # noqa: ARG002
+        """See an op, whose calls were noted: what it was applied to is left to note."""
+        results = y if type(y) is tuple else (y,)
+        self.listing.applied[self._applied] = Applied(_refs(arrays), _refs(results))
 
     def watch(self, steps: Iterator[RawStep]) -> Iterator[RawStep]:
         """See a backward pass: what was noted since the last step belongs to this one's op."""
@@ -521,6 +528,8 @@ class Trace:
             for statement in self.listing.statements[start:]:
                 statement.place = place
             start = len(self.listing.statements)
+            self.recorded(op, op.arrays, op.y)
+            _name_gradients(step)
             yield step
         self.place = Place("forward", "", self._applied + 1)
 
@@ -532,6 +541,25 @@ class Trace:
         self.place = Place(phase, title, self._applied, self._site())
         yield
         self.place = before
+
+
+def _refs(items: Sequence[Any]) -> tuple[Any, ...]:
+    """What stands for values, and numbers; None for arrays that never change."""
+    return tuple(
+        [
+            item.ref if isinstance(item, Traced) else item if type(item) in _NUMBERS else None
+            for item in items
+        ]
+    )
+
+
+def _name_gradients(step: RawStep) -> None:
+    """Say of what a step of a backward pass made whose gradient it is."""
+    op, slot, _, *made = step
+    of = op.inputs[slot]._value if op.inputs is not None else None
+    for gradient in made:
+        if isinstance(gradient, Traced) and isinstance(of, Traced) and gradient.ref is not of.ref:
+            gradient.ref.gradient_of = gradient.ref.gradient_of or of.ref
 
 
 def _nothing() -> None:

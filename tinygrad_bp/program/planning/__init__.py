@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tinygrad_bp.program.listing import Listing
+from tinygrad_bp.program.planning.casts import without_casts
 from tinygrad_bp.program.planning.flat import flat_results, flat_state, one_write
 from tinygrad_bp.program.planning.hoisting import options_apart, views_once
 from tinygrad_bp.program.planning.in_place import in_place
@@ -25,6 +26,7 @@ PASSES: tuple[Callable[[Listing], Listing], ...] = (
     flat_results,
     moved_in_place,
     with_copies,
+    without_casts,
     with_rooms,
     in_place,
     without_unread,

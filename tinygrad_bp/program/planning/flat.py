@@ -94,7 +94,9 @@ def _as_vector(homes: Sequence[Home]) -> Any:
         return None
     if (found := _adjacent(arrays)) is not None:
         return found
-    if len({*map(id, arrays)}) < len(arrays) or not all(home.alone for home in homes):
+    if len({*map(id, arrays)}) < len(arrays):
+        return None
+    if not all(home.alone and home.array.base is None for home in homes):
         return None
     return np.empty(sum(array.size for array in arrays), *dtypes)
 

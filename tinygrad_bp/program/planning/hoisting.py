@@ -59,11 +59,9 @@ class _Fixed:
             self._place[statement.output] = self._place.get(statement.out, statement.out)
             return statement
         at_once = statement.with_values(self._place)
-        if statement.draws or statement.several:
-            return statement
-        read = list(at_once.inputs())
-        if len(read) != 1 or read[0] not in self._array:  # a view shows one array
-            return statement
+        read = [*at_once.inputs()]
+        if statement.draws or statement.several or len(read) != 1 or read[0] not in self._array:
+            return statement  # an index that is calculated makes a copy
         if statement.function in VIEWS or statement.output.base is not None:
             return self._viewed(statement, at_once)
         return statement
@@ -94,7 +92,7 @@ def options_apart(listing: Listing) -> Listing:
 
 
 class _Decided:
-    """The values that options decide."""
+    """The values that options decide, and what calculates those that are numbers of Python's."""
 
     def __init__(self, listing: Listing) -> None:
         self.rooms: list[Value] = []
@@ -105,16 +103,26 @@ class _Decided:
 
     def changed(self, statement: Statement) -> list[Statement]:
         """Return what becomes of a statement."""
+        in_a_run = dataclasses.replace(statement, when="run")
         read = [v for v in statement.inputs() if not isinstance(v.source, Constant)]
         if not read or statement.draws or not all(v in self._numbers for v in read):
-            return [statement]
-        before = [s for v in read for s in self._numbers[v]]
+            return [in_a_run]
+        before = list(dict.fromkeys(s for v in read for s in self._numbers[v]))
         if all(output.is_number for output in statement.outputs):
-            self._numbers[statement.output] = [*before, statement]
-            return [statement]
-        if statement.output.shape or statement.output in self._kept:
-            return [statement]
+            for output in statement.outputs:
+                self._numbers[output] = [*before, statement]
+            return [in_a_run]
+        if not self._can_last(statement):
+            return [in_a_run]
         self.rooms.append(new_room(statement.output, lasting=True))
         self._numbers[statement.output] = []  # what reads it may be decided, too
-        earlier = [dataclasses.replace(s, when="options") for s in dict.fromkeys(before)]
+        earlier = [dataclasses.replace(s, when="options") for s in before]
         return [*earlier, dataclasses.replace(statement, when="options", out=self.rooms[-1])]
+
+    def _can_last(self, statement: Statement) -> bool:
+        return (
+            not statement.several
+            and statement.output.base is None
+            and statement.output not in self._kept
+            and (not statement.output.shape or statement.when == "options")
+        )

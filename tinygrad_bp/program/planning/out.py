@@ -34,7 +34,10 @@ _TAKE_OUT: frozenset[Callable[..., Any]] = frozenset(
         np.var,
     }
 )
-"""Functions beside ufuncs that take `out`. (`take` does, but copies twice unless it clips.)"""
+"""Functions beside ufuncs that take `out`."""
+
+_DRAW_OUT = ("random", "standard_exponential", "standard_normal")
+"""Methods of random generators that do."""
 
 
 def with_rooms(listing: Listing) -> Listing:
@@ -61,8 +64,24 @@ def takes_out(statement: Statement) -> bool:
         return False
     if isinstance(function, np.ufunc):
         return function.nout == 1 and _fits(statement.output)
-    return function in _TAKE_OUT and _fits(statement.output)
+    return _knows_out(statement) and _fits(statement.output)
+
+
+def _knows_out(statement: Statement) -> bool:
+    """Whether a function that is no ufunc takes `out`."""
+    if statement.draws:
+        return getattr(statement.function, "__name__", "") in _DRAW_OUT
+    if statement.function is np.take:  # it copies once more, unless an index cannot be wrong
+        return statement.kwargs.get("mode") in ("clip", "wrap")
+    return statement.function in _TAKE_OUT
 
 
 def _fits(output: Value) -> bool:
-    return output.base is None and output.shape != () and output.size > 0 and is_dense(output)
+    return (
+        output.base is None
+        and output.dtype is not None
+        and output.dtype.kind in "biufc"
+        and output.shape != ()
+        and output.size > 0
+        and is_dense(output)
+    )

@@ -6,14 +6,10 @@ import bisect
 import math
 from collections.abc import Iterator
 
-import numpy as np
-
-from tinygrad_bp.program.listing import Listing, Room, Value
+from tinygrad_bp.program.listing import ALIGNED, Bytes, Listing, Room, Value
 from tinygrad_bp.program.planning.memory import Memory
 
 __all__ = ["Heap", "shared"]
-
-_ALIGNED = 64  # bytes: a line of the cache, and the widest vector of a processor
 
 
 def shared(listing: Listing) -> Listing:
@@ -28,14 +24,13 @@ def shared(listing: Listing) -> Listing:
             for place in ends.pop(gone, ()):
                 heap.free(*place)
         position = max(position, first)
-        size = -(-room.nbytes // _ALIGNED) * _ALIGNED
+        size = -(-room.nbytes // ALIGNED) * ALIGNED
         start = heap.allocate(size)
         places.append((room, start))
         ends.setdefault(last, []).append((start, size))
-    everything = np.empty(heap.size + _ALIGNED, np.uint8)
-    shift = -everything.__array_interface__["data"][0] % _ALIGNED
+    everything = Bytes(heap.size)
     for room, start in places:
-        room.memory, room.offset = everything, start + shift
+        room.memory, room.offset = everything, start
     return listing
 
 

@@ -13,8 +13,10 @@ from tinygrad_bp.program.rewriting.identities import without_identities
 from tinygrad_bp.program.rewriting.labels import with_labels_in_range
 from tinygrad_bp.program.rewriting.masks import with_masks
 from tinygrad_bp.program.rewriting.products import with_products
+from tinygrad_bp.program.rewriting.quiet import with_less_quiet
 from tinygrad_bp.program.rewriting.scalars import with_operators
 from tinygrad_bp.program.rewriting.scale import with_common_scale
+from tinygrad_bp.program.rewriting.softmax import with_one_maximum
 
 __all__ = ["INEXACT", "PASSES", "rewritten"]
 
@@ -25,17 +27,21 @@ PASSES: tuple[Pass, ...] = (
     without_identities,
     with_short_checks,
     with_labels_in_range,
+    with_one_maximum,
     with_masks,
     with_products,
     without_identities,
     with_common_scale,
     with_operators,
+    with_less_quiet,
     without_repetition,
     without_dead,
 )
 """The passes, in their order."""
 
-INEXACT: frozenset[Pass] = frozenset({with_masks, with_products, with_common_scale})
+INEXACT: frozenset[Pass] = frozenset(
+    {with_one_maximum, with_masks, with_products, with_common_scale}
+)
 """The passes that may change the last bits of results, or the sign of a zero."""
 
 

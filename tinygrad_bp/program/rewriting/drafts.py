@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from tinygrad_bp.program.listing import (
+    Applied,
     Check,
     Constant,
     Function,
@@ -19,7 +20,16 @@ from tinygrad_bp.program.listing import (
     values_in,
 )
 
-__all__ = ["Draft", "Rule", "constant_of", "is_contiguous", "is_real", "rewrite_each", "root"]
+__all__ = [
+    "Draft",
+    "Rule",
+    "constant_of",
+    "is_contiguous",
+    "is_real",
+    "is_zero",
+    "rewrite_each",
+    "root",
+]
 
 
 class Draft:
@@ -74,6 +84,8 @@ class Draft:
             return
         if old.name and not new.name and new.source is None:
             new.name = old.name
+        if new.source is None and new.gradient_of is None:
+            new.gradient_of = old.gradient_of
         self._change[old] = new
 
     def call(
@@ -126,15 +138,21 @@ class Draft:
     def finished(self) -> Listing:
         """Return the new listing."""
         old = self.old
-        return Listing(
-            self.statements,
-            [dataclasses.replace(c, condition=self.current(c.condition)) for c in self.checks],
-            [self.statement(s) for s in old.updates],
-            [dataclasses.replace(w, value=self.current(w.value)) for w in old.writes],
-            [self.current(v) for v in old.after],
-            self.current(old.results),
-            self._sources,
-            list(old.finite),
+        return dataclasses.replace(
+            old,
+            statements=self.statements,
+            checks=[
+                dataclasses.replace(c, condition=self.current(c.condition)) for c in self.checks
+            ],
+            updates=[self.statement(s) for s in old.updates],
+            writes=[dataclasses.replace(w, value=self.current(w.value)) for w in old.writes],
+            after=[self.current(v) for v in old.after],
+            results=self.current(old.results),
+            sources=self._sources,
+            applied={
+                number: Applied(self.current(one.arguments), self.current(one.results))
+                for number, one in old.applied.items()
+            },
         )
 
     def require(self, like: Statement, condition: Value) -> None:
@@ -174,7 +192,11 @@ def is_real(value: Any) -> bool:
 
 def is_contiguous(value: Value) -> bool:
     """Whether elements stand one after the other, the last axis fastest."""
-    return value.dtype is not None and value.strides == _strides(value.shape, value.dtype)
+    if value.dtype is None:
+        return False
+    wanted = _strides(value.shape, value.dtype)
+    rows = zip(value.shape, value.strides, wanted, strict=True)
+    return all(have == want for length, have, want in rows if length != 1)
 
 
 def constant_of(item: Any) -> Any:
@@ -182,6 +204,12 @@ def constant_of(item: Any) -> Any:
     if isinstance(item, Value):
         return item.source.value if isinstance(item.source, Constant) else None
     return item if isinstance(item, int | float) else None
+
+
+def is_zero(item: Any) -> bool:
+    """Whether it is 0, or a constant array without axes that is."""
+    value = constant_of(item)
+    return value is not None and np.ndim(value) == 0 and bool(value == 0)
 
 
 def _strides(shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[int, ...]:

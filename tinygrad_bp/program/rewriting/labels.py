@@ -87,8 +87,10 @@ def _ranges(listing: Listing) -> dict[Value, _Range]:
 
 def _bounds(check: Check, made_by: Mapping[Value, Statement]) -> Iterator[_Bound]:
     """Yield what a check that does not hold says: `min(labels) < 0`, `max(labels) >= 10`."""
-    comparison = made_by.get(check.condition)
-    if comparison is None or check.expected or comparison.function not in _OPPOSITE:
+    comparison, holds = made_by.get(check.condition), check.expected
+    while comparison is not None and comparison.function is np.logical_not:
+        comparison, holds = made_by.get(comparison.args[0]), not holds
+    if comparison is None or holds or comparison.function not in _OPPOSITE:
         return
     extreme, number = comparison.args
     of, side, offset = _OPPOSITE[comparison.function]

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from functools import partial
-from typing import Any
 
 import numpy as np
 
 from tinygrad_bp.program.listing import Listing, Statement, Value
-from tinygrad_bp.program.rewriting.drafts import Draft, constant_of, is_real, rewrite_each
+from tinygrad_bp.program.rewriting.drafts import Draft, is_real, is_zero, rewrite_each
 from tinygrad_bp.program.rewriting.witnesses import noticed_in, require_finite
 
 __all__ = ["with_masks"]
@@ -29,7 +28,7 @@ def with_masks(listing: Listing) -> Listing:
 
 def _where(draft: Draft, statement: Statement, *, noticed: Collection[Value]) -> Value | None:
     mask, x, other = statement.args
-    if not _is_zero(other) or not is_real(x) or x.dtype != statement.output.dtype:
+    if not is_zero(other) or not is_real(x) or x.dtype != statement.output.dtype:
         return None
     if not isinstance(mask, Value) or mask.dtype != np.bool_ or x.shape != statement.output.shape:
         return None
@@ -51,11 +50,6 @@ def _guards_infinities(draft: Draft, mask: Value, x: Value) -> bool:
     return test is not None and test.args[0] is x
 
 
-def _is_zero(item: Any) -> bool:
-    value = constant_of(item)
-    return value is not None and np.ndim(value) == 0 and bool(value == 0)
-
-
 class _Outputs:
     """Comparisons of z with 0 as such of max(z, 0), where that is there: z is not needed then."""
 
@@ -63,13 +57,13 @@ class _Outputs:
         self._cut = {
             s.args[0]: s.output
             for s in reversed(listing.statements)
-            if s.function is np.maximum and len(s.args) == 2 and _is_zero(s.args[1])
+            if s.function is np.maximum and len(s.args) == 2 and is_zero(s.args[1])
         }
 
     def __call__(self, draft: Draft, statement: Statement) -> Value | None:
         """Return the comparison of the output."""
         z, other = statement.args
         cut = self._cut.get(z)
-        if cut is None or cut not in draft.made_by or not _is_zero(other) or statement.kwargs:
+        if cut is None or cut not in draft.made_by or not is_zero(other) or statement.kwargs:
             return None
         return draft.call(statement, np.greater, cut, other)

@@ -20,8 +20,7 @@ __all__ = ["with_operators"]
 
 def with_operators(listing: Listing) -> Listing:
     """Return a listing whose statements on single numbers call no ufunc."""
-    # The power of a number by C differs in the last bit from the one by NumPy.
-    rules = {f: _operator for f in of_python if f is not np.power}
+    rules = dict.fromkeys(_EXACT, _operator)
     conditions = {check.condition for check in listing.checks}
 
     def isfinite(draft: Draft, statement: Statement) -> Value | None:
@@ -50,6 +49,11 @@ def _are_numbers(draft: Draft, statement: Statement) -> bool:
     )
 
 
+# Others, such as powers, are rounded otherwise by operators than by NumPy's functions.
+_EXACT: tuple[Function, ...] = (
+    np.add, np.subtract, np.multiply, np.divide, np.negative, np.equal, np.not_equal, np.less,
+    np.less_equal, np.greater, np.greater_equal,
+)  # fmt: skip
 _GIVE_NUMBERS: tuple[Function, ...] = (
     np.dot,
     np.vdot,

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_bp.program.listing import Function, Listing, Option, Statement, Value, values_in
-from tinygrad_bp.program.rewriting.drafts import Draft, constant_of, is_real, rewrite_each
+from tinygrad_bp.program.rewriting.drafts import Draft, constant_of, is_real, is_zero, rewrite_each
 from tinygrad_bp.registry import implementation_of
 from tinygrad_bp.rules import indexing
 
@@ -103,18 +103,17 @@ def _needed(listing: Listing) -> Iterator[Value]:
 def _is_linear(statement: Statement, scaled: set[Value]) -> bool:
     """Whether the output has a factor if some of the arguments have it."""
     function, args = statement.function, statement.args
-    if statement.several or not is_real(statement.output):
-        return False
     inside = [v in scaled for v in values_in(args)]
+    if statement.several or not is_real(statement.output) or sum(inside) == 0:
+        return False
     if not scaled.isdisjoint(values_in(statement.kwargs)):
         return False
-    if function in _OF_FIRST:
-        return args[0] in scaled and sum(inside) == 1
-    if function in _OF_EITHER:
-        return sum(inside) == 1 and len(args) == 2
     if function in _OF_ALL:
         return all(inside) and all(_is_array(a) for a in args[: _OF_ALL[function]])
-    return False
+    if function is np.where:
+        return sum(inside) == 1 and args[1] in scaled and is_zero(args[2])
+    first = function in _OF_FIRST and args[0] in scaled
+    return sum(inside) == 1 and (first or (function in _OF_EITHER and len(args) == 2))
 
 
 def _is_array(item: Any) -> bool:

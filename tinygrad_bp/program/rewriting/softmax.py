@@ -1,0 +1,158 @@
+"""Softmax with one maximum for all rows, and one check for all of its divisions.
+
+A softmax subtracts the maximum of each row, so that no exponential overflows. Any other number does
+as well that is not far from it, and the maximum of all rows is found in a fifth of the time:
+
+    e = exp(z - M),   s = Σ e over a row,   p = e · 1 / s,   M = max z
+
+No exponential is above 1. Those of a row far below M would be lost, so the squares of all 1 / s
+must have a finite sum: then s > 2⁻⁶⁴ in float32 (2⁻⁵¹² in float64), and what is lost below the
+smallest normal number, 2⁻¹²⁶ (2⁻¹⁰²²), is less than 2⁻⁶⁰ of a probability's 1. A step in which rows
+are further apart, or M is not finite, runs eagerly.
+
+z - M is rounded in its last place, so a probability differs by |z - M| roundings, as if z itself
+had been rounded once more; and by two more of its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from tinygrad_bp.program.listing import Listing, Statement, Value
+from tinygrad_bp.program.rewriting.drafts import (
+    Draft,
+    is_contiguous,
+    is_real,
+    is_zero,
+    rewrite_each,
+)
+
+__all__ = ["with_one_maximum"]
+
+
+class _Softmax(NamedTuple):
+    """What a softmax over the rows of a matrix is made of."""
+
+    logits: Value
+    shift: Value
+    """The maximum of each row, or 0 where that is not finite."""
+    exponentials: Value
+    total: Value
+    """The sum of each row's exponentials."""
+
+
+def with_one_maximum(listing: Listing) -> Listing:
+    """Return a listing whose softmaxes over rows subtract one maximum."""
+    found = [*_softmaxes(listing)]
+    if not found:
+        return listing
+    shifts = {each.shift: each for each in found}
+    totals = {each.total: each for each in found}
+    quotients = {(each.exponentials, each.total) for each in found}
+    inverses: dict[Value, Value] = {}
+
+    def where(draft: Draft, statement: Statement) -> Value | None:
+        each = shifts.get(statement.output)
+        if each is None:
+            return None
+        return draft.call(statement, np.max, draft.current(each.logits), shape=(), axis=None)
+
+    def total(draft: Draft, statement: Statement) -> Value | None:
+        if statement.output not in totals:
+            return None
+        draft.keep(statement)
+        inverses[statement.output] = _checked_inverse(draft, statement)
+        return statement.output
+
+    def divide(draft: Draft, statement: Statement) -> Value | None:
+        if tuple(statement.args) not in quotients:
+            return None
+        e, s = statement.args
+        return draft.call(statement, np.multiply, e, inverses[s])
+
+    return rewrite_each(listing, {np.where: where, np.sum: total, np.divide: divide})
+
+
+def _checked_inverse(draft: Draft, statement: Statement) -> Value:
+    """1 / s, of which a check shows that it is not too large."""
+    s = statement.output
+    inverse = draft.call(statement, np.divide, 1, s)
+    flat = draft.reshape(statement, inverse, (s.size,))
+    squares = draft.call(statement, np.dot, flat, flat, shape=())
+    draft.require(
+        statement, draft.call(statement, math.isfinite, squares, shape=(), dtype=np.bool_)
+    )
+    return inverse
+
+
+# --- finding them -----------------------------------------------------------------------------
+
+
+def _softmaxes(listing: Listing) -> Iterator[_Softmax]:
+    """Yield the softmaxes of which nothing else reads the rows' maxima."""
+    uses = _Uses(listing)
+    for statement in listing.statements:
+        if statement.function is not np.where or len(statement.args) != 3:
+            continue
+        finite, top, zero = statement.args
+        test, maximum = uses.made_by.get(finite), uses.made_by.get(top)
+        if test is None or maximum is None or not is_zero(zero):
+            continue
+        if test.function is np.isfinite and test.args[0] is top and _is_of_rows(maximum, np.max):
+            found = uses.softmax(maximum.args[0], statement.output)
+            if found is not None:
+                yield found
+
+
+class _Uses:
+    """Which statement makes each value, and which ones read it."""
+
+    def __init__(self, listing: Listing) -> None:
+        self.made_by = {s.outputs[0]: s for s in listing.statements}
+        self.needed = set(listing.needed())
+        self.of: dict[Value, list[Statement]] = {}
+        for statement in listing.statements:
+            for value in statement.inputs():
+                self.of.setdefault(value, []).append(statement)
+
+    def softmax(self, z: Value, shift: Value) -> _Softmax | None:
+        """What is made of logits and the maxima of their rows, if it is a softmax."""
+        readers = self.of.get(shift, [])
+        differences = [s for s in readers if s.function is np.subtract and s.args == (z, shift)]
+        others = [s for s in readers if s not in differences]
+        if len(differences) != 1 or shift in self.needed or not is_contiguous(z):
+            return None
+        exponentials = self._only(differences[0].output, np.exp)
+        if exponentials is None:
+            return None
+        sums = [s for s in self.of.get(exponentials, []) if _is_of_rows(s, np.sum)]
+        if len(sums) != 1 or not all(self._adds_logarithm(s, shift) for s in others):
+            return None
+        return _Softmax(z, shift, exponentials, sums[0].output)
+
+    def _only(self, value: Value, function: object) -> Value | None:
+        """What the only reader of a value makes of it."""
+        readers = self.of.get(value, [])
+        if len(readers) != 1 or readers[0].function is not function or value in self.needed:
+            return None
+        return readers[0].output
+
+    def _adds_logarithm(self, statement: Statement, shift: Value) -> bool:
+        """Whether it is M + log s, which keeps its shape if M is one number."""
+        if statement.function is not np.add or statement.args[0] is not shift:
+            return False
+        logarithm = self.made_by.get(statement.args[1])
+        return logarithm is not None and logarithm.function is np.log
+
+
+def _is_of_rows(statement: Statement, function: object) -> bool:
+    """Whether a function is applied to each row of a matrix."""
+    if statement.function is not function or statement.kwargs != {"axis": -1, "keepdims": True}:
+        return False
+    return (
+        len(statement.args) == 1 and is_real(statement.output) and len(statement.output.shape) == 2
+    )

@@ -1,0 +1,485 @@
+"""The names of values: the user's own where they are known, and those of textbooks otherwise.
+
+    x, y           arguments of the step
+    W1, b1         weights and biases of layers in a row; layers_0_weight of any other parameters
+    h, loss        what a line of the user's step gives a name to
+    z1, a1         an affine map, and the activation of it
+    dW1, da1       gradients
+    t, e, s        what is read soon after it is made, and then no more
+
+Values in one memory have one name, or several: the line that makes the memory has them all.
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import count
+from typing import Any
+
+import numpy as np
+
+from tinygrad_bp.program.listing import (
+    Cell,
+    Constant,
+    Home,
+    Input,
+    Listing,
+    Option,
+    Room,
+    Statement,
+    Value,
+    values_in,
+)
+from tinygrad_bp.program.writing.lines import span_of
+
+__all__ = ["Names", "identifier", "roots_of"]
+
+_OF_LAYERS = re.compile(
+    r"(?P<chain>(?:\w+\.)*?)(?P<layer>(?:layer|hidden|linear|fc|conv|norm)?_?\d+|output|out|head)"
+    r"\.(?P<kind>weight|bias)"
+)
+_AFFINE = frozenset({"affine", "linear", "bilinear", "convolve", "convolution"})
+_ACTIVATIONS = frozenset({"sigmoid", "relu", "tanh", "log1pexp", "softmax", "log_softmax"})
+_LOSSES = re.compile(r"sum_squares|.*(_loss|cross_entropy|mse|error).*")
+_NUMBERS = {0: "zero", 1: "one", 2: "two", 3: "three", 0.5: "half", -1: "minus_one"}
+_STEMS: Mapping[Any, str] = {
+    np.exp: "e",
+    np.sum: "s",
+    np.max: "top",
+    np.min: "low",
+    np.greater: "mask",
+    np.isfinite: "finite",
+    np.dot: "t",
+}
+_SHORT = ("t", "u", "v", "w")
+
+
+def identifier(name: str) -> str:
+    """Return a name as an identifier, itself if it is one.
+
+    >>> identifier("layers.0.weight"), identifier("lambda"), identifier("2nd"), identifier("")
+    ('layers_0_weight', 'lambda_', '_2nd', '')
+    """
+    name = unicodedata.normalize("NFKC", name)
+    name = re.sub(r"\W+", "_", name).strip("_") if not name.isidentifier() else name
+    if name and not name.isidentifier():
+        name = f"_{name}"
+    return f"{name}_" if keyword.iskeyword(name) else name
+
+
+def roots_of(listing: Listing) -> dict[Value, Value]:
+    """Return, of every value that a statement writes into other memory, what that memory is."""
+    roots: dict[Value, Value] = {}
+    for statement in (*listing.statements, *listing.updates):
+        if statement.out is not None:
+            roots[statement.output] = roots.get(statement.out, statement.out)
+    return roots
+
+
+class Names:
+    """Which value is called what."""
+
+    def __init__(
+        self,
+        listing: Listing,
+        reserved: Iterable[str],
+        hints: Mapping[int, str],
+        inlined: Mapping[Value, Statement],
+    ) -> None:
+        self._listing = listing
+        self._inlined = inlined
+        self._roots = roots_of(listing)
+        self._reserved = frozenset(reserved)
+        self._taken = set(reserved)
+        self._next: dict[str, int] = {}
+        """The next number of a stem."""
+        self._hints = hints
+        self._names: dict[Value, str] = {}
+        self._all: dict[Value, list[str]] = defaultdict(list)
+        """The names of each memory."""
+        self._wanted: dict[Value, str] = {}
+        self._homes = {
+            _place_of(v.source.array): v for v in listing.sources if isinstance(v.source, Home)
+        }
+        self._moved = {id(move.old): move.new for move in listing.moves}
+        self._seen: dict[tuple[Value, Value], Value] = {}
+        self._name_sources()
+        self._want()
+        self._give()
+
+    def of(self, value: Value) -> str:
+        """Return the name of a value."""
+        return self._names[value]
+
+    def get(self, value: Any) -> str | None:
+        """Return the name of a value that may have none."""
+        return self._names.get(self.current(value)) if isinstance(value, Value) else None
+
+    def current(self, value: Value) -> Value:
+        """Return what stands for a home that has become a part of a vector, or the value itself."""
+        if value in self._names or not isinstance(value.source, Home):
+            return value
+        array = self._moved.get(id(value.source.array), value.source.array)
+        return self._homes.get(_place_of(array), value)
+
+    def of_memory(self, value: Value) -> list[str]:
+        """Return all names of what is made, in the order in which they come up."""
+        return self._all[self._roots.get(value, value)]
+
+    def seen_by(self, view: Value, memory: Value) -> Value:
+        """Return what stood in memory where the step looked at it."""
+        return self._seen.get((view, memory), memory)
+
+    def new(self, wanted: str) -> str:
+        """Return a name that nothing else has."""
+        name = identifier(wanted) or "t"
+        if name in self._reserved:
+            name = f"{name}_"
+        if name not in self._taken:
+            self._taken.add(name)
+            return name
+        return self._numbered(name, 2)
+
+    def _numbered(self, stem: str, start: int) -> str:
+        stem += "_" * stem[-1:].isdigit()
+        for number in count(self._next.get(stem, start)):
+            name = f"{stem}{number}"
+            if name not in self._taken:
+                break
+        self._next[stem] = number + 1
+        self._taken.add(name)
+        return name
+
+    # --- what no statement makes --------------------------------------------------------------
+
+    def _name_sources(self) -> None:
+        read = {v for s in self._listing.statements for v in s.inputs()}
+        read |= {v for s in self._listing.updates for v in (*s.inputs(), s.out) if v is not None}
+        read |= {s.out for s in self._listing.statements if s.out is not None}
+        read |= set(self._listing.needed())
+        sources = [v for v in self._listing.sources if v in read or isinstance(v.source, Input)]
+        homes = {v: self._home_name(v) for v in sources if isinstance(v.source, Home)}
+        layers = _layers(homes)
+        self._layers = {homes[value]: name for value, name in layers.items()}
+        order = (Input, Home, Option, Cell, Constant)
+        for kind in order:
+            for value in sources:
+                if isinstance(value.source, kind):
+                    wanted = layers.get(value) or self._of_source(value)
+                    self._set(value, self.new(wanted))
+
+    def _home_name(self, value: Value) -> str:
+        """The user's name for an array: of a variable, of a parameter in its model, its own."""
+        if not isinstance(value.source, Home):
+            return ""
+        return self._hints.get(id(value.source.array)) or value.name or value.source.name
+
+    def _of_source(self, value: Value) -> str:
+        source = value.source
+        if isinstance(source, Home):
+            if " and " in source.name:  # arrays in one vector
+                return _of_moment(source.name.partition(" and ")[0], {}).partition("_")[0] or "p"
+            return _of_moment(source.name, self._layers) or self._home_name(value) or "p"
+        if isinstance(source, Cell):
+            return value.name or _of_cell(source)
+        if isinstance(source, Option):
+            return source.name if source.index is None else f"{source.name[:-1]}{source.index + 1}"
+        if isinstance(source, Constant):
+            return value.name or _of_constant(source.value)
+        return value.name or "t"
+
+    def _set(self, value: Value, name: str) -> None:
+        self._names[value] = name
+        names = self._all[self._roots.get(value, value)]
+        if name not in names:
+            names.append(name)
+
+    # --- what is worth a name of its own ------------------------------------------------------
+
+    def _want(self) -> None:
+        self._want_conventional()
+        self._want_named_by_lines()
+        for statement in (*self._listing.statements, *self._listing.updates):
+            for value in statement.outputs:
+                if value.name:
+                    self._wanted[value] = value.name
+
+    def _results(self) -> Iterator[tuple[Statement, Value]]:
+        """Yield what rules of the forward pass come to, with the statement that makes it."""
+        last: dict[int, tuple[Statement, Value]] = {}
+        for statement in self._listing.statements:
+            place = statement.place
+            if place.phase != "forward" or not place.title:
+                continue
+            applied = self._listing.applied.get(place.number)
+            made = [v for v in statement.outputs if applied and v in applied.results]
+            if made or applied is None or place.number not in last:
+                last[place.number] = statement, (made or statement.outputs)[0]
+        yield from last.values()
+
+    def _want_conventional(self) -> None:
+        layer, loss = 0, False
+        returned = set(values_in(self._listing.results))
+        known: dict[Value, int] = {}
+        for statement, value in self._results():
+            title = statement.place.title
+            loss = loss or _LOSSES.fullmatch(title) is not None
+            applied = self._listing.applied.get(statement.place.number)
+            before = [known[a] for a in applied.arguments if a in known] if applied else []
+            if title in _AFFINE or "conv" in title:
+                layer += 1
+                known[value] = layer
+                self._wanted[value] = f"z{layer}"
+            elif title in _ACTIVATIONS and before:
+                self._wanted[value] = f"a{before[0]}"
+            elif value in returned or (loss and not value.shape):
+                self._wanted[value] = "loss" if loss else "result"
+            else:
+                self._wanted[value] = "h"
+
+    def _want_named_by_lines(self) -> None:
+        """Names that lines of the user give to what they calculate."""
+        best: dict[object, tuple[tuple[int, int], str, Value]] = {}
+        for statement, value in self._results():
+            site = statement.place.site
+            span = span_of(site) if site is not None else None
+            if span is not None and (span.start not in best or span.end >= best[span.start][0]):
+                best[span.start] = span.end, span.name, value
+        for _, name, value in best.values():
+            self._wanted = {v: n for v, n in self._wanted.items() if n != name} | {value: name}
+
+    # --- names for all ------------------------------------------------------------------------
+
+    def _give(self) -> None:
+        for statement in self._listing.updates:
+            root = self._roots.get(statement.output, statement.output)
+            self._names[statement.output] = self._names.get(root, "t")
+        for statement in self._listing.statements:
+            for value in statement.outputs:
+                if value in self._wanted:
+                    self._set(value, self._new_like(self._wanted[value]))
+        for statement in self._listing.statements:
+            for value in statement.outputs:
+                self._want_gradient(value)
+        for value in self._listing.sources:
+            if isinstance(value.source, Room):
+                self._all[value] = self._all[value]
+        self._give_short_names()
+
+    def _new_like(self, wanted: str) -> str:
+        if wanted == "h":
+            return self._numbered("h", 1)
+        return self.new(wanted)
+
+    def _want_gradient(self, value: Value) -> None:
+        of = value.gradient_of
+        if of is None or value in self._names:
+            return
+        name = self.get(of)
+        if name is not None:
+            self._set(value, self.new(f"d{name}"))
+
+    def _name_views(self) -> None:
+        """Name what is made once: transposes, and other views, by what they show."""
+        now: dict[Value, Value] = {}
+        for statement in self._listing.statements:
+            if statement.when == "once" and len(statement.outputs) == 1:
+                for value in statement.inputs():
+                    self._seen[statement.output, value] = now.get(value, value)
+                self._name_view(statement)
+            for value in statement.outputs:
+                now[self._roots.get(value, value)] = value
+
+    def _name_view(self, statement: Statement) -> None:
+        view, first = statement.output, next(statement.inputs(), None)
+        seen = self._names.get(self.seen_by(view, first)) if first is not None else None
+        if view in self._inlined or self._all[view] or view in self._names or seen is None:
+            return
+        if statement.function in (np.transpose, np.swapaxes):
+            self._set(view, self.new(f"{seen}T"))
+        elif statement.function is np.reshape and len(view.shape) == 1:
+            self._set(view, self.new(f"flat_{seen}"))
+
+    def _name_vectors(self) -> None:
+        """Name vectors of gradients, whose parts have names."""
+        for statement in self._listing.statements:
+            whole = next(statement.inputs(), None)
+            if statement.when != "once" or whole is None or not isinstance(whole.source, Room):
+                continue
+            part = self._all.get(statement.output) or [""]
+            if not self._all[whole] and part[0].startswith("d"):
+                self._set(whole, self.new("dp"))
+
+    def _name_options(self) -> None:
+        """Name the arrays that options are kept in."""
+        for statement in self._listing.statements:
+            option = next(statement.inputs(), None)
+            if statement.when == "options" and statement.out and option is not None:
+                name = _of_option(option)
+                if not self._all[self._roots[statement.output]]:
+                    self._set(statement.output, self.new(name))
+
+    def _name_writes(self) -> None:
+        for write in self._listing.writes:
+            value = write.value
+            if isinstance(value, Value) and value not in self._names:
+                self._set(value, self.new(f"new_{self._names[write.target]}"))
+
+    def _give_short_names(self) -> None:
+        """Name what is left: by what is made of it in the same memory, or for a short time."""
+        self._borrow()
+        self._name_options()
+        self._name_writes()
+        self._name_views()
+        self._name_vectors()
+        ends = self._ends()
+        free_at: dict[int, list[str]] = defaultdict(list)
+        free: list[str] = []
+        shared: dict[tuple[Value, int], str] = {}
+        for i, statement in enumerate(self._listing.statements):
+            free += free_at.pop(i, [])
+            for value in statement.outputs:
+                if value in self._names or value in self._inlined:
+                    self._share(shared, value, statement)
+                    continue
+                root = self._roots.get(value, value)
+                known = shared.get((root, statement.place.number))
+                if value is root and self._all[root]:
+                    self._set(value, self._all[root][0])
+                elif known is not None or root.source is not None or statement.when != "run":
+                    self._set(value, known or self.new(self._stem(statement)))
+                elif self._all[root]:
+                    self._set(value, self.new(self._stem(statement)))
+                else:
+                    name = self._short(statement, free)
+                    self._set(value, name)
+                    free_at[max(ends.get(root, i), i + 1)].append(name)
+                self._share(shared, value, statement)
+        for value in self._listing.sources:
+            if isinstance(value.source, Room):
+                names = self._all[value] or [self.new("t")]
+                self._all[value] = names
+                self._names[value] = names[0]
+        self._in_order()
+
+    def _share(
+        self, shared: dict[tuple[Value, int], str], value: Value, statement: Statement
+    ) -> None:
+        """Note that what the rule makes in the same memory, from here on, has the same name."""
+        if value in self._names:
+            shared[self._roots.get(value, value), statement.place.number] = self._names[value]
+
+    def _in_order(self) -> None:
+        """Put the names of each memory into the order in which they come up."""
+        found: dict[Value, dict[str, None]] = defaultdict(dict)
+        for statement in self._listing.statements:
+            for value in statement.outputs:
+                if value in self._names:
+                    found[self._roots.get(value, value)][self._names[value]] = None
+        for root, names in found.items():
+            self._all[root] = [*names]
+            if isinstance(root.source, Room):
+                self._names[root] = self._all[root][0]
+
+    def _borrow(self) -> None:
+        """Give values the name of what the same memory comes to in the same rule."""
+        groups: dict[tuple[Value, int], list[Value]] = defaultdict(list)
+        for statement in self._listing.statements:
+            for value in statement.outputs:
+                root = self._roots.get(value, value)
+                groups[root, statement.place.number].append(value)
+        for values in groups.values():
+            name = None
+            for value in reversed(values):
+                name = self._names.get(value, name)
+                if name is not None and value not in self._names:
+                    self._names[value] = name
+
+    def _ends(self) -> dict[Value, int]:
+        """After which statement each memory is read no more."""
+        ends: dict[Value, int] = {}
+        statements = self._listing.statements
+        for i, statement in enumerate(statements):
+            for value in (*statement.inputs(), *statement.outputs):
+                ends[self._roots.get(value, value)] = i
+        for update in self._listing.updates:
+            for value in update.inputs():
+                ends[self._roots.get(value, value)] = len(statements) + 1
+        for value in self._listing.needed():
+            ends[self._roots.get(value, value)] = len(statements) + 1
+        for value, statement in reversed([*self._inlined.items()]):  # it is read where it stands
+            for read in statement.inputs():
+                root = self._roots.get(read, read)
+                ends[root] = max(ends[root], ends[value])
+        return ends
+
+    def _stem(self, statement: Statement) -> str:
+        if statement.place.phase == "backward" and statement.place.title in _ACTIVATIONS:
+            return _STEMS.get(statement.function, "slope")
+        return _STEMS.get(statement.function, "t")
+
+    def _short(self, statement: Statement, free: list[str]) -> str:
+        stem = self._stem(statement)
+        like = [name for name in free if name == stem or re.fullmatch(rf"{stem}\d+", name)]
+        if stem == "t":
+            like += [name for name in free if name in _SHORT]
+        if like:
+            free.remove(like[0])
+            return like[0]
+        if stem == "t":
+            for name in _SHORT:
+                if name not in self._taken:
+                    self._taken.add(name)
+                    return name
+        return self.new(stem)
+
+
+def _layers(homes: Mapping[Value, str]) -> dict[Value, str]:
+    """Names for weights and biases of layers in a row: W1, b1, W2, b2.
+
+    A scale, which is a vector, is called gamma, and the bias beside it beta.
+    """
+    found = {v: m for v, n in homes.items() if (m := _OF_LAYERS.fullmatch(n)) is not None}
+    if not found or len({m["chain"] for m in found.values()}) > 1:
+        return {}
+    layers = list(dict.fromkeys(m["layer"] for m in found.values()))
+    scales = {m["layer"] for v, m in found.items() if m["kind"] == "weight" and len(v.shape) < 2}
+    names = {}
+    for value, m in found.items():
+        kinds = ("gamma", "beta") if m["layer"] in scales else ("W", "b")
+        kind = kinds[m["kind"] == "bias"]
+        names[value] = f"{kind}{layers.index(m['layer']) + 1}"
+    return names
+
+
+def _place_of(array: Any) -> tuple[Any, ...]:
+    return array.__array_interface__["data"][0], array.shape, array.dtype
+
+
+def _of_moment(name: str, layers: Mapping[str, str]) -> str:
+    """`m2_W1` for the second moment of what is called W1."""
+    found = re.fullmatch(r"moment (\d+) of (.*)", name)
+    return f"m{found[1]}_{layers.get(found[2], found[2])}" if found else ""
+
+
+def _of_option(value: Value) -> str:
+    if not isinstance(value.source, Option):
+        return "scale"
+    name = value.source.name
+    return {"lr": "rate"}.get(name, f"{name}_now")
+
+
+def _of_cell(cell: Cell) -> str:
+    if cell.attribute == "_grad":
+        return "d" + cell.name.removeprefix("gradient of ")
+    return cell.name or {"moments": "t"}.get(cell.attribute, cell.attribute.strip("_"))
+
+
+def _of_constant(value: Any) -> str:
+    if np.ndim(value) == 0 and value.dtype.kind in "iuf":
+        return _NUMBERS.get(value.item(), "c")
+    return "c"

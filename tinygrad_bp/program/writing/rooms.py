@@ -1,0 +1,93 @@
+"""Memory as it is written: what is made for results, and what is a part of an array given."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_bp.program.listing import ALIGNED, Bytes, Room, Value
+from tinygrad_bp.program.writing.imports import Imports
+from tinygrad_bp.program.writing.literals import dtype_text, size
+from tinygrad_bp.program.writing.naming import Names
+from tinygrad_bp.state import owner_of
+
+__all__ = ["made", "parts_of"]
+
+_LITTLE = 1 << 20  # bytes, up to which it is not worth it that arrays share their memory
+
+
+# --- rooms ----------------------------------------------------------------------------------
+
+
+def made(values: Sequence[Value], names: Names, imports: Imports) -> Iterator[str]:
+    """Yield the lines that make the memory that results are written into."""
+    shares = sum(value.nbytes for value in values) > _LITTLE
+    memories: dict[Bytes, str] = {}
+    for value in values:
+        room: Any = value.source
+        if shares and room.memory is not None and room.memory not in memories:
+            memories[room.memory] = names.new("memory")
+            yield from _memory(memories[room.memory], room.memory, imports)
+        yield f"{' = '.join(names.of_memory(value))} = {_room(room, memories, imports)}"
+
+
+def _memory(name: str, memory: Bytes, imports: Imports) -> Iterator[str]:
+    """One piece of memory for all, from where a line of the cache begins."""
+    empty, uint8 = (imports.take("numpy", function) for function in ("empty", "uint8"))
+    yield f"{name} = {empty}({memory.size + ALIGNED}, {uint8})"
+    yield f"{name} = {name}[-{name}.ctypes.data % {ALIGNED} :]"
+
+
+def _room(room: Room, memories: Mapping[Bytes, str], imports: Imports) -> str:
+    dtype = dtype_text(room.dtype, imports)
+    usual = np.empty(room.shape, room.dtype).strides == room.strides
+    if room.memory is not None and room.memory in memories:
+        strides = "" if usual else f", {room.strides}"
+        where = f"{memories[room.memory]}, {room.offset}"
+        return f"{imports.take('numpy', 'ndarray')}({room.shape}, {dtype}, {where}{strides})"
+    empty = imports.take("numpy", "empty")
+    if usual:
+        return f"{empty}({size(room.shape)}, {dtype})"
+    axes = np.argsort([-stride for stride in room.strides], kind="stable").tolist()
+    shape = tuple(room.shape[axis] for axis in axes)
+    back = tuple(np.argsort(axes).tolist())
+    return f"{empty}({size(shape)}, {dtype}).transpose{back}"
+
+
+# --- parts of arrays ------------------------------------------------------------------------
+
+
+def parts_of(
+    homes: Sequence[Value], name: Callable[[Value], str]
+) -> Iterator[tuple[Value, str | None]]:
+    """Yield each home with how it is a part of a larger one, None if it is none."""
+    by_owner: dict[int, list[Value]] = defaultdict(list)
+    for value in sorted(homes, key=lambda value: -value.size):
+        by_owner[id(owner_of(_array(value)))].append(value)
+    for value in homes:
+        others = by_owner[id(owner_of(_array(value)))]
+        larger = (v for v in others if v is not value and v.size > value.size)
+        found = (_part(_array(value), _array(other), name(other)) for other in larger)
+        yield value, next(filter(None, found), None)
+
+
+def _array(value: Value) -> Any:
+    return value.source.array  # type: ignore[union-attr]
+
+
+def _part(array: Any, of: Any, name: str) -> str | None:
+    """Return how an array shows a part of a vector, None if it does not."""
+    if of.ndim != 1 or not of.flags.c_contiguous or array.dtype != of.dtype or not array.size:
+        return None
+    start = array.__array_interface__["data"][0] - of.__array_interface__["data"][0]
+    if start < 0 or start % of.itemsize or start + array.nbytes > of.nbytes:
+        return None
+    first = start // of.itemsize
+    part = f"{name}[{first}:{first + array.size}]"
+    if array.flags.c_contiguous:
+        shape = array.shape or ((),)
+        return part if array.ndim == 1 else f"{part}.reshape({', '.join(map(str, shape))})"
+    return f"{part}.reshape{array.shape[::-1]}.T" if array.flags.f_contiguous else None
