@@ -49,10 +49,7 @@ def runner(listing: Listing) -> Callable[..., Any]:
 
     def run(*arrays: Array) -> Any:
         numbers = [v.source.number for v in made.parameters if isinstance(v.source, Input)]
-        found = made.function(*[arrays[number] for number in numbers])
-        several = len(made.returned) != 1
-        values = dict(zip(made.returned, found if several else (found,), strict=True))
-        return [values[result] for result in made.results]
+        return made.results_of(made.function(*[arrays[number] for number in numbers]))
 
     return run
 

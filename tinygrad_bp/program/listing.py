@@ -130,14 +130,14 @@ ALIGNED = 64
 class Bytes:
     """A piece of memory of so many bytes, made when it is first asked for."""
 
-    size: int
+    nbytes: int
 
     @functools.cached_property
     def array(self) -> np.ndarray[Any, Any]:
         """The bytes."""
-        found = np.empty(self.size + ALIGNED, np.uint8)
+        found = np.empty(self.nbytes + ALIGNED, np.uint8)
         start = -found.__array_interface__["data"][0] % ALIGNED
-        return found[start : start + self.size]
+        return found[start : start + self.nbytes]
 
 
 @dataclass(eq=False)
