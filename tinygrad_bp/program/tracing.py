@@ -25,7 +25,7 @@ from tinygrad_bp import state
 from tinygrad_bp.calls import name_of
 from tinygrad_bp.engine import Op, RawStep, Site
 from tinygrad_bp.errors import NotDifferentiableError, ProgramError
-from tinygrad_bp.modes import watched_by
+from tinygrad_bp.modes import mode, watched_by
 from tinygrad_bp.program.adoption import Adoption, Held
 from tinygrad_bp.program.listing import (
     Applied,
@@ -69,6 +69,8 @@ _NUMBERS = (bool, int, float)
 _OPAQUE = {getitem, scatter_add}  # primitives whose bodies cannot be entered
 
 _getitem = implementation_of(getitem)
+_PATIENCE = 100  # interrupts in a row while state is put back
+
 _lock = threading.RLock()
 
 
@@ -96,7 +98,7 @@ class Trace:
         """What else must hold for a run."""
         self.place = Place()
         self.over = False
-        self.closed = False
+        self._mode = mode.get()
         self.concrete: dict[Value, Any] = {}
         self.thread = threading.get_ident()
         self._settings = settings
@@ -491,15 +493,15 @@ class Trace:
         return any(isinstance(a, Traced) and not isinstance(a.ref.source, Home) for a in arrays)
 
     def close(self) -> None:
-        """Put all state back in its place; once more, if it was interrupted."""
+        """Put all state back in its place; it may be called again if it was interrupted."""
         if self in state.tracers:
             state.tracers.remove(self)
+        mode.set(self._mode)
         self.over = True
         self.adopted.restore()
         for rng, before in self.streams.values():
             rng.bit_generator.state = before
         self.release()
-        self.closed = True
 
     def release(self) -> None:
         """Let go of what is of this run alone, and in a circle with it."""
@@ -626,8 +628,8 @@ def tracing() -> Iterator[Trace]:
     """Trace what is called in this context, with all state back in its place at the end."""
     with _lock:
         trace = Trace({key: str(value) for key, value in np.geterr().items()})
-        state.tracers.append(trace)
         try:
+            state.tracers.append(trace)
             with watched_by(trace):
                 yield trace
         except Exception as error:
@@ -640,10 +642,14 @@ def tracing() -> Iterator[Trace]:
                 del refused  # which holds this frame
         finally:
             interrupt = None
-            while not trace.closed:
+            for _ in range(_PATIENCE):
                 try:
                     trace.close()
-                except BaseException as error:  # an interrupt: all must be in its place first
+                    break
+                except BaseException as error:  # which passes when all is in its place
                     interrupt = error
-            if interrupt is not None:
-                raise interrupt
+            try:
+                if interrupt is not None:
+                    raise interrupt
+            finally:
+                del interrupt  # which holds this frame
