@@ -501,6 +501,34 @@ def test_other_maxima_stay(function: Any) -> None:
     same_after((without_repetition, with_one_maximum), function, z)
 
 
+def parts_of_softmax(z: Array) -> tuple[Array, ...]:
+    top = np.max(z, axis=-1, keepdims=True)
+    top = np.where(np.isfinite(top), top, 0)
+    e = np.exp(z - top)
+    s = np.sum(e, axis=-1, keepdims=True)
+    return top, e, s, e / s, top + np.log(s), np.log(s), e * 2, s * 2, top * 2, z - top
+
+
+@pytest.mark.parametrize("part", [0, 1, 2, 5, 6, 7, 8, 9])
+def test_what_depends_on_the_maxima_of_rows_keeps_them(part: int) -> None:
+    def function(z: Array) -> Any:
+        parts = parts_of_softmax(z)
+        return parts[3], parts[4], parts[part]
+
+    same_after((without_repetition, without_dead, with_one_maximum), function, rows(rng(), 5.0))
+
+
+@pytest.mark.parametrize("part", [3, 4])
+def test_what_does_not_depend_on_the_maxima_of_rows(part: int) -> None:
+    z = rows(rng(), 5.0)
+    listing = without_dead(without_repetition(trace(lambda z: parts_of_softmax(z)[part], z)))
+    new = with_one_maximum(listing)
+    assert ("where" in called(listing), "where" in called(new)) == (True, False)
+    u = np.finfo(np.float32).eps / 2
+    rounding = np.max(z) - np.min(z) + 13 + 3 * np.max(np.abs(z))
+    assert np.max(np.abs(results(new, z) - results(listing, z))) <= 2 * rounding * u
+
+
 # --- quiet calls ----------------------------------------------------------------------------
 
 

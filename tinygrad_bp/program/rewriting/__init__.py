@@ -46,6 +46,7 @@ Pass: TypeAlias = Callable[[Listing], Listing]
 
 PASSES: tuple[Pass, ...] = (
     without_repetition,
+    without_dead,
     with_single_numbers,
     without_identities,
     with_short_checks,
