@@ -29,7 +29,7 @@ from tinygrad_bp.program.writing.imports import RESERVED, Imports
 from tinygrad_bp.program.writing.lines import line_of
 from tinygrad_bp.program.writing.literals import literal
 from tinygrad_bp.program.writing.naming import Names, identifier, roots_of
-from tinygrad_bp.program.writing.opaque import Opaque
+from tinygrad_bp.program.writing.outside import Outside
 from tinygrad_bp.program.writing.rooms import made, parts_of
 from tinygrad_bp.program.writing.wrapping import WIDTH, beside, defined, indented, wrapped
 
@@ -47,18 +47,17 @@ class Layout:
     def __init__(self, listing: Listing, name: str, hints: Mapping[int, str]) -> None:
         self._listing = listing
         self._imports = Imports()
-        self.given: dict[str, Any] = {}
-        self._handed: dict[int, str] = {}
-        self._opaque = Opaque()
-        self._expressions = Expressions(self._imports, self._function)
+        self._outside = Outside()
+        self.given = self._outside.given
+        self._expressions = Expressions(self._imports, self._outside)
         self._roots = roots_of(listing)
         self._constants = self._written_constants()
         self._find_functions()
-        reserved = {*RESERVED, *self._imports.names, *self._opaque.names}
+        reserved = {*RESERVED, *self._imports.names, *self._outside.names}
         self.name = identifier(name) if name.isidentifier() else "step"
         if self.name in reserved:
             self.name += "_"
-        reserved |= {*self._handed.values(), self.name}
+        reserved.add(self.name)
         self._inlined = self._find_inlined()
         self._names = Names(listing, reserved, hints, self._inlined)
         self.options = _options_of(listing)
@@ -73,16 +72,18 @@ class Layout:
 
     def _find_functions(self) -> None:
         """Write all calls once without names, to know which functions the text refers to."""
-
-        def of(item: Any) -> str:
-            return "" if isinstance(item, Value) else self._expressions.argument(item, of)
-
         for statement in self._listing.statements:
-            self._expressions.of(statement, of)
+            self._expressions.of(statement, self._unnamed)
         for update in self._listing.updates:
             self._expressions.name(update.function)
         if any(update.quiet for update in self._listing.updates):
             self._expressions.context(("all",))
+
+    def _unnamed(self, item: Any) -> str:
+        """The text of an argument while values have no names."""
+        if isinstance(item, Value):
+            return ""
+        return self._expressions.argument(item, self._unnamed)
 
     # --- the whole ----------------------------------------------------------------------------
 
@@ -102,7 +103,7 @@ class Layout:
         quiet = list(self._contexts())
         parts = [
             [*self._imports.lines()],
-            [*self._opaque.lines()],
+            [*self._outside.opaque.lines()],
             quiet,
             [*header, *indented(body)],
         ]
@@ -339,26 +340,6 @@ class Layout:
         if self.returned:
             yield ""
             yield f"return {', '.join(self._names.of(v) for v in self.returned)}"
-
-    # --- what is not NumPy's ------------------------------------------------------------------
-
-    def _function(self, item: Any) -> str:
-        """Return what stands for a function or an object that is no module's."""
-        written: str | None = self._opaque.name_of(item) if callable(item) else None
-        if written is not None:
-            return written
-        if id(item) not in self._handed:
-            kind = (
-                "rng"
-                if isinstance(item, np.random.Generator)
-                else getattr(item, "__name__", type(item).__name__)
-            )
-            name = identifier(kind) if kind.isidentifier() else "given"
-            while name in self.given or name in RESERVED:
-                name += "_"
-            self._handed[id(item)] = name
-            self.given[name] = item
-        return self._handed[id(item)]
 
 
 def _options_of(listing: Listing) -> list[Value]:
