@@ -17,7 +17,7 @@ from tinygrad_bp.errors import ConversionError, InPlaceError, NotDifferentiableE
 from tinygrad_bp.methods import Methods
 from tinygrad_bp.registry import rule_of, rules
 
-__all__ = ["NO_OPTIONS", "DuckArray", "defers", "normal_form"]
+__all__ = ["INSTEAD", "NO_OPTIONS", "DuckArray", "defers", "normal_form"]
 
 NO_OPTIONS: Final[dict[str, Any]] = {}  # what most calls have; never written to
 
@@ -49,7 +49,7 @@ _CALLED_HERE = {  # names that NumPy or PyTorch has, and what to write instead
 }
 
 
-_INSTEAD = {
+INSTEAD = {
     "add.reduce": "np.sum",
     "multiply.reduce": "np.prod",
     "maximum.reduce": "np.max",
@@ -107,7 +107,7 @@ class DuckArray(Methods):
             name = f"{ufunc.__name__}.{method}"
             raise NotDifferentiableError(
                 f"np.{name} has no derivative rule; use "
-                f"{_INSTEAD.get(name, 'the plain function, call by call')}."
+                f"{INSTEAD.get(name, 'the plain function, call by call')}."
             )
         if kwargs:
             return self.__array_function__(ufunc, map(type, args), args, kwargs)

@@ -11,6 +11,7 @@ from tinygrad_bp.calls import certainly, violated
 from tinygrad_bp.errors import LabelError, ShapeError
 from tinygrad_bp.functional.inputs import floats, tensor_of
 from tinygrad_bp.registry import Array
+from tinygrad_bp.rules.indexing import getitem
 from tinygrad_bp.tensor import Tensor, array_of
 
 __all__ = ["embedding", "embedding_bag"]
@@ -71,7 +72,7 @@ def embedding_bag(
         return _of_equal_bags(weight[rows], counts, mode, scale)
     bags, count = _bags(rows, offsets, include_last_offset=include_last_offset)
     if counts is not None:
-        rows, bags = rows[counts], bags[counts]
+        rows, bags = rows[counts], getitem(bags, counts)
         scale = scale if scale is None else scale[counts]
     found = weight[rows]
     if mode == "max":

@@ -33,7 +33,7 @@ class OrderingMethods(Calls):
         """Return the k largest elements along an axis, in order, and their positions."""
         if self.ndim == 0:
             return Positioned(self._as_written(np.copy), np.zeros((), int))
-        order = np.argsort(np.asarray(self._value), axis=dim, kind="stable")
+        order = np.argsort(self._value, axis=dim, kind="stable")
         if largest:
             order = np.flip(order, dim)
         if not 0 <= k <= self.shape[dim]:
@@ -47,9 +47,7 @@ class OrderingMethods(Calls):
             return Positioned(self._as_written(np.copy), np.zeros((), int))
         if not 1 <= k <= self.shape[dim]:
             raise ValueError(f"kthvalue: {k} is not from 1 to {self.shape[dim]}")
-        where = np.take(
-            np.argsort(np.asarray(self._value), axis=dim, kind="stable"), [k - 1], axis=dim
-        )
+        where = np.take(np.argsort(self._value, axis=dim, kind="stable"), [k - 1], axis=dim)
         y = self._as_written(np.take_along_axis, where, axis=dim)
         found = (y, where) if keepdim else (np.squeeze(y, dim), np.squeeze(where, dim))
         return Positioned(*found)

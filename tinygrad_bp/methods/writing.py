@@ -9,7 +9,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from tinygrad_bp.methods.calls import Calls, choice
-from tinygrad_bp.rules.indexing import plain_index, scatter_add
+from tinygrad_bp.rules.indexing import listed, plain_index, scatter_add
 
 __all__ = ["WritingMethods"]
 
@@ -26,7 +26,7 @@ class WritingMethods(Calls):
 
     def gather(self, dim: int, index: Any) -> Self:
         """Return the elements at positions along an axis; elsewhere each keeps its own position."""
-        x, index = _row(self), np.asarray(index)
+        x, index = _row(self), listed(index)
         if index.size == 0:
             return x.reshape(-1)[:0].reshape(index.shape)
         return x[_places(x, dim, _row(index))].reshape(index.shape)
@@ -34,8 +34,8 @@ class WritingMethods(Calls):
     def take_along_dim(self, indices: Any, dim: int | None = None) -> Self:
         """Return the elements at positions along an axis, with broadcasting along the others."""
         if dim is None:
-            return self._as_written(np.take, np.ravel(np.asarray(indices)))
-        return self._as_written(np.take_along_axis, np.asarray(indices), axis=dim)
+            return self._as_written(np.take, np.ravel(listed(indices)))
+        return self._as_written(np.take_along_axis, listed(indices), axis=dim)
 
     def scatter_add(self, dim: int, index: Any, src: Any) -> Self:
         """Return the elements with those of `src` added at positions along an axis."""
@@ -72,7 +72,7 @@ class WritingMethods(Calls):
         return self._scattered(_combined(reduce, include_self=include_self), dim, index, src)
 
     def _scattered(self, way: Callable[..., Any], dim: int, index: Any, src: Any) -> Any:
-        x, index = _row(self), _row(np.asarray(index))
+        x, index = _row(self), _row(listed(index))
         if index.size == 0:
             return self._as_written(np.copy)
         if np.ndim(src):
@@ -105,7 +105,7 @@ class WritingMethods(Calls):
             source = _row(source)
         elif self.ndim == 0 and hasattr(source, "reshape"):
             source = source.reshape(1)
-        at = (slice(None),) * range(x.ndim)[dim] + (np.atleast_1d(np.asarray(index)),)
+        at = (slice(None),) * range(x.ndim)[dim] + (np.atleast_1d(listed(index)),)
         return way(x, at, source).reshape(self.shape)
 
     def index_put(self, indices: Any, values: Any, accumulate: bool = False) -> Self:  # noqa: FBT001, FBT002

@@ -10,7 +10,7 @@ from tinygrad_bp import functional as F
 from tinygrad_bp.errors import ModuleError
 from tinygrad_bp.nn import init
 from tinygrad_bp.nn.module import Module, Parameter
-from tinygrad_bp.state import replace_all
+from tinygrad_bp.state import replace_all, tracer, tracers
 from tinygrad_bp.tensor import Tensor, array_of
 
 __all__ = ["Embedding", "EmbeddingBag"]
@@ -71,8 +71,12 @@ class _Table(Module):
 
     def _shorten(self, indices: Any) -> None:
         """Shorten the rows that are looked up to `max_norm`; in a new array, for older graphs."""
+        if self.max_norm is None:
+            return
+        if tracers and (run := tracer()):
+            run.refuse("max_norm shortens those rows of a table that are looked up")
         values = self.weight.data
-        if self.max_norm is None or not isinstance(values, np.ndarray):
+        if not isinstance(values, np.ndarray):
             return
         rows = np.unique(array_of(indices))
         if not rows.size or rows[0] < 0 or rows[-1] >= self.num_embeddings:

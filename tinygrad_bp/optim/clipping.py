@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from tinygrad_bp.calls import certainly, violated
+from tinygrad_bp.duck import DuckArray
 from tinygrad_bp.errors import OptimizerError
 from tinygrad_bp.optim.states import require_finite
 from tinygrad_bp.state import replace_all
@@ -97,7 +98,7 @@ def get_total_norm(tensors: Any, norm_type: float = 2.0, error_if_nonfinite: boo
     order = _bound("norm_type", norm_type)
     if order == 0:
         raise OptimizerError(f"norm_type must be a number above 0, or inf, got {norm_type!r}")
-    items = [tensors] if isinstance(tensors, Tensor | np.ndarray) else list(tensors)
+    items = [tensors] if isinstance(tensors, DuckArray | np.ndarray) else list(tensors)
     if not items:
         return np.float64(0.0)
     total = _norm(np.stack([_norm(np.ravel(array_of(item)), order) for item in items]), order)

@@ -62,7 +62,7 @@ class _Pairs:
             return a.keys() == b.keys() and all(self.same(a[k], b[k]) for k in a)
         if isinstance(a, slice):
             return self.same((a.start, a.stop, a.step), (b.start, b.stop, b.step))
-        return a is b or bool(a == b) or (a != a and b != b)  # noqa: PLR0124  (nan)
+        return a is b or _same_item(a, b)
 
     def _same_value(self, a: Value, b: Value) -> bool:
         if a.source is None:
@@ -72,6 +72,12 @@ class _Pairs:
         if isinstance(a.source, Constant) and isinstance(b.source, Constant):
             return _same_bits(a.source.value, b.source.value)
         return self._twin.setdefault(a, b) is b
+
+
+def _same_item(a: Any, b: Any) -> bool:
+    if isinstance(a, np.ndarray | np.generic):
+        return _same_bits(a, b)
+    return bool(a == b) or (a != a and b != b)  # noqa: PLR0124  (nan)
 
 
 def _same_bits(a: Any, b: Any) -> bool:

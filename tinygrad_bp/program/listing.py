@@ -275,6 +275,8 @@ class Statement:
         """
         if self.out is None or self.when == "options":
             return self.args, self.kwargs
+        if self.function is np.copyto:
+            return (self.out, *self.args), self.kwargs
         if self.function in _OUT_BY_POSITION or (
             isinstance(self.function, np.ufunc) and self.function not in _OUT_BY_NAME
         ):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Never
+from typing import TYPE_CHECKING, Any, ClassVar, Never
 
 import numpy as np
 
 from tinygrad_bp import traced
-from tinygrad_bp.duck import NO_OPTIONS
+from tinygrad_bp.duck import INSTEAD, NO_OPTIONS
+from tinygrad_bp.methods import Methods
 from tinygrad_bp.recording import record
 from tinygrad_bp.registry import rule_of
 from tinygrad_bp.tensor import Tensor
@@ -38,6 +39,10 @@ of_python: Mapping[Function, Function] = {
     np.greater_equal: operator.ge,
 }
 """What Python calls between numbers of its own, where arrays would have NumPy's function."""
+
+
+_OF_MEMORY = {name for name in dir(np.ndarray) if not name.startswith("_")} - {"base"}
+"""What else arrays have. (Who asks for a base is told that there is none.)"""
 
 
 class Traced(traced.Traced):
@@ -77,6 +82,52 @@ class Traced(traced.Traced):
         """Return whether something is wrong: if it is, eager mode is asked to say what."""
         self.run.require(np.logical_not(self))
         return False
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, **kwargs: Any) -> Any:
+        if method != "__call__":
+            name = f"{ufunc.__name__}.{method}"
+            self.run.refuse(f"np.{name} is called; use {INSTEAD.get(name, 'the plain function')}")
+        return super().__array_ufunc__(ufunc, method, *args, **kwargs)
+
+    if not TYPE_CHECKING:  # for a type checker, it would have every attribute
+
+        def __getattr__(self, name: str) -> Any:
+            if name in _OF_MEMORY:
+                self.run.refuse(f"'{name}' of an array is about its memory, or about values")
+            super().__getattr__(name)
+
+    def __round__(self, digits: int | None = None) -> Never:
+        self._refuse("round()")
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        self._refuse("a copy outside of the step (pickle)")
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return np.copy(self)
+
+    __copy__ = Methods.copy
+
+    def sort(self, *_: Any, **__: Any) -> Any:
+        """Raise an error: an array is sorted in place."""
+        return self.run.refuse("an array is sorted in place. Use np.sort")
+
+    def view(self, *shape: Any) -> Any:
+        """Return the array in another shape; raises for another dtype, as of arrays it is."""
+        if any(not isinstance(n, int | tuple | list) for n in shape):
+            self.run.refuse("the memory of an array is read as another dtype")
+        return super().view(*shape)
+
+    def __lshift__(self, other: Any) -> Any:
+        return self._call(np.left_shift, (self, other))
+
+    def __rlshift__(self, other: Any) -> Any:
+        return self._call(np.left_shift, (other, self))
+
+    def __rshift__(self, other: Any) -> Any:
+        return self._call(np.right_shift, (self, other))
+
+    def __rrshift__(self, other: Any) -> Any:
+        return self._call(np.right_shift, (other, self))
 
     def __repr__(self) -> str:
         return super().__repr__() if self.run.over else self._refuse("text")

@@ -56,10 +56,19 @@ _INSIDE = (
     contextlib.__file__,
 )
 _OF_SHAPES = {np.ones_like, np.zeros_like}  # their results depend on no values
-_MADE_ANEW = {np.empty_like, np.empty, np.copyto}
+_WITH_EFFECTS = {
+    np.empty_like, np.empty, np.copyto, np.put, np.place, np.putmask, np.put_along_axis,
+    np.fill_diagonal, np.save, np.savez, np.savez_compressed, np.savetxt,
+}  # fmt: skip
+_SHAPED_BY_VALUES = {
+    np.nonzero, np.flatnonzero, np.argwhere, np.unique, np.compress, np.extract, np.repeat,
+    np.bincount, np.union1d, np.intersect1d, np.setdiff1d, np.setxor1d, np.unique_values,
+    np.unique_all, np.unique_counts, np.unique_inverse, np.delete,
+}  # fmt: skip
 _NUMBERS = (bool, int, float)
 _OPAQUE = {getitem, scatter_add}  # primitives whose bodies cannot be entered
 
+_getitem = implementation_of(getitem)
 _lock = threading.RLock()
 
 
@@ -142,10 +151,11 @@ class Trace:
     def call(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """Write a call down, or enter the function, and return what stands for its result."""
         self._check_alive()
-        if kwargs.get("out") is not None or function in _MADE_ANEW:
+        if kwargs.get("out") is not None or function in _WITH_EFFECTS:
             self.refuse(
-                f"{name_of(function)} writes into an array. Use what functions return, as in "
-                "a = a + b: a compiled step writes to tensors alone, by t.data = new_values"
+                f"{name_of(function)} writes into an array, or into a file. Use what functions "
+                "return, as in a = a + b: a compiled step writes to tensors alone, by t.data = "
+                "new_values"
             )
         if function in _OF_SHAPES:
             return function(*_plain(args), **_plain(kwargs))
@@ -195,6 +205,9 @@ class Trace:
     ) -> Any:
         several = isinstance(found, tuple | list)
         parts = list(found) if several else [found]
+        if not all(isinstance(part, np.ndarray | np.generic | bool | int | float | complex)
+                   for part in parts):  # fmt: skip
+            self.refuse(f"{name_of(function)} gives no arrays, but {type(found).__name__}")
         made = [self.stand_in(part, None, self._base(part, read)) for part in parts]
         statement = Statement(
             function,
@@ -206,6 +219,9 @@ class Trace:
             place=self._here(),
         )
         self.listing.statements.append(statement)
+        if _is_shaped_by_values(function, args):
+            for each in made:
+                self.decide(self._stated(_has_shape, (each, each.shape), {}))
         return tuple(made) if several else made[0]
 
     def _base(self, found: Any, read: list[Value]) -> Value | None:
@@ -556,6 +572,20 @@ def _as_written(function: Callable[..., Any], args: Any, kwargs: Any) -> tuple[A
     if rule is None or not rule.differentiable or not kwargs:
         return args, kwargs
     return rule.form.as_written(*rule.form.bind(tuple(args), kwargs))
+
+
+def _has_shape(array: Any, shape: tuple[int, ...]) -> bool:
+    """Return whether an array has a shape, which hangs on values, and the step on it."""
+    found: tuple[int, ...] = array.shape
+    return found == shape
+
+
+def _is_shaped_by_values(function: Callable[..., Any], args: Any) -> bool:
+    """Whether a call gives other shapes for other values: masks that choose, and the like."""
+    if function is _getitem:
+        index = args[1] if isinstance(args[1], tuple) else (args[1],)
+        return any(isinstance(part, Value) and part.dtype == bool for part in index)
+    return function in _SHAPED_BY_VALUES or (function is np.where and len(args) == 1)
 
 
 def _kind_of(result: Any) -> Callable[[Any], Any] | None:

@@ -12,7 +12,7 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from tinygrad_bp.registry import Array, composite, linear, primitive, why
 
-__all__ = ["getitem", "plain_index", "scatter_add"]
+__all__ = ["getitem", "listed", "plain_index", "scatter_add"]
 
 _FEW = 500  # elements that are added before it pays to work out where they stand
 _UNEVEN = 3  # times what there is to add: whole arrays of more elements take longer than a loop
@@ -176,7 +176,7 @@ def _take(a: Array, *, indices: Any, axis: int | None, mode: str) -> Array:
     """Positions, as NumPy counts them here: True is 1, not a mask."""
     x = np.ravel(a) if axis is None else a
     axis = normalize_axis_index(axis or 0, x.ndim)
-    positions = _listed(indices).astype("intp", casting="safe")
+    positions = listed(indices).astype("intp", casting="safe")
     if mode == "wrap":
         positions = np.remainder(positions, x.shape[axis])
     elif mode == "clip":
@@ -187,13 +187,13 @@ def _take(a: Array, *, indices: Any, axis: int | None, mode: str) -> Array:
 def _take_along_axis(arr: Array, *, indices: Any, axis: int | None) -> Array:
     """Beside the axis chosen along, every other axis keeps its own position."""
     if axis is None:
-        return getitem(np.ravel(arr), _listed(indices))
+        return getitem(np.ravel(arr), listed(indices))
     own = np.indices(arr.shape, sparse=True)
     axis = normalize_axis_index(axis, arr.ndim)
-    return getitem(arr, (*own[:axis], _listed(indices), *own[axis + 1 :]))
+    return getitem(arr, (*own[:axis], listed(indices), *own[axis + 1 :]))
 
 
-def _listed(indices: Any) -> Any:
+def listed(indices: Any) -> Any:
     """Positions as an array of their own; what stands for those of many runs, as it is."""
     return np.array(indices) if getattr(indices, "known", True) else indices
 

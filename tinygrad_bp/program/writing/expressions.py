@@ -51,7 +51,9 @@ _METHODS: Mapping[Any, str] = {
     np.any: "any",
     np.all: "all",
     np.repeat: "repeat",
+    np.take: "take",
     np.round: "round",
+    np.take: "take",
 }
 _SAFE = {np.negative, np.absolute, np.fabs, np.maximum, np.minimum, np.where, np.isfinite}
 """Functions whose results are never larger or smaller than what they are given."""
