@@ -221,7 +221,7 @@ def test_memory_is_shared_by_rooms_that_are_not_needed_together() -> None:
     listing = shared(without_unread(in_place(with_rooms(listing_of(f, floats(64, 64))))))
     (memory,) = {id(r.memory): r.memory for r in rooms(listing)}.values()
     assert memory is not None
-    assert memory.size <= 2 * 64 * 64 * 4
+    assert memory.nbytes <= 2 * 64 * 64 * 4
     check(f, floats(64, 64))
 
 
@@ -649,7 +649,7 @@ def test_rooms_of_a_net_share_memory() -> None:
     (memory,) = {id(r.memory): r.memory for r in rooms(step.listing)}.values()
     one = 512 * 64 * 4
     assert memory is not None
-    assert memory.size < 5.5 * one
+    assert memory.nbytes < 5.5 * one
 
 
 # --- interrupts -----------------------------------------------------------------------------

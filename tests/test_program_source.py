@@ -258,9 +258,8 @@ def prepare(p):
     c = array(0.2, float32)
     ones10 = ones(10, float32)
     one = array(1, float32)
-    dp = empty(69, float32)
+    dp = move = empty(69, float32)
     rate = empty((), float32)
-    scale = empty((), float32)
     z1 = a1 = slope4 = empty((10, 6), float32)
     z2 = a2 = slope2 = empty((10, 3), float32)
     t = da2 = dz2 = empty((10, 3), float32)
@@ -278,7 +277,6 @@ def prepare(p):
 
     def settings(lr):
         rate[...] = asarray(lr, float32)
-        scale[...] = multiply(rate, c)
 
     def step(x, y):
         # test_program_source.py  cost = loss(model(x), y)
@@ -307,10 +305,10 @@ def prepare(p):
         u = vdot(t, t)
         cost = u / 10
 
-        # --- backward: dx is the gradient with respect to x, times the rate ---
+        # --- backward: dx is the gradient with respect to x ---
 
         # da2 = 2/n (a2 - y)
-        multiply(scale, t, da2)
+        multiply(c, t, da2)
 
         # dz2 = da2 · a2 (1 - a2)
         subtract(one, a2, slope)
@@ -335,12 +333,13 @@ def prepare(p):
 
         # test_program_source.py  optimizer.step()
         # SGD
-        squares = dot(dp, dp)
+        multiply(rate, dp, move)
+        squares = dot(move, move)
 
         if not math.isfinite(squares):
             raise FloatingPointError("not finite: nothing is changed")
 
-        subtract(p, dp, p)
+        subtract(p, move, p)
 
         return cost
 

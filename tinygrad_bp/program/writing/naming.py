@@ -402,7 +402,7 @@ class Names:
         """Put the names of each memory into the order in which they come up."""
         found: dict[Value, dict[str, None]] = defaultdict(dict)
         for statement in self._listing.statements:
-            for value in statement.outputs:
+            for value in (*statement.inputs(), *statement.outputs):
                 if value in self._names:
                     found[self._roots.get(value, value)][self._names[value]] = None
         for root, names in found.items():
@@ -443,6 +443,8 @@ class Names:
         return ends
 
     def _stem(self, statement: Statement) -> str:
+        if statement.out in self._names and statement.place.phase == "update":
+            return "move"  # by which parameters move
         if statement.place.phase == "backward" and statement.place.title in _ACTIVATIONS:
             return _STEMS.get(statement.function, "slope")
         return _STEMS.get(statement.function, "t")
