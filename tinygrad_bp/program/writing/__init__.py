@@ -60,7 +60,7 @@ def written(
     namespace: dict[str, Any] = {"__name__": "program"}
     file = f"<program of {name}>"
     exec(compile(source, file, "exec"), namespace)  # noqa: S102
-    made = namespace["prepare"](**layout.given)
+    made = namespace.pop("prepare")(**layout.given)  # or the two would hold each other
     for value in listing.sources:
         if isinstance(value.source, Room):
             value.source.forget()

@@ -36,6 +36,33 @@ from tinygrad_bp.program.writing.wrapping import WIDTH, beside, defined, indente
 __all__ = ["Layout"]
 
 
+class _Handed:
+    """What is no module's, and is handed to the text by a name."""
+
+    def __init__(self, opaque: Opaque) -> None:
+        self._opaque = opaque
+        self.given: dict[str, Any] = {}
+        self.names: dict[int, str] = {}
+
+    def of(self, item: Any) -> str:
+        """Return what stands for a function or an object that is no module's."""
+        written: str | None = self._opaque.name_of(item) if callable(item) else None
+        if written is not None:
+            return written
+        if id(item) not in self.names:
+            kind = (
+                "rng"
+                if isinstance(item, np.random.Generator)
+                else getattr(item, "__name__", type(item).__name__)
+            )
+            name = identifier(kind) if kind.isidentifier() else "given"
+            while name in self.given or name in RESERVED:
+                name += "_"
+            self.names[id(item)] = name
+            self.given[name] = item
+        return self.names[id(item)]
+
+
 class Layout:
     """Writes a listing as a text.
 
@@ -47,10 +74,11 @@ class Layout:
     def __init__(self, listing: Listing, name: str, hints: Mapping[int, str]) -> None:
         self._listing = listing
         self._imports = Imports()
-        self.given: dict[str, Any] = {}
-        self._handed: dict[int, str] = {}
         self._opaque = Opaque()
-        self._expressions = Expressions(self._imports, self._function)
+        handed = _Handed(self._opaque)
+        self.given = handed.given
+        self._handed = handed.names
+        self._expressions = Expressions(self._imports, handed.of)
         self._roots = roots_of(listing)
         self._constants = self._written_constants()
         self._find_functions()
@@ -73,16 +101,18 @@ class Layout:
 
     def _find_functions(self) -> None:
         """Write all calls once without names, to know which functions the text refers to."""
-
-        def of(item: Any) -> str:
-            return "" if isinstance(item, Value) else self._expressions.argument(item, of)
-
         for statement in self._listing.statements:
-            self._expressions.of(statement, of)
+            self._expressions.of(statement, self._without_names)
         for update in self._listing.updates:
             self._expressions.name(update.function)
         if any(update.quiet for update in self._listing.updates):
             self._expressions.context(("all",))
+
+    def _without_names(self, item: Any) -> str:
+        if isinstance(item, Value):
+            return ""
+        found: str = self._expressions.argument(item, self._without_names)
+        return found
 
     # --- the whole ----------------------------------------------------------------------------
 
@@ -339,26 +369,6 @@ class Layout:
         if self.returned:
             yield ""
             yield f"return {', '.join(self._names.of(v) for v in self.returned)}"
-
-    # --- what is not NumPy's ------------------------------------------------------------------
-
-    def _function(self, item: Any) -> str:
-        """Return what stands for a function or an object that is no module's."""
-        written: str | None = self._opaque.name_of(item) if callable(item) else None
-        if written is not None:
-            return written
-        if id(item) not in self._handed:
-            kind = (
-                "rng"
-                if isinstance(item, np.random.Generator)
-                else getattr(item, "__name__", type(item).__name__)
-            )
-            name = identifier(kind) if kind.isidentifier() else "given"
-            while name in self.given or name in RESERVED:
-                name += "_"
-            self._handed[id(item)] = name
-            self.given[name] = item
-        return self._handed[id(item)]
 
 
 def _options_of(listing: Listing) -> list[Value]:
