@@ -460,6 +460,10 @@ class Trace:
             self.refuse(f"{' and '.join(names)} share memory in part, and one of them is written")
 
     def _results(self, item: Any) -> Any:
+        if isinstance(item, Tensor):
+            self.adopt(item)
+            if self.adopted.has(item):  # a tensor from outside is what it is
+                return item
         if isinstance(item, Tensor | Traced):
             self.returned.append(_kind_of(item))
             if isinstance(item, Tensor) and item.op is not None and item.op.inputs is not None:
