@@ -23,6 +23,7 @@ from tinygrad_bp.program.guards import Arguments
 from tinygrad_bp.program.listing import Constant, Input, Listing, Statement, mapped
 from tinygrad_bp.program.rewriting import rewritten
 from tinygrad_bp.program.rewriting.common import without_repetition
+from tinygrad_bp.program.rewriting.constants import with_one_factor, with_single_numbers
 from tinygrad_bp.program.rewriting.dead import without_dead
 from tinygrad_bp.program.rewriting.finite import with_short_checks
 from tinygrad_bp.program.rewriting.identities import without_identities
@@ -42,8 +43,8 @@ Pass = Callable[[Listing], Listing]
 
 # Passes that change no bit.
 EXACT = (
-    without_repetition, without_identities, with_labels_in_range, with_operators, with_less_quiet,
-    without_dead,
+    without_repetition, with_single_numbers, without_identities, with_labels_in_range,
+    with_operators, with_less_quiet, without_dead,
 )  # fmt: skip
 
 
@@ -310,6 +311,38 @@ def test_products_of_matrices_keep_their_bits() -> None:
     assert called(new) == ["dot"]
     new = same_after(with_products, lambda a, b: a @ b, a[0], b)
     assert called(new) == ["matmul"]
+
+
+# --- constants ------------------------------------------------------------------------------
+
+
+def test_arrays_full_of_one_number_are_that_number() -> None:
+    x, full = rng().random((2, 3)).astype(np.float32), np.full((2, 3), 0.1, np.float32)
+    for function in (
+        lambda x: full * x, lambda x: x / full, lambda x: full - x, lambda x: x + full[:1],
+    ):  # fmt: skip
+        new = same_after(with_single_numbers, function, x)
+        (statement,) = new.statements
+        assert sorted(v.shape for v in statement.inputs()) == [(), (2, 3)]
+    for other in (np.float32([[0.0, -0.0, 0.0]]), np.float64(0.1) * np.ones((2, 3))):
+        same_after(with_single_numbers, lambda x, other=other: x + other, x)
+    new = same_after(with_single_numbers, lambda x: full * x, x[0])  # which is made larger
+    assert new.statements[0].output.shape == (2, 3)
+
+
+@given(st.floats(width=32), st.floats(width=32))
+def test_two_products_with_numbers_are_one(a: float, b: float) -> None:
+    """At most a rounding of each: of a · x, of a · b, and of the product of all three."""
+    x = np.float32([1.5, -3.1, 1e-3])
+    with np.errstate(all="ignore"):
+        listing = trace(lambda x: np.float32(a) * (x * np.float32(b)), x)
+        new = without_dead(with_one_factor(listing))
+        actual, wanted = results(new, x), results(listing, x)
+    if len(new.statements) == 1 and np.all(np.isfinite(wanted)):
+        tiny = np.finfo(np.float32).tiny * max(1, abs(a))
+        assert np.all(np.abs(actual - wanted) <= 2 * np.finfo(np.float32).eps * abs(wanted) + tiny)
+    else:
+        assert not np.isfinite(np.float32(a)) or len(new.statements) == 2 or len(x) == 3
 
 
 # --- masks ----------------------------------------------------------------------------------
@@ -638,6 +671,37 @@ def test_gradients_that_are_returned_have_no_learning_rate_in_them() -> None:
     listing = trace(step, x)
     new = rewritten(listing)
     np.testing.assert_allclose(results(new, x), results(listing, x), rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda a, y: np.mean((a - y) ** 2),
+        lambda a, y: 0.5 * np.sum((a - y) ** 2),
+        lambda a, y: np.sum((a - y) ** 2) / len(a),
+        lambda a, y: F.mse_loss(a, y, reduction="sum"),
+        F.binary_cross_entropy_with_logits,
+        F.l1_loss,
+        lambda a, y: F.cross_entropy(a, np.arange(7) % 4, reduction="sum"),
+    ],
+)
+def test_losses_of_all_kinds_take_the_learning_rate(loss: Any) -> None:
+    model = nn.MLP(8, 6, 5, 4, activation=nn.Sigmoid(), rng=rng())
+    opt = optim.SGD(model.named_parameters(), lr=0.25)
+
+    def step(x: Array, y: Array) -> Any:
+        opt.zero_grad()
+        cost = loss(model(x), y)
+        cost.backward()
+        opt.step()
+        return cost
+
+    arguments = rng().random((7, 8), dtype=np.float32), np.eye(7, 4, dtype=np.float32)
+    listing = trace(step, *arguments)
+    new = rewritten(listing)
+    assert not factors(new)
+    for actual, wanted in zip(run(new, *arguments)[1], run(listing, *arguments)[1], strict=True):
+        assert np.max(np.abs(actual - wanted)) <= 16 * np.finfo(np.float32).eps
 
 
 def test_groups_with_learning_rates_of_their_own() -> None:

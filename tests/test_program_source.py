@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -236,9 +237,122 @@ def step_inside(source: str) -> list[str]:
     return [line.removeprefix("        ") for line in body.split("\n")]
 
 
+GOLDEN = """\
+import math
+from contextvars import Context
+from numpy import (
+    add, array, asarray, divide, dot, empty, exp, float32, multiply, negative, ones, seterr,
+    subtract, vdot,
+)
+
+
+quiet = Context()  # in which NumPy does not warn
+quiet.run(seterr, over="ignore")
+
+
+def prepare(p):
+    W1 = p[0:42].reshape(6, 7)
+    b1 = p[42:48]                                 # (6,)
+    W2 = p[48:66].reshape(3, 6)
+    b2 = p[66:69]                                 # (3,)
+    c = array(0.2, float32)
+    ones10 = ones(10, float32)
+    one = array(1, float32)
+    dp = empty(69, float32)
+    rate = empty((), float32)
+    scale = empty((), float32)
+    z1 = a1 = slope4 = empty((10, 6), float32)
+    z2 = a2 = slope2 = empty((10, 3), float32)
+    t = da2 = dz2 = empty((10, 3), float32)
+    slope = empty((10, 3), float32)
+    da1 = dz1 = empty((10, 6), float32)
+    slope3 = empty((10, 6), float32)
+    dW1 = dp[0:42].reshape(6, 7)
+    db1 = dp[42:48]                               # (6,)
+    dW2 = dp[48:66].reshape(3, 6)
+    db2 = dp[66:69]                               # (3,)
+    W1T = W1.T                                    # (7, 6)
+    W2T = W2.T                                    # (6, 3)
+    dz2T = dz2.T                                  # (3, 10)
+    dz1T = dz1.T                                  # (6, 10)
+
+    def settings(lr):
+        rate[...] = asarray(lr, float32)
+        scale[...] = multiply(rate, c)
+
+    def step(x, y):
+        # test_program_source.py  cost = loss(model(x), y)
+        # z1 = x W1ᵀ + b1
+        dot(x, W1T, z1)
+        add(z1, b1, z1)
+
+        # a1 = σ(z1)
+        negative(z1, a1)
+        quiet.run(exp, a1, a1)
+        add(one, a1, a1)
+        divide(one, a1, a1)
+
+        # z2 = a1 W2ᵀ + b2
+        dot(a1, W2T, z2)
+        add(z2, b2, z2)
+
+        # a2 = σ(z2)
+        negative(z2, a2)
+        quiet.run(exp, a2, a2)
+        add(one, a2, a2)
+        divide(one, a2, a2)
+
+        # cost = Σ (a2 - y)² / n
+        subtract(a2, y, t)
+        u = vdot(t, t)
+        cost = u / 10
+
+        # --- backward: dx is the gradient with respect to x, times the rate ---
+
+        # da2 = 2/n (a2 - y)
+        multiply(scale, t, da2)
+
+        # dz2 = da2 · a2 (1 - a2)
+        subtract(one, a2, slope)
+        multiply(a2, slope, slope2)
+        multiply(da2, slope2, dz2)
+
+        # da1 = dz2 W2,  dW2 = dz2ᵀ a1,  db2 = Σ dz2
+        dot(dz2, W2, da1)
+        dot(dz2T, a1, dW2)
+        dot(ones10, dz2, db2)
+
+        # dz1 = da1 · a1 (1 - a1)
+        subtract(one, a1, slope3)
+        multiply(a1, slope3, slope4)
+        multiply(da1, slope4, dz1)
+
+        # dW1 = dz1ᵀ x,  db1 = Σ dz1
+        dot(dz1T, x, dW1)
+        dot(ones10, dz1, db1)
+
+        # --- update ---
+
+        # test_program_source.py  optimizer.step()
+        # SGD
+        squares = dot(dp, dp)
+
+        if not math.isfinite(squares):
+            raise FloatingPointError("not finite: nothing is changed")
+
+        subtract(p, dp, p)
+
+        return cost
+
+    return step, settings
+"""
+
+
 def test_a_small_net_reads_like_backprop_by_hand() -> None:
     step, given = CASES["sigmoid"]()
-    assert source_of(step, *given[0]) == GOLDEN
+    with np.errstate(all="warn", under="ignore"):  # NumPy's own settings
+        source = source_of(step, *given[0])
+    assert re.sub(r"(?<=\.py):\d+", "", source) == GOLDEN
 
 
 def run(source: str, *arguments: Any, **given: Any) -> Any:
@@ -251,7 +365,7 @@ def run(source: str, *arguments: Any, **given: Any) -> Any:
 @pytest.mark.parametrize("name", ["add", "exp", "lambda_", "np", "step", "e", "θ", "ﬁ", "prepare"])
 def test_names_that_mean_something_else(name: str) -> None:
     made: dict[str, Any] = {"exp": np.exp}
-    exec(f"def step({name}): return np_exp({name}) + 2 * {name}", {"np_exp": np.exp}, made)
+    exec(f"def step({name}): return np_exp({name}) + 2 * {name}", {"np_exp": np.exp}, made)  # noqa: S102
     x = np.linspace(0, 1, 5)
     source = source_of(made["step"], x)
     np.testing.assert_array_equal(run(source, x), np.exp(x) + 2 * x)
@@ -269,7 +383,7 @@ def test_the_users_names() -> None:
     assert lines[0] == "step(points):"
     assert "multiply(points, w, h1)" in lines
     assert "tanh(h1, inner)" in lines
-    assert "total = dot(c, inner)" in lines
+    assert "total = dot(ones2, inner)" in lines
     assert lines[-1] == "return result"
 
 

@@ -8,6 +8,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tinygrad_bp.cli.arguments import parse
@@ -16,7 +17,10 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 QUOTED = [text for language, text in BLOCKS if text.startswith("elementwise(")]
-CODE = [text for language, text in BLOCKS if language == "python" and text not in QUOTED]
+WRITTEN = [text for language, text in BLOCKS if text.startswith("def step(x, y):\n    #")]
+CODE = [
+    text for language, text in BLOCKS if language == "python" and text not in (*QUOTED, *WRITTEN)
+]
 COMMANDS = [line for language, text in BLOCKS if language == "console" for line in text.split("\n")]
 PRINTED = re.compile(r"^print\(.*\) +# (.+)$", re.MULTILINE)
 
@@ -24,7 +28,7 @@ PRINTED = re.compile(r"^print\(.*\) +# (.+)$", re.MULTILINE)
 def test_every_block_is_run_by_a_test() -> None:
     assert {language for language, _ in BLOCKS} == {"python", "console"}
     assert len(CODE) >= 4
-    assert len(QUOTED) == 1
+    assert len(QUOTED) == len(WRITTEN) == 1
 
 
 def test_code_prints_what_is_written_next_to_it() -> None:
@@ -33,9 +37,17 @@ def test_code_prints_what_is_written_next_to_it() -> None:
     names: dict[str, Any] = {"print": lambda value: printed.append(str(value))}
     for code in CODE:
         printed.clear()
-        exec(compile(code, "README.md", "exec"), names)  # noqa: S102  (our own README)
+        with np.errstate(all="warn", under="ignore"):  # NumPy's own settings
+            exec(compile(code, "README.md", "exec"), names)  # noqa: S102  (our own README)
         assert printed == PRINTED.findall(code)
         assert len(printed) == code.count("print(")
+    assert without_places(WRITTEN[0]) in without_places(names["program"])
+
+
+def without_places(source: str) -> str:
+    """A program without the lines of the user's that it mentions, and without indentation."""
+    lines = (line.strip() for line in source.split("\n"))
+    return "\n".join(line for line in lines if not re.match(r"# [\w.]+:\d+  ", line))
 
 
 def test_quoted_rules_are_the_ones_of_the_tables() -> None:

@@ -130,14 +130,14 @@ ALIGNED = 64
 class Bytes:
     """A piece of memory of so many bytes, made when it is first asked for."""
 
-    size: int
+    nbytes: int
 
     @functools.cached_property
     def array(self) -> np.ndarray[Any, Any]:
         """The bytes."""
-        found = np.empty(self.size + ALIGNED, np.uint8)
+        found = np.empty(self.nbytes + ALIGNED, np.uint8)
         start = -found.__array_interface__["data"][0] % ALIGNED
-        return found[start : start + self.size]
+        return found[start : start + self.nbytes]
 
 
 @dataclass(eq=False)
@@ -275,6 +275,8 @@ class Statement:
         """
         if self.out is None or self.when == "options":
             return self.args, self.kwargs
+        if self.function is np.copyto:
+            return (self.out, *self.args), self.kwargs
         if self.function in _OUT_BY_POSITION or (
             isinstance(self.function, np.ufunc) and self.function not in _OUT_BY_NAME
         ):

@@ -169,7 +169,7 @@ class _Places:
             else:
                 copied = Value(whole.shape, whole.dtype, place.strides)
                 copies.append(
-                    Statement(np.positive, (whole,), {}, (copied,), place=join.place, out=place)
+                    Statement(np.copyto, (whole,), {}, (copied,), place=join.place, out=place)
                 )
         return copies
 

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from tinygrad_bp.program.listing import Listing
 from tinygrad_bp.program.rewriting.common import without_repetition
+from tinygrad_bp.program.rewriting.constants import with_one_factor, with_single_numbers
 from tinygrad_bp.program.rewriting.dead import without_dead
 from tinygrad_bp.program.rewriting.finite import with_short_checks
 from tinygrad_bp.program.rewriting.identities import without_identities
@@ -24,6 +25,7 @@ Pass: TypeAlias = Callable[[Listing], Listing]
 
 PASSES: tuple[Pass, ...] = (
     without_repetition,
+    with_single_numbers,
     without_identities,
     with_short_checks,
     with_labels_in_range,
@@ -31,6 +33,7 @@ PASSES: tuple[Pass, ...] = (
     with_masks,
     with_products,
     without_identities,
+    with_one_factor,
     with_common_scale,
     with_operators,
     with_less_quiet,
@@ -40,7 +43,7 @@ PASSES: tuple[Pass, ...] = (
 """The passes, in their order."""
 
 INEXACT: frozenset[Pass] = frozenset(
-    {with_one_maximum, with_masks, with_products, with_common_scale}
+    {with_one_maximum, with_masks, with_products, with_one_factor, with_common_scale}
 )
 """The passes that may change the last bits of results, or the sign of a zero."""
 

@@ -19,13 +19,21 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_bp.program.listing import Function, Listing, Option, Statement, Value, values_in
-from tinygrad_bp.program.rewriting.drafts import Draft, constant_of, is_real, is_zero, rewrite_each
+from tinygrad_bp.program.rewriting.drafts import (
+    Draft,
+    Rule,
+    constant_of,
+    is_real,
+    is_zero,
+    rewrite_each,
+)
 from tinygrad_bp.registry import implementation_of
 from tinygrad_bp.rules import indexing
 
 __all__ = ["with_common_scale"]
 
-MOST = 4  # places that are tried, so that time stays linear
+MOST = 16  # places that are tried, so that time stays linear
+LESS = 4  # times as small the array must be that is multiplied instead
 
 
 class _Product(NamedTuple):
@@ -36,18 +44,60 @@ class _Product(NamedTuple):
     array: Value
 
 
+class _Start(NamedTuple):
+    """A statement whose result can be multiplied, and what multiplies an array there already."""
+
+    statement: Statement
+    factor: Any = None
+    array: Value | None = None
+
+
 def with_common_scale(listing: Listing) -> Listing:
     """Return a listing in which the factor of all gradients stands where they begin."""
     made_by = {s.outputs[0]: s for s in listing.statements}
     products = [p for s in listing.statements if (p := _product(s)) is not None]
     rates = [p for p in products if _is_option(p.factor, made_by)]
-    starts = [p for p in products if constant_of(p.factor) is not None]
-    starts.sort(key=lambda p: p.array.size)
+    begun = _after_backward(listing) if rates else set()
     for rate in rates[:MOST]:
-        for start in starts[:MOST]:
-            if start.array.size < rate.array.size and _leads_to(listing, start, rate):
+        last = made_by.get(rate.array)
+        if last is None or not all(v in begun for v in last.inputs() if last.function in _OF_ALL):
+            continue  # such as a velocity, only part of which is a gradient
+        for start in _starts(listing, rate.array.size):
+            if _leads_to(listing, start, rate):
                 return _moved(listing, start, rate, made_by)
     return listing
+
+
+def _after_backward(listing: Listing) -> set[Value]:
+    """What is made in the backward pass, or of that."""
+    found: set[Value] = set()
+    for statement in listing.statements:
+        if statement.place.phase == "backward" or not found.isdisjoint(statement.inputs()):
+            found.update(statement.outputs)
+    return found
+
+
+def _starts(listing: Listing, size: int) -> Iterator[_Start]:
+    """Yield where a factor could stand: first where there is one, then where gradients begin."""
+    backward = [
+        s for s in listing.statements
+        if s.place.phase == "backward" and not s.several and is_real(s.output) and s.output.shape
+        and s.output.size * LESS <= size
+    ][:MOST]  # fmt: skip
+    there = [_Start(s, *factor) for s in backward if (factor := _constant_factor(s)) is not None]
+    yield from there
+    yield from (_Start(s) for s in backward if s not in {each.statement for each in there})
+
+
+def _constant_factor(statement: Statement) -> tuple[Any, Value] | None:
+    """A constant number and the array that it multiplies."""
+    if statement.function is not np.multiply or statement.kwargs or statement.quiet:
+        return None
+    for factor, array in (statement.args, statement.args[::-1]):
+        value = constant_of(factor)
+        if value is not None and np.ndim(value) == 0 and is_real(array):
+            return (factor, array) if array.dtype == statement.output.dtype else None
+    return None
 
 
 def _product(statement: Statement) -> _Product | None:
@@ -73,7 +123,7 @@ def _is_option(factor: Value, made_by: Mapping[Value, Statement]) -> bool:
 # --- where a factor can stand -----------------------------------------------------------------
 
 
-def _leads_to(listing: Listing, start: _Product, end: _Product) -> bool:
+def _leads_to(listing: Listing, start: _Start, end: _Product) -> bool:
     """Whether a factor at the start multiplies the end, and nothing else that counts."""
     scaled = {start.statement.output}
     begun = False
@@ -134,22 +184,10 @@ _OF_ALL: Mapping[Function, int] = {np.concatenate: 1, np.add: 2, np.subtract: 2}
 
 
 def _moved(
-    listing: Listing, start: _Product, end: _Product, made_by: Mapping[Value, Statement]
+    listing: Listing, start: _Start, end: _Product, made_by: Mapping[Value, Statement]
 ) -> Listing:
     """Return the listing with the factor of the end at the start."""
     setting = made_by[end.factor]
-
-    def multiply(draft: Draft, statement: Statement) -> Value | None:
-        if statement is end.statement:
-            array: Value = draft.current(end.array)
-            return array
-        if statement.output is not start.statement.output:
-            return None
-        option(draft, setting)
-        both = draft.call(statement, np.multiply, end.factor, start.factor, shape=())
-        draft.statements[-1].place = setting.place
-        draft.statements[-1].when = "options"
-        return draft.call(statement, np.multiply, both, start.array)
 
     def option(draft: Draft, statement: Statement) -> Value | None:
         if statement.output is not end.factor:
@@ -158,4 +196,23 @@ def _moved(
             draft.keep(dataclasses.replace(setting, when="options"))
         return end.factor
 
-    return rewrite_each(listing, {np.multiply: multiply, np.asarray: option})
+    def scaled(draft: Draft, statement: Statement) -> Value | None:
+        if statement.output is end.statement.output:
+            array: Value = draft.current(end.array)
+            return array
+        if statement.output is not start.statement.output:
+            return None
+        option(draft, setting)
+        if start.array is None:
+            draft.keep(statement)
+            return draft.call(statement, np.multiply, end.factor, statement.output)
+        both = draft.call(setting, np.multiply, end.factor, start.factor)
+        draft.statements[-1].when = "options"
+        return draft.call(statement, np.multiply, both, draft.current(start.array))
+
+    rules: dict[Function, Rule] = {
+        start.statement.function: scaled,
+        np.multiply: scaled,
+        np.asarray: option,
+    }
+    return rewrite_each(listing, rules)

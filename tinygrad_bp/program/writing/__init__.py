@@ -6,6 +6,7 @@
     naming        what each value is called
     formulas      what stands above the statements of a rule
     opaque        the text of functions that are called as a whole
+    outside       what a text refers to beside modules
     lines         the user's lines
     hints         the user's names
     rooms         memory
@@ -47,6 +48,11 @@ class Written(NamedTuple):
     options: list[Value]
     """What that takes."""
 
+    def results_of(self, found: Any) -> list[Any]:
+        """Return, of what the function returns, what the step does, in its order."""
+        several = found if len(self.returned) > 1 else (found,)
+        return [several[self.returned.index(value)] for value in self.results]
+
 
 def written(
     listing: Listing, name: str = "step", hints: Mapping[int, str] | None = None
@@ -60,7 +66,7 @@ def written(
     namespace: dict[str, Any] = {"__name__": "program"}
     file = f"<program of {name}>"
     exec(compile(source, file, "exec"), namespace)  # noqa: S102
-    made = namespace.pop("prepare")(**layout.given)  # or the two would hold each other
+    made = namespace.pop("prepare")(**layout.given)  # which would keep its own globals alive
     for value in listing.sources:
         if isinstance(value.source, Room):
             value.source.forget()

@@ -12,6 +12,7 @@ import numpy as np
 from tinygrad_bp.program.listing import Statement, Value
 from tinygrad_bp.program.writing.imports import INFIX, Imports
 from tinygrad_bp.program.writing.literals import bracketed, literal
+from tinygrad_bp.program.writing.outside import Outside
 from tinygrad_bp.registry import implementation_of
 from tinygrad_bp.rules.indexing import getitem
 
@@ -50,7 +51,9 @@ _METHODS: Mapping[Any, str] = {
     np.any: "any",
     np.all: "all",
     np.repeat: "repeat",
+    np.take: "take",
     np.round: "round",
+    np.take: "take",
 }
 _SAFE = {np.negative, np.absolute, np.fabs, np.maximum, np.minimum, np.where, np.isfinite}
 """Functions whose results are never larger or smaller than what they are given."""
@@ -77,11 +80,11 @@ def is_quiet(statement: Statement) -> bool:
 
 
 class Expressions:
-    """Writes calls; functions that are no module's are written by `function`."""
+    """Writes calls."""
 
-    def __init__(self, imports: Imports, function: Callable[[Any], str]) -> None:
+    def __init__(self, imports: Imports, outside: Outside) -> None:
         self.imports = imports
-        self._function = function
+        self._outside = outside
         self.contexts: dict[tuple[str, ...], str] = {}
         """The contexts that the text needs, by what NumPy is not to warn of there."""
 
@@ -105,8 +108,8 @@ class Expressions:
         """Return what a function is called in the text."""
         owner = getattr(function, "__self__", None)
         if isinstance(owner, np.random.Generator):
-            return f"{self._function(owner)}.{function.__name__}"
-        return self.imports.name_of(function) or self._function(function)
+            return f"{self._outside.name_of(owner)}.{function.__name__}"
+        return self.imports.name_of(function) or self._outside.name_of(function)
 
     def context(self, kinds: tuple[str, ...]) -> str:
         """Return the name of a context in which NumPy does not warn."""
@@ -127,7 +130,7 @@ class Expressions:
         if isinstance(item, slice):
             return f"slice({of(item.start)}, {of(item.stop)}, {of(item.step)})"
         return literal(item, self.imports) or (
-            self.name(item) if callable(item) else self._function(item)
+            self.name(item) if callable(item) else self._outside.name_of(item)
         )
 
     def _short(self, statement: Statement, args: Sequence[Any], of: Of) -> str | None:

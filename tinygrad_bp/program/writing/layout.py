@@ -29,38 +29,11 @@ from tinygrad_bp.program.writing.imports import RESERVED, Imports
 from tinygrad_bp.program.writing.lines import line_of
 from tinygrad_bp.program.writing.literals import literal
 from tinygrad_bp.program.writing.naming import Names, identifier, roots_of
-from tinygrad_bp.program.writing.opaque import Opaque
+from tinygrad_bp.program.writing.outside import Outside
 from tinygrad_bp.program.writing.rooms import made, parts_of
 from tinygrad_bp.program.writing.wrapping import WIDTH, beside, defined, indented, wrapped
 
 __all__ = ["Layout"]
-
-
-class _Handed:
-    """What is no module's, and is handed to the text by a name."""
-
-    def __init__(self, opaque: Opaque) -> None:
-        self._opaque = opaque
-        self.given: dict[str, Any] = {}
-        self.names: dict[int, str] = {}
-
-    def of(self, item: Any) -> str:
-        """Return what stands for a function or an object that is no module's."""
-        written: str | None = self._opaque.name_of(item) if callable(item) else None
-        if written is not None:
-            return written
-        if id(item) not in self.names:
-            kind = (
-                "rng"
-                if isinstance(item, np.random.Generator)
-                else getattr(item, "__name__", type(item).__name__)
-            )
-            name = identifier(kind) if kind.isidentifier() else "given"
-            while name in self.given or name in RESERVED:
-                name += "_"
-            self.names[id(item)] = name
-            self.given[name] = item
-        return self.names[id(item)]
 
 
 class Layout:
@@ -74,19 +47,17 @@ class Layout:
     def __init__(self, listing: Listing, name: str, hints: Mapping[int, str]) -> None:
         self._listing = listing
         self._imports = Imports()
-        self._opaque = Opaque()
-        handed = _Handed(self._opaque)
-        self.given = handed.given
-        self._handed = handed.names
-        self._expressions = Expressions(self._imports, handed.of)
+        self._outside = Outside()
+        self.given = self._outside.given
+        self._expressions = Expressions(self._imports, self._outside)
         self._roots = roots_of(listing)
         self._constants = self._written_constants()
         self._find_functions()
-        reserved = {*RESERVED, *self._imports.names, *self._opaque.names}
+        reserved = {*RESERVED, *self._imports.names, *self._outside.names}
         self.name = identifier(name) if name.isidentifier() else "step"
         if self.name in reserved:
             self.name += "_"
-        reserved |= {*self._handed.values(), self.name}
+        reserved.add(self.name)
         self._inlined = self._find_inlined()
         self._names = Names(listing, reserved, hints, self._inlined)
         self.options = _options_of(listing)
@@ -102,17 +73,17 @@ class Layout:
     def _find_functions(self) -> None:
         """Write all calls once without names, to know which functions the text refers to."""
         for statement in self._listing.statements:
-            self._expressions.of(statement, self._without_names)
+            self._expressions.of(statement, self._unnamed)
         for update in self._listing.updates:
             self._expressions.name(update.function)
         if any(update.quiet for update in self._listing.updates):
             self._expressions.context(("all",))
 
-    def _without_names(self, item: Any) -> str:
+    def _unnamed(self, item: Any) -> str:
+        """The text of an argument while values have no names."""
         if isinstance(item, Value):
             return ""
-        found: str = self._expressions.argument(item, self._without_names)
-        return found
+        return self._expressions.argument(item, self._unnamed)
 
     # --- the whole ----------------------------------------------------------------------------
 
@@ -132,7 +103,7 @@ class Layout:
         quiet = list(self._contexts())
         parts = [
             [*self._imports.lines()],
-            [*self._opaque.lines()],
+            [*self._outside.opaque.lines()],
             quiet,
             [*header, *indented(body)],
         ]

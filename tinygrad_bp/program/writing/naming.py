@@ -13,6 +13,7 @@ Values in one memory have one name, or several: the line that makes the memory h
 from __future__ import annotations
 
 import keyword
+import math
 import re
 import unicodedata
 from collections import defaultdict
@@ -55,6 +56,7 @@ _STEMS: Mapping[Any, str] = {
     np.isfinite: "finite",
     np.dot: "t",
 }
+_ARE_FINITE = {np.isfinite, math.isfinite}
 _SHORT = ("t", "u", "v", "w")
 
 
@@ -314,6 +316,20 @@ class Names:
             if not self._all[whole] and part[0].startswith("d"):
                 self._set(whole, self.new("dp"))
 
+    def _name_squares(self) -> None:
+        """Name the sum of squares that is finite where all new values are."""
+        conditions = {check.condition for check in self._listing.checks}
+        tested = {
+            value
+            for statement in self._listing.statements
+            if statement.function in _ARE_FINITE and conditions.intersection(statement.outputs)
+            for value in statement.inputs()
+        }
+        for statement in self._listing.statements:
+            if statement.function in (np.dot, np.vdot, np.add):
+                for value in tested.intersection(statement.outputs) - self._names.keys():
+                    self._set(value, self.new("squares"))
+
     def _name_options(self) -> None:
         """Name the arrays that options are kept in."""
         for statement in self._listing.statements:
@@ -333,6 +349,7 @@ class Names:
         """Name what is left: by what is made of it in the same memory, or for a short time."""
         self._borrow()
         self._name_options()
+        self._name_squares()
         self._name_writes()
         self._name_views()
         self._name_vectors()
@@ -482,4 +499,5 @@ def _of_cell(cell: Cell) -> str:
 def _of_constant(value: Any) -> str:
     if np.ndim(value) == 0 and value.dtype.kind in "iuf":
         return _NUMBERS.get(value.item(), "c")
-    return "c"
+    whole = np.asarray(value)
+    return f"ones{whole.size}" if whole.ndim == 1 and bool(np.all(whole == 1)) else "c"

@@ -37,7 +37,7 @@ def made(values: Sequence[Value], names: Names, imports: Imports) -> Iterator[st
 def _memory(name: str, memory: Bytes, imports: Imports) -> Iterator[str]:
     """One piece of memory for all, from where a line of the cache begins."""
     empty, uint8 = (imports.take("numpy", function) for function in ("empty", "uint8"))
-    yield f"{name} = {empty}({memory.size + ALIGNED}, {uint8})"
+    yield f"{name} = {empty}({memory.nbytes + ALIGNED}, {uint8})"
     yield f"{name} = {name}[-{name}.ctypes.data % {ALIGNED} :]"
 
 
