@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import itertools
 import math
 import pickle
 import threading
@@ -45,7 +46,7 @@ def made(kind: Any = optim.Adam, **options: Any) -> Work:
 # --- what no program can repeat -------------------------------------------------------------
 
 kept: list[Any] = []
-counter = {"calls": 0}
+ticks = itertools.count(1)
 table = np.arange(10.0)
 words = ["a", "b", "c"]
 rng = generator()
@@ -278,49 +279,54 @@ def test_a_value_kept_outside_is_no_value():
 # --- what differs between the first two calls -----------------------------------------------
 
 
+def reset() -> None:
+    global ticks  # noqa: PLW0603
+    ticks = itertools.count(1)
+
+
 def own_generator(x: Any) -> Any:
     y = x * 2
     return y + rng.normal(size=3)  # here
 
 
 def number_of_calls(x: Any) -> Any:
-    counter["calls"] += 1
+    calls = next(ticks)
     y = x + 1
-    return y * counter["calls"]  # here
+    return y * calls  # here
 
 
 def random_shape(x: Any) -> Any:
-    counter["calls"] += 1
+    calls = next(ticks)
     y = x + 1
-    return y.reshape((2, 3) if counter["calls"] % 2 else (3, 2))  # here
+    return y.reshape((2, 3) if calls % 2 else (3, 2))  # here
 
 
 def another_function(x: Any) -> Any:
-    counter["calls"] += 1
+    calls = next(ticks)
     y = x + 1
-    return np.exp(y) if counter["calls"] % 2 else np.tanh(y)  # here
+    return np.exp(y) if calls % 2 else np.tanh(y)  # here
 
 
 def one_more_call(x: Any) -> Any:
-    counter["calls"] += 1
-    if counter["calls"] % 2 == 0:
+    calls = next(ticks)
+    if calls % 2 == 0:
         x = x * 3  # here
     return x
 
 
 def another_constant(x: Any) -> Any:
-    counter["calls"] += 1
-    return x[:, counter["calls"] % 2]  # here
+    calls = next(ticks)
+    return x[:, calls % 2]  # here
 
 
 def another_result(x: Any) -> Any:
-    counter["calls"] += 1
-    return x * 2, counter["calls"]
+    calls = next(ticks)
+    return x * 2, calls
 
 
 def another_option(x: Any) -> Any:
-    counter["calls"] += 1
-    return np.sum(x, axis=counter["calls"] % 2)  # here
+    calls = next(ticks)
+    return np.sum(x, axis=calls % 2)  # here
 
 
 DIFFERING = [own_generator, number_of_calls, random_shape, another_function, one_more_call,
@@ -329,7 +335,7 @@ DIFFERING = [own_generator, number_of_calls, random_shape, another_function, one
 
 @pytest.mark.parametrize("step", DIFFERING, ids=lambda f: f.__name__)
 def test_steps_that_differ_from_call_to_call(step):
-    counter["calls"] = 0
+    reset()
     compiled = bp.compile(step)
     compiled(X)
     with pytest.raises(ProgramError, match="differ") as found:
@@ -338,7 +344,7 @@ def test_steps_that_differ_from_call_to_call(step):
 
 
 def test_results_that_differ():
-    counter["calls"] = 0
+    reset()
     compiled = bp.compile(another_result)
     compiled(X)
     with pytest.raises(ProgramError, match="differ in their results"):

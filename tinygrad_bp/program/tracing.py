@@ -68,6 +68,7 @@ _SHAPED_BY_VALUES = {
 _NUMBERS = (bool, int, float)
 _OPAQUE = {getitem, scatter_add}  # primitives whose bodies cannot be entered
 
+_MISSING = object()
 _getitem = implementation_of(getitem)
 _lock = threading.RLock()
 
@@ -108,6 +109,8 @@ class Trace:
         """Memory that was written in place, with the line."""
         self._unassigned: dict[Value, Site | None] = {}
         """What is to be assigned, as `t.data -= step` does, for it to be seen in memory."""
+        self._switched: dict[tuple[int, str], tuple[Any, Any, Site | None]] = {}
+        """Settings of modules that the step has changed: what they were, and where it did so."""
         self._opaque: set[Callable[..., Any]] = set()  # bodies that left the protocols in this run
 
     # --- what stands for what -----------------------------------------------------------------
@@ -354,15 +357,10 @@ class Trace:
         self.modules[id(module)] = module
 
     def set_attribute(self, module: Any, name: str, value: Any) -> None:
-        """Refuse to change a number or text of a module: a program would not."""
-        plain = (bool, int, float, str)
-        before = vars(module).get(name)
-        if isinstance(value, plain) and before != value:
-            self.refuse(
-                f"the step sets {type(module).__name__}.{name} to {value!r}, which no run of a "
-                "program repeats. Count or switch outside of the step, or keep the number in a "
-                "buffer"
-            )
+        """Learn that a module is set in another way: at the end it must be as at the beginning."""
+        if isinstance(value, bool | int | float | str):
+            there = vars(module).get(name, _MISSING)
+            self._switched.setdefault((id(module), name), (module, there, self._site()))
 
     def decide(self, condition: Any) -> bool:
         """Return whether a condition holds: every run will check that it does, or does not."""
@@ -442,6 +440,14 @@ class Trace:
         """
         if self.refused is not None:
             raise self.refused
+        for (_, name), (module, before, site) in self._switched.items():
+            now = getattr(module, name)
+            if now != (getattr(type(module), name, None) if before is _MISSING else before):
+                raise ProgramError(
+                    f"the step sets {type(module).__name__}.{name} to {now!r}, which no run of a "
+                    "program repeats. Count or switch outside of the step, or keep the number in a "
+                    f"buffer. At {site}."
+                )
         if self._unassigned:
             site = next(iter(self._unassigned.values()))
             raise ProgramError(
@@ -495,6 +501,12 @@ class Trace:
 
     def release(self) -> None:
         """Let go of what is of this run alone, and in a circle with it."""
+        for (_, name), (module, before, _) in self._switched.items():
+            if before is _MISSING:
+                vars(module).pop(name, None)
+            else:
+                vars(module)[name] = before
+        self._switched = {}
         self.refused = None
         self.adopted = Adoption(None)
         self.concrete = {}
