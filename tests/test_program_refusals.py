@@ -630,3 +630,45 @@ def test_labels_are_checked_at_every_run():
             compiled(X, np.array([0, 7]))
     assert np.isfinite(compiled(X, Y).item())
     gc.collect()
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass")
+@pytest.mark.parametrize("kind", [np.matrix, np.ma.masked_array])
+def test_arrays_of_other_kinds(kind):
+    with pytest.raises(ProgramError, match="argument 'x' is a"):
+        bp.compile(lambda x: x * x)(kind([[1.0, 2.0], [3.0, 4.0]]))
+
+
+class Holder:
+    """What has a compiled step among its attributes."""
+
+    def __init__(self) -> None:
+        self.work = made()
+        self.step = bp.compile(self.once)
+
+    def once(self, x: Any) -> Any:
+        return self.work.models[0].eval()(x)
+
+
+def test_compiled_steps_are_copied_and_pickled():
+    holder = Holder()
+    for _ in range(3):
+        holder.step(X)
+    other = copy.deepcopy(holder.step)
+    assert alike(other(X), holder.step(X))
+    assert other.function.__self__ is not holder
+    assert pickle.loads(pickle.dumps(bp.compile(as_array))).function is as_array
+
+
+def test_a_step_that_waits_for_a_thread_that_compiles():
+    other = bp.compile(lambda x: np.tanh(x) * 2)
+    found = []
+
+    def step(x: Any) -> Any:
+        thread = threading.Thread(target=lambda: found.append(other(X)))
+        thread.start()
+        thread.join()
+        return x * 2
+
+    assert alike(bp.compile(step)(X), X * 2)
+    assert alike(found, [np.tanh(X) * 2])

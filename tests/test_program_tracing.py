@@ -710,6 +710,14 @@ def switching(model: Any, optimizer: Any, x: Any, y: Any) -> Any:
     return loss.detach(), right
 
 
+def left_in_evaluation(model: Any, optimizer: Any, x: Any, y: Any) -> Any:
+    model.train(mode=bool(len(x) % 2))
+    loss = loss_of_step(model, optimizer, x, y)
+    optimizer.step()
+    model.eval()
+    return loss
+
+
 def cleared_last(model: Any, optimizer: Any, x: Any, y: Any) -> Any:
     loss = F.cross_entropy(model(x), y)
     loss.backward()
@@ -818,7 +826,8 @@ def views_of_weights(model: Any, optimizer: Any, x: Any, y: Any) -> Any:
 
 
 WAYS = [
-    switching, cleared_last, cleared_by_none, with_closure, with_accuracy, with_decay,
+    switching, left_in_evaluation, cleared_last, cleared_by_none, with_closure, with_accuracy,
+    with_decay,
     frozen_meanwhile, in_parts, with_noise, against_an_adversary, sharpness_aware, twice,
     retaining, views_of_weights,
 ]  # fmt: skip

@@ -94,6 +94,8 @@ class _StandIns:
         kind = type(item)
         if _is_plain(item):
             return wrap(self.of(item._value, name))
+        if isinstance(item, np.ndarray) and kind not in (np.ndarray, np.memmap):
+            self._trace.refuse(f"argument '{name}' is a {kind.__name__}: pass np.asarray(it)")
         if isinstance(item, np.ndarray | np.generic) or kind is float:
             return self._trace.argument(item, next(self._numbers), name)
         if kind in (list, tuple):

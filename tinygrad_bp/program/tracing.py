@@ -47,7 +47,7 @@ from tinygrad_bp.rules.indexing import getitem, scatter_add
 from tinygrad_bp.state import owner_of
 from tinygrad_bp.tensor import Tensor, wrap
 
-__all__ = ["Followed", "Refuted", "Trace", "tracing"]
+__all__ = ["Refuted", "Trace", "Untraced", "tracing"]
 
 _INSIDE = (
     contextlib.__file__,
@@ -71,16 +71,18 @@ _OPAQUE = {getitem, scatter_add}  # primitives whose bodies cannot be entered
 _MISSING = object()
 _getitem = implementation_of(getitem)
 _lock = threading.RLock()
+_PATIENCE = 1.0  # seconds
 
 
 class Refuted(BaseException):
     """A check does not hold: the step is to be run eagerly. No error, not to be caught as one."""
 
 
-class Followed(BaseException):
-    """Gradients are to pass from what the step returns to what it was given: no program does that.
+class Untraced(BaseException):
+    """No program is made for a call, which is run eagerly.
 
-    The step is run eagerly then, as often as it is called in this way.
+    Gradients are to pass from what the step returns to what it was given, as often as it is called
+    in this way; or the step waits for another thread while it is traced.
     """
 
 
@@ -440,14 +442,6 @@ class Trace:
         """
         if self.refused is not None:
             raise self.refused
-        for (_, name), (module, before, site) in self._switched.items():
-            now = getattr(module, name)
-            if now != (getattr(type(module), name, None) if before is _MISSING else before):
-                raise ProgramError(
-                    f"the step sets {type(module).__name__}.{name} to {now!r}, which no run of a "
-                    "program repeats. Count or switch outside of the step, or keep the number in a "
-                    f"buffer. At {site}."
-                )
         if self._unassigned:
             site = next(iter(self._unassigned.values()))
             raise ProgramError(
@@ -459,11 +453,26 @@ class Trace:
         self._alive = False
         self.listing.results = self._results(results)
         if self._alive and tracking:
-            raise Followed
+            raise Untraced
         self.listing.writes = list(self.adopted.writes())
-        self.left = list(self.adopted.held())
+        self.left = [*self.adopted.held(), *self._switches()]
         if names := self.adopted.overlapping():
             self.refuse(f"{' and '.join(names)} share memory in part, and one of them is written")
+
+    def _switches(self) -> Iterator[Held]:
+        """Yield the modules that are switched, by `train()` or `eval()`, and stay so."""
+        for (_, name), (module, there, site) in self._switched.items():
+            now = getattr(module, name)
+            before = getattr(type(module), name, None) if there is _MISSING else there
+            if now == before:
+                continue
+            if not isinstance(now, bool):
+                raise ProgramError(
+                    f"the step sets {type(module).__name__}.{name} to {now!r}, which no run of a "
+                    "program repeats. Count or switch outside of the step, or keep the number in a "
+                    f"buffer. At {site}."
+                )
+            yield Held(module, {name: before}, {name: now})
 
     def _results(self, item: Any) -> Any:
         if isinstance(item, Tensor):
@@ -499,8 +508,14 @@ class Trace:
         arrays = (getattr(part, "_value", part) for part in inside)
         return any(isinstance(a, Traced) and not isinstance(a.ref.source, Home) for a in arrays)
 
-    def release(self) -> None:
-        """Let go of what is of this run alone, and in a circle with it."""
+    def end(self) -> None:
+        """Put all state back in its place, and let go of what is in a circle with this run."""
+        if self in state.tracers:
+            state.tracers.remove(self)
+        self.over = True
+        self.adopted.restore()
+        for rng, before in self.streams.values():
+            rng.bit_generator.state = before
         for (_, name), (module, before, _) in self._switched.items():
             if before is _MISSING:
                 vars(module).pop(name, None)
@@ -627,25 +642,31 @@ def _plain(item: Any) -> Any:
 
 @contextmanager
 def tracing() -> Iterator[Trace]:
-    """Trace what is called in this context, with all state back in its place at the end."""
-    with _lock:
-        trace = Trace({key: str(value) for key, value in np.geterr().items()})
+    """Trace what is called in this context, with all state back in its place at the end.
+
+    One trace at a time: if another takes long, its step may be waiting for this thread, which goes
+    on eagerly then.
+    """
+    if not _lock.acquire(timeout=_PATIENCE):
+        raise Untraced
+    trace = Trace({key: str(value) for key, value in np.geterr().items()})
+    try:
         state.tracers.append(trace)
+        with watched_by(trace):
+            yield trace
+    except Exception as error:
+        refused, trace.refused = trace.refused, None
+        if refused is None or refused is error:
+            raise
         try:
-            with watched_by(trace):
-                yield trace
-        except Exception as error:
-            refused, trace.refused = trace.refused, None
-            if refused is None or refused is error:
-                raise
-            try:
-                raise refused from error  # what came of it afterwards is no news
-            finally:
-                del refused  # which holds this frame
+            raise refused from error  # what came of it afterwards is no news
         finally:
-            state.tracers.remove(trace)
-            trace.over = True
-            trace.adopted.restore()
-            trace.release()
-            for rng, before in trace.streams.values():
-                rng.bit_generator.state = before
+            del refused  # which holds this frame
+    finally:
+        try:
+            trace.end()
+        except KeyboardInterrupt:  # a second one must not leave it half done
+            trace.end()
+            raise
+        finally:
+            _lock.release()
