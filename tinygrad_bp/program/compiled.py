@@ -13,7 +13,7 @@ from tinygrad_bp.modes import mode
 from tinygrad_bp.program.comparing import difference
 from tinygrad_bp.program.guards import Arguments, names_of
 from tinygrad_bp.program.program import MISSED, Program
-from tinygrad_bp.program.tracing import Followed, Refuted, Trace, tracing
+from tinygrad_bp.program.tracing import Refuted, Trace, Untraced, tracing
 from tinygrad_bp.tensor import Tensor
 
 __all__ = ["Compiled", "compile"]
@@ -60,7 +60,7 @@ class Compiled(Generic[P, R]):
             return self.function(*args, **kwargs)  # its graph may be wanted, and goes on outside
         try:
             program = self._program(given, recording=now.recording)
-        except Followed:
+        except Untraced:
             return self.function(*args, **kwargs)
         self._enter = program.enter if program.proven else _missing
         return program.run(*given.arrays)
@@ -73,6 +73,10 @@ class Compiled(Generic[P, R]):
             if program.refuted > 1:
                 self._programs.remove(program)
                 self._enter = _missing
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies and pickles are of the step; they make programs of their own."""
+        return _rebuilt, (self.function, self._how)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
@@ -145,6 +149,10 @@ class Compiled(Generic[P, R]):
         if found := difference(program.traced, self._trace(given).listing):
             raise found
         program.proven = True
+
+
+def _rebuilt(function: Callable[P, R], how: dict[str, bool]) -> Compiled[P, R]:
+    return Compiled(function, **how)
 
 
 def _missing(_: Any) -> Any:

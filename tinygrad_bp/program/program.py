@@ -164,7 +164,7 @@ class Program:
         for i, (outside, now) in enumerate(zip(self._names, self._seen.names, strict=True)):
             is_number = isinstance(now, int | float | str)  # it may become another, equal one
             known = f"{seen}.names[{i}]" if is_number else text.name(now)
-            yield same(text.name(outside.owner) + outside.path(), known)
+            yield same(outside.read(text.name(outside.owner)), known)
         yield f"{text.name(settings)}.version == {seen}.version"
         for i, home in enumerate(self._relied_on):
             times = text.name(memory.times)
