@@ -57,6 +57,8 @@ class Program:
         """Whether a second call was traced, too, and gave the same."""
         self.refuted = 0
         """How often a check did not hold."""
+        self.made_at = 0
+        """At which call of the step it was made."""
         self._held = trace.left
         _drop_unchanged(self._held)
         if not grads:
@@ -164,7 +166,7 @@ class Program:
         for i, (outside, now) in enumerate(zip(self._names, self._seen.names, strict=True)):
             is_number = isinstance(now, int | float | str)  # it may become another, equal one
             known = f"{seen}.names[{i}]" if is_number else text.name(now)
-            yield same(text.name(outside.owner) + outside.path(), known)
+            yield same(outside.read(text.name(outside.owner)), known)
         yield f"{text.name(settings)}.version == {seen}.version"
         for i, home in enumerate(self._relied_on):
             times = text.name(memory.times)
