@@ -292,6 +292,7 @@ def test_a_write_to_one_parameter_is_none_to_the_others():
     compiled = bp.compile(step)
     for _ in range(3):
         compiled(INPUTS, LABELS)
+    model.zero_grad()
     loss = np.sum(model.hidden1.weight**2)
     model.output.bias.data = np.ones(3)
     loss.backward()  # it did not read what was written
