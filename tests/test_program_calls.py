@@ -287,6 +287,21 @@ def test_a_graph_that_read_the_weights_is_stale_after_a_run():
         loss.backward()
 
 
+def test_a_write_to_one_parameter_is_none_to_the_others():
+    model, _, step = built()
+    compiled = bp.compile(step)
+    for _ in range(3):
+        compiled(INPUTS, LABELS)
+    model.zero_grad()
+    loss = np.sum(model.hidden1.weight**2)
+    model.output.bias.data = np.ones(3)
+    loss.backward()  # it did not read what was written
+    loss = np.sum(model.output.bias**2)
+    model.output.bias.data = np.ones(3)
+    with pytest.raises(bp.errors.StaleGraphError):
+        loss.backward()
+
+
 def test_arrays_that_somebody_holds_are_not_moved():
     model, _, step = built()
     held = [p.data for p in model.parameters()]
