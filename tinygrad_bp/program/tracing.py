@@ -25,7 +25,7 @@ from tinygrad_bp import state
 from tinygrad_bp.calls import name_of
 from tinygrad_bp.engine import Op, RawStep, Site
 from tinygrad_bp.errors import NotDifferentiableError, ProgramError
-from tinygrad_bp.modes import watched_by
+from tinygrad_bp.modes import mode, watched_by
 from tinygrad_bp.program.adoption import Adoption, Held
 from tinygrad_bp.program.listing import (
     Applied,
@@ -99,6 +99,7 @@ class Trace:
         """What else must hold for a run."""
         self.place = Place()
         self.over = False
+        self._mode = mode.get()
         self.closed = False
         self.concrete: dict[Value, Any] = {}
         self.thread = threading.get_ident()
@@ -513,6 +514,7 @@ class Trace:
         """Put all state back in its place, and let go of what is in a circle with this run."""
         if self in state.tracers:
             state.tracers.remove(self)
+        mode.set(self._mode)
         self.over = True
         self.adopted.restore()
         for rng, before in self.streams.values():
@@ -666,7 +668,7 @@ def tracing() -> Iterator[Trace]:
     finally:
         try:
             trace.end()
-        except KeyboardInterrupt:  # a second one must not leave it half done
+        except BaseException:  # an interrupt must not leave it half done
             trace.end()
             raise
         finally:
