@@ -16,7 +16,7 @@ import numpy as np
 __all__ = ["INFIX", "RESERVED", "Imports"]
 
 _LATE = """
-array arange zeros ones full empty ndarray seterr inf nan dtype bool_ Context deque starmap call
+array arange eye zeros ones full empty ndarray seterr inf nan dtype bool_ Context deque starmap call
 setitem asarray copyto prepare settings quiet silent np
 """
 RESERVED = frozenset(
