@@ -96,6 +96,7 @@ class Trace:
         """What else must hold for a run."""
         self.place = Place()
         self.over = False
+        self.closed = False
         self.concrete: dict[Value, Any] = {}
         self.thread = threading.get_ident()
         self._settings = settings
@@ -489,6 +490,17 @@ class Trace:
         arrays = (getattr(part, "_value", part) for part in inside)
         return any(isinstance(a, Traced) and not isinstance(a.ref.source, Home) for a in arrays)
 
+    def close(self) -> None:
+        """Put all state back in its place; once more, if it was interrupted."""
+        if self in state.tracers:
+            state.tracers.remove(self)
+        self.over = True
+        self.adopted.restore()
+        for rng, before in self.streams.values():
+            rng.bit_generator.state = before
+        self.release()
+        self.closed = True
+
     def release(self) -> None:
         """Let go of what is of this run alone, and in a circle with it."""
         self.refused = None
@@ -627,9 +639,11 @@ def tracing() -> Iterator[Trace]:
             finally:
                 del refused  # which holds this frame
         finally:
-            state.tracers.remove(trace)
-            trace.over = True
-            trace.adopted.restore()
-            trace.release()
-            for rng, before in trace.streams.values():
-                rng.bit_generator.state = before
+            interrupt = None
+            while not trace.closed:
+                try:
+                    trace.close()
+                except BaseException as error:  # an interrupt: all must be in its place first
+                    interrupt = error
+            if interrupt is not None:
+                raise interrupt

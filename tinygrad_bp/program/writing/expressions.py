@@ -52,7 +52,6 @@ _METHODS: Mapping[Any, str] = {
     np.any: "any",
     np.all: "all",
     np.repeat: "repeat",
-    np.take: "take",
     np.round: "round",
     np.take: "take",
 }

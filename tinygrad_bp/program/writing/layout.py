@@ -337,7 +337,9 @@ class Layout:
         if not calls:
             return
         yield ""
-        if len(calls) == 1 and not updates:
+        if self._listing.after:  # which whoever runs the program sets in the same call
+            yield from self._strokes(context, calls)
+        elif len(calls) == 1 and not updates:
             yield f"{calls[0][1]}[...] = {calls[0][3]}"
         elif len(calls) == 1:
             function, *args = [*([context] if quiet else []), *calls[0]]
