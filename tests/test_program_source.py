@@ -258,8 +258,9 @@ def prepare(p):
     c = array(0.2, float32)
     ones10 = ones(10, float32)
     one = array(1, float32)
-    dp = move = empty(69, float32)
+    dp = empty(69, float32)
     rate = empty((), float32)
+    scale = empty((), float32)
     z1 = a1 = slope4 = empty((10, 6), float32)
     z2 = a2 = slope2 = empty((10, 3), float32)
     t = da2 = dz2 = empty((10, 3), float32)
@@ -277,6 +278,7 @@ def prepare(p):
 
     def settings(lr):
         rate[...] = asarray(lr, float32)
+        scale[...] = multiply(rate, c)
 
     def step(x, y):
         # test_program_source.py  cost = loss(model(x), y)
@@ -305,10 +307,10 @@ def prepare(p):
         u = vdot(t, t)
         cost = u / 10
 
-        # --- backward: dx is the gradient with respect to x ---
+        # --- backward: dx is the gradient with respect to x, times the rate ---
 
         # da2 = 2/n (a2 - y)
-        multiply(c, t, da2)
+        multiply(scale, t, da2)
 
         # dz2 = da2 · a2 (1 - a2)
         subtract(one, a2, slope)
@@ -333,13 +335,12 @@ def prepare(p):
 
         # test_program_source.py  optimizer.step()
         # SGD
-        multiply(rate, dp, move)
-        squares = dot(move, move)
+        squares = dot(dp, dp)
 
         if not math.isfinite(squares):
             raise FloatingPointError("not finite: nothing is changed")
 
-        subtract(p, move, p)
+        subtract(p, dp, p)
 
         return cost
 
