@@ -20,7 +20,10 @@ from tinygrad_bp import functional as F
 from tinygrad_bp.program.listing import Cell, Input
 from tinygrad_bp.program.writing.imports import Imports
 from tinygrad_bp.program.writing.literals import literal
-from tinygrad_bp.registry import primitive
+from tinygrad_bp.program.writing.opaque import Opaque
+from tinygrad_bp.registry import implementation_of, primitive
+from tinygrad_bp.rules.elementwise import only_where
+from tinygrad_bp.rules.indexing import scatter_add
 
 Step = Callable[..., Any]
 
@@ -489,6 +492,19 @@ def test_functions_of_the_library_are_printed_with_what_they_refer_to() -> None:
     assert "_BLOCK = 1 << 23" in before
     assert "@" not in before.replace(" @ ", "")
     assert "tinygrad" not in before
+
+
+def test_functions_whose_modules_mean_different_things_by_a_name() -> None:
+    opaque = Opaque()
+    functions = implementation_of(scatter_add), implementation_of(only_where)
+    names = [opaque.name_of(function) for function in functions]
+    made: dict[str, Any] = {}
+    exec("\n".join([*opaque.imports, *opaque.lines()]), made)  # noqa: S102
+    assert {"_FEW", "_FEW_2"} <= made.keys()
+    g, index = np.arange(600.0), np.arange(600) // 2
+    added = made[str(names[0])](g, index, (300,))
+    np.testing.assert_array_equal(added, scatter_add(g, index, (300,)))
+    np.testing.assert_array_equal(made[str(names[1])](g, g > 5), only_where(g, g > 5))
 
 
 @primitive

@@ -52,6 +52,8 @@ _MODULES = (
     ("operator", operator),
 )
 
+_SPECIAL = ("scipy.special", "scipy.special._ufuncs")  # where a user has it
+
 
 class Imports:
     r"""The lines at the beginning of a text: they grow with what is asked for.
@@ -94,8 +96,7 @@ class Imports:
             return found and f"{found}.{name}"
         if getattr(builtins, name, None) is function:
             return name
-        special = sys.modules.get("scipy.special")
-        for path, module in (*_MODULES, ("scipy.special", special)):
+        for path, module in (*_MODULES, *((path, sys.modules.get(path)) for path in _SPECIAL)):
             known = {"bool": "bool_"}.get(name, name)
             if known and getattr(module, known, None) is function:
                 return self.take(path, known)

@@ -12,6 +12,7 @@ from tinygrad_bp.program.writing.imports import Imports
 
 __all__ = ["bracketed", "dtype_text", "literal", "size"]
 
+_LEFT_OUT = getattr(np, "_NoValue", object())  # NumPy's mark of an argument left out
 _MANY = 32  # elements of an array that is written in full
 
 
@@ -28,6 +29,8 @@ def literal(item: Any, imports: Imports) -> str | None:
         return _scalar(item, imports)
     if isinstance(item, np.dtype):
         return dtype_text(item, imports)
+    if item is _LEFT_OUT:
+        return imports.module("numpy._NoValue")
     write = _WRITERS.get(type(item))
     return write(item, imports) if write is not None else None
 
