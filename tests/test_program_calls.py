@@ -287,6 +287,21 @@ def test_a_graph_that_read_the_weights_is_stale_after_a_run():
         loss.backward()
 
 
+def test_a_write_to_one_parameter_is_none_to_the_others():
+    model, _, step = built()
+    compiled = bp.compile(step)
+    for _ in range(3):
+        compiled(INPUTS, LABELS)
+    model.zero_grad()
+    loss = np.sum(model.hidden1.weight**2)
+    model.output.bias.data = np.ones(3)
+    loss.backward()  # it did not read what was written
+    loss = np.sum(model.output.bias**2)
+    model.output.bias.data = np.ones(3)
+    with pytest.raises(bp.errors.StaleGraphError):
+        loss.backward()
+
+
 def test_arrays_that_somebody_holds_are_not_moved():
     model, _, step = built()
     held = [p.data for p in model.parameters()]
@@ -387,3 +402,18 @@ def test_what_depends_on_values_is_named():
 
     with pytest.raises(ProgramError, match=r"test_program_calls.py:\d+, `return x if x\[0\] > 0"):
         absolute(np.ones(2))
+
+
+def test_a_program_that_assumes_too_much_gives_way():
+    model, _, step = built()
+    other, _, plain = built()
+    compiled = bp.compile(step)
+    inputs = INPUTS * np.geomspace(1e-3, 1e3, 8)[:, None]  # logits of very different sizes
+    for take in (step, plain):
+        take(inputs, LABELS)
+    for _ in range(12):
+        with np.errstate(all="ignore"):
+            assert compiled(inputs, LABELS).item() == pytest.approx(plain(inputs, LABELS).item())
+    np.testing.assert_allclose(weights(model), weights(other), rtol=1e-9)
+    program = compiled._programs[0]
+    assert program.refuted == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import itertools
 import math
 import pickle
 import threading
@@ -45,7 +46,7 @@ def made(kind: Any = optim.Adam, **options: Any) -> Work:
 # --- what no program can repeat -------------------------------------------------------------
 
 kept: list[Any] = []
-counter = {"calls": 0}
+ticks = itertools.count(1)
 table = np.arange(10.0)
 words = ["a", "b", "c"]
 rng = generator()
@@ -278,49 +279,54 @@ def test_a_value_kept_outside_is_no_value():
 # --- what differs between the first two calls -----------------------------------------------
 
 
+def reset() -> None:
+    global ticks  # noqa: PLW0603
+    ticks = itertools.count(1)
+
+
 def own_generator(x: Any) -> Any:
     y = x * 2
     return y + rng.normal(size=3)  # here
 
 
 def number_of_calls(x: Any) -> Any:
-    counter["calls"] += 1
+    calls = next(ticks)
     y = x + 1
-    return y * counter["calls"]  # here
+    return y * calls  # here
 
 
 def random_shape(x: Any) -> Any:
-    counter["calls"] += 1
+    calls = next(ticks)
     y = x + 1
-    return y.reshape((2, 3) if counter["calls"] % 2 else (3, 2))  # here
+    return y.reshape((2, 3) if calls % 2 else (3, 2))  # here
 
 
 def another_function(x: Any) -> Any:
-    counter["calls"] += 1
+    calls = next(ticks)
     y = x + 1
-    return np.exp(y) if counter["calls"] % 2 else np.tanh(y)  # here
+    return np.exp(y) if calls % 2 else np.tanh(y)  # here
 
 
 def one_more_call(x: Any) -> Any:
-    counter["calls"] += 1
-    if counter["calls"] % 2 == 0:
+    calls = next(ticks)
+    if calls % 2 == 0:
         x = x * 3  # here
     return x
 
 
 def another_constant(x: Any) -> Any:
-    counter["calls"] += 1
-    return x[:, counter["calls"] % 2]  # here
+    calls = next(ticks)
+    return x[:, calls % 2]  # here
 
 
 def another_result(x: Any) -> Any:
-    counter["calls"] += 1
-    return x * 2, counter["calls"]
+    calls = next(ticks)
+    return x * 2, calls
 
 
 def another_option(x: Any) -> Any:
-    counter["calls"] += 1
-    return np.sum(x, axis=counter["calls"] % 2)  # here
+    calls = next(ticks)
+    return np.sum(x, axis=calls % 2)  # here
 
 
 DIFFERING = [own_generator, number_of_calls, random_shape, another_function, one_more_call,
@@ -329,7 +335,7 @@ DIFFERING = [own_generator, number_of_calls, random_shape, another_function, one
 
 @pytest.mark.parametrize("step", DIFFERING, ids=lambda f: f.__name__)
 def test_steps_that_differ_from_call_to_call(step):
-    counter["calls"] = 0
+    reset()
     compiled = bp.compile(step)
     compiled(X)
     with pytest.raises(ProgramError, match="differ") as found:
@@ -338,7 +344,7 @@ def test_steps_that_differ_from_call_to_call(step):
 
 
 def test_results_that_differ():
-    counter["calls"] = 0
+    reset()
     compiled = bp.compile(another_result)
     compiled(X)
     with pytest.raises(ProgramError, match="differ in their results"):
@@ -624,3 +630,45 @@ def test_labels_are_checked_at_every_run():
             compiled(X, np.array([0, 7]))
     assert np.isfinite(compiled(X, Y).item())
     gc.collect()
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass")
+@pytest.mark.parametrize("kind", [np.matrix, np.ma.masked_array])
+def test_arrays_of_other_kinds(kind):
+    with pytest.raises(ProgramError, match="argument 'x' is a"):
+        bp.compile(lambda x: x * x)(kind([[1.0, 2.0], [3.0, 4.0]]))
+
+
+class Holder:
+    """What has a compiled step among its attributes."""
+
+    def __init__(self) -> None:
+        self.work = made()
+        self.step = bp.compile(self.once)
+
+    def once(self, x: Any) -> Any:
+        return self.work.models[0].eval()(x)
+
+
+def test_compiled_steps_are_copied_and_pickled():
+    holder = Holder()
+    for _ in range(3):
+        holder.step(X)
+    other = copy.deepcopy(holder.step)
+    assert alike(other(X), holder.step(X))
+    assert other.function.__self__ is not holder
+    assert pickle.loads(pickle.dumps(bp.compile(as_array))).function is as_array
+
+
+def test_a_step_that_waits_for_a_thread_that_compiles():
+    other = bp.compile(lambda x: np.tanh(x) * 2)
+    found = []
+
+    def step(x: Any) -> Any:
+        thread = threading.Thread(target=lambda: found.append(other(X)))
+        thread.start()
+        thread.join()
+        return x * 2
+
+    assert alike(bp.compile(step)(X), X * 2)
+    assert alike(found, [np.tanh(X) * 2])

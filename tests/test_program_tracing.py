@@ -687,3 +687,173 @@ def test_shapes_that_hang_on_values_are_looked_at_in_every_run():
     for count in (3, 3, 3, 2, 5, 3, 3, 1):
         mask = np.arange(6) < count
         assert alike(compiled(x, mask), np.where(mask, 1 / count, 0))
+
+
+# --- more ways to write a step: (model, optimizer) gives it ---------------------------------
+
+
+def loss_of_step(model: Any, optimizer: Any, x: Any, y: Any) -> Any:
+    optimizer.zero_grad()
+    loss = F.cross_entropy(model(x), y)
+    loss.backward()
+    return loss
+
+
+def switching(model: Any, optimizer: Any, x: Any, y: Any) -> Any:
+    model.train()
+    loss = loss_of_step(model, optimizer, x, y)
+    optimizer.step()
+    model.eval()
+    with bp.no_grad():
+        right = np.mean(model(x).argmax(1) == y)
+    model.train()
+    return loss.detach(), right
+
+
+def left_in_evaluation(model: Any, optimizer: Any, x: Any, y: Any) -> Any:
+    model.train(mode=bool(len(x) % 2))
+    loss = loss_of_step(model, optimizer, x, y)
+    optimizer.step()
+    model.eval()
+    return loss
+
+
+def cleared_last(model: Any, optimizer: Any, x: Any, y: Any) -> Any:
+    loss = F.cross_entropy(model(x), y)
+    loss.backward()
+    optimizer.step()
+    optimizer.zero_grad()
+    return loss
+
+
+def cleared_by_none(model: Any, optimizer: Any, x: Any, y: Any) -> Any:
+    for p in model.parameters():
+        p.grad = None
+    F.cross_entropy(model(x), y).backward()
+    optimizer.step()
+
+
+def with_closure(model: Any, optimizer: Any, x: Any, y: Any) -> Any:
+    return optimizer.step(lambda: loss_of_step(model, optimizer, x, y))
+
+
+def with_accuracy(model: Any, optimizer: Any, x: Any, y: Any) -> Any:
+    loss = loss_of_step(model, optimizer, x, y)
+    optimizer.step()
+    z = model(x)
+    right = np.sum(np.argmax(z.data, axis=1) == y)
+    return {"loss": loss, "right": right, "most": F.softmax(z).data.max(), "label": z.argmax(-1)}
+
+
+def with_decay(model: Any, optimizer: Any, x: Any, y: Any) -> Any:
+    optimizer.zero_grad()
+    loss = F.cross_entropy(model(x), y) + 0.01 * sum((p**2).sum() for p in model.parameters())
+    loss.backward()
+    optimizer.step()
+    return loss
+
+
+def frozen_meanwhile(model: Any, optimizer: Any, x: Any, y: Any) -> Any:
+    model[0].requires_grad_(False)
+    loss = loss_of_step(model, optimizer, x, y)
+    optimizer.step()
+    model[0].requires_grad_(True)
+    return loss
+
+
+def in_parts(model: Any, optimizer: Any, x: Any, y: Any) -> Any:
+    optimizer.zero_grad()
+    total = 0
+    for i in range(0, 6, 2):
+        loss = F.cross_entropy(model(x[i : i + 2]), y[i : i + 2]) / 3
+        loss.backward()
+        total += loss.data
+    optimizer.step(accumulated=True)
+    return total
+
+
+def with_noise(model: Any, optimizer: Any, x: Any, y: Any) -> Any:
+    optimizer.zero_grad()
+    loss = F.cross_entropy(F.dropout(model(x), 0.2, rng=model[1].rng), y)
+    loss.backward()
+    optimizer.step()
+    return loss
+
+
+def against_an_adversary(model: Any, optimizer: Any, x: Any, y: Any) -> Any:
+    inputs = Tensor(x, requires_grad=True)
+    F.cross_entropy(model(inputs), y).backward()
+    loss = loss_of_step(model, optimizer, x + 0.1 * np.sign(inputs.grad.data), y)
+    optimizer.step()
+    return loss
+
+
+def sharpness_aware(model: Any, optimizer: Any, x: Any, y: Any) -> Any:
+    loss_of_step(model, optimizer, x, y)
+    before = [p.data.copy() for p in model.parameters()]
+    for p in model.parameters():
+        p.data = p.data + 0.05 * p.grad.data
+    loss = loss_of_step(model, optimizer, x, y)
+    for p, values in zip(model.parameters(), before, strict=True):
+        p.data = values
+    optimizer.step()
+    return loss
+
+
+def twice(model: Any, optimizer: Any, x: Any, y: Any) -> Any:
+    for _ in range(2):
+        loss = loss_of_step(model, optimizer, x, y)
+        optimizer.step()
+    return loss
+
+
+def retaining(model: Any, optimizer: Any, x: Any, y: Any) -> Any:
+    optimizer.zero_grad()
+    loss = F.cross_entropy(model(x), y)
+    loss.backward(retain_graph=True)
+    loss.backward()
+    optimizer.step(accumulated=True)
+    return loss
+
+
+def views_of_weights(model: Any, optimizer: Any, x: Any, y: Any) -> Any:
+    optimizer.zero_grad()
+    w = model[0].weight
+    loss = F.cross_entropy(model(x), y) + (w.T @ w).sum() + w[0].sum() + w.reshape(-1).mean()
+    loss.backward()
+    optimizer.step()
+    return loss
+
+
+WAYS = [
+    switching, left_in_evaluation, cleared_last, cleared_by_none, with_closure, with_accuracy,
+    with_decay,
+    frozen_meanwhile, in_parts, with_noise, against_an_adversary, sharpness_aware, twice,
+    retaining, views_of_weights,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", [optim.SGD, pytest.param(optim.Adam, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+def test_ways_to_write_a_step(way, kind):
+    def make() -> Work:
+        model = nn.Sequential(
+            nn.Linear(3, 5, rng=generator()), nn.Dropout(0.4, rng=generator(3)), nn.ReLU(),
+            nn.Linear(5, 4, rng=generator(1)),
+        )  # fmt: skip
+        optimizer = kind(model.named_parameters(), lr=0.01)
+        return Work(lambda x, y: way(model, optimizer, x, y), [model], [optimizer])
+
+    compiled_like_eager(make, PAIRS[:5], programs=None)
+
+
+def test_parameters_in_lists_and_dicts_that_are_replaced():
+    named = {"w": Tensor(np.ones(3), requires_grad=True)}
+    listed = [Tensor(np.ones(3), requires_grad=True)]
+    for step in (lambda x: (named["w"] * x).sum(), lambda x: (listed[0] * x).sum()):
+        compiled = bp.compile(step)
+        for i in range(6):
+            if i > 3:
+                named["w"] = Tensor(np.full(3, i), requires_grad=True, dtype=float)
+                listed[0] = named["w"]
+            assert compiled(np.ones(3)).item() == step(np.ones(3)).item()

@@ -88,20 +88,28 @@ def _without_nan(a: np.ndarray[Any, Any]) -> tuple[bytes, bytes]:
 
 def outcome(step: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     """What a call returns or raises."""
+    return _outcome(step, args, kwargs)[0]
+
+
+def _outcome(step: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    """The same, and the very result."""
     try:
-        return "returned", bits(step(*args, **kwargs))
+        result = step(*args, **kwargs)
+        return ("returned", bits(result)), result
     except Exception as error:
-        return "raised", type(error), str(error)
+        return ("raised", type(error), str(error)), None
 
 
 def go_on(eager: Work, compiled: Work, step: Callable[..., Any], calls: Iterable[Any]) -> None:
     """Call both with the same arguments, and hold one to the other after each call."""
+    results: list[Any] = []
     for number, given in enumerate(calls):
         args, kwargs = given if isinstance(given, tuple) and len(given) == 2 and isinstance(
             given[1], dict) and isinstance(given[0], tuple) else (given, {})  # fmt: skip
         before = compiled.held()
-        wanted = outcome(eager.step, copy.deepcopy(args), copy.deepcopy(kwargs))
-        found = outcome(step, copy.deepcopy(args), copy.deepcopy(kwargs))
+        wanted, theirs = _outcome(eager.step, copy.deepcopy(args), copy.deepcopy(kwargs))
+        found, mine = _outcome(step, copy.deepcopy(args), copy.deepcopy(kwargs))
+        results.append((mine, theirs))
         assert not state.tracers
         assert alike(found, wanted), f"call {number}: {found} is not {wanted}"
         held, ours = eager.held(), compiled.held()
@@ -110,6 +118,8 @@ def go_on(eager: Work, compiled: Work, step: Callable[..., Any], calls: Iterable
         for part, values in held.items():
             for one, other in zip(ours[part], values, strict=True):
                 assert alike(one, other), f"call {number}: {part}: {one}, not {other}"
+    for number, (mine, theirs) in enumerate(results):
+        assert alike(mine, theirs), f"what call {number} returned was changed later"
 
 
 def compiled_like_eager(

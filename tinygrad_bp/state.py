@@ -20,14 +20,17 @@ __all__ = [
     "Tracer",
     "clock",
     "draw",
+    "laid_out",
     "memory",
     "note_write",
     "owner_of",
     "replace_all",
     "require",
+    "room_of",
     "settings",
     "tracer",
     "tracers",
+    "vector_of",
     "written_at",
 ]
 
@@ -143,6 +146,50 @@ def owner_of(array: Array) -> Array:
     while isinstance(base := getattr(array, "base", None), np.ndarray):
         array = base
     return array
+
+
+def laid_out(arrays: Sequence[Array]) -> tuple[Array, list[Array]]:
+    """Return a vector with room for arrays one after the other, and its parts in their shapes.
+
+    NumPy knows none of them as a view of another: so each part has a version of its own, and who
+    writes to the vector notes it for every part.
+
+    >>> vector, (a, b) = laid_out([np.zeros(2), np.zeros((1, 2))])
+    >>> vector[...] = [1.0, 2.0, 3.0, 4.0]
+    >>> a.tolist(), b.tolist(), owner_of(b) is b
+    ([1.0, 2.0], [[3.0, 4.0]], True)
+    """
+    dtype = arrays[0].dtype
+    starts = [*itertools.accumulate((a.nbytes for a in arrays), initial=0)]
+    room = bytearray(starts[-1])
+    parts = [
+        np.ndarray(a.shape, dtype, room, start) for a, start in zip(arrays, starts, strict=False)
+    ]
+    return np.ndarray((starts[-1] // dtype.itemsize,), dtype, room), parts
+
+
+def vector_of(arrays: Sequence[Array]) -> Array | None:
+    """Return the vector in which arrays of one dtype lie one after the other, if they do.
+
+    >>> vector, parts = laid_out([np.zeros(2), np.zeros(3), np.zeros(1)])
+    >>> vector_of(parts[1:]).shape, vector_of(parts[::2])
+    ((4,), None)
+    """
+    room = room_of(arrays[0])
+    places = [a.__array_interface__["data"][0] for a in arrays]
+    ends = [place + a.nbytes for place, a in zip(places, arrays, strict=True)]
+    if places[1:] != ends[:-1] or not all(room_of(a) is room for a in arrays):
+        return None
+    begins = np.frombuffer(room, np.uint8).__array_interface__["data"][0]
+    dtype, size = arrays[0].dtype, sum(a.size for a in arrays)
+    found: Array = np.ndarray((size,), dtype, room, places[0] - begins)
+    return found
+
+
+def room_of(array: Array) -> Any:
+    """What holds the memory: the array that owns it, or what it was laid out in."""
+    owner = owner_of(array)
+    return owner if owner.base is None else owner.base
 
 
 def written_at(array: Array) -> int:

@@ -149,9 +149,11 @@ class Tensor(DuckArray):
                 f"requires_grad belongs to leaves; this is the result of '{self.op.rule.name}' "
                 f"(recorded at {self.op.site}). Use detach() for a copy that does not track."
             )
+        if state.tracers and (run := state.tracer()):
+            run.adopt(self)
         if value and not self._requires_grad:
             _check_trackable(self._value.dtype)
-            self._value = np.array(self._value)
+            self._value = _own(self._value)
             self._trainable = True
         self._requires_grad = bool(value)
         state.settings.version += 1

@@ -95,6 +95,10 @@ class Adoption:
         elif hasattr(owner, "moments"):
             self._adopt_slot(owner)
 
+    def has(self, owner: Any) -> bool:
+        """Whether an object was there before the run."""
+        return id(owner) in self.kept
+
     def _adopt_tensor(self, tensor: Tensor) -> None:
         alone = sys.getrefcount(tensor._value) == _ALONE
         before = {name: getattr(tensor, name) for name in _OF_TENSORS}

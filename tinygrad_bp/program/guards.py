@@ -94,6 +94,8 @@ class _StandIns:
         kind = type(item)
         if _is_plain(item):
             return wrap(self.of(item._value, name))
+        if isinstance(item, np.ndarray) and kind not in (np.ndarray, np.memmap):
+            self._trace.refuse(f"argument '{name}' is a {kind.__name__}: pass np.asarray(it)")
         if isinstance(item, np.ndarray | np.generic) or kind is float:
             return self._trace.argument(item, next(self._numbers), name)
         if kind in (list, tuple):
@@ -174,32 +176,42 @@ def _setting(value: Any) -> Any:
     return Same(value)
 
 
+_FEW = 64  # entries of a list or dict: of longer ones, who knows what a step reads
+
+
 class Name(NamedTuple):
     """A name that a step reads from outside: where it is kept."""
 
     owner: Any
-    """A variable's cell, a dict of globals, or an object that has the name as an attribute."""
-    name: str
+    """A variable's cell, a dict or list, or an object that has the name as an attribute."""
+    name: Any
 
     def now(self) -> Any:
         """Return what it stands for."""
         if isinstance(self.owner, dict):
             return self.owner.get(self.name)
+        if isinstance(self.owner, list):
+            return self.owner[self.name] if self.name < len(self.owner) else None
         return getattr(self.owner, self.name)
 
     def __str__(self) -> str:
-        return self.name if self.name != "cell_contents" else "a variable around the step"
+        return str(self.name) if self.name != "cell_contents" else "a variable around the step"
 
-    def path(self) -> str:
-        """Return the text that, after the owner, reads it."""
-        return f".get({self.name!r})" if isinstance(self.owner, dict) else f".{self.name}"
+    def read(self, owner: str) -> str:
+        """Return the text that reads it from its owner."""
+        if isinstance(self.owner, dict):
+            return f"{owner}.get({self.name!r})"
+        if isinstance(self.owner, list):
+            return f"({owner}[{self.name}] if len({owner}) > {self.name} else None)"
+        return f"{owner}.{self.name}"
 
 
 def names_of(function: Callable[..., Any], objects: Iterable[Any]) -> list[Name]:
     """Return the names that a function takes from outside.
 
     Those are the variables around it, the globals that its own code reads, and of the objects
-    that are found there or among `objects`, the attributes that the code names.
+    that are found there or among `objects`, the attributes that the code names; and what lists and
+    dicts among all these hold, if they are short.
     """
     function = getattr(function, "__func__", function)
     code = getattr(function, "__code__", None)
@@ -212,6 +224,7 @@ def names_of(function: Callable[..., Any], objects: Iterable[Any]) -> list[Name]
     roots = [*objects, *(name.now() for name in found)]
     seen = {id(root) for root in roots}
     for root in roots:  # grows as it is read
+        found += _entries_of(root)
         if not _has_settings(root):
             continue
         for name in named:
@@ -222,6 +235,15 @@ def names_of(function: Callable[..., Any], objects: Iterable[Any]) -> list[Name]
                     seen.add(id(value))
                     roots.append(value)
     return found
+
+
+def _entries_of(item: Any) -> list[Name]:
+    """What a short list or dict holds, by its places."""
+    if type(item) is list and len(item) <= _FEW:
+        return [Name(item, i) for i in range(len(item))]
+    if type(item) is dict and len(item) <= _FEW:
+        return [Name(item, key) for key in item if isinstance(key, str | int)]
+    return []
 
 
 def _names_in(code: CodeType) -> Iterator[str]:

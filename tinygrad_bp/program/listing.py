@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -352,8 +352,16 @@ class Listing:
         """Return the arrays that a run writes into and that others may see."""
         targets = [write.target for write in self.writes]
         targets += [update.out for update in self.updates if update.out is not None]
-        homes = [(target.base or target).source for target in targets]
-        return [home.array for home in homes if isinstance(home, Home)]
+        return self.shown(targets)
+
+    def shown(self, homes: Iterable[Value]) -> list[np.ndarray[Any, Any]]:
+        """Return the arrays of homes, and of all that are parts of the same vectors."""
+        roots = {home.base or home for home in homes}
+        return [
+            value.source.array
+            for value in self.sources
+            if isinstance(value.source, Home) and (value in roots or value.base in roots)
+        ]
 
     def needed(self) -> list[Value]:
         """Return the values that are read when all statements are done."""

@@ -57,6 +57,8 @@ class Program:
         """Whether a second call was traced, too, and gave the same."""
         self.refuted = 0
         """How often a check did not hold."""
+        self.made_at = 0
+        """At which call of the step it was made."""
         self._held = trace.left
         _drop_unchanged(self._held)
         if not grads:
@@ -80,7 +82,7 @@ class Program:
         self._conditions_of_trace = trace.relied_on
         _move(self.listing.moves, self._held)
         self._slots = [held for held in self._held if "moments" in held.before]
-        self._relied_on = [home.source.array for home in self.listing.finite]  # type: ignore[union-attr]
+        self._relied_on = self.listing.shown(self.listing.finite)
         self._seen = SimpleNamespace()
         """What may change between two runs and leave the program fit for the next."""
         self._look()
@@ -145,11 +147,18 @@ class Program:
         self._seen.options = [group.options for group, _ in self._groups]
         self._seen.moments = [slot.owner.moments for slot in self._slots]
         self._seen.version = self._settings.version
-        self._seen.written = [written_at(home) for home in self._relied_on]
+        self._seen.time = memory.latest
         if not all(np.isfinite(home).all() for home in self._relied_on):
             raise Refuted
         options = [value.source for value in self._written.options]
         self._written.set_options(*[o.read() for o in options if isinstance(o, Option)])
+
+    def _unwritten(self) -> bool:
+        """Whether nobody has written to what is to be finite, since that was looked at."""
+        if any(written_at(home) > self._seen.time for home in self._relied_on):
+            return False
+        self._seen.time = memory.latest
+        return True
 
     def _names_now(self) -> list[Any]:
         return [name.now() for name in self._names]
@@ -164,11 +173,11 @@ class Program:
         for i, (outside, now) in enumerate(zip(self._names, self._seen.names, strict=True)):
             is_number = isinstance(now, int | float | str)  # it may become another, equal one
             known = f"{seen}.names[{i}]" if is_number else text.name(now)
-            yield same(text.name(outside.owner) + outside.path(), known)
+            yield same(outside.read(text.name(outside.owner)), known)
         yield f"{text.name(settings)}.version == {seen}.version"
-        for i, home in enumerate(self._relied_on):
-            times = text.name(memory.times)
-            yield f"{times}.get({memory.key_of(home)}, -1) == {seen}.written[{i}]"
+        if self._relied_on:
+            unwritten = text.name(self._unwritten)
+            yield f"({text.name(memory)}.latest == {seen}.time or {unwritten}())"
         for i, (group, _) in enumerate(self._groups):
             yield same(f"{text.name(group)}.options", f"{seen}.options[{i}]")
         for i, slot in enumerate(self._slots):
@@ -224,9 +233,7 @@ class Program:
         text.line(f"{text.name(memory)}.latest = now = {text.name(clock)}.__next__()")
         for key in keys:
             text.line(f"{text.name(memory.times)}[{key}] = now")
-        for i, home in enumerate(self._relied_on):
-            if memory.key_of(home) in keys:
-                text.line(f"{text.name(self._seen)}.written[{i}] = now")
+        text.line(f"{text.name(self._seen)}.time = now")
 
     def _leave(self, text: Text) -> None:
         """Set what objects hold after a run, in one call with what is written into memory."""

@@ -47,7 +47,7 @@ from tinygrad_bp.rules.indexing import getitem, scatter_add
 from tinygrad_bp.state import owner_of
 from tinygrad_bp.tensor import Tensor, wrap
 
-__all__ = ["Followed", "Refuted", "Trace", "tracing"]
+__all__ = ["Refuted", "Trace", "Untraced", "tracing"]
 
 _INSIDE = (
     contextlib.__file__,
@@ -68,18 +68,21 @@ _SHAPED_BY_VALUES = {
 _NUMBERS = (bool, int, float)
 _OPAQUE = {getitem, scatter_add}  # primitives whose bodies cannot be entered
 
+_MISSING = object()
 _getitem = implementation_of(getitem)
 _lock = threading.RLock()
+_PATIENCE = 1.0  # seconds
 
 
 class Refuted(BaseException):
     """A check does not hold: the step is to be run eagerly. No error, not to be caught as one."""
 
 
-class Followed(BaseException):
-    """Gradients are to pass from what the step returns to what it was given: no program does that.
+class Untraced(BaseException):
+    """No program is made for a call, which is run eagerly.
 
-    The step is run eagerly then, as often as it is called in this way.
+    Gradients are to pass from what the step returns to what it was given, as often as it is called
+    in this way; or the step waits for another thread while it is traced.
     """
 
 
@@ -109,6 +112,8 @@ class Trace:
         """Memory that was written in place, with the line."""
         self._unassigned: dict[Value, Site | None] = {}
         """What is to be assigned, as `t.data -= step` does, for it to be seen in memory."""
+        self._switched: dict[tuple[int, str], tuple[Any, Any, Site | None]] = {}
+        """Settings of modules that the step has changed: what they were, and where it did so."""
         self._opaque: set[Callable[..., Any]] = set()  # bodies that left the protocols in this run
 
     # --- what stands for what -----------------------------------------------------------------
@@ -355,15 +360,10 @@ class Trace:
         self.modules[id(module)] = module
 
     def set_attribute(self, module: Any, name: str, value: Any) -> None:
-        """Refuse to change a number or text of a module: a program would not."""
-        plain = (bool, int, float, str)
-        before = vars(module).get(name)
-        if isinstance(value, plain) and before != value:
-            self.refuse(
-                f"the step sets {type(module).__name__}.{name} to {value!r}, which no run of a "
-                "program repeats. Count or switch outside of the step, or keep the number in a "
-                "buffer"
-            )
+        """Learn that a module is set in another way: at the end it must be as at the beginning."""
+        if isinstance(value, bool | int | float | str):
+            there = vars(module).get(name, _MISSING)
+            self._switched.setdefault((id(module), name), (module, there, self._site()))
 
     def decide(self, condition: Any) -> bool:
         """Return whether a condition holds: every run will check that it does, or does not."""
@@ -454,13 +454,32 @@ class Trace:
         self._alive = False
         self.listing.results = self._results(results)
         if self._alive and tracking:
-            raise Followed
+            raise Untraced
         self.listing.writes = list(self.adopted.writes())
-        self.left = list(self.adopted.held())
+        self.left = [*self.adopted.held(), *self._switches()]
         if names := self.adopted.overlapping():
             self.refuse(f"{' and '.join(names)} share memory in part, and one of them is written")
 
+    def _switches(self) -> Iterator[Held]:
+        """Yield the modules that are switched, by `train()` or `eval()`, and stay so."""
+        for (_, name), (module, there, site) in self._switched.items():
+            now = getattr(module, name)
+            before = getattr(type(module), name, None) if there is _MISSING else there
+            if now == before:
+                continue
+            if not isinstance(now, bool):
+                raise ProgramError(
+                    f"the step sets {type(module).__name__}.{name} to {now!r}, which no run of a "
+                    "program repeats. Count or switch outside of the step, or keep the number in a "
+                    f"buffer. At {site}."
+                )
+            yield Held(module, {name: before}, {name: now})
+
     def _results(self, item: Any) -> Any:
+        if isinstance(item, Tensor):
+            self.adopt(item)
+            if self.adopted.has(item):  # a tensor from outside is what it is
+                return item
         if isinstance(item, Tensor | Traced):
             self.returned.append(_kind_of(item))
             if isinstance(item, Tensor) and item.op is not None and item.op.inputs is not None:
@@ -490,19 +509,20 @@ class Trace:
         arrays = (getattr(part, "_value", part) for part in inside)
         return any(isinstance(a, Traced) and not isinstance(a.ref.source, Home) for a in arrays)
 
-    def close(self) -> None:
-        """Put all state back in its place; once more, if it was interrupted."""
+    def end(self) -> None:
+        """Put all state back in its place, and let go of what is in a circle with this run."""
         if self in state.tracers:
             state.tracers.remove(self)
         self.over = True
         self.adopted.restore()
         for rng, before in self.streams.values():
             rng.bit_generator.state = before
-        self.release()
-        self.closed = True
-
-    def release(self) -> None:
-        """Let go of what is of this run alone, and in a circle with it."""
+        for (_, name), (module, before, _) in self._switched.items():
+            if before is _MISSING:
+                vars(module).pop(name, None)
+            else:
+                vars(module)[name] = before
+        self._switched = {}
         self.refused = None
         self.adopted = Adoption(None)
         self.concrete = {}
@@ -623,27 +643,31 @@ def _plain(item: Any) -> Any:
 
 @contextmanager
 def tracing() -> Iterator[Trace]:
-    """Trace what is called in this context, with all state back in its place at the end."""
-    with _lock:
-        trace = Trace({key: str(value) for key, value in np.geterr().items()})
+    """Trace what is called in this context, with all state back in its place at the end.
+
+    One trace at a time: if another takes long, its step may be waiting for this thread, which goes
+    on eagerly then.
+    """
+    if not _lock.acquire(timeout=_PATIENCE):
+        raise Untraced
+    trace = Trace({key: str(value) for key, value in np.geterr().items()})
+    try:
         state.tracers.append(trace)
+        with watched_by(trace):
+            yield trace
+    except Exception as error:
+        refused, trace.refused = trace.refused, None
+        if refused is None or refused is error:
+            raise
         try:
-            with watched_by(trace):
-                yield trace
-        except Exception as error:
-            refused, trace.refused = trace.refused, None
-            if refused is None or refused is error:
-                raise
-            try:
-                raise refused from error  # what came of it afterwards is no news
-            finally:
-                del refused  # which holds this frame
+            raise refused from error  # what came of it afterwards is no news
         finally:
-            interrupt = None
-            while not trace.closed:
-                try:
-                    trace.close()
-                except BaseException as error:  # an interrupt: all must be in its place first
-                    interrupt = error
-            if interrupt is not None:
-                raise interrupt
+            del refused  # which holds this frame
+    finally:
+        try:
+            trace.end()
+        except KeyboardInterrupt:  # a second one must not leave it half done
+            trace.end()
+            raise
+        finally:
+            _lock.release()

@@ -21,7 +21,7 @@ from tinygrad_bp.program.planning.out import takes_out
 from tinygrad_bp.program.planning.replacing import replaced
 from tinygrad_bp.registry import implementation_of
 from tinygrad_bp.rules.indexing import getitem
-from tinygrad_bp.state import owner_of
+from tinygrad_bp.state import laid_out, vector_of
 
 __all__ = ["flat_results", "flat_state", "one_write"]
 
@@ -62,29 +62,29 @@ class _Layout:
         if not homes or not all(isinstance(home.source, Home) for home in homes):
             return False
         found = [self.change.get(home, home) for home in homes]
-        vector = _as_vector([home.source for home in found if isinstance(home.source, Home)])
-        if vector is None:
+        laid = _laid_out([home.source for home in found if isinstance(home.source, Home)])
+        if laid is None:
             return False
-        self._lay_out(homes, vector, statement.output)
+        self._lay_out(homes, *laid, statement.output)
         return True
 
-    def _lay_out(self, homes: Sequence[Value], vector: Any, joined: Value) -> None:
+    def _lay_out(
+        self, homes: Sequence[Value], vector: Any, parts: Sequence[Any], joined: Value
+    ) -> None:
         source = Home(vector, " and ".join(sorted({home.name for home in homes})[:2]))
         whole = Value(vector.shape, vector.dtype, vector.strides, source, name=joined.name)
         self.vectors.append(whole)
         self.change[joined] = whole
-        ends = list(accumulate((home.size for home in homes), initial=0))
-        for home, (start, end) in zip(homes, pairwise(ends), strict=True):
+        for home, new in zip(homes, parts, strict=True):
             old: Any = self.change.get(home, home).source
-            if not np.shares_memory(vector, old.array):
-                new = vector[start:end].reshape(home.shape)
+            if new is not old.array:
                 self.moves.append(Move(old.array, new))
                 old = Home(new, old.name, alone=False)
             self.change[home] = dataclasses.replace(home, source=old, base=whole)
 
 
-def _as_vector(homes: Sequence[Home]) -> Any:
-    """Return a vector that has arrays as its parts, or will have; None if there is none.
+def _laid_out(homes: Sequence[Home]) -> tuple[Any, list[Any]] | None:
+    """Return a vector and its parts, where arrays are or will be; None if they stay apart.
 
     An array that somebody else holds, or that is a part of another vector, stays where it is.
     """
@@ -92,28 +92,13 @@ def _as_vector(homes: Sequence[Home]) -> Any:
     dtypes = {array.dtype for array in arrays}
     if len(dtypes) > 1 or not all(a.flags.c_contiguous and a.flags.writeable for a in arrays):
         return None
-    if (found := _adjacent(arrays)) is not None:
-        return found
+    if (vector := vector_of(arrays)) is not None:
+        return vector, arrays
     if len({*map(id, arrays)}) < len(arrays):
         return None
     if not all(home.alone and home.array.base is None for home in homes):
         return None
-    return np.empty(sum(array.size for array in arrays), *dtypes)
-
-
-def _adjacent(arrays: Sequence[Any]) -> Any:
-    """Return the vector in which arrays lie one after the other, if they do."""
-    owner = owner_of(arrays[0])
-    if not all(owner_of(array) is owner for array in arrays) or not owner.flags.c_contiguous:
-        return None
-    places = list(map(_address, arrays))
-    ends = [place + array.nbytes for place, array in zip(places, arrays, strict=True)]
-    start = places[0] - _address(owner)
-    if places[1:] != ends[:-1] or owner.dtype != arrays[0].dtype or start % owner.itemsize:
-        return None
-    first = start // owner.itemsize
-    found: Any = owner.reshape(-1)[first : first + sum(array.size for array in arrays)]
-    return found
+    return laid_out(arrays)
 
 
 # --- what else is joined --------------------------------------------------------------------
