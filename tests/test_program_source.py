@@ -20,7 +20,10 @@ from tinygrad_bp import functional as F
 from tinygrad_bp.program.listing import Cell, Input
 from tinygrad_bp.program.writing.imports import Imports
 from tinygrad_bp.program.writing.literals import literal
-from tinygrad_bp.registry import primitive
+from tinygrad_bp.program.writing.opaque import Opaque
+from tinygrad_bp.registry import implementation_of, primitive
+from tinygrad_bp.rules.elementwise import only_where
+from tinygrad_bp.rules.indexing import scatter_add
 
 Step = Callable[..., Any]
 
@@ -258,8 +261,9 @@ def prepare(p):
     c = array(0.2, float32)
     ones10 = ones(10, float32)
     one = array(1, float32)
-    dp = move = empty(69, float32)
+    dp = empty(69, float32)
     rate = empty((), float32)
+    scale = empty((), float32)
     z1 = a1 = slope4 = empty((10, 6), float32)
     z2 = a2 = slope2 = empty((10, 3), float32)
     t = da2 = dz2 = empty((10, 3), float32)
@@ -277,6 +281,7 @@ def prepare(p):
 
     def settings(lr):
         rate[...] = asarray(lr, float32)
+        scale[...] = multiply(rate, c)
 
     def step(x, y):
         # test_program_source.py  cost = loss(model(x), y)
@@ -305,10 +310,10 @@ def prepare(p):
         u = vdot(t, t)
         cost = u / 10
 
-        # --- backward: dx is the gradient with respect to x ---
+        # --- backward: dx is the gradient with respect to x, times the rate ---
 
         # da2 = 2/n (a2 - y)
-        multiply(c, t, da2)
+        multiply(scale, t, da2)
 
         # dz2 = da2 · a2 (1 - a2)
         subtract(one, a2, slope)
@@ -333,13 +338,12 @@ def prepare(p):
 
         # test_program_source.py  optimizer.step()
         # SGD
-        multiply(rate, dp, move)
-        squares = dot(move, move)
+        squares = dot(dp, dp)
 
         if not math.isfinite(squares):
             raise FloatingPointError("not finite: nothing is changed")
 
-        subtract(p, move, p)
+        subtract(p, dp, p)
 
         return cost
 
@@ -412,6 +416,10 @@ def test_parameters_of_the_same_name() -> None:
         (np.array([np.inf, np.nan]), "array([inf, nan], float64)"),
         (np.arange(10), "arange(10)"),
         (np.arange(4, dtype=np.float32), "arange(4, dtype=float32)"),
+        (np.arange(3, 300, 3), "arange(3, 300, 3)"),
+        (np.arange(3, -3, -2), "arange(3, -3, -2)"),
+        (np.arange(5, dtype=np.uint8)[::-1].copy(), "array([4, 3, 2, 1, 0], uint8)"),
+        (np.eye(10, dtype=np.float32), "eye(10, dtype=float32)"),
         (np.full((2, 3), 0.5), "full((2, 3), 0.5, float64)"),
         (np.ones(4, np.float32), "ones(4, float32)"),
         (np.zeros((2, 1)), "zeros((2, 1), float64)"),
@@ -484,6 +492,19 @@ def test_functions_of_the_library_are_printed_with_what_they_refer_to() -> None:
     assert "_BLOCK = 1 << 23" in before
     assert "@" not in before.replace(" @ ", "")
     assert "tinygrad" not in before
+
+
+def test_functions_whose_modules_mean_different_things_by_a_name() -> None:
+    opaque = Opaque()
+    functions = implementation_of(scatter_add), implementation_of(only_where)
+    names = [opaque.name_of(function) for function in functions]
+    made: dict[str, Any] = {}
+    exec("\n".join([*opaque.imports, *opaque.lines()]), made)  # noqa: S102
+    assert {"_FEW", "_FEW_2"} <= made.keys()
+    g, index = np.arange(600.0), np.arange(600) // 2
+    added = made[str(names[0])](g, index, (300,))
+    np.testing.assert_array_equal(added, scatter_add(g, index, (300,)))
+    np.testing.assert_array_equal(made[str(names[1])](g, g > 5), only_where(g, g > 5))
 
 
 @primitive

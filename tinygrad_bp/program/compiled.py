@@ -101,12 +101,28 @@ class Compiled(Generic[P, R]):
 
     @property
     def source(self) -> str:
-        """The program that ran last, as Python that runs on NumPy alone."""
+        """The program that ran last, as Python that runs on NumPy alone: the text is what ran.
+
+        Its `prepare` makes the arrays that results are written into, and returns the step; and, if
+        anything is calculated from options alone, `settings`, to be called with them first.
+
+        >>> import numpy as np
+        >>> step = compile(lambda x: x * x + 1)
+        >>> _ = step(np.ones(3))
+        >>> names = {}
+        >>> exec(step.source, names)
+        >>> names["prepare"](**step.given)(np.arange(3.0))
+        array([1., 2., 5.])
+        """
         return self._latest.source
 
     @property
     def given(self) -> dict[str, Any]:
-        """What `prepare` of the source is called with, by name: arrays that runs write into."""
+        """What `prepare` of the source is called with, by name.
+
+        Those are the arrays that stay where they are, such as parameters, random generators, and
+        what cannot be written: large constants, and functions that are not the library's.
+        """
         return self._latest.given
 
     @property

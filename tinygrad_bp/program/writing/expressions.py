@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import operator
 from collections.abc import Callable, Mapping, Sequence
+from types import MethodDescriptorType
 from typing import Any
 
 import numpy as np
@@ -99,7 +100,7 @@ class Expressions:
             return f"{self.context(statement.quiet)}.run({', '.join(given)})"
         if statement.out is None and not kwargs and (short := self._short(statement, args, of)):
             return short
-        if statement.function in _METHODS and _is_array(args[:1]):
+        if _method_of(statement.function) and _is_array(args[:1]):
             return _method(statement.function, args, kwargs, of)
         return f"{self.name(statement.function)}({', '.join(_given(args, kwargs, of))})"
 
@@ -178,13 +179,20 @@ def _given(args: Sequence[Any], kwargs: Mapping[str, Any], of: Of) -> list[str]:
     return [*map(of, args), *(f"{name}={of(value)}" for name, value in kwargs.items())]
 
 
+def _method_of(function: Any) -> str | None:
+    """The name of the method that does what a function does, None if there is none."""
+    if isinstance(function, MethodDescriptorType) and function.__objclass__ is np.ndarray:
+        return function.__name__
+    return _METHODS.get(function)
+
+
 def _method(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any], of: Of) -> str:
     first, *rest = args
     kwargs = {name: value for name, value in kwargs.items() if (name, value) != ("axis", None)}
     rest += [kwargs.pop(name) for name in _BY_POSITION if name in kwargs]
     if function is np.reshape and isinstance(rest[0], tuple):
         rest = list(rest[0]) or [()]
-    return f"{of(first)}.{_METHODS[function]}({', '.join(_given(rest, kwargs, of))})"
+    return f"{of(first)}.{_method_of(function)}({', '.join(_given(rest, kwargs, of))})"
 
 
 def _infix(sign: str, args: Sequence[Any], of: Of) -> str:

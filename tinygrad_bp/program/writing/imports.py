@@ -16,7 +16,7 @@ import numpy as np
 __all__ = ["INFIX", "RESERVED", "Imports"]
 
 _LATE = """
-array arange zeros ones full empty ndarray seterr inf nan dtype bool_ Context deque starmap call
+array arange eye zeros ones full empty ndarray seterr inf nan dtype bool_ Context deque starmap call
 setitem asarray copyto prepare settings quiet silent np
 """
 RESERVED = frozenset(
@@ -51,6 +51,8 @@ _MODULES = (
     ("math", math),
     ("operator", operator),
 )
+
+_SPECIAL = ("scipy.special", "scipy.special._ufuncs")  # where a user has it
 
 
 class Imports:
@@ -94,8 +96,7 @@ class Imports:
             return found and f"{found}.{name}"
         if getattr(builtins, name, None) is function:
             return name
-        special = sys.modules.get("scipy.special")
-        for path, module in (*_MODULES, ("scipy.special", special)):
+        for path, module in (*_MODULES, *((path, sys.modules.get(path)) for path in _SPECIAL)):
             known = {"bool": "bool_"}.get(name, name)
             if known and getattr(module, known, None) is function:
                 return self.take(path, known)

@@ -103,8 +103,8 @@ class Layout:
         quiet = list(self._contexts())
         parts = [[*self._outside.opaque.lines()], quiet, [*header, *indented(body)]]
         text = "\n\n\n".join("\n".join(part).strip("\n") for part in parts if part) + "\n"
-        imports = "\n".join(self._imports.lines(text))
-        return f"{imports}\n\n\n{text}" if imports else text
+        imports = dict.fromkeys([*self._outside.opaque.imports, *self._imports.lines(text)])
+        return "\n".join([*imports, "", "", text] if imports else [text])
 
     def _contexts(self) -> Iterator[str]:
         """Make the contexts in which NumPy does not warn."""

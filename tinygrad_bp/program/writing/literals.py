@@ -12,6 +12,7 @@ from tinygrad_bp.program.writing.imports import Imports
 
 __all__ = ["bracketed", "dtype_text", "literal", "size"]
 
+_LEFT_OUT = getattr(np, "_NoValue", object())  # NumPy's mark of an argument left out
 _MANY = 32  # elements of an array that is written in full
 
 
@@ -28,6 +29,8 @@ def literal(item: Any, imports: Imports) -> str | None:
         return _scalar(item, imports)
     if isinstance(item, np.dtype):
         return dtype_text(item, imports)
+    if item is _LEFT_OUT:
+        return imports.module("numpy._NoValue")
     write = _WRITERS.get(type(item))
     return write(item, imports) if write is not None else None
 
@@ -86,19 +89,35 @@ def _array(array: np.ndarray[Any, Any], imports: Imports) -> str | None:
         return (
             f"{imports.take('numpy', 'empty')}({array.shape}, {dtype_text(array.dtype, imports)})"
         )
-    written = _range(array, imports) or _full(array, imports)
+    written = _full(array, imports) or _range(array, imports)
     return written or (_in_full(array, imports) if array.size <= _MANY else None)
 
 
 def _range(array: np.ndarray[Any, Any], imports: Imports) -> str | None:
-    """The numbers from 0 on."""
-    if array.ndim != 1 or array.size < 3 or array.dtype.kind not in "iuf":
+    """Whole numbers that are equally far apart; an identity matrix."""
+    if array.dtype.kind not in "iuf" or array.size < 3:
         return None
-    if not _same(np.arange(array.size, dtype=array.dtype), array):
+    dtype = dtype_text(array.dtype, imports)
+    if array.ndim == 2 and _same(np.eye(*array.shape, dtype=array.dtype), array):
+        return f"{imports.take('numpy', 'eye')}({array.shape[0]}, dtype={dtype})"
+    ends = _ends(array) if array.ndim == 1 else None
+    if ends is None or not _same(np.arange(*ends, dtype=array.dtype), array):
         return None
-    usual = array.dtype == np.arange(2).dtype
-    dtype = "" if usual else f", dtype={dtype_text(array.dtype, imports)}"
-    return f"{imports.take('numpy', 'arange')}({array.size}{dtype})"
+    given = ", ".join(map(str, ends[1:2] if ends[::2] == (0, 1) else ends))
+    dtype = "" if array.dtype == np.arange(2).dtype else f", dtype={dtype}"
+    return f"{imports.take('numpy', 'arange')}({given}{dtype})"
+
+
+def _ends(array: np.ndarray[Any, Any]) -> tuple[int, int, int] | None:
+    """Where numbers start and end, and how far apart the first two are, if these are whole."""
+    start, second = array[0].item(), array[1].item()
+    if not (float(start).is_integer() and float(second).is_integer()) or start == second:
+        return None
+    step = int(second) - int(start)
+    end = int(start) + step * array.size
+    return None if abs(end) > 1e6 or (array.dtype.kind == "u" and end < 0) else (
+        int(start), end, step
+    )  # fmt: skip
 
 
 def _in_full(array: np.ndarray[Any, Any], imports: Imports) -> str | None:

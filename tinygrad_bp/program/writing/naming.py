@@ -18,7 +18,7 @@ import operator
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any
 
@@ -57,6 +57,8 @@ _STEMS: Mapping[Any, str] = {
     np.isfinite: "finite",
     np.dot: "t",
 }
+_SUMS = {np.dot, np.vdot, np.add, operator.add}
+_MOMENT = re.compile(r"moment (\d+) of (.*?)(?: and .*)?")
 _ARE_FINITE = {np.isfinite, math.isfinite}
 _SHORT = ("t", "u", "v", "w")
 
@@ -168,12 +170,20 @@ class Names:
         homes = {v: self._home_name(v) for v in sources if isinstance(v.source, Home)}
         layers = _layers(homes)
         self._layers = {homes[value]: name for value, name in layers.items()}
+        self._moments = _moments(v.source.name for v in sources if isinstance(v.source, Home))
         order = (Input, Home, Option, Cell, Constant)
         for kind in order:
             for value in sources:
                 if isinstance(value.source, kind):
                     wanted = layers.get(value) or self._of_source(value)
                     self._set(value, self.new(wanted))
+
+    def _of_moment(self, name: str) -> Sequence[str]:
+        """`m` and `W1` for the first moment of what is called W1."""
+        found = _MOMENT.fullmatch(name)
+        if found is None:
+            return [""]
+        return [self._moments[found[1]], self._layers.get(found[2], found[2])]
 
     def _home_name(self, value: Value) -> str:
         """The user's name for an array: of a variable, of a parameter in its model, its own."""
@@ -185,8 +195,8 @@ class Names:
         source = value.source
         if isinstance(source, Home):
             if " and " in source.name:  # arrays in one vector
-                return _of_moment(source.name.partition(" and ")[0], {}).partition("_")[0] or "p"
-            return _of_moment(source.name, self._layers) or self._home_name(value) or "p"
+                return self._of_moment(source.name.partition(" and ")[0])[0] or "p"
+            return "_".join(self._of_moment(source.name)) or self._home_name(value) or "p"
         if isinstance(source, Cell):
             return value.name or _of_cell(source)
         if isinstance(source, Option):
@@ -327,7 +337,7 @@ class Names:
             for value in statement.inputs()
         }
         for statement in self._listing.statements:
-            if statement.function in (np.dot, np.vdot, np.add, operator.add):
+            if statement.place.phase == "update" and statement.function in _SUMS:
                 for value in tested.intersection(statement.outputs) - self._names.keys():
                     self._set(value, self.new("squares"))
 
@@ -487,10 +497,11 @@ def _place_of(array: Any) -> tuple[Any, ...]:
     return array.__array_interface__["data"][0], array.shape, array.dtype
 
 
-def _of_moment(name: str, layers: Mapping[str, str]) -> str:
-    """`m2_W1` for the second moment of what is called W1."""
-    found = re.fullmatch(r"moment (\d+) of (.*)", name)
-    return f"m{found[1]}_{layers.get(found[2], found[2])}" if found else ""
+def _moments(names: Iterable[str]) -> dict[str, str]:
+    """What moments are called, by their numbers: m, or m and v, or m1, m2 and so on."""
+    numbers = sorted({found[1] for name in names if (found := _MOMENT.match(name))})
+    called = {1: ["m"], 2: ["m", "v"]}.get(len(numbers), [f"m{i + 1}" for i in range(len(numbers))])
+    return dict(zip(numbers, called, strict=True))
 
 
 def _of_cell(cell: Cell) -> str:

@@ -51,51 +51,65 @@ class Opaque:
             return None
         before = dict(self._from), dict(self._texts), dict(self._imports)
         try:
-            self._include(module, function.__name__)
+            return self._include(module, function.__name__)
         except (_Unreachable, OSError, TypeError, SyntaxError):
             self._from, self._texts, self._imports = before
             return None
-        return function.__name__
 
     @property
     def names(self) -> set[str]:
         """All names that the texts give a meaning to."""
         return set(self._from)
 
+    @property
+    def imports(self) -> list[str]:
+        """The imports that the texts need."""
+        return [*self._imports]
+
     def lines(self) -> Iterator[str]:
-        """Yield the lines: imports, then statements in their order."""
-        yield from self._imports
+        """Yield the statements in their order."""
         for text in self._texts.values():
             yield from ("", *text)
 
-    def _include(self, module: ModuleType, name: str) -> None:
-        """Write what gives a name of a module its meaning, unless it is there."""
+    def _include(self, module: ModuleType, name: str) -> str:
+        """Write what gives a name of a module its meaning, and return what it is called here."""
         statements = _top(module).get(name)
         if not statements:
             raise _Unreachable
         first = statements[0]
         if isinstance(first, ast.ImportFrom) and (first.module or "").startswith(_LIBRARY):
-            self._include(sys.modules[str(first.module)], _imported_as(first, name))
-            if _imported_as(first, name) != name:
-                raise _Unreachable
-            return
-        imported = isinstance(first, ast.Import | ast.ImportFrom)
-        meaning = _import_of(first, name) if imported else module.__name__
-        if self._from.setdefault(name, meaning) != meaning or (not imported and hasattr(np, name)):
-            raise _Unreachable  # two modules mean different things by one name
-        if imported:
-            self._imports[meaning] = None
-            return
-        if name in self._texts:
-            return
-        self._texts[name] = []  # a function may call itself
-        written = [_cleaned(statement) for statement in statements]
-        for statement in written:
-            for used in _names_in(statement):
-                if used in _top(module) and used != name:
-                    self._include(module, used)
-        del self._texts[name]
-        self._texts[name] = [line for s in written for line in ast.unparse(s).split("\n")]
+            return self._include(sys.modules[str(first.module)], _imported_as(first, name))
+        if isinstance(first, ast.Import | ast.ImportFrom):
+            self._import(_import_of(first, name), name)
+            return name
+        called = self._name_for(module.__name__, name)
+        if called not in self._texts:
+            self._texts[called] = []  # a function may call itself
+            written = [self._with_names(_cleaned(s), module) for s in statements]
+            del self._texts[called]  # what it refers to comes first
+            self._texts[called] = [line for s in written for line in ast.unparse(s).split("\n")]
+        return called
+
+    def _import(self, text: str, name: str) -> None:
+        if self._from.setdefault(name, text) != text:
+            raise _Unreachable  # two modules import different things by one name
+        self._imports[text] = None
+
+    def _name_for(self, module: str, name: str) -> str:
+        """The name itself, unless NumPy or another module means something else by it."""
+        called, number = name, 1
+        while hasattr(np, called) or self._from.setdefault(called, module) != module:
+            number += 1
+            called = f"{name}_{number}"
+        return called
+
+    def _with_names(self, statement: ast.stmt, module: ModuleType) -> ast.stmt:
+        """A statement with the names that things have here, which are included."""
+        top = _top(module)
+        own = [n for n in _made_by(statement) if n in top]
+        names = {n: self._include(module, n) for n in _names_in(statement) if n in top}
+        names |= {n: self._name_for(module.__name__, n) for n in own}
+        return _Renamer({n: new for n, new in names.items() if n != new}).renamed(statement)
 
 
 @functools.cache
@@ -170,6 +184,28 @@ class _Cleaner(ast.NodeTransformer):
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
         return None if node.value is None else ast.Assign([node.target], node.value, lineno=0)
+
+
+class _Renamer(ast.NodeTransformer):
+    """Gives names of a module other names."""
+
+    def __init__(self, names: dict[str, str]) -> None:
+        self._names = names
+
+    def renamed(self, statement: ast.stmt) -> ast.stmt:
+        """Return the statement with other names."""
+        if any(isinstance(n, ast.arg) and n.arg in self._names for n in ast.walk(statement)):
+            raise _Unreachable  # a parameter of the same name
+        new: ast.stmt = self.visit(statement) if self._names else statement
+        return new
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        node.id = self._names.get(node.id, node.id)
+        return node
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        node.name = self._names.get(node.name, node.name)
+        return self.generic_visit(node)
 
 
 def _is_built_in(decorator: ast.expr) -> bool:
