@@ -111,9 +111,9 @@ class Adoption:
             stand_ins["_grad"] = self.trace.stand_in(gradient, cell)
             passes = Cell(tensor, "_passes", None, "")
             stand_ins["_passes"] = self.trace.stand_in(before["_passes"], passes)
+        self.kept[id(tensor)] = kept = Kept(tensor, before, stand_ins)  # before all changes
         for attribute, new in stand_ins.items():
             setattr(tensor, attribute, new)
-        self.kept[id(tensor)] = kept = Kept(tensor, before, stand_ins)
         if isinstance(value, Traced):
             self.showing.setdefault(value.ref, []).append(kept)
 
@@ -127,8 +127,9 @@ class Adoption:
                 found.append(moment)
             else:
                 found.append(self.trace.stand_in(moment, Cell(slot, "moments", i, "")))
-        slot.moments = tuple(found)
-        self.kept[id(slot)] = Kept(slot, before, {"moments": slot.moments})
+        moments = tuple(found)
+        self.kept[id(slot)] = Kept(slot, before, {"moments": moments})
+        slot.moments = moments
 
     def _home(self, array: Any, name: str, *, alone: bool) -> Any:
         """What stands for memory now, whoever shows it."""

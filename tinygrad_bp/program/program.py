@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dis
+import itertools
 import operator
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, Final
@@ -22,6 +25,9 @@ from tinygrad_bp.state import clock, memory, replace_all, settings, tracers, wri
 from tinygrad_bp.tensor import NotKept, Tensor
 
 __all__ = ["MISSED", "Program"]
+
+_CALLS = ("CALL", "STORE_SUBSCR")
+_OF_GRADIENTS = ("_grad", "_passes", "_used")
 
 MISSED: Final = object()
 """What `Program.enter` returns for a call that the program is not for."""
@@ -185,10 +191,16 @@ class Program:
         given = ", ".join(self._argument(text, value) for value in self._written.parameters)
         made = ", ".join(f"r{i}" for i in range(len(self._written.returned)))
         text.line(f"try:\n    {made or '_'} = {text.name(self._written.function)}({given})")
-        text.line(f"except ({refuted}, Exception):")  # eager mode knows what to say of it
+        text.line(f"except ({refuted}, Exception) as error:")  # eager mode knows what to say of it
+        if self.listing.written() and not self.listing.after:
+            text.line(
+                f"    if {text.name(_came_late)}(error, {text.name(self._written.function)}):"
+            )
+            text.line("        raise")
         for i, rng in enumerate(self._streams):
             text.line(f"    {text.name(rng.bit_generator)}.state = before{i}")
         text.line(f"    raise {refuted} from None")
+        self._note_writes(text)
         self._leave(text)
         text.line(f"return {self._results(text)}")
         return text.function("run")
@@ -204,30 +216,49 @@ class Program:
         found = f"{text.name(source.owner)}.{source.attribute}{index}"
         return f"{text.name(_array)}({found})" if source.attribute == "_grad" else found
 
+    def _note_writes(self, text: Text) -> None:
+        """Set the time of what is written."""
+        keys = {memory.key_of(array) for array in self.listing.written()}
+        if not keys:
+            return
+        text.line(f"{text.name(memory)}.latest = now = {text.name(clock)}.__next__()")
+        for key in keys:
+            text.line(f"{text.name(memory.times)}[{key}] = now")
+        for i, home in enumerate(self._relied_on):
+            if memory.key_of(home) in keys:
+                text.line(f"{text.name(self._seen)}.written[{i}] = now")
+
     def _leave(self, text: Text) -> None:
-        """Set the time of what was written, and what objects hold after a run."""
-        if keys := {memory.key_of(array) for array in self.listing.written()}:
-            text.line(f"{text.name(memory)}.latest = now = {text.name(clock)}.__next__()")
-            for key in keys:
-                text.line(f"{text.name(memory.times)}[{key}] = now")
-            for i, home in enumerate(self._relied_on):
-                if memory.key_of(home) in keys:
-                    text.line(f"{text.name(self._seen)}.written[{i}] = now")
+        """Set what objects hold after a run, in one call with what is written into memory."""
         places = dict(zip(self.traced.after, map(self._place, self._written.after), strict=True))
+        changes = [(held.owner, name, text.expression(value, places.__getitem__))
+                   for held in self._held for name, value in held.after.items()
+                   if name not in _OF_GRADIENTS]  # fmt: skip
+        updates = _handed_over(self._written.function) if self.listing.after else ()
+        if changes or updates:
+            owners, names, values = zip(*changes, strict=True) if changes else ((), (), ())
+            sets = f"map({text.name(setattr)}, {text.name(owners)}, {text.name(names)}, "
+            sets += f"({''.join(f'{value}, ' for value in values)}))"
+            calls = f"{text.name(updates)}[0]" if updates else "()"
+            text.line(f"{text.name(deque)}({text.name(itertools.chain)}({calls}, {sets}), 0)")
         for held in self._held:
-            owner = text.name(held.owner)
-            lines = [
-                f"{owner}.{name} = {text.expression(value, places.__getitem__)}"
-                for name, value in held.after.items()
-            ]
-            not_kept = held.after.get("_grad")
-            if isinstance(not_kept, NotKept):  # whoever touches the gradient replaces it
-                text.line(f"if {owner}._grad is not {text.name(not_kept)}:")
-                lines = ["    " + line for line in lines]
-            text.line("\n".join(lines)) if lines else None
+            self._leave_gradient(text, held, places)
         for i, slot in enumerate(self._slots):
             if "moments" in slot.after and _found_after(slot):
                 text.line(f"{text.name(self._seen)}.moments[{i}] = {text.name(slot.owner)}.moments")
+
+    def _leave_gradient(self, text: Text, held: Held, places: Mapping[Value, str]) -> None:
+        owner = text.name(held.owner)
+        lines = [
+            f"{owner}.{name} = {text.expression(value, places.__getitem__)}"
+            for name, value in held.after.items()
+            if name in _OF_GRADIENTS
+        ]
+        not_kept = held.after.get("_grad")
+        if isinstance(not_kept, NotKept):  # whoever touches the gradient replaces it
+            text.line(f"if {owner}._grad is not {text.name(not_kept)}:")
+            lines = ["    " + line for line in lines]
+        text.line("\n".join(lines)) if lines else None
 
     def _place(self, value: Value) -> str:
         """What a value that is returned is called in `run`."""
@@ -295,6 +326,34 @@ def _arrays_in(key: Any) -> int:
     if len(key) == 4 and isinstance(key[2], np.dtype):
         return 1
     return sum(map(_arrays_in, key))
+
+
+def _came_late(error: BaseException, function: Any) -> bool:
+    """Whether an error came after the last call of a function: a handler of signals raised it.
+
+    What that call writes is written then, and is not to be written once more.
+    """
+    calls = [i for i in dis.get_instructions(function) if i.opname.startswith(_CALLS)]
+    last = max(call.positions.lineno or 0 for call in calls if call.positions)
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code is function.__code__:
+            return trace.tb_lineno >= last
+        trace = trace.tb_next
+    return False
+
+
+def _handed_over(function: Callable[..., Any]) -> list[Any]:
+    """Let a program hand over its last call, which is made with others; return where it is put."""
+    found: list[Any] = [()]
+
+    def hand_over(calls: Iterator[object], *, maxlen: int) -> None:  # noqa: ARG001
+        found[0] = calls
+
+    if "deque" not in function.__globals__:
+        return []
+    function.__globals__["deque"] = hand_over
+    return found
 
 
 def _move(moves: Sequence[Move], held: Sequence[Held]) -> None:

@@ -99,6 +99,7 @@ class Trace:
         """What else must hold for a run."""
         self.place = Place()
         self.over = False
+        self.closed = False
         self.concrete: dict[Value, Any] = {}
         self.thread = threading.get_ident()
         self._settings = settings
@@ -508,8 +509,8 @@ class Trace:
         arrays = (getattr(part, "_value", part) for part in inside)
         return any(isinstance(a, Traced) and not isinstance(a.ref.source, Home) for a in arrays)
 
-    def end(self) -> None:
-        """Put all state back in its place, and let go of what is in a circle with this run."""
+    def close(self) -> None:
+        """Put all state back in its place; once more, if it was interrupted."""
         if self in state.tracers:
             state.tracers.remove(self)
         self.over = True
@@ -521,6 +522,11 @@ class Trace:
                 vars(module).pop(name, None)
             else:
                 vars(module)[name] = before
+        self.release()
+        self.closed = True
+
+    def release(self) -> None:
+        """Let go of what is of this run alone, and in a circle with it."""
         self._switched = {}
         self.refused = None
         self.adopted = Adoption(None)
@@ -663,10 +669,17 @@ def tracing() -> Iterator[Trace]:
         finally:
             del refused  # which holds this frame
     finally:
+        _close(trace)
+        _lock.release()
+
+
+def _close(trace: Trace) -> None:
+    """End a trace, whatever interrupts come: all must be in its place first."""
+    interrupt = None
+    while not trace.closed:
         try:
-            trace.end()
-        except KeyboardInterrupt:  # a second one must not leave it half done
-            trace.end()
-            raise
-        finally:
-            _lock.release()
+            trace.close()
+        except KeyboardInterrupt as error:
+            interrupt = error
+    if interrupt is not None:
+        raise interrupt

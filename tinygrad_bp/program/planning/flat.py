@@ -146,10 +146,10 @@ class _Places:
         self._out: dict[Value, Value] = {}
 
     def fits(self, statement: Statement) -> bool:
-        """Whether a statement joins what could be written into a vector instead."""
+        """Whether a statement joins something that could be written into a vector instead."""
         output = statement.outputs[0]
         return (
-            bool(_parts(statement))
+            any(self._can_be_written(_before_reshape(p, self._made)) for p in _parts(statement))
             and output not in self._handed_out
             and output.dtype is not None
             and output.dtype.kind in "iufc"

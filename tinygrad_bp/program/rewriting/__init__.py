@@ -1,4 +1,25 @@
-"""Rewrites: passes from a listing to a listing that calculates the same with less work."""
+"""Rewrites: passes from a listing to a listing that calculates the same with less work.
+
+Their worth, one added to the other, as the time of a step of 784-16-16-10 over that of the step
+by hand: float32, one core, all planning done, the median of 300 rounds, interleaved. A difference
+of .01 is noise. Sigmoids and a mean square, then ReLUs and cross-entropy, at batch 10 and 100:
+
+    the trace alone, planned     .71   .82  1.10  1.11
+    dead.without_dead            .73   .81  1.03  1.08
+    common.without_repetition    .70   .80   .94   .97
+    constants, identities        .71   .80   .91   .96
+    scalars.with_operators       .66   .79   .91   .96
+    quiet.with_less_quiet        .68   .78   .91   .96
+    finite.with_short_checks     .67   .79   .90   .95
+    labels.with_labels_in_range  .65   .78   .81   .90
+    products.with_products       .61   .72   .66   .78
+    masks.with_masks             .61   .73   .63   .74
+    softmax.with_one_maximum     .62   .72   .62   .70
+    constants.with_one_factor    .59   .72   .61   .69
+    scale.with_common_scale      .59   .71   .60   .69
+
+With momentum, over the step by hand without it: .84 and .91 at first, .68 and .79 in the end.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +46,7 @@ Pass: TypeAlias = Callable[[Listing], Listing]
 
 PASSES: tuple[Pass, ...] = (
     without_repetition,
+    without_dead,
     with_single_numbers,
     without_identities,
     with_short_checks,

@@ -33,7 +33,7 @@ from tinygrad_bp.rules import indexing
 __all__ = ["with_common_scale"]
 
 MOST = 16  # places that are tried, so that time stays linear
-LESS = 4  # times as small the array must be that is multiplied instead
+LESS = 4  # times as small an array must be that is multiplied by nothing yet
 
 
 class _Product(NamedTuple):
@@ -82,11 +82,12 @@ def _starts(listing: Listing, size: int) -> Iterator[_Start]:
     backward = [
         s for s in listing.statements
         if s.place.phase == "backward" and not s.several and is_real(s.output) and s.output.shape
-        and s.output.size * LESS <= size
+        and s.output.size <= size
     ][:MOST]  # fmt: skip
     there = [_Start(s, *factor) for s in backward if (factor := _constant_factor(s)) is not None]
     yield from there
-    yield from (_Start(s) for s in backward if s not in {each.statement for each in there})
+    others = set(backward).difference(each.statement for each in there)
+    yield from (_Start(s) for s in backward if s in others and s.output.size * LESS <= size)
 
 
 def _constant_factor(statement: Statement) -> tuple[Any, Value] | None:

@@ -93,7 +93,7 @@ def _checked_inverse(draft: Draft, statement: Statement) -> Value:
 
 
 def _softmaxes(listing: Listing) -> Iterator[_Softmax]:
-    """Yield the softmaxes of which nothing else reads the rows' maxima."""
+    """Yield the softmaxes of whose parts nothing else is made."""
     uses = _Uses(listing)
     for statement in listing.statements:
         if statement.function is not np.where or len(statement.args) != 3:
@@ -120,33 +120,36 @@ class _Uses:
                 self.of.setdefault(value, []).append(statement)
 
     def softmax(self, z: Value, shift: Value) -> _Softmax | None:
-        """What is made of logits and the maxima of their rows, if it is a softmax."""
-        readers = self.of.get(shift, [])
-        differences = [s for s in readers if s.function is np.subtract and s.args == (z, shift)]
-        others = [s for s in readers if s not in differences]
-        if len(differences) != 1 or shift in self.needed or not is_contiguous(z):
+        """What is made of logits and the maxima of their rows, if it does not depend on these."""
+        differences = [s for s in self._all(shift) if s.function is np.subtract]
+        if len(differences) != 1 or differences[0].args != (z, shift) or not is_contiguous(z):
             return None
-        exponentials = self._only(differences[0].output, np.exp)
-        if exponentials is None:
+        powers = self._all(differences[0].output)
+        if len(powers) != 1 or powers[0].function is not np.exp:
             return None
-        sums = [s for s in self.of.get(exponentials, []) if _is_of_rows(s, np.sum)]
-        if len(sums) != 1 or not all(self._adds_logarithm(s, shift) for s in others):
+        e = powers[0].output
+        sums = [s for s in self._all(e) if _is_of_rows(s, np.sum)]
+        if len(sums) != 1 or not self._cancels(shift, e, sums[0].output):
             return None
-        return _Softmax(z, shift, exponentials, sums[0].output)
+        return _Softmax(z, shift, e, sums[0].output)
 
-    def _only(self, value: Value, function: object) -> Value | None:
-        """What the only reader of a value makes of it."""
-        readers = self.of.get(value, [])
-        if len(readers) != 1 or readers[0].function is not function or value in self.needed:
-            return None
-        return readers[0].output
+    def _all(self, value: Value) -> list[Statement]:
+        """All that read a value; none if it is a result too."""
+        return [] if value in self.needed else self.of.get(value, [])
 
-    def _adds_logarithm(self, statement: Statement, shift: Value) -> bool:
-        """Whether it is M + log s, which keeps its shape if M is one number."""
-        if statement.function is not np.add or statement.args[0] is not shift:
-            return False
-        logarithm = self.made_by.get(statement.args[1])
-        return logarithm is not None and logarithm.function is np.log
+    def _cancels(self, shift: Value, e: Value, s: Value) -> bool:
+        """Whether all that comes of it is e / s and M + log s, which are the same for any M."""
+        quotients = [q for q in self._all(e) if q.function is np.divide and q.args == (e, s)]
+        logarithms = [q for q in self._all(s) if q.function is np.log]
+        sums = [q for each in logarithms for q in self._all(each.output)]
+        added = all(q.function is np.add and q.args[0] is shift for q in sums)
+        return (
+            added
+            and all(map(self._all, [each.output for each in logarithms]))
+            and len(self._all(e)) == len(quotients) + 1
+            and len(self._all(s)) == len(quotients) + len(logarithms)
+            and len(self._all(shift)) == 1 + len(sums)
+        )
 
 
 def _is_of_rows(statement: Statement, function: object) -> bool:

@@ -51,7 +51,6 @@ _METHODS: Mapping[Any, str] = {
     np.any: "any",
     np.all: "all",
     np.repeat: "repeat",
-    np.take: "take",
     np.round: "round",
     np.take: "take",
 }
@@ -140,7 +139,7 @@ class Expressions:
             return self._subscript(args, of)
         sign = _sign(function, args)
         if sign is not None:
-            return _infix(sign, args, of) if len(args) == 2 else f"-{_bound(args[0], of)}"
+            return _infix(sign, args, of) if len(args) == 2 else _Loose(f"-{_bound(args[0], of)}")
         if not _is_array(args):
             return None
         if function is np.transpose and len(args) == 1:
@@ -190,13 +189,20 @@ def _method(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any], of: O
 
 def _infix(sign: str, args: Sequence[Any], of: Of) -> str:
     left, right = args
-    after = of(right) if sign in _COMPARISONS else _bound(right, of)
-    return f"{_bound(left, of)} {sign} {after}"
+    return _Loose(f"{_bound(left, of)} {sign} {_bound(right, of, sign)}")
 
 
-def _bound(item: Any, of: Of) -> str:
+class _Loose(str):
+    """A text that needs brackets to be an operand."""
+
+    __slots__ = ()
+
+
+def _bound(item: Any, of: Of, sign: str = "") -> str:
+    """The text of an operand: what an operator is before it, if there is one."""
     text = of(item)
-    return f"({text})" if text.startswith("-") else text
+    loose = isinstance(text, _Loose) or (text.startswith("-") and sign not in _COMPARISONS)
+    return f"({text})" if loose else text
 
 
 def _sign(function: Any, args: Sequence[Any]) -> str | None:

@@ -6,6 +6,7 @@ import builtins
 import keyword
 import math
 import operator
+import re
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -107,11 +108,14 @@ class Imports:
             module.partition(".")[0] for module in self._modules
         }
 
-    def lines(self) -> Iterator[str]:
-        """Yield the lines."""
+    def lines(self, text: str | None = None) -> Iterator[str]:
+        """Yield the lines; of those names alone that a text has in it, if there is one."""
+        words = None if text is None else set(re.findall(r"\w+", text))
         yield from (f"import {module}" for module in sorted(self._modules))
         for module in sorted(self._names, key=lambda m: (m.startswith("numpy"), m)):
-            yield from _wrapped(f"from {module} import ", sorted(self._names[module]))
+            names = self._names[module] if words is None else self._names[module] & words
+            if names:
+                yield from _wrapped(f"from {module} import ", sorted(names))
 
 
 def _wrapped(start: str, names: list[str]) -> Iterator[str]:

@@ -25,7 +25,7 @@ from tinygrad_bp.program.listing import (
 )
 from tinygrad_bp.program.writing.expressions import Expressions, is_view
 from tinygrad_bp.program.writing.formulas import formula
-from tinygrad_bp.program.writing.imports import RESERVED, Imports
+from tinygrad_bp.program.writing.imports import INFIX, RESERVED, Imports
 from tinygrad_bp.program.writing.lines import line_of
 from tinygrad_bp.program.writing.literals import literal
 from tinygrad_bp.program.writing.naming import Names, identifier, roots_of
@@ -101,13 +101,10 @@ class Layout:
         body += [""] * bool(body) + step + ["", f"return {', '.join(functions)}"]
         header = defined("prepare", list(self.given))
         quiet = list(self._contexts())
-        parts = [
-            [*self._imports.lines()],
-            [*self._outside.opaque.lines()],
-            quiet,
-            [*header, *indented(body)],
-        ]
-        return "\n\n\n".join("\n".join(part).strip("\n") for part in parts if part) + "\n"
+        parts = [[*self._outside.opaque.lines()], quiet, [*header, *indented(body)]]
+        text = "\n\n\n".join("\n".join(part).strip("\n") for part in parts if part) + "\n"
+        imports = "\n".join(self._imports.lines(text))
+        return f"{imports}\n\n\n{text}" if imports else text
 
     def _contexts(self) -> Iterator[str]:
         """Make the contexts in which NumPy does not warn."""
@@ -170,7 +167,9 @@ class Layout:
 
     def _settings(self) -> Iterator[str]:
         """A function for what is calculated when an option has changed."""
-        statements = [s for s in self._listing.statements if s.when == "options"]
+        statements = [
+            s for s in self._listing.statements if s.when == "options" and not self._is_inlined(s)
+        ]
         if not statements:
             return
         yield f"def settings({', '.join(map(self._names.of, self.options))}):"
@@ -262,24 +261,47 @@ class Layout:
         return all(value in self._inlined for value in statement.outputs)
 
     def _find_inlined(self) -> dict[Value, Statement]:
-        """Views, and conditions of checks, that are read once: they stand where they are read."""
+        """What is read once and stands where it is read: views, numbers, conditions of checks."""
         statements = self._listing.statements
         reads = Counter(v for s in (*statements, *self._listing.updates) for v in s.inputs())
         reads.update(self._listing.needed())
         outs = {s.out for s in (*statements, *self._listing.updates)}
-        by_checks = {check.condition for check in self._listing.checks}
-        for statement in reversed(statements):
-            if statement.function is np.logical_not and by_checks.intersection(statement.outputs):
-                by_checks.update(statement.inputs())
-        when = {v: s.when for s in statements for v in s.inputs()}
-        return {
-            s.output: s
-            for s in statements
-            if len(s.outputs) == 1 and not s.several and reads[s.output] == 1
-            and s.output not in outs
-            and ((is_view(s) and when.get(s.output) == s.when)
-                 or (s.output in by_checks and s.out is None and not s.quiet))
-        }  # fmt: skip
+        readers = {v: s for s in statements for v in s.inputs()}
+        conditions = self._conditions()
+        found: dict[Value, Statement] = {}
+        for statement in statements:
+            output = statement.outputs[0]
+            if statement.several or reads[output] != 1 or output in outs:
+                continue
+            reader = readers.get(output)
+            if output in conditions and (reader is None or reader.function is np.logical_not):
+                stands = statement.out is None and not statement.quiet
+            else:
+                stands = (
+                    reader is not None
+                    and reader.when == statement.when
+                    and self._may_stand(statement, found)
+                )
+            if stands:
+                found[output] = statement
+        return found
+
+    def _conditions(self) -> set[Value]:
+        """The conditions of checks, and what they are the opposite of."""
+        found = {check.condition for check in self._listing.checks}
+        for statement in reversed(self._listing.statements):
+            if statement.function is np.logical_not and found.intersection(statement.outputs):
+                found.update(statement.inputs())
+        return found
+
+    def _may_stand(self, statement: Statement, inlined: Mapping[Value, Statement]) -> bool:
+        """Whether a statement may stand in another one: a view, or a short formula of numbers."""
+        if is_view(statement):
+            return True
+        if statement.function not in INFIX or not statement.output.is_number:
+            return False
+        inner = [inlined[value] for value in statement.inputs() if value in inlined]
+        return not any(value in inlined for s in inner for value in s.inputs())
 
     def _checks(self) -> Iterator[str]:
         if self._listing.checks:
@@ -315,7 +337,9 @@ class Layout:
         if not calls:
             return
         yield ""
-        if len(calls) == 1 and not updates:
+        if self._listing.after:  # which whoever runs the program sets in the same call
+            yield from self._strokes(context, calls)
+        elif len(calls) == 1 and not updates:
             yield f"{calls[0][1]}[...] = {calls[0][3]}"
         elif len(calls) == 1:
             function, *args = [*([context] if quiet else []), *calls[0]]

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import keyword
 import math
+import operator
 import re
 import unicodedata
 from collections import defaultdict
@@ -207,7 +208,7 @@ class Names:
         self._want_named_by_lines()
         for statement in (*self._listing.statements, *self._listing.updates):
             for value in statement.outputs:
-                if value.name:
+                if value.name and statement.when != "options":
                     self._wanted[value] = value.name
 
     def _results(self) -> Iterator[tuple[Statement, Value]]:
@@ -326,7 +327,7 @@ class Names:
             for value in statement.inputs()
         }
         for statement in self._listing.statements:
-            if statement.function in (np.dot, np.vdot, np.add):
+            if statement.function in (np.dot, np.vdot, np.add, operator.add):
                 for value in tested.intersection(statement.outputs) - self._names.keys():
                     self._set(value, self.new("squares"))
 
@@ -335,9 +336,16 @@ class Names:
         for statement in self._listing.statements:
             option = next(statement.inputs(), None)
             if statement.when == "options" and statement.out and option is not None:
-                name = _of_option(option)
+                name = self._of_option(option)
                 if not self._all[self._roots[statement.output]]:
                     self._set(statement.output, self.new(name))
+
+    def _of_option(self, value: Value) -> str:
+        """The name of an array that holds an option, or something that is calculated from some."""
+        if not isinstance(value.source, Option):
+            return "scale"
+        name = self._of_source(value)
+        return {"lr": "rate"}.get(name, f"{name}_now")
 
     def _name_writes(self) -> None:
         for write in self._listing.writes:
@@ -394,7 +402,7 @@ class Names:
         """Put the names of each memory into the order in which they come up."""
         found: dict[Value, dict[str, None]] = defaultdict(dict)
         for statement in self._listing.statements:
-            for value in statement.outputs:
+            for value in (*statement.inputs(), *statement.outputs):
                 if value in self._names:
                     found[self._roots.get(value, value)][self._names[value]] = None
         for root, names in found.items():
@@ -435,6 +443,8 @@ class Names:
         return ends
 
     def _stem(self, statement: Statement) -> str:
+        if statement.out in self._names and statement.place.phase == "update":
+            return "move"  # by which parameters move
         if statement.place.phase == "backward" and statement.place.title in _ACTIVATIONS:
             return _STEMS.get(statement.function, "slope")
         return _STEMS.get(statement.function, "t")
@@ -481,13 +491,6 @@ def _of_moment(name: str, layers: Mapping[str, str]) -> str:
     """`m2_W1` for the second moment of what is called W1."""
     found = re.fullmatch(r"moment (\d+) of (.*)", name)
     return f"m{found[1]}_{layers.get(found[2], found[2])}" if found else ""
-
-
-def _of_option(value: Value) -> str:
-    if not isinstance(value.source, Option):
-        return "scale"
-    name = value.source.name
-    return {"lr": "rate"}.get(name, f"{name}_now")
 
 
 def _of_cell(cell: Cell) -> str:

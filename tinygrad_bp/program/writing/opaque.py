@@ -1,7 +1,9 @@
 """The text of functions that a program calls as a whole, with all that they refer to.
 
-What is printed of a module are the statements at its top that a function needs: functions,
-constants, and what is done to them there. Docstrings are left out, and so are decorators.
+Those are the library's own. A user's function is not printed: what it refers to may change, and a
+text would not notice. What is printed of a module are the statements at its top that a function
+needs: functions, constants, and what is done to them there. Docstrings are left out, and so are
+decorators.
 """
 
 from __future__ import annotations
@@ -41,6 +43,8 @@ class Opaque:
         """Return the name of a function in the text, None if it cannot be written."""
         function = implementation_of(function) or function
         if not isinstance(function, FunctionType) or function.__closure__:
+            return None
+        if function.__module__.partition(".")[0] != _LIBRARY:
             return None
         module = sys.modules.get(function.__module__)
         if module is None or "." in function.__qualname__ or "<" in function.__qualname__:
