@@ -660,7 +660,8 @@ def test_compiled_steps_are_copied_and_pickled():
     assert pickle.loads(pickle.dumps(bp.compile(as_array))).function is as_array
 
 
-def test_a_step_that_waits_for_a_thread_that_compiles():
+def test_a_step_that_waits_for_a_thread_that_compiles(monkeypatch):
+    monkeypatch.setattr("tinygrad_bp.program.tracing._PATIENCE", 0.02)
     other = bp.compile(lambda x: np.tanh(x) * 2)
     found = []
 
