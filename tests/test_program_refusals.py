@@ -365,7 +365,8 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("first", [0, 1, 3])
+@pytest.mark.parametrize("first", [pytest.param(0, marks=pytest.mark.slow),
+                                   pytest.param(1, marks=pytest.mark.slow), 3])  # fmt: skip
 @pytest.mark.parametrize("name", BAD)
 def test_errors_are_those_of_eager_mode(name, first):
     """In the first call, the second, and at a replay: then the step goes on as if nothing was."""
