@@ -387,3 +387,18 @@ def test_what_depends_on_values_is_named():
 
     with pytest.raises(ProgramError, match=r"test_program_calls.py:\d+, `return x if x\[0\] > 0"):
         absolute(np.ones(2))
+
+
+def test_a_program_that_assumes_too_much_gives_way():
+    model, _, step = built()
+    other, _, plain = built()
+    compiled = bp.compile(step)
+    inputs = INPUTS * np.geomspace(1e-3, 1e3, 8)[:, None]  # logits of very different sizes
+    for take in (step, plain):
+        take(inputs, LABELS)
+    for _ in range(12):
+        with np.errstate(all="ignore"):
+            assert compiled(inputs, LABELS).item() == pytest.approx(plain(inputs, LABELS).item())
+    np.testing.assert_allclose(weights(model), weights(other), rtol=1e-9)
+    program = compiled._programs[0]
+    assert program.refuted == 0

@@ -10,7 +10,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from tinygrad_bp import state
 from tinygrad_bp.modes import mode
-from tinygrad_bp.program.comparing import difference
+from tinygrad_bp.program.comparing import decide_otherwise, difference
 from tinygrad_bp.program.guards import Arguments, names_of
 from tinygrad_bp.program.program import MISSED, Program
 from tinygrad_bp.program.tracing import Refuted, Trace, Untraced, tracing
@@ -25,6 +25,9 @@ MOST = 16  # programs that are kept; the one that was not used for longest goes
 OFTEN = MOST  # calls in a row that are traced anew, before somebody is told
 
 
+SOON = 100  # calls in which a program should not have failed twice
+
+
 class Compiled(Generic[P, R]):
     """What `compile` returns: called like the function, with the same results and effects."""
 
@@ -34,27 +37,31 @@ class Compiled(Generic[P, R]):
         self.function = function
         self._how = {"grads": grads, "exact": exact}
         self._programs: list[Program] = []
-        self._traced_in_a_row = 0
+        self._traced_in_a_row = self._calls = 0
+        self._running: Program | None = None
+        self._is_eager = False
         self._enter: Callable[[Any], Any] = _missing
         self._lock = threading.RLock()
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Do what the step does: by a program, once it is traced."""
         with self._lock:
+            self._calls += 1
             try:
                 result: Any = MISSED if kwargs else self._enter(args)
                 if result is MISSED:
                     result = self._looked_up(args, kwargs)
             except Refuted:  # eager mode knows what to do, or what to say
-                self._note_refuted()
                 result = self.function(*args, **kwargs)
+                self._note_refuted()
             return cast("R", result)
 
     def _looked_up(self, args: Any, kwargs: Any) -> Any:
         """Find the program for a call, or make it, and run it."""
         now = mode.get()
-        if state.tracer() or now.observers or now.retaining:  # somebody looks at every op
-            return self.function(*args, **kwargs)
+        self._running = None
+        if self._is_eager or state.tracer() or now.observers or now.retaining:
+            return self.function(*args, **kwargs)  # in the end, for somebody looks at every op
         given = Arguments(args, kwargs)
         if now.recording and any(isinstance(o, Tensor) and o.op is not None for o in given.objects):
             return self.function(*args, **kwargs)  # its graph may be wanted, and goes on outside
@@ -63,16 +70,27 @@ class Compiled(Generic[P, R]):
         except Untraced:
             return self.function(*args, **kwargs)
         self._enter = program.enter if program.proven else _missing
+        self._running = program
         return program.run(*given.arrays)
 
     def _note_refuted(self) -> None:
-        """A program whose checks have failed twice goes: what it was made for may be over."""
-        if self._programs:
-            program = self._programs[0]
-            program.refuted += 1
-            if program.refuted > 1:
-                self._programs.remove(program)
-                self._enter = _missing
+        """A program whose checks have failed twice, where the step itself is fine, goes.
+
+        What it was made for may be over. If it has not served for long, it assumes too much: what
+        is made in its place assumes no more than eager mode does, and if that does not serve
+        either, the step is run eagerly.
+        """
+        program = self._running
+        if program is None or program not in self._programs:
+            return
+        program.refuted += 1
+        if program.refuted == 1:
+            return
+        self._programs.remove(program)
+        self._enter = _missing
+        if self._calls - program.made_at < SOON:
+            self._is_eager = self._how["exact"]
+            self._how["exact"] = True
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copies and pickles are of the step; they make programs of their own."""
@@ -134,6 +152,7 @@ class Compiled(Generic[P, R]):
         names = [(n, n.now()) for n in names_of(self.function, [bound, *given.objects])]
         trace = self._trace(given)
         program = Program(self.function, trace, given, names, recording=recording, **self._how)
+        program.made_at = self._calls
         self._programs = [program, *self._programs][:MOST]
         return program
 
@@ -146,7 +165,10 @@ class Compiled(Generic[P, R]):
 
     def _prove(self, program: Program, given: Arguments) -> None:
         """Trace the second call too: what differs would be frozen in the program."""
-        if found := difference(program.traced, self._trace(given).listing):
+        again = self._trace(given).listing
+        if found := difference(program.traced, again):
+            if decide_otherwise(program.traced, again):
+                raise Refuted  # this call is not one that the program is for
             raise found
         program.proven = True
 

@@ -57,6 +57,8 @@ class Program:
         """Whether a second call was traced, too, and gave the same."""
         self.refuted = 0
         """How often a check did not hold."""
+        self.made_at = 0
+        """At which call of the step it was made."""
         self._held = trace.left
         _drop_unchanged(self._held)
         if not grads:

@@ -669,8 +669,10 @@ def tracing() -> Iterator[Trace]:
         finally:
             del refused  # which holds this frame
     finally:
-        _close(trace)
-        _lock.release()
+        try:
+            _close(trace)
+        finally:
+            _lock.release()
 
 
 def _close(trace: Trace) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from tinygrad_bp.program.listing import Listing, Room, Statement, Value
 from tinygrad_bp.program.planning.memory import Memory
 
-__all__ = ["in_place"]
+__all__ = ["in_place", "is_elementwise"]
 
 
 def in_place(listing: Listing) -> Listing:

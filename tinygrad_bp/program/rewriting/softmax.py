@@ -16,15 +16,17 @@ had been rounded once more; and by two more of its own.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
-from tinygrad_bp.program.listing import Listing, Statement, Value
+from tinygrad_bp.program.listing import Function, Listing, Statement, Value
 from tinygrad_bp.program.rewriting.drafts import (
     Draft,
+    Rule,
     is_contiguous,
     is_real,
     is_zero,
@@ -32,6 +34,9 @@ from tinygrad_bp.program.rewriting.drafts import (
 )
 
 __all__ = ["with_one_maximum"]
+
+
+_QUIET = ("divide", "over", "invalid")  # where there is reason to warn, the check fails as well
 
 
 class _Softmax(NamedTuple):
@@ -72,17 +77,24 @@ def with_one_maximum(listing: Listing) -> Listing:
         if tuple(statement.args) not in quotients:
             return None
         e, s = statement.args
-        return draft.call(statement, np.multiply, e, inverses[s])
+        return draft.call(statement, np.multiply, e, inverses[s], quiet=_QUIET)
 
-    return rewrite_each(listing, {np.where: where, np.sum: total, np.divide: divide})
+    def log(draft: Draft, statement: Statement) -> Value | None:
+        if statement.args[0] not in totals:
+            return None
+        draft.keep(dataclasses.replace(statement, quiet=_QUIET))
+        return statement.output
+
+    rules: dict[Function, Rule] = {np.where: where, np.sum: total, np.divide: divide, np.log: log}
+    return rewrite_each(listing, rules)
 
 
 def _checked_inverse(draft: Draft, statement: Statement) -> Value:
     """1 / s, of which a check shows that it is not too large."""
     s = statement.output
-    inverse = draft.call(statement, np.divide, 1, s)
+    inverse = draft.call(statement, np.divide, 1, s, quiet=_QUIET)
     flat = draft.reshape(statement, inverse, (s.size,))
-    squares = draft.call(statement, np.dot, flat, flat, shape=())
+    squares = draft.call(statement, np.dot, flat, flat, shape=(), quiet=_QUIET)
     draft.require(
         statement, draft.call(statement, math.isfinite, squares, shape=(), dtype=np.bool_)
     )
