@@ -863,3 +863,62 @@ def test_parameters_in_lists_and_dicts_that_are_replaced():
                 named["w"] = Tensor(np.full(3, i), requires_grad=True, dtype=float)
                 listed[0] = named["w"]
             assert compiled(np.ones(3)).item() == step(np.ones(3)).item()
+
+
+# --- what the library decides by values -----------------------------------------------------
+
+
+def trained(model: Callable[[], Any], loss: Callable[..., Any], kind: Any = optim.SGD) -> Any:
+    return of_model(model, lambda m: kind(m.named_parameters(), lr=0.1), loss)
+
+
+def linear() -> Any:
+    return nn.Linear(3, 4, rng=generator())
+
+
+def attention() -> Any:
+    return nn.MultiheadAttention(8, 2, batch_first=True, rng=generator())
+
+
+COUNTS = np.arange(6)
+SEQUENCES = [floats(2, 4, 8, seed=i) for i in range(12)]
+INPUTS = [floats(6, 3, seed=i) for i in range(12)]
+IGNORED = [np.where(i % 3 > COUNTS, -100, generator(i).integers(0, 4, 6)) for i in range(12)]
+
+DECIDED: dict[str, tuple[Any, Any]] = {
+    "ignored labels": (
+        trained(linear, lambda m, x, y: F.cross_entropy(m(x), y)), zip(INPUTS, IGNORED)),
+    "all labels ignored": (
+        trained(linear, lambda m, x, y: F.cross_entropy(m(x), y)),
+        [(x, np.full(6, -100) if i == 5 else y)
+         for i, (x, y) in enumerate(zip(INPUTS, IGNORED, strict=True))]),
+    "wrong labels among ignored ones": (
+        trained(linear, lambda m, x, y: F.cross_entropy(m(x), y)),
+        [(x, np.where(COUNTS == 2, 9, y) if i in (5, 7) else y)
+         for i, (x, y) in enumerate(zip(INPUTS, IGNORED, strict=True))]),
+    "padding": (
+        trained(lambda: nn.Embedding(5, 3, padding_idx=0, rng=generator()),
+                lambda m, i: squares(m(i))),
+        [(generator(i).integers(1, 5, 6) * bool(i % 3),) for i in range(12)]),
+    "rows that are none": (
+        trained(lambda: nn.Embedding(5, 3, rng=generator()), lambda m, i: squares(m(i))),
+        [(np.where(COUNTS == 3, 7 if i in (3, 6, 7) else 1, 2),) for i in range(12)]),
+    "masks": (
+        trained(attention, lambda m, x, mask: squares(m(x, x, x, key_padding_mask=mask)[0])),
+        [(x, np.arange(8).reshape(2, 4) % 4 > (i % 4) - 1 if i % 3 == 0 else np.zeros((2, 4), bool))
+         for i, x in enumerate(SEQUENCES)]),
+    "probabilities": (
+        trained(linear, lambda m, x: F.binary_cross_entropy(m(x), np.ones((6, 4), SINGLE))),
+        [(x,) for x in INPUTS]),
+    **{f"{kind.__name__} of what is not finite": (
+        trained(linear, lambda m, x: squares(m(x)), kind),
+        [(x * np.float32(1e30 if i in (4, 5) else 1),) for i, x in enumerate(INPUTS)])
+       for kind in (optim.SGD, optim.Adam, optim.RAdam)},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DECIDED)
+def test_what_differs_from_batch_to_batch(name):
+    make, calls = DECIDED[name]
+    with np.errstate(all="ignore"):
+        compiled_like_eager(make, list(calls), programs=None)
