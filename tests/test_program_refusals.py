@@ -674,3 +674,18 @@ def test_a_step_that_waits_for_a_thread_that_compiles(monkeypatch):
 
     assert alike(bp.compile(step)(X), X * 2)
     assert alike(found, [np.tanh(X) * 2])
+
+
+def test_tensors_that_share_memory_in_part():
+    whole = Tensor(np.arange(6.0), requires_grad=True, name="whole")
+    part = Tensor(whole.data[:3], name="part")
+    optimizer = optim.SGD([whole], lr=0.1)
+
+    def step() -> Any:
+        optimizer.zero_grad()
+        (whole.sum() + part.sum()).backward()
+        optimizer.step()
+
+    with pytest.raises(ProgramError, match="'whole' and 'part' share memory|'part' and 'whole'"):
+        bp.compile(step)()
+    assert whole.grad is None

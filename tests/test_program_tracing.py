@@ -887,7 +887,8 @@ IGNORED = [np.where(i % 3 > COUNTS, -100, generator(i).integers(0, 4, 6)) for i 
 
 DECIDED: dict[str, tuple[Any, Any]] = {
     "ignored labels": (
-        trained(linear, lambda m, x, y: F.cross_entropy(m(x), y)), [*zip(INPUTS, IGNORED, strict=True)]),
+        trained(linear, lambda m, x, y: F.cross_entropy(m(x), y)),
+        [*zip(INPUTS, IGNORED, strict=True)]),
     "all labels ignored": (
         trained(linear, lambda m, x, y: F.cross_entropy(m(x), y)),
         [(x, np.full(6, -100) if i == 5 else y)

@@ -458,7 +458,11 @@ class Trace:
         self.listing.writes = list(self.adopted.writes())
         self.left = [*self.adopted.held(), *self._switches()]
         if names := self.adopted.overlapping():
-            self.refuse(f"{' and '.join(names)} share memory in part, and one of them is written")
+            told = " and ".join(f"'{name}'" if name else "a tensor" for name in names)
+            raise ProgramError(
+                f"{told} share memory in part, and the step writes to one of them. Use one tensor, "
+                "and take parts of it within the step."
+            )
 
     def _switches(self) -> Iterator[Held]:
         """Yield the modules that are switched, by `train()` or `eval()`, and stay so."""
