@@ -897,6 +897,11 @@ DECIDED: dict[str, tuple[Any, Any]] = {
         trained(linear, lambda m, x, y: F.cross_entropy(m(x), y)),
         [(x, np.where(COUNTS == 2, 9, y) if i in (5, 7) else y)
          for i, (x, y) in enumerate(zip(INPUTS, IGNORED, strict=True))]),
+    "sequences without timing": (
+        trained(lambda: nn.Linear(3, 5, rng=generator()),
+                lambda m, x, y: F.ctc_loss(m(x).log_softmax(-1), y, [6, 5], [2, 1])),
+        [(floats(6, 2, 3, seed=i), generator(i).integers(1, 5 + (i == 7) * 3, (2, 2)) % 8)
+         for i in range(10)]),
     "padding": (
         trained(lambda: nn.Embedding(5, 3, padding_idx=0, rng=generator()),
                 lambda m, i: squares(m(i))),
