@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_bp import rules
+from tinygrad_bp.calls import violated
 from tinygrad_bp.errors import LabelError, ShapeError
 from tinygrad_bp.functional.inputs import check_labels, reduced, tensor_of
 from tinygrad_bp.registry import Array
@@ -68,10 +69,13 @@ def ctc_loss(
 def _spelt(outputs: Any, labels: Integers, long: Integers, sizes: Integers, blank: int) -> Any:
     """The log-probability of each example's labels: the forward algorithm, over all steps."""
     examples, longest = labels.shape
-    states = np.full((examples, 2 * longest + 1), blank)  # a blank before, between and after
-    states[:, 1::2] = labels
-    skips = np.zeros(states.shape, bool)  # from one label to another, without a blank
-    skips[:, 2:] = (states[:, 2:] != blank) & (states[:, 2:] != states[:, :-2])
+    blanks = np.full((examples, longest + 1), blank)  # before, between and after
+    between = np.reshape(np.stack([blanks[:, 1:], labels], axis=2), (examples, 2 * longest))
+    states = np.concatenate([between, blanks[:, :1]], axis=1)
+    # From one label to another, without a blank.
+    none = np.zeros((examples, min(2, states.shape[1])), bool)
+    onwards = (states[:, 2:] != blank) & (states[:, 2:] != states[:, :-2])
+    skips = np.concatenate([none, onwards], axis=1)
     rows = np.arange(examples).reshape(-1, 1)
     starts = np.arange(states.shape[1]) < 2
     never = np.array(_NEVER, outputs.dtype)
@@ -120,6 +124,6 @@ def _table(targets: Any, sizes: Integers, blank: int, *, alone: bool) -> Integer
         raise ShapeError(
             f"ctc_loss: labels of shape {targets.shape} do not fit target_lengths {sizes.tolist()}"
         )
-    if np.any(table[counts] == blank):
+    if violated(np.any(table[counts] == blank)):
         raise LabelError(f"ctc_loss: a label is {blank}, which is the blank")
     return table.astype(np.intp)

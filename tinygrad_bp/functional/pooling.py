@@ -13,7 +13,7 @@ from tinygrad_bp.errors import ShapeError
 from tinygrad_bp.functional.convolutions import Sizes
 from tinygrad_bp.functional.inputs import batched, both_ends, for_each_axis, tensor_of
 from tinygrad_bp.registry import Array
-from tinygrad_bp.tensor import Tensor
+from tinygrad_bp.tensor import Tensor, array_of
 
 __all__ = [
     "Pooling",
@@ -290,7 +290,7 @@ def first_largest(x: Any, places: Any = None) -> tuple[Any, Any]:
     y = np.squeeze(np.take_along_axis(x, where, axis=-1), axis=-1)
     if places is None:
         return y, None
-    spread = np.broadcast_to(getattr(places, "data", places), x.shape)
+    spread = np.broadcast_to(array_of(places), x.shape)
     return y, np.squeeze(np.take_along_axis(spread, where, axis=-1), axis=-1)
 
 

@@ -10,7 +10,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from tinygrad_bp import state
 from tinygrad_bp.modes import mode
-from tinygrad_bp.program.comparing import difference
+from tinygrad_bp.program.comparing import decide_otherwise, difference
 from tinygrad_bp.program.guards import Arguments, names_of
 from tinygrad_bp.program.program import MISSED, Program
 from tinygrad_bp.program.tracing import Refuted, Trace, Untraced, tracing
@@ -181,7 +181,10 @@ class Compiled(Generic[P, R]):
 
     def _prove(self, program: Program, given: Arguments) -> None:
         """Trace the second call too: what differs would be frozen in the program."""
-        if found := difference(program.traced, self._trace(given).listing):
+        again = self._trace(given).listing
+        if found := difference(program.traced, again):
+            if decide_otherwise(program.traced, again):
+                raise Refuted  # this call is not one that the program is for
             raise found
         program.proven = True
 

@@ -459,7 +459,11 @@ class Trace:
         self.listing.writes = list(self.adopted.writes())
         self.left = [*self.adopted.held(), *self._switches()]
         if names := self.adopted.overlapping():
-            self.refuse(f"{' and '.join(names)} share memory in part, and one of them is written")
+            told = " and ".join(f"'{name}'" if name else "a tensor" for name in names)
+            raise ProgramError(
+                f"{told} share memory in part, and the step writes to one of them. Use one tensor, "
+                "and take parts of it within the step."
+            )
 
     def _switches(self) -> Iterator[Held]:
         """Yield the modules that are switched, by `train()` or `eval()`, and stay so."""
@@ -510,8 +514,8 @@ class Trace:
         arrays = (getattr(part, "_value", part) for part in inside)
         return any(isinstance(a, Traced) and not isinstance(a.ref.source, Home) for a in arrays)
 
-    def end(self) -> None:
-        """Put all state back in its place, and let go of what is in a circle with this run."""
+    def close(self) -> None:
+        """Put all state back in its place; once more, if it was interrupted."""
         if self in state.tracers:
             state.tracers.remove(self)
         mode.set(self._mode)
@@ -524,6 +528,11 @@ class Trace:
                 vars(module).pop(name, None)
             else:
                 vars(module)[name] = before
+        self.release()
+        self.closed = True
+
+    def release(self) -> None:
+        """Let go of what is of this run alone, and in a circle with it."""
         self._switched = {}
         self.refused = None
         self.adopted = Adoption(None)
@@ -667,9 +676,18 @@ def tracing() -> Iterator[Trace]:
             del refused  # which holds this frame
     finally:
         try:
-            trace.end()
-        except BaseException:  # an interrupt must not leave it half done
-            trace.end()
-            raise
+            _close(trace)
         finally:
             _lock.release()
+
+
+def _close(trace: Trace) -> None:
+    """End a trace, whatever interrupts come: all must be in its place first."""
+    interrupt = None
+    while not trace.closed:
+        try:
+            trace.close()
+        except KeyboardInterrupt as error:
+            interrupt = error
+    if interrupt is not None:
+        raise interrupt
