@@ -21,6 +21,7 @@ from tinygrad_bp.program.listing import Cell, Input
 from tinygrad_bp.program.writing.imports import Imports
 from tinygrad_bp.program.writing.literals import literal
 from tinygrad_bp.program.writing.opaque import Opaque
+from tinygrad_bp.program.writing.wrapping import wrapped
 from tinygrad_bp.registry import implementation_of, primitive
 from tinygrad_bp.rules.elementwise import only_where
 from tinygrad_bp.rules.indexing import scatter_add
@@ -514,3 +515,15 @@ def doubled_in_a_loop(x: Any) -> Any:
     for i, element in enumerate(x):
         out[i] = 2 * element
     return out
+
+
+def test_long_lines_are_broken_between_arguments() -> None:
+    table = np.random.default_rng(0).random((2, 16))
+    x = np.ones((2, 16))
+    compiled = bp.compile(lambda x: np.concatenate([x * table] * 40))
+    result = compiled(x)
+    assert max(map(len, compiled.source.split("\n"))) <= 100
+    np.testing.assert_array_equal(run(compiled.source, x, **compiled.given), result)
+    call = "einsum('ab, bc -> ac', " + "x, " * 40 + "y)"
+    joined = " ".join(line.strip() for line in wrapped(call)).replace("( ", "(").replace(" )", ")")
+    assert joined == call

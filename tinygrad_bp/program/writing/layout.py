@@ -154,7 +154,7 @@ class Layout:
             if not isinstance(value.source, Constant) or name is None:
                 continue
             if value in self._constants:
-                yield f"{name} = {self._constants[value]}"
+                yield from wrapped(f"{name} = {self._constants[value]}")
             else:
                 self.given[name] = value.source.value
 

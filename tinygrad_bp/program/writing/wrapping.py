@@ -53,10 +53,10 @@ def _parts(inside: str) -> list[str]:
     >>> _parts("[a, b], 'c, d', e[0, 1]")
     ['[a', 'b]', "'c, d'", 'e[0, 1]']
     """
-    parts, start = [], 0
-    end = inside.find("]") if inside.startswith("[") else 0
+    parts, start, leading = [], 0, inside.startswith("[")
     for i, sign, depth in _signs(inside):
-        if sign == "," and (depth == 0 or (depth == 1 and i < end)):
+        leading = leading and depth > 0
+        if sign == "," and (depth == 0 or leading):
             parts.append(inside[start:i].strip())
             start = i + 1
     return [*parts, inside[start:].strip()]
