@@ -16,6 +16,7 @@ from tinygrad_bp.engine import Key, Op, RawStep, key_of
 from tinygrad_bp.errors import GradientError, ShapeError
 from tinygrad_bp.modes import mode, watched
 from tinygrad_bp.registry import Array
+from tinygrad_bp.state import changes
 from tinygrad_bp.tensor import Tensor, array_of, tracks, wrap
 
 __all__ = [
@@ -82,6 +83,7 @@ def _deposit(finished: dict[Key, Array], taken: set[int]) -> None:
             key._grad = gradient if before is None else _add(before, gradient)
             key._passes += 1
             key._used = False
+    changes.count += 1
 
 
 def _add(before: Tensor | Array, new: Tensor | Array) -> Tensor | Array:

@@ -18,6 +18,7 @@ import numpy as np
 
 __all__ = [
     "Tracer",
+    "changes",
     "clock",
     "draw",
     "laid_out",
@@ -27,7 +28,6 @@ __all__ = [
     "replace_all",
     "require",
     "room_of",
-    "settings",
     "tracer",
     "tracers",
     "vector_of",
@@ -86,14 +86,14 @@ class Tracer(Protocol):
         """Raise an error for what cannot be part of a program, with the line of the user."""
 
 
-class _Settings:
-    """How often a setting of any module was changed."""
+class _Changes:
+    """How often something was set that decides what a compiled step does."""
 
-    version = 0
+    count = 0
 
 
-settings = _Settings()
-"""The version of what decides how modules compute; compiled steps look at it."""
+changes = _Changes()
+"""Counts changes of what tensors, moments and modules hold; compiled steps look at it."""
 
 tracers: list[Tracer] = []
 """The runs that are being written down, in all threads; nearly always, there is none."""
@@ -111,6 +111,10 @@ clock = itertools.count()
 _NEVER = -1
 
 
+class _Room(bytearray):
+    """Memory that arrays are laid out in, one after the other."""
+
+
 class _Memory:
     """When memory was last written, by the id of the array that owns it."""
 
@@ -121,7 +125,14 @@ class _Memory:
 
     def key_of(self, array: Array) -> int:
         """Return the key of an array's memory."""
-        owner = array if getattr(array, "base", None) is None else owner_of(array)
+        return self._key(array if getattr(array, "base", None) is None else owner_of(array))
+
+    def key_of_room(self, array: Array) -> int:
+        """Return the key of all that was laid out together with an array, or its own."""
+        owner = owner_of(array)
+        return self._key(owner.base if isinstance(owner.base, _Room) else owner)
+
+    def _key(self, owner: Any) -> int:
         key = id(owner)
         if key not in self.owners:
             self.owners[key] = weakref.ref(owner, lambda _: self._forget(key))
@@ -151,8 +162,8 @@ def owner_of(array: Array) -> Array:
 def laid_out(arrays: Sequence[Array]) -> tuple[Array, list[Array]]:
     """Return a vector with room for arrays one after the other, and its parts in their shapes.
 
-    NumPy knows none of them as a view of another: so each part has a version of its own, and who
-    writes to the vector notes it for every part.
+    NumPy knows none of them as a view of another: so each part has a version of its own. Who writes
+    to the vector notes it for the room that they are all in.
 
     >>> vector, (a, b) = laid_out([np.zeros(2), np.zeros((1, 2))])
     >>> vector[...] = [1.0, 2.0, 3.0, 4.0]
@@ -161,7 +172,7 @@ def laid_out(arrays: Sequence[Array]) -> tuple[Array, list[Array]]:
     """
     dtype = arrays[0].dtype
     starts = [*itertools.accumulate((a.nbytes for a in arrays), initial=0)]
-    room = bytearray(starts[-1])
+    room = _Room(starts[-1])
     parts = [
         np.ndarray(a.shape, dtype, room, start) for a, start in zip(arrays, starts, strict=False)
     ]
@@ -201,7 +212,11 @@ def written_at(array: Array) -> int:
     >>> written_at(v) == memory.latest
     True
     """
-    return memory.times.get(id(owner_of(array)), _NEVER)
+    owner = owner_of(array)
+    time = memory.times.get(id(owner), _NEVER)
+    if type(getattr(owner, "base", None)) is _Room:
+        return max(time, memory.times.get(id(owner.base), _NEVER))
+    return time
 
 
 def note_write(array: Array) -> None:
@@ -260,6 +275,8 @@ def replace_all(
         map(setattr, (memory, *objects), ("latest", *names), (now, *new)),
     )
     deque(stroke, maxlen=0)
+    if objects:
+        changes.count += 1
 
 
 def _replace_in_trace(

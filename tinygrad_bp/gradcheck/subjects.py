@@ -15,6 +15,7 @@ from tinygrad_bp.gradcheck.sources import sources_of
 from tinygrad_bp.gradcheck.subject import Subject
 from tinygrad_bp.modes import enable_grad
 from tinygrad_bp.nn import Module
+from tinygrad_bp.state import replace_all
 from tinygrad_bp.tensor import Tensor, array_of
 
 __all__ = ["complex_of", "joined", "kind_of", "of_function", "of_gradient", "of_model", "pairs_of"]
@@ -113,13 +114,15 @@ def of_model(model: Module, loss: Callable[..., Any], batch: tuple[Any, Any]) ->
     before = [p.data for _, p in named]
 
     def evaluate(arrays: list[Any], track: bool) -> tuple[Tensor, list[Tensor]]:  # noqa: ARG001, FBT001
-        for (_, p), a in zip(named, arrays, strict=True):
-            p._value = a  # noqa: SLF001  (other values of another dtype, for a while)
+        hold(arrays)  # other values of another dtype, for a while
         return joined(loss(model(x), y)), [p for _, p in named]
 
+    def hold(arrays: list[Any]) -> None:
+        parameters = [p for _, p in named]
+        replace_all([], [], (parameters, ["_value"] * len(parameters), arrays))
+
     def leave() -> None:
-        for (_, p), values in zip(named, before, strict=True):
-            p._value = values  # noqa: SLF001
+        hold(before)
 
     return Subject(
         [name for name, _ in named],

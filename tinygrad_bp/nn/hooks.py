@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_bp.containers import fill, leaves
 from tinygrad_bp.recording import record
 from tinygrad_bp.registry import Array, rule
-from tinygrad_bp.state import settings
+from tinygrad_bp.state import changes
 from tinygrad_bp.tensor import HookHandle, Tensor, array_of
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Hooks:
     def add(self, when: str, hook: Hook, *, with_kwargs: bool = False) -> HookHandle:
         """Add a hook, and return what removes it."""
         handle = HookHandle(self.found[when])
-        settings.version += 1
+        changes.count += 1
         self.found[when][handle.key] = hook
         self._with_options[handle.key] = with_kwargs
         return handle

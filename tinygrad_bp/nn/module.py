@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_bp.errors import ModuleError, ShapeError
 from tinygrad_bp.nn.fitting import Unmatched, fitted
 from tinygrad_bp.nn.hooks import Hook, Hooks
-from tinygrad_bp.state import replace_all, settings, tracer, tracers
+from tinygrad_bp.state import changes, replace_all, tracer, tracers
 from tinygrad_bp.tensor import HookHandle, Tensor
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ class Module:
         if tracers and (run := tracer()):
             run.set_attribute(self, name, value)
         super().__setattr__(name, value)
-        settings.version += 1
+        changes.count += 1
 
     def _members(self) -> Iterator[tuple[str, Any]]:
         """What is assigned to this module, and what stands in its lists, tuples and dicts."""

@@ -25,6 +25,7 @@ from tinygrad_bp.optim.groups import (
     named,
 )
 from tinygrad_bp.optim.options import Checks, Option, at_least_zero, positive
+from tinygrad_bp.state import changes as state_changes
 from tinygrad_bp.state import replace_all, tracer, tracers
 from tinygrad_bp.tensor import Tensor
 
@@ -158,6 +159,7 @@ class Optimizer:
                 if tracers and (run := tracer()):
                     run.forget_gradient(p)
                 p._grad, p._passes, p._used = None, 0, False
+        state_changes.count += 1
 
     def step(
         self,

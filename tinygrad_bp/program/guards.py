@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_bp.state import settings
+from tinygrad_bp.state import changes
 from tinygrad_bp.tensor import Tensor, wrap
 
 __all__ = ["Arguments", "Name", "Same", "Settings", "alike", "names_of"]
@@ -147,13 +147,13 @@ class Settings:
     def __init__(self, modules: Sequence[Any], tensors: Sequence[Tensor]) -> None:
         self._modules, self._tensors = modules, tensors
         self._found = self._now()
-        self.version = settings.version
+        self.version = changes.count
 
     def unchanged(self) -> bool:
         """Whether they are what they were; if so, they are of the latest version."""
         if self._now() != self._found:
             return False
-        self.version = settings.version
+        self.version = changes.count
         return True
 
     def _now(self) -> list[Any]:

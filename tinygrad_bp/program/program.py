@@ -7,6 +7,7 @@ import itertools
 import operator
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, Final
 
@@ -21,7 +22,7 @@ from tinygrad_bp.program.planning import planned
 from tinygrad_bp.program.rewriting import rewritten
 from tinygrad_bp.program.tracing import Refuted, Trace
 from tinygrad_bp.program.writing import Written, hints_of, written
-from tinygrad_bp.state import clock, memory, replace_all, settings, tracers, written_at
+from tinygrad_bp.state import changes, clock, memory, replace_all, tracers, written_at
 from tinygrad_bp.tensor import NotKept, Tensor
 
 __all__ = ["MISSED", "Program"]
@@ -88,6 +89,7 @@ class Program:
         self._look()
         self._seen.names = [value for _, value in names]  # as they were before the step ran
         self._returned = trace.returned
+        self._updates = _handed_over(self._written.function) if self.listing.after else []
         self.run = self._running()
         self.enter = self._entering()
 
@@ -153,13 +155,6 @@ class Program:
         options = [value.source for value in self._written.options]
         self._written.set_options(*[o.read() for o in options if isinstance(o, Option)])
 
-    def _unwritten(self) -> bool:
-        """Whether nobody has written to what is to be finite, since that was looked at."""
-        if any(written_at(home) > self._seen.time for home in self._relied_on):
-            return False
-        self._seen.time = memory.latest
-        return True
-
     def _names_now(self) -> list[Any]:
         return [name.now() for name in self._names]
 
@@ -174,45 +169,47 @@ class Program:
             is_number = isinstance(now, int | float | str)  # it may become another, equal one
             known = f"{seen}.names[{i}]" if is_number else text.name(now)
             yield same(outside.read(text.name(outside.owner)), known)
-        yield f"{text.name(settings)}.version == {seen}.version"
+        yield f"{text.name(changes)}.count == {seen}.version"
         if self._relied_on:
-            unwritten = text.name(self._unwritten)
+            unwritten = text.name(partial(_unwritten, self._relied_on, self._seen))
             yield f"({text.name(memory)}.latest == {seen}.time or {unwritten}())"
         for i, (group, _) in enumerate(self._groups):
             yield same(f"{text.name(group)}.options", f"{seen}.options[{i}]")
         for i, slot in enumerate(self._slots):
-            yield same(f"{text.name(slot.owner)}.moments", f"{seen}.moments[{i}]")
+            if "moments" in slot.after:  # every run makes new ones
+                yield same(f"{text.name(slot.owner)}.moments", f"{seen}.moments[{i}]")
         for held in self._held:
             for name, was in held.before.items():
                 if isinstance(was, Kind):
                     yield f"{text.name(was)}.fits({text.name(held.owner)}.{name})"
-                elif name not in ("moments", "_requires_grad"):
-                    yield same(f"{text.name(held.owner)}.{name}", text.name(was))
 
     # --- a run --------------------------------------------------------------------------------
 
     def _running(self) -> Callable[..., Any]:
-        inputs = [f"a{i}" for i in range(_count(self._given))]
-        text = Text(*inputs)
-        refuted = text.name(Refuted)
+        text = Text(*self._arrays())
+        self._write_run(text, first=True)
+        return text.function("run")
+
+    def _arrays(self) -> list[str]:
+        return [f"a{i}" for i in range(_count(self._given))]
+
+    def _write_run(self, text: Text, *, first: bool) -> None:
+        """Write a run down: the first one after somebody has changed what objects hold, or not."""
+        refuted, function = text.name(Refuted), text.name(self._written.function)
         for i, rng in enumerate(self._streams):
             text.line(f"before{i} = {text.name(rng.bit_generator)}.state")
         given = ", ".join(self._argument(text, value) for value in self._written.parameters)
         made = ", ".join(f"r{i}" for i in range(len(self._written.returned)))
-        text.line(f"try:\n    {made or '_'} = {text.name(self._written.function)}({given})")
+        text.line(f"try:\n    {made or '_'} = {function}({given})")
         text.line(f"except ({refuted}, Exception) as error:")  # eager mode knows what to say of it
         if self.listing.written() and not self.listing.after:
-            text.line(
-                f"    if {text.name(_came_late)}(error, {text.name(self._written.function)}):"
-            )
-            text.line("        raise")
+            text.line(f"    if {text.name(_came_late)}(error, {function}):\n        raise")
         for i, rng in enumerate(self._streams):
             text.line(f"    {text.name(rng.bit_generator)}.state = before{i}")
         text.line(f"    raise {refuted} from None")
         self._note_writes(text)
-        self._leave(text)
+        self._leave(text, first=first)
         text.line(f"return {self._results(text)}")
-        return text.function("run")
 
     def _argument(self, text: Text, value: Value) -> str:
         source = value.source
@@ -227,7 +224,7 @@ class Program:
 
     def _note_writes(self, text: Text) -> None:
         """Set the time of what is written."""
-        keys = {memory.key_of(array) for array in self.listing.written()}
+        keys = {memory.key_of_room(array) for array in self.listing.written()}
         if not keys:
             return
         text.line(f"{text.name(memory)}.latest = now = {text.name(clock)}.__next__()")
@@ -235,37 +232,36 @@ class Program:
             text.line(f"{text.name(memory.times)}[{key}] = now")
         text.line(f"{text.name(self._seen)}.time = now")
 
-    def _leave(self, text: Text) -> None:
+    def _leave(self, text: Text, *, first: bool) -> None:
         """Set what objects hold after a run, in one call with what is written into memory."""
         places = dict(zip(self.traced.after, map(self._place, self._written.after), strict=True))
         changes = [(held.owner, name, text.expression(value, places.__getitem__))
                    for held in self._held for name, value in held.after.items()
                    if name not in _OF_GRADIENTS]  # fmt: skip
-        updates = _handed_over(self._written.function) if self.listing.after else ()
+        updates = self._updates
         if changes or updates:
             owners, names, values = zip(*changes, strict=True) if changes else ((), (), ())
             sets = f"map({text.name(setattr)}, {text.name(owners)}, {text.name(names)}, "
             sets += f"({''.join(f'{value}, ' for value in values)}))"
             calls = f"{text.name(updates)}[0]" if updates else "()"
             text.line(f"{text.name(deque)}({text.name(itertools.chain)}({calls}, {sets}), 0)")
-        for held in self._held:
-            self._leave_gradient(text, held, places)
+        self._leave_gradients(text, places, first=first)
         for i, slot in enumerate(self._slots):
             if "moments" in slot.after and _found_after(slot):
                 text.line(f"{text.name(self._seen)}.moments[{i}] = {text.name(slot.owner)}.moments")
 
-    def _leave_gradient(self, text: Text, held: Held, places: Mapping[Value, str]) -> None:
-        owner = text.name(held.owner)
+    def _leave_gradients(self, text: Text, places: Mapping[Value, str], *, first: bool) -> None:
+        """Set gradients and their flags; those that are not kept stay so until that changes."""
         lines = [
-            f"{owner}.{name} = {text.expression(value, places.__getitem__)}"
+            f"{text.name(held.owner)}.{name} = {text.expression(value, places.__getitem__)}"
+            for held in self._held
             for name, value in held.after.items()
-            if name in _OF_GRADIENTS
+            if name in _OF_GRADIENTS and (first or not isinstance(held.after["_grad"], NotKept))
         ]
-        not_kept = held.after.get("_grad")
-        if isinstance(not_kept, NotKept):  # whoever touches the gradient replaces it
-            text.line(f"if {owner}._grad is not {text.name(not_kept)}:")
-            lines = ["    " + line for line in lines]
-        text.line("\n".join(lines)) if lines else None
+        if lines:
+            count = f"{text.name(changes)}.count"
+            text.line("\n".join(lines))
+            text.line(f"{count} = {text.name(self._seen)}.version = {count} + 1")
 
     def _place(self, value: Value) -> str:
         """What a value that is returned is called in `run`."""
@@ -286,10 +282,9 @@ class Program:
         for i, key in enumerate(self._given):
             conditions += _of_kind(text, f"args[{i}]", f"a{i}", key)
         conditions += self._conditions(text)
-        text.line(f"if {' and '.join(conditions)}:")
-        arrays = [f"a{i}" for i, key in enumerate(self._given) if _arrays_in(key)]
-        text.line(f"    return {text.name(self.run)}({', '.join(arrays)})")
-        text.line(f"return {text.name(MISSED)}")
+        text.line(f"if not ({' and '.join(conditions)}):")
+        text.line(f"    return {text.name(MISSED)}")
+        self._write_run(text, first=False)
         return text.function("enter")
 
 
@@ -314,6 +309,14 @@ def _of_kind(text: Text, argument: str, name: str, key: Any) -> Iterator[str]:
         yield f"{argument} is {text.name(key[1].item)}"
     else:
         yield "False"
+
+
+def _unwritten(homes: Sequence[Any], seen: SimpleNamespace) -> bool:
+    """Whether nobody has written to homes that are to be finite, since that was looked at."""
+    if any(written_at(home) > seen.time for home in homes):
+        return False
+    seen.time = memory.latest
+    return True
 
 
 def _array(gradient: Any) -> Any:
