@@ -522,7 +522,8 @@ def test_long_lines_are_broken_between_arguments() -> None:
     x = np.ones((2, 16))
     compiled = bp.compile(lambda x: np.concatenate([x * table] * 40))
     result = compiled(x)
-    assert max(map(len, compiled.source.split("\n"))) <= 100
+    lines = [line for line in compiled.source.split("\n") if "test_program_source.py" not in line]
+    assert max(map(len, lines)) <= 100
     np.testing.assert_array_equal(run(compiled.source, x, **compiled.given), result)
     call = "einsum('ab, bc -> ac', " + "x, " * 40 + "y)"
     joined = " ".join(line.strip() for line in wrapped(call)).replace("( ", "(").replace(" )", ")")

@@ -204,7 +204,7 @@ class Layout:
                     yield f"# {site}"
                     line = site
                 if text := formula(now, self._listing, self._names.get, self._gradient):
-                    yield f"# {text}"[:WIDTH]
+                    yield f"# {text}"[: WIDTH - 8]
                 place = now
             yield from self._statement(statement)
 
