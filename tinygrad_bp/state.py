@@ -111,6 +111,9 @@ clock = itertools.count()
 _NEVER = -1
 
 
+_LINE = 64  # bytes in a line of the cache, at which vectors begin
+
+
 class _Room(bytearray):
     """Memory that arrays are laid out in, one after the other."""
 
@@ -172,11 +175,13 @@ def laid_out(arrays: Sequence[Array]) -> tuple[Array, list[Array]]:
     """
     dtype = arrays[0].dtype
     starts = [*itertools.accumulate((a.nbytes for a in arrays), initial=0)]
-    room = _Room(starts[-1])
+    room = _Room(starts[-1] + _LINE)
+    first = -np.frombuffer(room, np.uint8).ctypes.data % _LINE
     parts = [
-        np.ndarray(a.shape, dtype, room, start) for a, start in zip(arrays, starts, strict=False)
+        np.ndarray(a.shape, dtype, room, first + start)
+        for a, start in zip(arrays, starts, strict=False)
     ]
-    return np.ndarray((starts[-1] // dtype.itemsize,), dtype, room), parts
+    return np.ndarray((starts[-1] // dtype.itemsize,), dtype, room, first), parts
 
 
 def vector_of(arrays: Sequence[Array]) -> Array | None:

@@ -23,6 +23,7 @@ from tinygrad_bp.program.listing import (
     Value,
     values_in,
 )
+from tinygrad_bp.program.writing.aligned import aligned
 from tinygrad_bp.program.writing.expressions import Expressions, is_view
 from tinygrad_bp.program.writing.formulas import formula
 from tinygrad_bp.program.writing.imports import INFIX, RESERVED, Imports
@@ -30,7 +31,7 @@ from tinygrad_bp.program.writing.lines import line_of
 from tinygrad_bp.program.writing.literals import literal
 from tinygrad_bp.program.writing.naming import Names, identifier, roots_of
 from tinygrad_bp.program.writing.outside import Outside
-from tinygrad_bp.program.writing.rooms import made, parts_of
+from tinygrad_bp.program.writing.rooms import are_aligned, made, parts_of
 from tinygrad_bp.program.writing.wrapping import WIDTH, beside, defined, indented, wrapped
 
 __all__ = ["Layout"]
@@ -53,6 +54,8 @@ class Layout:
         self._roots = roots_of(listing)
         self._constants = self._written_constants()
         self._find_functions()
+        rooms = [value for value in listing.sources if isinstance(value.source, Room)]
+        self._aligned = self._outside.opaque.name_of(aligned) if are_aligned(rooms) else None
         reserved = {*RESERVED, *self._imports.names, *self._outside.names}
         self.name = identifier(name) if name.isidentifier() else "step"
         if self.name in reserved:
@@ -160,7 +163,7 @@ class Layout:
 
     def _once(self) -> Iterator[str]:
         rooms = [v for v in self._listing.sources if isinstance(v.source, Room)]
-        yield from made(rooms, self._names, self._imports)
+        yield from made(rooms, self._names, self._imports, self._aligned)
         for statement in self._listing.statements:
             if statement.when == "once" and not self._is_inlined(statement):
                 yield from self._statement(self._as_seen(statement))

@@ -14,24 +14,43 @@ from tinygrad_bp.program.writing.literals import dtype_text, size
 from tinygrad_bp.program.writing.naming import Names
 from tinygrad_bp.state import room_of
 
-__all__ = ["made", "parts_of"]
+__all__ = ["are_aligned", "made", "parts_of"]
 
+_LARGE = 1 << 12  # bytes, from which on it matters where an array begins
 _LITTLE = 1 << 20  # bytes, up to which it is not worth it that arrays share their memory
 
 
 # --- rooms ----------------------------------------------------------------------------------
 
 
-def made(values: Sequence[Value], names: Names, imports: Imports) -> Iterator[str]:
-    """Yield the lines that make the memory that results are written into."""
-    shares = sum(value.nbytes for value in values) > _LITTLE
+def are_aligned(values: Sequence[Value]) -> bool:
+    """Whether there are rooms whose size makes it worth it where they begin."""
+    return not _share(values) and any(value.nbytes >= _LARGE for value in values)
+
+
+def _share(values: Sequence[Value]) -> bool:
+    return sum(value.nbytes for value in values) > _LITTLE
+
+
+def made(
+    values: Sequence[Value], names: Names, imports: Imports, aligned: str | None
+) -> Iterator[str]:
+    """Yield the lines that make the memory that results are written into.
+
+    `aligned` is the name of the function that makes large arrays, if there are any.
+    """
+    shares = _share(values)
     memories: dict[Bytes, str] = {}
     for value in values:
         room: Any = value.source
         if shares and room.memory is not None and room.memory not in memories:
             memories[room.memory] = names.new("memory")
             yield from _memory(memories[room.memory], room.memory, imports)
-        yield f"{' = '.join(names.of_memory(value))} = {_room(room, memories, imports)}"
+        if aligned is not None and room.nbytes >= _LARGE and _is_usual(room):
+            text = f"{aligned}({size(room.shape)}, {dtype_text(room.dtype, imports)})"
+        else:
+            text = _room(room, memories, imports)
+        yield f"{' = '.join(names.of_memory(value))} = {text}"
 
 
 def _memory(name: str, memory: Bytes, imports: Imports) -> Iterator[str]:
@@ -41,9 +60,14 @@ def _memory(name: str, memory: Bytes, imports: Imports) -> Iterator[str]:
     yield f"{name} = {name}[-{name}.ctypes.data % {ALIGNED} :]"
 
 
+def _is_usual(room: Room) -> bool:
+    """Whether a room lies in memory as NumPy lays arrays out."""
+    return np.empty(room.shape, room.dtype).strides == room.strides
+
+
 def _room(room: Room, memories: Mapping[Bytes, str], imports: Imports) -> str:
     dtype = dtype_text(room.dtype, imports)
-    usual = np.empty(room.shape, room.dtype).strides == room.strides
+    usual = _is_usual(room)
     if room.memory is not None and room.memory in memories:
         strides = "" if usual else f", {room.strides}"
         where = f"{memories[room.memory]}, {room.offset}"
