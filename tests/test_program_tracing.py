@@ -928,3 +928,38 @@ def test_what_differs_from_batch_to_batch(name):
     make, calls = DECIDED[name]
     with np.errstate(all="ignore"):
         compiled_like_eager(make, list(calls), programs=None)
+
+
+def adding() -> Work:
+    w = Tensor(np.arange(3.0), requires_grad=True)
+
+    def step(x: Any) -> Any:
+        loss = (w * x).sum()
+        loss.backward()
+        return loss
+
+    return Work(step, [], [optim.SGD([w], lr=0.1)], [w])
+
+
+OUTSIDE: dict[str, Callable[[Tensor, Any, Any], Any]] = {
+    "z": lambda w, optimizer, x: optimizer.zero_grad(),
+    "b": lambda w, optimizer, x: (w**2).sum().backward(),
+    "s": lambda w, optimizer, x: optimizer.step(accumulated=True),
+    "d": lambda w, optimizer, x: setattr(w, "data", x),
+    "g": lambda w, optimizer, x: setattr(w, "grad", x),
+    "n": lambda w, optimizer, x: setattr(w, "grad", None),
+}
+
+
+def test_gradients_that_others_change_between_calls():
+    works = eager, ours = adding(), adding()
+    compiled = bp.compile(ours.step, exact=True, grads=True)
+    for seed, what in enumerate("aaaazaazaebaaasaaeeaazzadaagaaanaanagbsa"):
+        x = generator(seed).random(3)
+        if what == "a":
+            go_on(eager, ours, compiled, [(x,)])
+        for work in works:
+            OUTSIDE.get(what, lambda *_: None)(*work.tensors, *work.optimizers, x)
+            if what == "e":
+                work.step(x)
+        assert alike(eager.held(), ours.held())
