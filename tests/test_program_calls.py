@@ -415,5 +415,18 @@ def test_a_program_that_assumes_too_much_gives_way():
         with np.errstate(all="ignore"):
             assert compiled(inputs, LABELS).item() == pytest.approx(plain(inputs, LABELS).item())
     np.testing.assert_allclose(weights(model), weights(other), rtol=1e-9)
-    program = compiled._programs[0]
-    assert program.refuted == 0
+    assert not compiled._refused
+
+
+def test_batches_that_go_different_ways_have_a_program_each():
+    model, _, _ = built()
+    other, _, _ = built()
+
+    def loss_of(model):
+        return lambda x, y: F.cross_entropy(model(x), y, ignore_index=1)
+
+    compiled, plain = bp.compile(loss_of(model), exact=True), loss_of(other)
+    for i in range(12):
+        labels = LABELS if i % 3 else np.zeros(8, int)
+        assert compiled(INPUTS, labels).item() == plain(INPUTS, labels).item()
+    assert len(compiled._programs) == 2

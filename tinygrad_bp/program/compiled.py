@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import threading
 import warnings
@@ -25,9 +26,6 @@ MOST = 16  # programs that are kept; the one that was not used for longest goes
 OFTEN = MOST  # calls in a row that are traced anew, before somebody is told
 
 
-SOON = 100  # calls in which a program should not have failed twice
-
-
 class Compiled(Generic[P, R]):
     """What `compile` returns: called like the function, with the same results and effects."""
 
@@ -39,7 +37,7 @@ class Compiled(Generic[P, R]):
         self._programs: list[Program] = []
         self._traced_in_a_row = self._calls = 0
         self._running: Program | None = None
-        self._is_eager = False
+        self._refused = self._is_eager = False
         self._enter: Callable[[Any], Any] = _missing
         self._lock = threading.RLock()
 
@@ -51,9 +49,8 @@ class Compiled(Generic[P, R]):
                 result: Any = MISSED if kwargs else self._enter(args)
                 if result is MISSED:
                     result = self._looked_up(args, kwargs)
-            except Refuted:  # eager mode knows what to do, or what to say
-                result = self.function(*args, **kwargs)
-                self._note_refuted()
+            except Refuted:
+                result = self._elsewhere(args, kwargs)
             return cast("R", result)
 
     def _looked_up(self, args: Any, kwargs: Any) -> Any:
@@ -73,24 +70,35 @@ class Compiled(Generic[P, R]):
         self._running = program
         return program.run(*given.arrays)
 
-    def _note_refuted(self) -> None:
-        """A program whose checks have failed twice, where the step itself is fine, goes.
+    def _elsewhere(self, args: Any, kwargs: Any) -> Any:
+        """Do what a program has refused to do: another one may, or else the step itself.
 
-        What it was made for may be over. If it has not served for long, it assumes too much: what
-        is made in its place assumes no more than eager mode does, and if that does not serve
-        either, the step is run eagerly.
+        The second call that all refuse, and that is no error, is traced: it may go another way. A
+        program that refuses the very call which it was made for assumes too much. What is made
+        after that assumes no more than eager mode does, and if that refuses too, there is none.
         """
-        program = self._running
-        if program is None or program not in self._programs:
-            return
-        program.refuted += 1
-        if program.refuted == 1:
-            return
-        self._programs.remove(program)
+        given, recording = Arguments(args, kwargs), mode.get().recording
+        for program in self._programs:
+            with contextlib.suppress(Refuted):
+                if program is not self._running and program.fits(given, recording=recording):
+                    return program.run(*given.arrays)
+        assumes = False
+        if self._refused:
+            with contextlib.suppress(Refuted):
+                self._refused = False
+                return self._new_program(given, recording=recording).run(*given.arrays)
+            assumes = True
+        result = self.function(*args, **kwargs)  # which knows what to do, or what to say
+        self._refused = True
+        if assumes:
+            self._assume_less()
+        return result
+
+    def _assume_less(self) -> None:
+        self._programs.clear()
         self._enter = _missing
-        if self._calls - program.made_at < SOON:
-            self._is_eager = self._how["exact"]
-            self._how["exact"] = True
+        self._is_eager = self._how["exact"]
+        self._how = {**self._how, "exact": True}
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copies and pickles are of the step; they make programs of their own."""
@@ -168,7 +176,6 @@ class Compiled(Generic[P, R]):
         names = [(n, n.now()) for n in names_of(self.function, [bound, *given.objects])]
         trace = self._trace(given)
         program = Program(self.function, trace, given, names, recording=recording, **self._how)
-        program.made_at = self._calls
         self._programs = [program, *self._programs][:MOST]
         return program
 

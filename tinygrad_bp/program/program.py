@@ -56,10 +56,6 @@ class Program:
         self.traced = trace.listing
         self.proven = False
         """Whether a second call was traced, too, and gave the same."""
-        self.refuted = 0
-        """How often a check did not hold."""
-        self.made_at = 0
-        """At which call of the step it was made."""
         self._held = trace.left
         _drop_unchanged(self._held)
         if not grads:
