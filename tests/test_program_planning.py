@@ -728,3 +728,49 @@ def test_an_interrupt_leaves_all_parameters_of_one_step(
         gc.enable()
         signal.signal(signal.SIGALRM, before)
     assert interrupted > 50
+
+
+# --- calls that are one -----------------------------------------------------------------------
+
+
+def calls_of(listing: Listing, function: Any) -> int:
+    return sum(s.function is function for s in listing.statements)
+
+
+def test_the_same_arithmetic_on_several_arrays_is_one_call() -> None:
+    def slopes(x: Array, y: Array) -> Array:
+        a, b = np.tanh(x), np.tanh(y)
+        return np.sum(a * (1 - a)) + np.sum(b * (1 - b))
+
+    arrays = floats(3, 4, seed=1), floats(5, 2, seed=2)
+    plain, planned = both(slopes, *arrays)
+    assert same(plain(*arrays), planned(*arrays))
+    found = planning.planned(listing_of(slopes, *arrays))
+    assert calls_of(found, np.subtract) == calls_of(found, np.multiply) == 1
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: (np.exp(x) - 1, np.exp(2 * x) - 1),  # results are arrays of their own
+        lambda x: np.sum(np.exp(x) - 1) * np.sum(np.exp(np.sin(np.sum(np.exp(x) - 1)) * x) - 1),
+        lambda x: (x - 1) * (2 * x - 1),  # an argument cannot be written elsewhere
+        lambda x: np.sum(np.concatenate([np.exp(x), np.tanh(x)])) + (np.exp(x) - 1).sum(),
+        lambda x: sum(((np.sin(k * x) * np.cos(k * x)).sum() for k in range(1, 6)), start=0.0),
+        lambda x: (np.exp(x).T - 1).sum() + (np.tanh(x) - 1).sum(),  # other strides
+        lambda x: np.sum((a := np.exp(x)) * a) + np.sum((b := np.tanh(x)) * b),  # twice the same
+    ],
+)
+def test_calls_that_are_one_give_the_same(function: Callable[[Array], Any]) -> None:
+    plain, planned = both(function, floats(4, 3))
+    for seed in range(4):
+        x = floats(4, 3, seed=seed)
+        assert same(plain(x), planned(x))
+
+
+def test_calls_on_large_arrays_stay_apart() -> None:
+    def slopes(x: Array) -> Array:
+        a, b = np.tanh(x), np.sin(x)
+        return np.sum(a * (1 - a)) + np.sum(b * (1 - b))
+
+    assert calls_of(planning.planned(listing_of(slopes, floats(64, 64))), np.subtract) == 2

@@ -262,21 +262,25 @@ def prepare(p):
     c = array(0.2, float32)
     ones10 = ones(10, float32)
     one = array(1, float32)
+    a = empty(90, float32)
     dp = empty(69, float32)
     rate = empty((), float32)
     scale = empty((), float32)
-    z1 = a1 = slope4 = empty((10, 6), float32)
-    z2 = a2 = slope2 = empty((10, 3), float32)
-    t = da2 = dz2 = empty((10, 3), float32)
-    slope = empty((10, 3), float32)
+    z1 = t = empty((10, 6), float32)
+    z2 = t2 = empty((10, 3), float32)
+    t3 = da2 = dz2 = empty((10, 3), float32)
+    slope = empty(90, float32)
     da1 = dz1 = empty((10, 6), float32)
-    slope3 = empty((10, 6), float32)
+    a2 = a[0:30].reshape(10, 3)
+    a1 = a[30:90].reshape(10, 6)
     dW1 = dp[0:42].reshape(6, 7)
     db1 = dp[42:48]                               # (6,)
     dW2 = dp[48:66].reshape(3, 6)
     db2 = dp[66:69]                               # (3,)
     W1T = W1.T                                    # (7, 6)
     W2T = W2.T                                    # (6, 3)
+    slope2 = slope[0:30].reshape(10, 3)
+    slope3 = slope[30:90].reshape(10, 6)
     dz2T = dz2.T                                  # (3, 10)
     dz1T = dz1.T                                  # (6, 10)
 
@@ -291,34 +295,34 @@ def prepare(p):
         add(z1, b1, z1)
 
         # a1 = σ(z1)
-        negative(z1, a1)
-        quiet.run(exp, a1, a1)
-        add(one, a1, a1)
-        divide(one, a1, a1)
+        negative(z1, t)
+        quiet.run(exp, t, t)
+        add(one, t, t)
+        divide(one, t, a1)
 
         # z2 = a1 W2ᵀ + b2
         dot(a1, W2T, z2)
         add(z2, b2, z2)
 
         # a2 = σ(z2)
-        negative(z2, a2)
-        quiet.run(exp, a2, a2)
-        add(one, a2, a2)
-        divide(one, a2, a2)
+        negative(z2, t2)
+        quiet.run(exp, t2, t2)
+        add(one, t2, t2)
+        divide(one, t2, a2)
 
         # cost = Σ (a2 - y)² / n
-        subtract(a2, y, t)
-        u = vdot(t, t)
+        subtract(a2, y, t3)
+        u = vdot(t3, t3)
         cost = u / 10
 
         # --- backward: dx is the gradient with respect to x, times the rate ---
 
         # da2 = 2/n (a2 - y)
-        multiply(scale, t, da2)
+        multiply(scale, t3, da2)
 
         # dz2 = da2 · a2 (1 - a2)
-        subtract(one, a2, slope)
-        multiply(a2, slope, slope2)
+        subtract(one, a, slope)
+        multiply(a, slope, slope)
         multiply(da2, slope2, dz2)
 
         # da1 = dz2 W2,  dW2 = dz2ᵀ a1,  db2 = Σ dz2
@@ -327,9 +331,7 @@ def prepare(p):
         dot(ones10, dz2, db2)
 
         # dz1 = da1 · a1 (1 - a1)
-        subtract(one, a1, slope3)
-        multiply(a1, slope3, slope4)
-        multiply(da1, slope4, dz1)
+        multiply(da1, slope3, dz1)
 
         # dW1 = dz1ᵀ x,  db1 = Σ dz1
         dot(dz1T, x, dW1)

@@ -28,6 +28,7 @@ from tinygrad_bp.program.planning.in_place import in_place
 from tinygrad_bp.program.planning.numbers import as_arrays
 from tinygrad_bp.program.planning.out import with_rooms
 from tinygrad_bp.program.planning.sharing import shared
+from tinygrad_bp.program.planning.stacked import stacked
 from tinygrad_bp.program.planning.unread import without_unread
 from tinygrad_bp.program.planning.updates import moved_in_place, with_copies
 
@@ -39,6 +40,7 @@ PASSES: tuple[Callable[[Listing], Listing], ...] = (
     flat_state,
     one_write,
     without_unread,
+    stacked,
     flat_results,
     moved_in_place,
     with_copies,

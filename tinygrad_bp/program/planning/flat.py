@@ -144,6 +144,7 @@ class _Places:
     def copies(self, join: Statement) -> list[Statement]:
         """Let parts be written into a vector; return copies of those that cannot be made there."""
         vector = self.vectors[join.output] = new_room(join.output)
+        vector.name = join.output.name
         copies = []
         ends = accumulate((part.size for part in _parts(join)), initial=0)
         for part, (start, end) in zip(_parts(join), pairwise(ends), strict=True):

@@ -396,7 +396,7 @@ class Names:
                 self._share(shared, value, statement)
         for value in self._listing.sources:
             if isinstance(value.source, Room):
-                names = self._all[value] or [self.new("t")]
+                names = self._all[value] or [self.new(value.name or "t")]
                 self._all[value] = names
                 self._names[value] = names[0]
         self._in_order()
