@@ -248,6 +248,39 @@ def test_results_are_arrays_of_their_own():
         assert one["pair"][0].tolist() == [2 * i] * 2
 
 
+def test_results_that_are_always_the_same_are_other_arrays():
+    compiled = bp.compile(lambda x: (np.zeros(2), Tensor(np.ones(2)), np.ones_like(x) * 2))
+    for _ in range(4):
+        found = compiled(np.zeros(2))
+        assert [np.asarray(each).tolist() for each in found] == [[0, 0], [1, 1], [2, 2]]
+        for each in found:
+            np.asarray(each)[...] = 5
+
+
+def test_memory_that_is_read_after_it_was_written_is_refused():
+    a, b = Tensor([1.0, 2.0]), Tensor([3.0, 4.0])
+
+    @bp.compile
+    def exchange():
+        x, y = a.data, b.data
+        a.data, b.data = y, x  # x shows what a has become
+
+    with pytest.raises(ProgramError, match="is read after the memory that it shows was written"):
+        exchange()
+    assert a.tolist() == [1.0, 2.0]
+
+
+def test_programs_that_only_read_do_not_keep_parameters_apart():
+    model, _, step = built()
+    looking, training = bp.compile(model), bp.compile(step)
+    for _ in range(3):
+        looking(INPUTS)
+    for _ in range(3):
+        training(INPUTS, LABELS)
+    assert len(training.listing.moves) == len(list(model.parameters()))
+    np.testing.assert_array_equal(looking(INPUTS).data, model(INPUTS).data)
+
+
 def test_errors_are_those_of_the_step_with_nothing_changed():
     model, optimizer, step = built(momentum=0.9)
     compiled = bp.compile(step)

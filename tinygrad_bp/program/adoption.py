@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Iterator
+import weakref
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,10 +22,13 @@ from tinygrad_bp.program.stand_in import Traced
 from tinygrad_bp.state import owner_of
 from tinygrad_bp.tensor import Tensor
 
-__all__ = ["Adoption", "Held", "Kept", "Kind"]
+__all__ = ["Adoption", "Held", "Kept", "Kind", "count_references", "of_programs"]
 
 _ALONE = 2  # references to an array that only its tensor holds: that one, and the one that asks
 _OF_GRADIENTS = ("_grad", "_passes", "_used")
+of_programs: dict[int, int] = {}
+"""How many references to an array there are in programs, which can do with another one."""
+
 _OF_TENSORS = ("_value", "_grad", "_passes", "_used", "_requires_grad")
 
 
@@ -80,6 +84,8 @@ class Adoption:
     seen_at: dict[Value, tuple[Value, int]] = field(default_factory=dict)
     """Which home a value shows, and how often that had been written then."""
     replaced: set[int] = field(default_factory=set)
+    references: list[tuple[Tensor, int, int]] = field(default_factory=list)
+    """Tensors, the ids of their arrays, and how many references to them there were."""
     showing: dict[Value, list[Kept]] = field(default_factory=dict)
     """The tensors that show each home."""
 
@@ -100,7 +106,9 @@ class Adoption:
         return id(owner) in self.kept
 
     def _adopt_tensor(self, tensor: Tensor) -> None:
-        alone = sys.getrefcount(tensor._value) == _ALONE
+        count = sys.getrefcount(tensor._value)
+        self.references.append((tensor, id(tensor._value), count))
+        alone = count == _ALONE + of_programs.get(id(tensor._value), 0)
         before = {name: getattr(tensor, name) for name in _OF_TENSORS}
         name = tensor.name or ""
         value = self._home(tensor._value, name, alone=alone)
@@ -293,3 +301,21 @@ def _values(item: Any) -> Any:
     if isinstance(item, Traced):
         return item.ref
     return tuple([_values(part) for part in item]) if isinstance(item, tuple) else item
+
+
+def count_references(program: object, before: Iterable[tuple[Tensor, Any, int]]) -> None:
+    """Note the references to arrays that have come with a program, for as long as it lives.
+
+    `before` has tensors, the ids of their arrays, and how many references there were.
+    """
+    new = {key: sys.getrefcount(t._value) - n for t, key, n in before if id(t._value) == key}
+    for key, n in new.items():
+        of_programs[key] = of_programs.get(key, 0) + n
+    weakref.finalize(program, _forget_references, new)
+
+
+def _forget_references(counted: dict[int, int]) -> None:
+    for key, n in counted.items():
+        of_programs[key] = of_programs.get(key, n) - n
+        if not of_programs[key]:
+            del of_programs[key]

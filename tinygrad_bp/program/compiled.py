@@ -11,6 +11,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from tinygrad_bp import state
 from tinygrad_bp.modes import mode
+from tinygrad_bp.program.adoption import count_references
 from tinygrad_bp.program.comparing import decide_otherwise, difference
 from tinygrad_bp.program.guards import Arguments, names_of
 from tinygrad_bp.program.program import MISSED, Program
@@ -35,7 +36,7 @@ class Compiled(Generic[P, R]):
         self.function = function
         self._how = {"grads": grads, "exact": exact}
         self._programs: list[Program] = []
-        self._traced_in_a_row = self._calls = 0
+        self._traced_in_a_row = 0
         self._running: Program | None = None
         self._refused = self._is_eager = False
         self._enter: Callable[[Any], Any] = _missing
@@ -44,7 +45,6 @@ class Compiled(Generic[P, R]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Do what the step does: by a program, once it is traced."""
         with self._lock:
-            self._calls += 1
             try:
                 result: Any = MISSED if kwargs else self._enter(args)
                 if result is MISSED:
@@ -176,6 +176,9 @@ class Compiled(Generic[P, R]):
         names = [(n, n.now()) for n in names_of(self.function, [bound, *given.objects])]
         trace = self._trace(given)
         program = Program(self.function, trace, given, names, recording=recording, **self._how)
+        references = trace.references
+        del trace  # which holds arrays, too
+        count_references(program, references)
         self._programs = [program, *self._programs][:MOST]
         return program
 

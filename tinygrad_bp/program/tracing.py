@@ -320,6 +320,7 @@ class Trace:
     def write(self, tensor: Any, value: Any) -> None:
         """Assign values to a tensor, in its memory."""
         new = self.in_dtype(value, tensor.dtype)
+        self.adopted.check_current(new.ref)
         self._unassigned.pop(new.ref, None)
         self.adopted.write(tensor, new)
 
@@ -451,6 +452,7 @@ class Trace:
                 f"t.data -= step does. At {site}."
             )
         self.left: list[Held]
+        self.references = self.adopted.references
         self.returned: list[Callable[[Any], Any] | None] = []
         self._alive = False
         self.listing.results = self._results(results)
@@ -480,16 +482,21 @@ class Trace:
                 )
             yield Held(module, {name: before}, {name: now})
 
+    def _result(self, item: Any) -> Any:
+        """One result, which every run makes anew."""
+        item = self.constant(item)
+        self.returned.append(_kind_of(item))
+        if isinstance(item, Tensor) and item.op is not None and item.op.inputs is not None:
+            self._alive = True  # no backward pass has used up its graph
+        return self._values(item)
+
     def _results(self, item: Any) -> Any:
         if isinstance(item, Tensor):
             self.adopt(item)
             if self.adopted.has(item):  # a tensor from outside is what it is
                 return item
-        if isinstance(item, Tensor | Traced):
-            self.returned.append(_kind_of(item))
-            if isinstance(item, Tensor) and item.op is not None and item.op.inputs is not None:
-                self._alive = True  # no backward pass has used up its graph
-            return self._values(item)
+        if isinstance(item, Tensor | Traced | np.ndarray):
+            return self._result(item)
         if isinstance(item, tuple) and hasattr(item, "_fields"):
             return type(item)(*[self._results(part) for part in item])
         if isinstance(item, list | tuple):
@@ -633,9 +640,16 @@ def _is_shaped_by_values(function: Callable[..., Any], args: Any) -> bool:
 
 def _kind_of(result: Any) -> Callable[[Any], Any] | None:
     """What makes of a value what the step returned: a tensor, or an array where NumPy gives one."""
+    array = result.data if isinstance(result, Tensor) else result
+    if isinstance(array.ref.source, Constant):  # the same in every run, but not the same array
+        return _wrapped_copy if isinstance(result, Tensor) else np.array
     if isinstance(result, Tensor):
         return wrap
     return np.asarray if isinstance(result.value, np.ndarray) and not result.ndim else None
+
+
+def _wrapped_copy(array: Any) -> Tensor:
+    return wrap(np.array(array))
 
 
 def _plain(item: Any) -> Any:
