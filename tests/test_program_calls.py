@@ -169,6 +169,15 @@ def test_settings_of_modules_are_noticed():
     assert np.max([compiled(x).data.max() for _ in range(9)]) == pytest.approx(100)
 
 
+def test_arrays_of_other_kinds_run_eagerly():
+    compiled = bp.compile(lambda x: np.sum(np.sin(x) * x))
+    x = np.linspace(0, 1, 4)
+    for _ in range(3):
+        compiled(x)
+    assert bp.gradcheck.check(compiled, x).ok
+    assert len(compiled._programs) < 8
+
+
 def test_a_step_that_is_traced_every_time_says_so():
     @bp.compile
     def double(x, times):
@@ -279,6 +288,19 @@ def test_programs_that_only_read_do_not_keep_parameters_apart():
         training(INPUTS, LABELS)
     assert len(training.listing.moves) == len(list(model.parameters()))
     np.testing.assert_array_equal(looking(INPUTS).data, model(INPUTS).data)
+
+
+def test_no_gradient_passes_out_of_a_program():
+    model, _, _ = built()
+    compiled = bp.compile(model)
+    for _ in range(3):
+        outputs = compiled(INPUTS)
+        assert outputs.requires_grad
+        loss = np.sum(outputs) + np.sum(model.output.bias)
+        with pytest.raises(bp.errors.FreedGraphError, match="Call backward.. within the step"):
+            loss.backward()
+    with bp.no_grad():
+        assert not compiled(INPUTS).requires_grad
 
 
 def test_errors_are_those_of_the_step_with_nothing_changed():

@@ -19,6 +19,7 @@ from tinygrad_bp.program.calling import Text
 from tinygrad_bp.program.guards import Arguments, Name, Same, Settings, alike
 from tinygrad_bp.program.listing import Cell, Input, Move, Option, Value, values_in
 from tinygrad_bp.program.planning import planned
+from tinygrad_bp.program.results import results_of, tracked
 from tinygrad_bp.program.rewriting import rewritten
 from tinygrad_bp.program.tracing import Refuted, Trace
 from tinygrad_bp.program.writing import Written, hints_of, written
@@ -84,7 +85,8 @@ class Program:
         """What may change between two runs and leave the program fit for the next."""
         self._look()
         self._seen.names = [value for _, value in names]  # as they were before the step ran
-        self._returned = trace.returned
+        result = results_of(function)
+        self._returned = [result if kind is tracked else kind for kind in trace.returned]
         self._updates = _handed_over(self._written.function) if self.listing.after else []
         self.run = self._running()
         self.enter = self._entering()

@@ -41,6 +41,7 @@ from tinygrad_bp.program.listing import (
     Value,
     values_in,
 )
+from tinygrad_bp.program.results import copied, tracked
 from tinygrad_bp.program.stand_in import Number, Setting, Traced, of_python
 from tinygrad_bp.registry import implementation_of, rule_of
 from tinygrad_bp.rules.indexing import getitem, scatter_add
@@ -642,14 +643,10 @@ def _kind_of(result: Any) -> Callable[[Any], Any] | None:
     """What makes of a value what the step returned: a tensor, or an array where NumPy gives one."""
     array = result.data if isinstance(result, Tensor) else result
     if isinstance(array.ref.source, Constant):  # the same in every run, but not the same array
-        return _wrapped_copy if isinstance(result, Tensor) else np.array
+        return copied if isinstance(result, Tensor) else np.array
     if isinstance(result, Tensor):
-        return wrap
+        return tracked if result.requires_grad else wrap
     return np.asarray if isinstance(result.value, np.ndarray) and not result.ndim else None
-
-
-def _wrapped_copy(array: Any) -> Tensor:
-    return wrap(np.array(array))
 
 
 def _plain(item: Any) -> Any:
