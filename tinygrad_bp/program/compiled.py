@@ -250,9 +250,8 @@ def compile(  # noqa: A001  (PyTorch's name)
 
     What it returns carries no graph: `backward()` belongs into the step, or raises an error that
     says so. A gradient that the step computes anew and uses up itself is not kept either, and
-    reading `grad` says so.
-    `grads` keeps it. With `exact`, results have the bits that eager mode gives; otherwise sums may
-    be taken in another order, for speed.
+    reading `grad` says so; `grads` keeps it. With `exact`, results have the bits that eager mode
+    gives; otherwise sums may be taken in another order, for speed.
 
     Raises `ProgramError`, naming the line, for what no program can repeat: branches on values,
     `float(t)`, printing a value.

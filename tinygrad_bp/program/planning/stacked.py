@@ -79,7 +79,9 @@ class _Stacks:
     def _joins(self) -> Iterator[tuple[tuple[Value, ...], Value]]:
         """Yield what is joined already."""
         for statement in self.statements:
-            if statement.function is np.concatenate and len(statement.args) == 1:
+            if statement.function is np.concatenate and all(
+                isinstance(part, Value) for part in statement.args[0]
+            ):
                 parts = [self._before(part, np.reshape) for part in statement.args[0]]
                 yield tuple(parts), statement.outputs[0]
 
