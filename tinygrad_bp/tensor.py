@@ -156,7 +156,7 @@ class Tensor(DuckArray):
             self._value = _own(self._value)
             self._trainable = True
         self._requires_grad = bool(value)
-        state.changes.count += 1
+        state.changes.note()
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:  # noqa: FBT001, FBT002
         """Set `requires_grad` and return the tensor itself, as in PyTorch."""
@@ -313,7 +313,7 @@ class Tensor(DuckArray):
         if tracers and (run := state.tracer()):
             run.forget_gradient(self)
         self._grad, self._passes, self._used = gradient, 1, False
-        state.changes.count += 1
+        state.changes.note()
 
     def zero_grad(self) -> None:
         """Forget the gradient."""
@@ -321,7 +321,7 @@ class Tensor(DuckArray):
             if tracers and (run := state.tracer()):
                 run.forget_gradient(self)
             self._grad, self._passes, self._used = None, 0, False
-            state.changes.count += 1
+            state.changes.note()
         elif self.op.kept is not None:
             self.op.kept[self.output or 0] = None
 
@@ -374,7 +374,7 @@ class Tensor(DuckArray):
             self._hooks = hooks = self._hooks or {}
         handle = HookHandle(hooks)
         if self.op is None:
-            state.changes.count += 1
+            state.changes.note()
         call = _call_hook if self.dtype.kind != "c" else _call_hook_of_complex
         hooks[handle.key] = functools.partial(call, hook)
         return handle
@@ -532,7 +532,7 @@ class HookHandle:
     def remove(self) -> None:
         """Remove the hook; to do so twice is no error."""
         self._hooks.pop(self.key, None)
-        state.changes.count += 1
+        state.changes.note()
 
     def __enter__(self) -> Self:
         return self

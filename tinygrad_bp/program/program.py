@@ -259,7 +259,7 @@ class Program:
         if lines:
             count = f"{text.name(changes)}.count"
             text.line("\n".join(lines))
-            text.line(f"{count} = {text.name(self._seen)}.version = {count} + 1")
+            text.line(f"{count} = {text.name(self._seen)}.version = {text.name(clock)}.__next__()")
 
     def _place(self, value: Value) -> str:
         """What a value that is returned is called in `run`."""
