@@ -774,3 +774,13 @@ def test_calls_on_large_arrays_stay_apart() -> None:
         return np.sum(a * (1 - a)) + np.sum(b * (1 - b))
 
     assert calls_of(planning.planned(listing_of(slopes, floats(64, 64))), np.subtract) == 2
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_matrices_that_are_joined_elsewhere_are_no_vector(axis: int) -> None:
+    def step(x: Any) -> Any:
+        a, b = np.exp(x), np.sin(x)
+        joined = np.concatenate([a, b], axis=axis)
+        return np.sum(joined), np.sum(a * a, axis=0), np.sum(b * b, axis=1)
+
+    check(step, floats(2, 3))

@@ -19,6 +19,7 @@ from tinygrad_bp.program.listing import Home, Listing, Move, Statement, Value, W
 from tinygrad_bp.program.planning.memory import Memory, kept, new_room
 from tinygrad_bp.program.planning.out import takes_out
 from tinygrad_bp.program.planning.replacing import replaced
+from tinygrad_bp.program.planning.vectors import before_reshape, joined_vectors
 from tinygrad_bp.registry import implementation_of
 from tinygrad_bp.rules.indexing import getitem
 from tinygrad_bp.state import laid_out, vector_of
@@ -58,7 +59,7 @@ class _Layout:
             for output in statement.outputs:
                 self._made[output] = statement
             return False
-        homes = [_before_reshape(part, self._made) for part in _parts(statement)]
+        homes = [before_reshape(part, self._made) for part in joined_vectors(statement)]
         if not homes or not all(isinstance(home.source, Home) for home in homes):
             return False
         found = [self.change.get(home, home) for home in homes]
@@ -134,11 +135,14 @@ class _Places:
         """Whether a statement joins something that could be written into a vector instead."""
         output = statement.outputs[0]
         return (
-            any(self._can_be_written(_before_reshape(p, self._made)) for p in _parts(statement))
+            any(
+                self._can_be_written(before_reshape(p, self._made))
+                for p in joined_vectors(statement)
+            )
             and output not in self._handed_out
             and output.dtype is not None
             and output.dtype.kind in "iufc"
-            and all(part.dtype == output.dtype for part in _parts(statement))
+            and all(part.dtype == output.dtype for part in joined_vectors(statement))
         )
 
     def copies(self, join: Statement) -> list[Statement]:
@@ -146,9 +150,9 @@ class _Places:
         vector = self.vectors[join.output] = new_room(join.output)
         vector.name = join.output.name
         copies = []
-        ends = accumulate((part.size for part in _parts(join)), initial=0)
-        for part, (start, end) in zip(_parts(join), pairwise(ends), strict=True):
-            whole = _before_reshape(part, self._made)
+        ends = accumulate((part.size for part in joined_vectors(join)), initial=0)
+        for part, (start, end) in zip(joined_vectors(join), pairwise(ends), strict=True):
+            whole = before_reshape(part, self._made)
             place = self._place(join, vector, slice(start, end), whole)
             if self._can_be_written(whole):
                 self._out[whole] = place
@@ -258,23 +262,6 @@ def _start(home: Value, vector: Value) -> int:
 
 
 # --- both -----------------------------------------------------------------------------------
-
-
-def _parts(statement: Statement) -> list[Value]:
-    """Return the vectors that a statement joins, none if it does something else."""
-    if statement.function is not np.concatenate or statement.kwargs or len(statement.args) != 1:
-        return []
-    parts = list(statement.args[0])
-    return parts if all(isinstance(p, Value) and len(p.shape) == 1 for p in parts) else []
-
-
-def _before_reshape(part: Value, made: Mapping[Value, Statement]) -> Value:
-    """Return what a vector was before it was laid flat."""
-    statement = made.get(part)
-    if statement is None or statement.function is not np.reshape:
-        return part
-    whole = statement.args[0]
-    return whole if isinstance(whole, Value) else part
 
 
 def _contiguous(value: Value) -> tuple[int, ...]:

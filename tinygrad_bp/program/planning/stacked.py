@@ -20,6 +20,7 @@ from tinygrad_bp.program.planning.in_place import is_elementwise
 from tinygrad_bp.program.planning.memory import Memory, kept
 from tinygrad_bp.program.planning.out import takes_out
 from tinygrad_bp.program.planning.replacing import replaced
+from tinygrad_bp.program.planning.vectors import before_reshape, joined_vectors
 from tinygrad_bp.registry import implementation_of
 from tinygrad_bp.rules.indexing import getitem
 
@@ -70,6 +71,7 @@ class _Stacks:
         self.gone: set[int] = set()
         self.change: dict[Value, Value] = {}
         self._made = {v: i for i, s in enumerate(listing.statements) for v in s.outputs}
+        self._made_by = {v: s for s in listing.statements for v in s.outputs}
         memory = Memory(listing)
         self._handed_out = set(map(memory.owner, kept(listing)))
         self._vectors = {**dict(self._joins()), **dict(self._cuts())}
@@ -79,16 +81,15 @@ class _Stacks:
     def _joins(self) -> Iterator[tuple[tuple[Value, ...], Value]]:
         """Yield what is joined already."""
         for statement in self.statements:
-            if statement.function is np.concatenate and len(statement.args) == 1:
-                parts = [self._before(part, np.reshape) for part in statement.args[0]]
-                yield tuple(parts), statement.outputs[0]
+            if parts := joined_vectors(statement):
+                whole = tuple([before_reshape(part, self._made_by) for part in parts])
+                yield whole, statement.outputs[0]
 
     def _cuts(self) -> Iterator[tuple[tuple[Value, ...], Value]]:
         """Yield the parts of what is cut from end to end."""
         found: dict[Value, list[tuple[int, Value]]] = {}
         for statement in self.statements:
-            piece = self._made.get(statement.args[0]) if _reshapes(statement) else None
-            cut = None if piece is None else self.statements[piece]
+            cut = self._made_by.get(statement.args[0]) if _reshapes(statement) else None
             if cut is not None and cut.function is _getitem and isinstance(cut.args[1], slice):
                 start = cut.args[1].start or 0
                 found.setdefault(cut.args[0], []).append((start, statement.output))
@@ -97,14 +98,6 @@ class _Stacks:
             starts = accumulate((part.size for part in ordered), initial=0)
             if [*starts] == [*sorted(start for start, _ in parts), whole.size]:
                 yield tuple(ordered), whole
-
-    def _before(self, value: Value, function: object) -> Value:
-        """What a value was before a function was applied to it."""
-        made = self._made.get(value)
-        if made is None or self.statements[made].function is not function:
-            return value
-        before: Value = self.statements[made].args[0]
-        return before
 
     def groups(self) -> list[list[int]]:
         """Return statements that could be one, in the place of the first of them."""
@@ -150,7 +143,7 @@ class _Stacks:
         made = self._made.get(value)
         if made is None or made in self.gone or value in self._taken or value in self._handed_out:
             return False
-        return takes_out(self.statements[made]) and value.strides == _strides(value)
+        return takes_out(self._made_by[value]) and value.strides == _strides(value)
 
     def _joined(self, column: tuple[Value, ...], like: Statement, new: list[Statement]) -> Value:
         if column in self._vectors:
