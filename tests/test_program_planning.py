@@ -25,11 +25,11 @@ from tinygrad_bp.program.listing import Constant, Home, Input, Listing, Room, Va
 from tinygrad_bp.program.planning.casts import without_casts
 from tinygrad_bp.program.planning.hoisting import options_apart
 from tinygrad_bp.program.planning.in_place import in_place
-from tinygrad_bp.program.planning.memory import is_dense
 from tinygrad_bp.program.planning.numbers import as_arrays
 from tinygrad_bp.program.planning.out import with_rooms
 from tinygrad_bp.program.planning.sharing import Heap, shared
 from tinygrad_bp.program.planning.unread import without_unread
+from tinygrad_bp.program.strides import is_dense
 from tinygrad_bp.program.tracing import tracing
 from tinygrad_bp.program.writing import written
 from tinygrad_bp.registry import primitive

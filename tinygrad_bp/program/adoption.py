@@ -19,7 +19,7 @@ import numpy as np
 
 from tinygrad_bp.program.listing import Cell, Home, Value, Write
 from tinygrad_bp.program.stand_in import Traced
-from tinygrad_bp.state import owner_of
+from tinygrad_bp.state import address_of, owner_of
 from tinygrad_bp.tensor import Tensor
 
 __all__ = ["Adoption", "Held", "Kept", "Kind", "count_references", "of_programs"]
@@ -273,7 +273,7 @@ class Adoption:
 
 
 def _place_of(array: Any) -> Any:
-    return (array.__array_interface__["data"][0], array.shape, array.strides, array.dtype)
+    return address_of(array), array.shape, array.strides, array.dtype
 
 
 def _array(gradient: Any) -> Any:

@@ -39,6 +39,7 @@ from tinygrad_bp.program.listing import (
     Source,
     Statement,
     Value,
+    subscript,
     values_in,
 )
 from tinygrad_bp.program.stand_in import Number, Setting, Traced, of_python
@@ -69,7 +70,6 @@ _NUMBERS = (bool, int, float)
 _OPAQUE = {getitem, scatter_add}  # primitives whose bodies cannot be entered
 
 _MISSING = object()
-_getitem = implementation_of(getitem)
 _lock = threading.RLock()
 _PATIENCE = 1.0  # seconds
 
@@ -632,7 +632,7 @@ def _has_shape(array: Any, shape: tuple[int, ...]) -> bool:
 
 def _is_shaped_by_values(function: Callable[..., Any], args: Any) -> bool:
     """Whether a call gives other shapes for other values: masks that choose, and the like."""
-    if function is _getitem:
+    if function is subscript:
         index = args[1] if isinstance(args[1], tuple) else (args[1],)
         return any(isinstance(part, Value) and part.dtype == bool for part in index)
     return function in _SHAPED_BY_VALUES or (function is np.where and len(args) == 1)

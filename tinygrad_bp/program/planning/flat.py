@@ -15,18 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_bp.program.listing import Home, Listing, Move, Statement, Value, Write
+from tinygrad_bp.program.listing import Home, Listing, Move, Statement, Value, Write, subscript
 from tinygrad_bp.program.planning.memory import Memory, kept, new_room
 from tinygrad_bp.program.planning.out import takes_out
 from tinygrad_bp.program.planning.replacing import replaced
 from tinygrad_bp.program.planning.vectors import before_reshape, joined_vectors
-from tinygrad_bp.registry import implementation_of
-from tinygrad_bp.rules.indexing import getitem
-from tinygrad_bp.state import laid_out, vector_of
+from tinygrad_bp.program.strides import is_usual, new_value
+from tinygrad_bp.state import address_of, laid_out, vector_of
 
 __all__ = ["flat_results", "flat_state", "one_write"]
-
-_getitem = implementation_of(getitem)
 
 
 # --- homes ----------------------------------------------------------------------------------
@@ -170,12 +167,12 @@ class _Places:
             and value not in self._out
             and value not in self._handed_out
             and takes_out(made)
-            and value.strides == _contiguous(value)
+            and is_usual(value)
         )
 
     def _place(self, join: Statement, vector: Value, where: slice, like: Value) -> Value:
         """Return a part of a vector, in the shape of what is written there."""
-        piece = self._view(join, vector, (where.stop - where.start,), _getitem, vector, where)
+        piece = self._view(join, vector, (where.stop - where.start,), subscript, vector, where)
         if like.shape == piece.shape:
             return piece
         return self._view(join, vector, like.shape, np.reshape, piece, like.shape)
@@ -183,8 +180,7 @@ class _Places:
     def _view(
         self, join: Statement, vector: Value, shape: tuple[int, ...], function: Any, *args: Any
     ) -> Value:
-        made = Value(shape, vector.dtype, base=vector)
-        made.strides = _contiguous(made)
+        made = new_value(shape, vector.dtype, base=vector)
         self.views.append(Statement(function, args, {}, (made,), place=join.place, when="once"))
         return made
 
@@ -237,7 +233,7 @@ def _cut_from(value: Value, made: Mapping[Value, Statement]) -> tuple[Value, int
     """Return the vector that a value is a part of, and where it starts there."""
     start = 0
     while (statement := made.get(value)) is not None and value.base is not None:
-        if statement.function is _getitem and (where := _slice(statement)) is not None:
+        if statement.function is subscript and (where := _slice(statement)) is not None:
             start += where
         elif statement.function is not np.reshape:
             break
@@ -258,18 +254,4 @@ def _start(home: Value, vector: Value) -> int:
     part, whole = home.source, vector.source
     if not isinstance(part, Home) or not isinstance(whole, Home):
         return -1
-    return (_address(part.array) - _address(whole.array)) // whole.array.itemsize
-
-
-# --- both -----------------------------------------------------------------------------------
-
-
-def _contiguous(value: Value) -> tuple[int, ...]:
-    itemsize = 1 if value.dtype is None else value.dtype.itemsize
-    steps = accumulate(reversed(value.shape[1:]), lambda a, b: a * b, initial=itemsize)
-    return tuple(reversed([*steps])) if value.shape else ()
-
-
-def _address(array: np.ndarray[Any, Any]) -> int:
-    address: int = array.__array_interface__["data"][0]
-    return address
+    return (address_of(part.array) - address_of(whole.array)) // whole.array.itemsize

@@ -11,18 +11,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, pairwise
-from typing import Any
 
 import numpy as np
 
-from tinygrad_bp.program.listing import Listing, Statement, Value
+from tinygrad_bp.program.listing import Listing, Statement, Value, subscript
 from tinygrad_bp.program.planning.in_place import is_elementwise
 from tinygrad_bp.program.planning.memory import Memory, kept
 from tinygrad_bp.program.planning.out import takes_out
 from tinygrad_bp.program.planning.replacing import replaced
 from tinygrad_bp.program.planning.vectors import before_reshape, joined_vectors
-from tinygrad_bp.registry import implementation_of
-from tinygrad_bp.rules.indexing import getitem
+from tinygrad_bp.program.strides import is_usual, new_value
 
 __all__ = ["stacked"]
 
@@ -34,8 +32,6 @@ RECENT = 8
 
 DEEPEST = 4
 """Calls, each on the result of the one before, that are looked for."""
-
-_getitem: Any = implementation_of(getitem)
 
 
 def stacked(listing: Listing) -> Listing:
@@ -90,7 +86,7 @@ class _Stacks:
         found: dict[Value, list[tuple[int, Value]]] = {}
         for statement in self.statements:
             cut = self._made_by.get(statement.args[0]) if _reshapes(statement) else None
-            if cut is not None and cut.function is _getitem and isinstance(cut.args[1], slice):
+            if cut is not None and cut.function is subscript and isinstance(cut.args[1], slice):
                 start = cut.args[1].start or 0
                 found.setdefault(cut.args[0], []).append((start, statement.output))
         for whole, parts in found.items():
@@ -126,7 +122,7 @@ class _Stacks:
         new: list[Statement] = []
         args = [self._joined(c, first, new) if _is_array(c[0]) else c[0] for c in columns]
         size = sum(s.output.size for s in members)
-        whole = _vector(size, first.output)
+        whole = new_value((size,), first.output.dtype)
         new.append(dataclasses.replace(first, args=tuple(args), outputs=(whole,)))
         new += self._parts(whole, [s.output for s in members], first)
         self._vectors[tuple(s.output for s in members)] = whole
@@ -143,13 +139,13 @@ class _Stacks:
         made = self._made.get(value)
         if made is None or made in self.gone or value in self._taken or value in self._handed_out:
             return False
-        return takes_out(self._made_by[value]) and value.strides == _strides(value)
+        return takes_out(self._made_by[value]) and is_usual(value)
 
     def _joined(self, column: tuple[Value, ...], like: Statement, new: list[Statement]) -> Value:
         if column in self._vectors:
             return self._vectors[column]
         flat = [_flat(value, like, new) for value in column]
-        whole = _vector(sum(value.size for value in column), column[0])
+        whole = new_value((sum(value.size for value in column),), column[0].dtype)
         whole.name = "a"  # the activations of all layers, most often
         new.append(Statement(np.concatenate, (flat,), {}, (whole,), place=like.place))
         self._vectors[column] = whole
@@ -163,7 +159,7 @@ class _Stacks:
             piece = Value((end - start,), whole.dtype, whole.strides, base=whole)
             part = dataclasses.replace(old, base=whole)
             self.change[old] = part
-            yield Statement(_getitem, (whole, slice(start, end)), {}, (piece,), place=of.place)
+            yield Statement(subscript, (whole, slice(start, end)), {}, (piece,), place=of.place)
             yield Statement(np.reshape, (piece, old.shape), {}, (part,), place=of.place)
 
 
@@ -178,7 +174,7 @@ def _kind(statement: Statement) -> object:
     if statement.several or not is_elementwise(statement):
         return None
     output = statement.output
-    if output.dtype is None or not 0 < output.size <= MOST or output.strides != _strides(output):
+    if output.dtype is None or not 0 < output.size <= MOST or not is_usual(output):
         return None
     arrays = list(_arrays(statement))
     if not arrays or not all(
@@ -207,17 +203,6 @@ def _flat(value: Value, like: Statement, new: list[Statement]) -> Value:
     """A value laid flat, by a statement unless it is so already."""
     if len(value.shape) == 1:
         return value
-    flat = _vector(value.size, value)
-    flat.base = value
+    flat = new_value((value.size,), value.dtype, base=value)
     new.append(Statement(np.reshape, (value, -1), {}, (flat,), place=like.place))
     return flat
-
-
-def _vector(size: int, like: Value) -> Value:
-    made = Value((size,), like.dtype)
-    made.strides = _strides(made)
-    return made
-
-
-def _strides(value: Value) -> tuple[int, ...]:
-    return np.empty(value.shape, value.dtype).strides

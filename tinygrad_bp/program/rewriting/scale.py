@@ -18,7 +18,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_bp.program.listing import Function, Listing, Option, Statement, Value, values_in
+from tinygrad_bp.program.listing import (
+    Function,
+    Listing,
+    Option,
+    Statement,
+    Value,
+    subscript,
+    values_in,
+)
 from tinygrad_bp.program.rewriting.drafts import (
     Draft,
     Rule,
@@ -27,8 +35,6 @@ from tinygrad_bp.program.rewriting.drafts import (
     is_zero,
     rewrite_each,
 )
-from tinygrad_bp.registry import implementation_of
-from tinygrad_bp.rules import indexing
 
 __all__ = ["with_common_scale"]
 
@@ -172,10 +178,9 @@ def _is_array(item: Any) -> bool:
     return all(map(_is_array, item)) if isinstance(item, list | tuple) else isinstance(item, Value)
 
 
-_getitem: Any = implementation_of(indexing.getitem)
 _OF_FIRST: Collection[Function] = {
     np.reshape, np.transpose, np.squeeze, np.negative, np.sum, np.divide, np.astype, np.take,
-    _getitem,
+    subscript,
 }  # fmt: skip
 _OF_EITHER: Collection[Function] = {np.multiply, np.dot, np.matmul}
 _OF_ALL: Mapping[Function, int] = {np.concatenate: 1, np.add: 2, np.subtract: 2}

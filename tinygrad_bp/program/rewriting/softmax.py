@@ -27,11 +27,11 @@ from tinygrad_bp.program.listing import Function, Listing, Statement, Value
 from tinygrad_bp.program.rewriting.drafts import (
     Draft,
     Rule,
-    is_contiguous,
     is_real,
     is_zero,
     rewrite_each,
 )
+from tinygrad_bp.program.strides import is_contiguous
 
 __all__ = ["with_one_maximum"]
 

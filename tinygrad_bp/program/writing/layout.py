@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_bp.program.aligned import aligned
 from tinygrad_bp.program.listing import (
     Cell,
     Check,
@@ -23,7 +24,6 @@ from tinygrad_bp.program.listing import (
     Value,
     values_in,
 )
-from tinygrad_bp.program.writing.aligned import aligned
 from tinygrad_bp.program.writing.expressions import Expressions, is_view
 from tinygrad_bp.program.writing.formulas import formula
 from tinygrad_bp.program.writing.imports import INFIX, RESERVED, Imports

@@ -37,6 +37,7 @@ from tinygrad_bp.program.listing import (
     values_in,
 )
 from tinygrad_bp.program.writing.lines import span_of
+from tinygrad_bp.state import address_of
 
 __all__ = ["Names", "identifier", "roots_of"]
 
@@ -494,7 +495,7 @@ def _layers(homes: Mapping[Value, str]) -> dict[Value, str]:
 
 
 def _place_of(array: Any) -> tuple[Any, ...]:
-    return array.__array_interface__["data"][0], array.shape, array.dtype
+    return address_of(array), array.shape, array.dtype
 
 
 def _moments(names: Iterable[str]) -> dict[str, str]:
