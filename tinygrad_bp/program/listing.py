@@ -363,6 +363,10 @@ class Listing:
             if isinstance(value.source, Home) and (value in roots or value.base in roots)
         ]
 
+    def made_by(self) -> dict[Value, Statement]:
+        """Return which statement makes each value."""
+        return {output: s for s in self.statements for output in s.outputs}
+
     def needed(self) -> list[Value]:
         """Return the values that are read when all statements are done."""
         return [

@@ -48,15 +48,15 @@ class _Layout:
         self.change: dict[Value, Value] = {}
         self.vectors: list[Value] = []
         self.moves: list[Move] = []
-        self._made: dict[Value, Statement] = {}
+        self._made_by: dict[Value, Statement] = {}
 
     def joins(self, statement: Statement) -> bool:
         """Whether a statement joins homes that are one vector now."""
         if statement.function is not np.concatenate:
             for output in statement.outputs:
-                self._made[output] = statement
+                self._made_by[output] = statement
             return False
-        homes = [before_reshape(part, self._made) for part in joined_vectors(statement)]
+        homes = [before_reshape(part, self._made_by) for part in joined_vectors(statement)]
         if not homes or not all(isinstance(home.source, Home) for home in homes):
             return False
         found = [self.change.get(home, home) for home in homes]
@@ -125,7 +125,7 @@ class _Places:
         """Statements that make the parts of vectors."""
         memory = Memory(listing)
         self._handed_out = set(map(memory.owner, kept(listing)))
-        self._made = {v: s for s in listing.statements for v in s.outputs}
+        self._made_by = listing.made_by()
         self._out: dict[Value, Value] = {}
 
     def fits(self, statement: Statement) -> bool:
@@ -133,7 +133,7 @@ class _Places:
         output = statement.outputs[0]
         return (
             any(
-                self._can_be_written(before_reshape(p, self._made))
+                self._can_be_written(before_reshape(p, self._made_by))
                 for p in joined_vectors(statement)
             )
             and output not in self._handed_out
@@ -149,7 +149,7 @@ class _Places:
         copies = []
         ends = accumulate((part.size for part in joined_vectors(join)), initial=0)
         for part, (start, end) in zip(joined_vectors(join), pairwise(ends), strict=True):
-            whole = before_reshape(part, self._made)
+            whole = before_reshape(part, self._made_by)
             place = self._place(join, vector, slice(start, end), whole)
             if self._can_be_written(whole):
                 self._out[whole] = place
@@ -161,7 +161,7 @@ class _Places:
         return copies
 
     def _can_be_written(self, value: Value) -> bool:
-        made = self._made.get(value)
+        made = self._made_by.get(value)
         return (
             made is not None
             and value not in self._out
@@ -195,13 +195,13 @@ class _Places:
 
 def one_write(listing: Listing) -> Listing:
     """Return a listing in which parts of a vector that go where they belong are one write."""
-    made = {v: s for s in listing.statements for v in s.outputs}
+    made_by = listing.made_by()
     by_vector: dict[Value, list[Write]] = {}
     for write in listing.writes:
         by_vector.setdefault(write.target.base or write.target, []).append(write)
     writes = []
     for vector, parts in by_vector.items():
-        whole = _whole(vector, parts, made)
+        whole = _whole(vector, parts, made_by)
         writes += parts if whole is None else [Write(vector, whole)]
     return dataclasses.replace(listing, writes=writes, finite=_wholes(listing.finite))
 
@@ -216,23 +216,25 @@ def _wholes(homes: Sequence[Value]) -> list[Value]:
     return [*dict.fromkeys(v.base if v.base in whole and v.base else v for v in homes)]
 
 
-def _whole(vector: Value, writes: Sequence[Write], made: Mapping[Value, Statement]) -> Value | None:
+def _whole(
+    vector: Value, writes: Sequence[Write], made_by: Mapping[Value, Statement]
+) -> Value | None:
     """Return the vector whose parts are written into all parts of another one, if they are."""
     if sum(write.target.size for write in writes) != vector.size or len(writes) == 1:
         return None
     found = set()
     for write in writes:
-        value, start = _cut_from(write.value, made)
+        value, start = _cut_from(write.value, made_by)
         if start != _start(write.target, vector) or value.shape != vector.shape:
             return None
         found.add(value)
     return found.pop() if len(found) == 1 else None
 
 
-def _cut_from(value: Value, made: Mapping[Value, Statement]) -> tuple[Value, int]:
+def _cut_from(value: Value, made_by: Mapping[Value, Statement]) -> tuple[Value, int]:
     """Return the vector that a value is a part of, and where it starts there."""
     start = 0
-    while (statement := made.get(value)) is not None and value.base is not None:
+    while (statement := made_by.get(value)) is not None and value.base is not None:
         if statement.function is subscript and (where := _slice(statement)) is not None:
             start += where
         elif statement.function is not np.reshape:

@@ -66,8 +66,8 @@ class _Stacks:
         self.statements = listing.statements
         self.gone: set[int] = set()
         self.change: dict[Value, Value] = {}
-        self._made = {v: i for i, s in enumerate(listing.statements) for v in s.outputs}
-        self._made_by = {v: s for s in listing.statements for v in s.outputs}
+        self._position = {v: i for i, s in enumerate(listing.statements) for v in s.outputs}
+        self._made_by = listing.made_by()
         memory = Memory(listing)
         self._handed_out = set(map(memory.owner, kept(listing)))
         self._vectors = {**dict(self._joins()), **dict(self._cuts())}
@@ -102,7 +102,7 @@ class _Stacks:
             key = _kind(statement)
             if key is None:
                 continue
-            ready = max(self._made.get(v, -1) for v in _arrays(statement))
+            ready = max(self._position.get(v, -1) for v in _arrays(statement))
             found = alike.setdefault(key, [])
             group = next((group for group in found[-RECENT:] if ready < group[0]), None)
             if group is None:
@@ -132,11 +132,11 @@ class _Stacks:
     def _is_free(self, column: tuple[Value, ...], at: int) -> bool:
         """Whether values are the parts of one vector by then, or can be written into one."""
         if column in self._vectors:
-            return self._made.get(self._vectors[column], -1) < at
+            return self._position.get(self._vectors[column], -1) < at
         return len(set(column)) == len(column) and all(map(self._can_be_written, column))
 
     def _can_be_written(self, value: Value) -> bool:
-        made = self._made.get(value)
+        made = self._position.get(value)
         if made is None or made in self.gone or value in self._taken or value in self._handed_out:
             return False
         return takes_out(self._made_by[value]) and is_usual(value)

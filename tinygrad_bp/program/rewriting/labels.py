@@ -67,7 +67,7 @@ def with_labels_in_range(listing: Listing) -> Listing:
 
 def _ranges(listing: Listing) -> dict[Value, _Range]:
     """Return the labels, arguments of the step, that checks hold in a range from 0 on."""
-    made_by = {s.output: s for s in listing.statements if not s.several}
+    made_by = listing.made_by()
     bounds: dict[Value, list[_Bound]] = {}
     for check in listing.checks:
         for bound in _bounds(check, made_by):

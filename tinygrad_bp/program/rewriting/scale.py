@@ -60,7 +60,7 @@ class _Start(NamedTuple):
 
 def with_common_scale(listing: Listing) -> Listing:
     """Return a listing in which the factor of all gradients stands where they begin."""
-    made_by = {s.outputs[0]: s for s in listing.statements}
+    made_by = listing.made_by()
     products = [p for s in listing.statements if (p := _product(s)) is not None]
     rates = [p for p in products if _is_option(p.factor, made_by)]
     begun = _after_backward(listing) if rates else set()

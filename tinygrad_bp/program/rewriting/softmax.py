@@ -124,7 +124,7 @@ class _Uses:
     """Which statement makes each value, and which ones read it."""
 
     def __init__(self, listing: Listing) -> None:
-        self.made_by = {s.outputs[0]: s for s in listing.statements}
+        self.made_by = listing.made_by()
         self.needed = set(listing.needed())
         self.of: dict[Value, list[Statement]] = {}
         for statement in listing.statements:
