@@ -25,11 +25,11 @@ from tinygrad_bp.program.listing import Constant, Home, Input, Listing, Room, Va
 from tinygrad_bp.program.planning.casts import without_casts
 from tinygrad_bp.program.planning.hoisting import options_apart
 from tinygrad_bp.program.planning.in_place import in_place
-from tinygrad_bp.program.planning.memory import is_dense
 from tinygrad_bp.program.planning.numbers import as_arrays
 from tinygrad_bp.program.planning.out import with_rooms
 from tinygrad_bp.program.planning.sharing import Heap, shared
 from tinygrad_bp.program.planning.unread import without_unread
+from tinygrad_bp.program.strides import is_dense
 from tinygrad_bp.program.tracing import tracing
 from tinygrad_bp.program.writing import written
 from tinygrad_bp.registry import primitive
@@ -774,3 +774,13 @@ def test_calls_on_large_arrays_stay_apart() -> None:
         return np.sum(a * (1 - a)) + np.sum(b * (1 - b))
 
     assert calls_of(planning.planned(listing_of(slopes, floats(64, 64))), np.subtract) == 2
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_matrices_that_are_joined_elsewhere_are_no_vector(axis: int) -> None:
+    def step(x: Any) -> Any:
+        a, b = np.exp(x), np.sin(x)
+        joined = np.concatenate([a, b], axis=axis)
+        return np.sum(joined), np.sum(a * a, axis=0), np.sum(b * b, axis=1)
+
+    check(step, floats(2, 3))

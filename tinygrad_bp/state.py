@@ -17,7 +17,9 @@ from typing import Any, Never, Protocol, TypeAlias
 import numpy as np
 
 __all__ = [
+    "LINE",
     "Tracer",
+    "address_of",
     "changes",
     "clock",
     "draw",
@@ -114,8 +116,8 @@ clock = itertools.count()
 
 _NEVER = -1
 
-
-_LINE = 64  # bytes in a line of the cache, at which vectors begin
+LINE = 64
+"""Bytes in a line of the cache, at which vectors begin."""
 
 
 class _Room(bytearray):
@@ -166,6 +168,12 @@ def owner_of(array: Array) -> Array:
     return array
 
 
+def address_of(array: Array) -> int:
+    """Return where in memory the first element stands."""
+    address: int = array.__array_interface__["data"][0]
+    return address
+
+
 def laid_out(arrays: Sequence[Array]) -> tuple[Array, list[Array]]:
     """Return a vector with room for arrays one after the other, and its parts in their shapes.
 
@@ -179,8 +187,8 @@ def laid_out(arrays: Sequence[Array]) -> tuple[Array, list[Array]]:
     """
     dtype = arrays[0].dtype
     starts = [*itertools.accumulate((a.nbytes for a in arrays), initial=0)]
-    room = _Room(starts[-1] + _LINE)
-    first = -np.frombuffer(room, np.uint8).ctypes.data % _LINE
+    room = _Room(starts[-1] + LINE)
+    first = -address_of(np.frombuffer(room, np.uint8)) % LINE
     parts = [
         np.ndarray(a.shape, dtype, room, first + start)
         for a, start in zip(arrays, starts, strict=False)
@@ -196,11 +204,11 @@ def vector_of(arrays: Sequence[Array]) -> Array | None:
     ((4,), None)
     """
     room = room_of(arrays[0])
-    places = [a.__array_interface__["data"][0] for a in arrays]
+    places = [address_of(a) for a in arrays]
     ends = [place + a.nbytes for place, a in zip(places, arrays, strict=True)]
     if places[1:] != ends[:-1] or not all(room_of(a) is room for a in arrays):
         return None
-    begins = np.frombuffer(room, np.uint8).__array_interface__["data"][0]
+    begins = address_of(np.frombuffer(room, np.uint8))
     dtype, size = arrays[0].dtype, sum(a.size for a in arrays)
     found: Array = np.ndarray((size,), dtype, room, places[0] - begins)
     return found

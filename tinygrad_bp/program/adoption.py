@@ -17,15 +17,15 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_bp.program.held import OF_GRADIENTS, Held, Kind, array_in
 from tinygrad_bp.program.listing import Cell, Home, Value, Write
 from tinygrad_bp.program.stand_in import Traced
-from tinygrad_bp.state import owner_of
+from tinygrad_bp.state import address_of, owner_of
 from tinygrad_bp.tensor import Tensor
 
-__all__ = ["Adoption", "Held", "Kept", "Kind", "count_references", "of_programs"]
+__all__ = ["Adoption", "Kept", "count_references", "of_programs"]
 
 _ALONE = 2  # references to an array that only its tensor holds: that one, and the one that asks
-_OF_GRADIENTS = ("_grad", "_passes", "_used")
 of_programs: dict[int, int] = {}
 """How many references to an array there are in programs, which can do with another one."""
 
@@ -42,33 +42,6 @@ class Kept:
     """What it held when the trace began, as the step saw it."""
     cleared: bool = False
     """Whether the step forgets the gradient before it looks at it."""
-
-
-@dataclass(frozen=True, eq=False)
-class Held:
-    """What a tensor or slot holds after a run, beside what is written into memory."""
-
-    owner: Any
-    before: dict[str, Any]
-    """What decided how the run went; a run of the program needs it to be the same."""
-    after: dict[str, Any]
-    """Attributes as they are afterwards, with values in the places of arrays."""
-
-
-class Kind:
-    """What a run needs to find in a place that each run reads: an array of this kind."""
-
-    def __init__(self, array: Any) -> None:
-        self._found = self._of(array)
-
-    def fits(self, array: Any) -> bool:
-        """Whether an array, perhaps in a tensor that tracks nothing, is of this kind."""
-        if isinstance(array, Tensor) and not array._requires_grad:
-            array = array._value
-        return isinstance(array, np.ndarray) and self._of(array) == self._found
-
-    def _of(self, array: Any) -> Any:
-        return array.shape, array.dtype, array.strides
 
 
 @dataclass(eq=False)
@@ -113,7 +86,7 @@ class Adoption:
         name = tensor.name or ""
         value = self._home(tensor._value, name, alone=alone)
         stand_ins = {**before, "_value": value}
-        gradient = _array(before["_grad"])
+        gradient = array_in(before["_grad"])
         if isinstance(gradient, np.ndarray):
             cell = Cell(tensor, "_grad", None, f"gradient of {name}".strip())
             stand_ins["_grad"] = self.trace.stand_in(gradient, cell)
@@ -169,7 +142,7 @@ class Adoption:
         self.adopt(tensor)
         kept = self.kept.get(id(tensor))
         if kept is not None and all(
-            getattr(tensor, name) is kept.stand_ins[name] for name in _OF_GRADIENTS
+            getattr(tensor, name) is kept.stand_ins[name] for name in OF_GRADIENTS
         ):
             kept.cleared = True
 
@@ -234,7 +207,7 @@ class Adoption:
             after = {}
             for name, was in kept.stand_ins.items():
                 now = getattr(kept.owner, name)
-                changed = now is not was or (kept.cleared and name in _OF_GRADIENTS)
+                changed = now is not was or (kept.cleared and name in OF_GRADIENTS)
                 if changed and (name != "_value" or id(kept.owner) in self.replaced):
                     after[name] = _after(was, now) if name == "moments" else _values(now)
             yield Held(kept.owner, self._decisive(kept), after)
@@ -245,10 +218,10 @@ class Adoption:
         if id(kept.owner) in self.replaced:
             found["_value"] = Kind(found["_value"])
         if kept.cleared:
-            for name in _OF_GRADIENTS:
+            for name in OF_GRADIENTS:
                 del found[name]
         elif isinstance(kept.stand_ins.get("_grad"), Traced):
-            found["_grad"] = Kind(_array(found["_grad"]))
+            found["_grad"] = Kind(array_in(found["_grad"]))
             del found["_passes"]
         return found
 
@@ -273,11 +246,7 @@ class Adoption:
 
 
 def _place_of(array: Any) -> Any:
-    return (array.__array_interface__["data"][0], array.shape, array.strides, array.dtype)
-
-
-def _array(gradient: Any) -> Any:
-    return gradient._value if isinstance(gradient, Tensor) else gradient
+    return address_of(array), array.shape, array.strides, array.dtype
 
 
 def _is_home(item: Any) -> bool:
@@ -296,8 +265,7 @@ def _after(before: tuple[Any, ...], now: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def _values(item: Any) -> Any:
     """What an object holds, with values in the places of stand-ins."""
-    if isinstance(item, Tensor):
-        item = item._value
+    item = array_in(item)
     if isinstance(item, Traced):
         return item.ref
     return tuple([_values(part) for part in item]) if isinstance(item, tuple) else item

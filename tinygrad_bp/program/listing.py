@@ -34,9 +34,11 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from tinygrad_bp.engine import Site
+from tinygrad_bp.program.aligned import aligned
+from tinygrad_bp.registry import implementation_of
+from tinygrad_bp.rules.indexing import getitem
 
 __all__ = [
-    "ALIGNED",
     "Applied",
     "Bytes",
     "Cell",
@@ -56,11 +58,15 @@ __all__ = [
     "When",
     "Write",
     "mapped",
+    "subscript",
     "values_in",
 ]
 
 Function: TypeAlias = Callable[..., Any]
 
+
+subscript: Any = implementation_of(getitem)
+"""What takes a part of an array in a listing: `subscript(x, index)`."""
 
 When: TypeAlias = Literal["run", "options", "once"]
 
@@ -122,10 +128,6 @@ class Constant:
     value: Any
 
 
-ALIGNED = 64
-"""Where memory begins, in bytes: at a line of the cache, the widest vector of a processor."""
-
-
 @dataclass(eq=False)
 class Bytes:
     """A piece of memory of so many bytes, made when it is first asked for."""
@@ -135,9 +137,7 @@ class Bytes:
     @functools.cached_property
     def array(self) -> np.ndarray[Any, Any]:
         """The bytes."""
-        found = np.empty(self.nbytes + ALIGNED, np.uint8)
-        start = -found.__array_interface__["data"][0] % ALIGNED
-        return found[start : start + self.nbytes]
+        return aligned(self.nbytes, np.uint8)
 
 
 @dataclass(eq=False)
@@ -362,6 +362,10 @@ class Listing:
             for value in self.sources
             if isinstance(value.source, Home) and (value in roots or value.base in roots)
         ]
+
+    def made_by(self) -> dict[Value, Statement]:
+        """Return which statement makes each value."""
+        return {output: s for s in self.statements for output in s.outputs}
 
     def needed(self) -> list[Value]:
         """Return the values that are read when all statements are done."""

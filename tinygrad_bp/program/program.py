@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dis
 import itertools
-import operator
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -14,22 +13,28 @@ from typing import Any, Final
 import numpy as np
 
 from tinygrad_bp.modes import mode
-from tinygrad_bp.program.adoption import Held, Kind
 from tinygrad_bp.program.calling import Text
 from tinygrad_bp.program.guards import Arguments, Name, Same, Settings, alike
-from tinygrad_bp.program.listing import Cell, Input, Move, Option, Value, values_in
+from tinygrad_bp.program.held import (
+    OF_GRADIENTS,
+    Kind,
+    array_in,
+    drop_gradients,
+    drop_unchanged,
+    lay_out,
+)
+from tinygrad_bp.program.listing import Cell, Input, Option, Value, values_in
 from tinygrad_bp.program.planning import planned
 from tinygrad_bp.program.results import results_of, tracked
 from tinygrad_bp.program.rewriting import rewritten
 from tinygrad_bp.program.tracing import Refuted, Trace
 from tinygrad_bp.program.writing import Written, hints_of, written
-from tinygrad_bp.state import changes, clock, memory, replace_all, tracers, written_at
+from tinygrad_bp.state import changes, clock, memory, tracers, written_at
 from tinygrad_bp.tensor import NotKept, Tensor
 
 __all__ = ["MISSED", "Program"]
 
 _CALLS = ("CALL", "STORE_SUBSCR")
-_OF_GRADIENTS = ("_grad", "_passes", "_used")
 
 MISSED: Final = object()
 """What `Program.enter` returns for a call that the program is not for."""
@@ -58,9 +63,9 @@ class Program:
         self.proven = False
         """Whether a second call was traced, too, and gave the same."""
         self._held = trace.left
-        _drop_unchanged(self._held)
+        drop_unchanged(self._held)
         if not grads:
-            _drop_gradients(self._held, NotKept(getattr(function, "__name__", "step")))
+            drop_gradients(self._held, NotKept(getattr(function, "__name__", "step")))
         self.traced.after = list(values_in([held.after for held in self._held]))
         self.listing = planned(rewritten(self.traced, exact=exact))
         self._written: Written = written(
@@ -78,7 +83,7 @@ class Program:
         )
         self._names = [name for name, _ in names]
         self._conditions_of_trace = trace.relied_on
-        _move(self.listing.moves, self._held)
+        lay_out(self.listing.moves, self._held)
         self._slots = [held for held in self._held if "moments" in held.before]
         self._relied_on = self.listing.shown(self.listing.finite)
         self._seen = SimpleNamespace()
@@ -108,7 +113,7 @@ class Program:
         fitting = self.misfit(given, recording=recording) is None
         if fitting:
             for slot in self._slots:
-                _bring_home(slot)
+                slot.bring_home()
             self._look()
         return fitting
 
@@ -136,7 +141,7 @@ class Program:
         yield (
             "a parameter or moment is another array, or frozen, or has taken other steps",
             lambda: (
-                all(map(_found, self._held))
+                all(held.is_as_before() for held in self._held)
                 and all(holds(given) for holds, given in self._conditions_of_trace)
             ),
         )
@@ -218,7 +223,7 @@ class Program:
         if isinstance(source, Option):
             return f"{text.name(source.group)}.options.values[{source.name!r}]{index}"
         found = f"{text.name(source.owner)}.{source.attribute}{index}"
-        return f"{text.name(_array)}({found})" if source.attribute == "_grad" else found
+        return f"{text.name(array_in)}({found})" if source.attribute == "_grad" else found
 
     def _note_writes(self, text: Text) -> None:
         """Set the time of what is written."""
@@ -235,7 +240,7 @@ class Program:
         places = dict(zip(self.traced.after, map(self._place, self._written.after), strict=True))
         changes = [(held.owner, name, text.expression(value, places.__getitem__))
                    for held in self._held for name, value in held.after.items()
-                   if name not in _OF_GRADIENTS]  # fmt: skip
+                   if name not in OF_GRADIENTS]  # fmt: skip
         updates = self._updates
         if changes or updates:
             owners, names, values = zip(*changes, strict=True) if changes else ((), (), ())
@@ -245,7 +250,7 @@ class Program:
             text.line(f"{text.name(deque)}({text.name(itertools.chain)}({calls}, {sets}), 0)")
         self._leave_gradients(text, places, first=first)
         for i, slot in enumerate(self._slots):
-            if "moments" in slot.after and _found_after(slot):
+            if "moments" in slot.after and slot.leaves_its_kind():
                 text.line(f"{text.name(self._seen)}.moments[{i}] = {text.name(slot.owner)}.moments")
 
     def _leave_gradients(self, text: Text, places: Mapping[Value, str], *, first: bool) -> None:
@@ -254,7 +259,7 @@ class Program:
             f"{text.name(held.owner)}.{name} = {text.expression(value, places.__getitem__)}"
             for held in self._held
             for name, value in held.after.items()
-            if name in _OF_GRADIENTS and (first or not isinstance(held.after["_grad"], NotKept))
+            if name in OF_GRADIENTS and (first or not isinstance(held.after["_grad"], NotKept))
         ]
         if lines:
             count = f"{text.name(changes)}.count"
@@ -317,10 +322,6 @@ def _unwritten(homes: Sequence[Any], seen: SimpleNamespace) -> bool:
     return True
 
 
-def _array(gradient: Any) -> Any:
-    return gradient._value if isinstance(gradient, Tensor) else gradient
-
-
 def _count(key: tuple[Any, ...]) -> int:
     """How many arrays there are among arguments of a key."""
     return sum(map(_arrays_in, key))
@@ -362,101 +363,6 @@ def _handed_over(function: Callable[..., Any]) -> list[Any]:
         return []
     function.__globals__["deque"] = hand_over
     return found
-
-
-def _move(moves: Sequence[Move], held: Sequence[Held]) -> None:
-    """Lay arrays where planning wants them, and let those hold them there who held them before."""
-    new = {id(move.old): move.new for move in moves}
-    if not new:
-        return
-    for move in moves:
-        move.new[...] = move.old
-    objects, names, values = [], [], []
-    for one in held:
-        for name, was in one.before.items():
-            now = _moved(was, new)
-            if now is not was:
-                one.before[name] = now
-                objects.append(one.owner)
-                names.append(name)
-                values.append(now)
-        if "moments" in one.after:
-            one.after["moments"] = _moved(one.after["moments"], new)
-    replace_all([], [], (objects, names, values))
-
-
-def _moved(item: Any, new: Mapping[int, Any]) -> Any:
-    if isinstance(item, tuple):
-        found = tuple([new.get(id(part), part) for part in item])
-        return item if all(map(operator.is_, found, item)) else found
-    return new.get(id(item), item)
-
-
-def _drop_unchanged(held: list[Held]) -> None:
-    """Leave out moments that stay what they are: arrays are written in their place."""
-    for one in held:
-        moments = zip(one.after.get("moments", ()), one.before.get("moments", ()), strict=False)
-        if all(new is was for new, was in moments):
-            one.after.pop("moments", None)
-
-
-def _drop_gradients(held: list[Held], not_kept: NotKept) -> None:
-    """Leave out gradients that a step makes anew and uses up itself."""
-    for one in held:
-        used = one.after.get("_used", getattr(one.owner, "_used", False))
-        if used and "_grad" in one.after and "_grad" not in one.before:
-            one.after["_grad"] = not_kept
-
-
-def _found(held: Held) -> bool:
-    """Whether an object holds what it held, moments perhaps in other arrays."""
-    return all(
-        _alike_moments(held.owner.moments, was)
-        if name == "moments"
-        else _alike(getattr(held.owner, name), was)
-        for name, was in held.before.items()
-    )
-
-
-def _alike_moments(now: tuple[Any, ...], was: tuple[Any, ...]) -> bool:
-    return all(
-        isinstance(new, np.ndarray) and new.shape == old.shape and new.dtype == old.dtype
-        if isinstance(old, np.ndarray)
-        else _alike(new, old)
-        for new, old in zip(now, was, strict=True)
-    )
-
-
-def _bring_home(held: Held) -> None:
-    """Copy moments back into the arrays of the program, if a step of another kind made new ones."""
-    slot, homes = held.owner, held.before["moments"]
-    moved = False
-    for now, home in zip(slot.moments, homes, strict=True):
-        if isinstance(home, np.ndarray) and now is not home:
-            home[...] = now
-            moved = True
-    if moved:
-        slot.moments = tuple(
-            [
-                home if isinstance(home, np.ndarray) else now
-                for now, home in zip(slot.moments, homes, strict=True)
-            ]
-        )
-        slot.room = ()  # which may be these arrays
-
-
-def _found_after(held: Held) -> bool:
-    """Whether a run leaves moments of the kind that it finds."""
-    pairs = zip(held.after["moments"], held.before["moments"], strict=True)
-    return all(_alike(new, was) or (isinstance(new, Value) and new.is_number) for new, was in pairs)
-
-
-def _alike(now: Any, was: Any) -> bool:
-    if isinstance(was, Kind):
-        return was.fits(now)
-    if isinstance(was, int | float) and not isinstance(was, bool):
-        return type(now) is type(was)
-    return now is was
 
 
 def _kinds(group: Any) -> list[Any]:

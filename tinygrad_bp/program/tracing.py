@@ -26,7 +26,8 @@ from tinygrad_bp.calls import name_of
 from tinygrad_bp.engine import Op, RawStep, Site
 from tinygrad_bp.errors import NotDifferentiableError, ProgramError
 from tinygrad_bp.modes import mode, watched_by
-from tinygrad_bp.program.adoption import Adoption, Held
+from tinygrad_bp.program.adoption import Adoption
+from tinygrad_bp.program.held import Held
 from tinygrad_bp.program.listing import (
     Applied,
     Check,
@@ -39,6 +40,7 @@ from tinygrad_bp.program.listing import (
     Source,
     Statement,
     Value,
+    subscript,
     values_in,
 )
 from tinygrad_bp.program.results import copied, tracked
@@ -47,11 +49,11 @@ from tinygrad_bp.registry import implementation_of, rule_of
 from tinygrad_bp.rules.indexing import getitem, scatter_add
 from tinygrad_bp.state import owner_of
 from tinygrad_bp.tensor import Tensor, wrap
+from tinygrad_bp.traced import plain
 
 __all__ = ["Refuted", "Trace", "Untraced", "tracing"]
 
 _INSIDE = (
-    contextlib.__file__,
     os.path.dirname(os.path.dirname(__file__)) + os.sep,
     os.path.dirname(np.__file__) + os.sep,
     contextlib.__file__,
@@ -70,7 +72,6 @@ _NUMBERS = (bool, int, float)
 _OPAQUE = {getitem, scatter_add}  # primitives whose bodies cannot be entered
 
 _MISSING = object()
-_getitem = implementation_of(getitem)
 _lock = threading.RLock()
 _PATIENCE = 1.0  # seconds
 
@@ -166,7 +167,7 @@ class Trace:
                 "new_values"
             )
         if function in _OF_SHAPES:
-            return function(*_plain(args), **_plain(kwargs))
+            return function(*plain(args), **plain(kwargs))
         body = implementation_of(function)
         if body is not None and function not in _OPAQUE and function not in self._opaque:
             return self._entered(function, body, args, kwargs)
@@ -198,7 +199,7 @@ class Trace:
         read = [*values_in(given), *values_in(named)]
         if read and all(value.is_number for value in read):
             function = of_python.get(function, function)
-        found = function(*_plain(tuple(args)), **_plain(dict(kwargs)))
+        found = function(*plain(tuple(args)), **plain(dict(kwargs)))
         if all(isinstance(value.source, Constant) for value in read):
             return self._folded(found)
         return self._noted(function, given, named, read, found)
@@ -633,7 +634,7 @@ def _has_shape(array: Any, shape: tuple[int, ...]) -> bool:
 
 def _is_shaped_by_values(function: Callable[..., Any], args: Any) -> bool:
     """Whether a call gives other shapes for other values: masks that choose, and the like."""
-    if function is _getitem:
+    if function is subscript:
         index = args[1] if isinstance(args[1], tuple) else (args[1],)
         return any(isinstance(part, Value) and part.dtype == bool for part in index)
     return function in _SHAPED_BY_VALUES or (function is np.where and len(args) == 1)
@@ -647,20 +648,6 @@ def _kind_of(result: Any) -> Callable[[Any], Any] | None:
     if isinstance(result, Tensor):
         return tracked if result.requires_grad else wrap
     return np.asarray if isinstance(result.value, np.ndarray) and not result.ndim else None
-
-
-def _plain(item: Any) -> Any:
-    if isinstance(item, Tensor):
-        return _plain(item.data)
-    if isinstance(item, Traced):
-        return item.value
-    if isinstance(item, tuple) and hasattr(item, "_fields"):
-        return type(item)(*[_plain(part) for part in item])
-    if isinstance(item, list | tuple):
-        return type(item)([_plain(part) for part in item])
-    if isinstance(item, dict):
-        return {key: _plain(part) for key, part in item.items()}
-    return item
 
 
 @contextmanager

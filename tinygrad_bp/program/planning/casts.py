@@ -8,8 +8,9 @@ from collections import Counter
 import numpy as np
 
 from tinygrad_bp.program.listing import Listing, Statement, Value
-from tinygrad_bp.program.planning.memory import is_dense, kept, new_room
+from tinygrad_bp.program.planning.memory import kept, new_room
 from tinygrad_bp.program.planning.out import takes_out
+from tinygrad_bp.program.strides import is_dense
 
 __all__ = ["without_casts"]
 

@@ -15,17 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_bp.program.listing import Home, Listing, Move, Statement, Value, Write
+from tinygrad_bp.program.listing import Home, Listing, Move, Statement, Value, Write, subscript
 from tinygrad_bp.program.planning.memory import Memory, kept, new_room
 from tinygrad_bp.program.planning.out import takes_out
 from tinygrad_bp.program.planning.replacing import replaced
-from tinygrad_bp.registry import implementation_of
-from tinygrad_bp.rules.indexing import getitem
-from tinygrad_bp.state import laid_out, vector_of
+from tinygrad_bp.program.planning.vectors import before_reshape, joined_vectors
+from tinygrad_bp.program.strides import is_usual, new_value
+from tinygrad_bp.state import address_of, laid_out, vector_of
 
 __all__ = ["flat_results", "flat_state", "one_write"]
-
-_getitem = implementation_of(getitem)
 
 
 # --- homes ----------------------------------------------------------------------------------
@@ -50,15 +48,15 @@ class _Layout:
         self.change: dict[Value, Value] = {}
         self.vectors: list[Value] = []
         self.moves: list[Move] = []
-        self._made: dict[Value, Statement] = {}
+        self._made_by: dict[Value, Statement] = {}
 
     def joins(self, statement: Statement) -> bool:
         """Whether a statement joins homes that are one vector now."""
         if statement.function is not np.concatenate:
             for output in statement.outputs:
-                self._made[output] = statement
+                self._made_by[output] = statement
             return False
-        homes = [_before_reshape(part, self._made) for part in _parts(statement)]
+        homes = [before_reshape(part, self._made_by) for part in joined_vectors(statement)]
         if not homes or not all(isinstance(home.source, Home) for home in homes):
             return False
         found = [self.change.get(home, home) for home in homes]
@@ -127,18 +125,21 @@ class _Places:
         """Statements that make the parts of vectors."""
         memory = Memory(listing)
         self._handed_out = set(map(memory.owner, kept(listing)))
-        self._made = {v: s for s in listing.statements for v in s.outputs}
+        self._made_by = listing.made_by()
         self._out: dict[Value, Value] = {}
 
     def fits(self, statement: Statement) -> bool:
         """Whether a statement joins something that could be written into a vector instead."""
         output = statement.outputs[0]
         return (
-            any(self._can_be_written(_before_reshape(p, self._made)) for p in _parts(statement))
+            any(
+                self._can_be_written(before_reshape(p, self._made_by))
+                for p in joined_vectors(statement)
+            )
             and output not in self._handed_out
             and output.dtype is not None
             and output.dtype.kind in "iufc"
-            and all(part.dtype == output.dtype for part in _parts(statement))
+            and all(part.dtype == output.dtype for part in joined_vectors(statement))
         )
 
     def copies(self, join: Statement) -> list[Statement]:
@@ -146,9 +147,9 @@ class _Places:
         vector = self.vectors[join.output] = new_room(join.output)
         vector.name = join.output.name
         copies = []
-        ends = accumulate((part.size for part in _parts(join)), initial=0)
-        for part, (start, end) in zip(_parts(join), pairwise(ends), strict=True):
-            whole = _before_reshape(part, self._made)
+        ends = accumulate((part.size for part in joined_vectors(join)), initial=0)
+        for part, (start, end) in zip(joined_vectors(join), pairwise(ends), strict=True):
+            whole = before_reshape(part, self._made_by)
             place = self._place(join, vector, slice(start, end), whole)
             if self._can_be_written(whole):
                 self._out[whole] = place
@@ -160,18 +161,18 @@ class _Places:
         return copies
 
     def _can_be_written(self, value: Value) -> bool:
-        made = self._made.get(value)
+        made = self._made_by.get(value)
         return (
             made is not None
             and value not in self._out
             and value not in self._handed_out
             and takes_out(made)
-            and value.strides == _contiguous(value)
+            and is_usual(value)
         )
 
     def _place(self, join: Statement, vector: Value, where: slice, like: Value) -> Value:
         """Return a part of a vector, in the shape of what is written there."""
-        piece = self._view(join, vector, (where.stop - where.start,), _getitem, vector, where)
+        piece = self._view(join, vector, (where.stop - where.start,), subscript, vector, where)
         if like.shape == piece.shape:
             return piece
         return self._view(join, vector, like.shape, np.reshape, piece, like.shape)
@@ -179,8 +180,7 @@ class _Places:
     def _view(
         self, join: Statement, vector: Value, shape: tuple[int, ...], function: Any, *args: Any
     ) -> Value:
-        made = Value(shape, vector.dtype, base=vector)
-        made.strides = _contiguous(made)
+        made = new_value(shape, vector.dtype, base=vector)
         self.views.append(Statement(function, args, {}, (made,), place=join.place, when="once"))
         return made
 
@@ -195,13 +195,13 @@ class _Places:
 
 def one_write(listing: Listing) -> Listing:
     """Return a listing in which parts of a vector that go where they belong are one write."""
-    made = {v: s for s in listing.statements for v in s.outputs}
+    made_by = listing.made_by()
     by_vector: dict[Value, list[Write]] = {}
     for write in listing.writes:
         by_vector.setdefault(write.target.base or write.target, []).append(write)
     writes = []
     for vector, parts in by_vector.items():
-        whole = _whole(vector, parts, made)
+        whole = _whole(vector, parts, made_by)
         writes += parts if whole is None else [Write(vector, whole)]
     return dataclasses.replace(listing, writes=writes, finite=_wholes(listing.finite))
 
@@ -216,24 +216,26 @@ def _wholes(homes: Sequence[Value]) -> list[Value]:
     return [*dict.fromkeys(v.base if v.base in whole and v.base else v for v in homes)]
 
 
-def _whole(vector: Value, writes: Sequence[Write], made: Mapping[Value, Statement]) -> Value | None:
+def _whole(
+    vector: Value, writes: Sequence[Write], made_by: Mapping[Value, Statement]
+) -> Value | None:
     """Return the vector whose parts are written into all parts of another one, if they are."""
     if sum(write.target.size for write in writes) != vector.size or len(writes) == 1:
         return None
     found = set()
     for write in writes:
-        value, start = _cut_from(write.value, made)
+        value, start = _cut_from(write.value, made_by)
         if start != _start(write.target, vector) or value.shape != vector.shape:
             return None
         found.add(value)
     return found.pop() if len(found) == 1 else None
 
 
-def _cut_from(value: Value, made: Mapping[Value, Statement]) -> tuple[Value, int]:
+def _cut_from(value: Value, made_by: Mapping[Value, Statement]) -> tuple[Value, int]:
     """Return the vector that a value is a part of, and where it starts there."""
     start = 0
-    while (statement := made.get(value)) is not None and value.base is not None:
-        if statement.function is _getitem and (where := _slice(statement)) is not None:
+    while (statement := made_by.get(value)) is not None and value.base is not None:
+        if statement.function is subscript and (where := _slice(statement)) is not None:
             start += where
         elif statement.function is not np.reshape:
             break
@@ -254,35 +256,4 @@ def _start(home: Value, vector: Value) -> int:
     part, whole = home.source, vector.source
     if not isinstance(part, Home) or not isinstance(whole, Home):
         return -1
-    return (_address(part.array) - _address(whole.array)) // whole.array.itemsize
-
-
-# --- both -----------------------------------------------------------------------------------
-
-
-def _parts(statement: Statement) -> list[Value]:
-    """Return the vectors that a statement joins, none if it does something else."""
-    if statement.function is not np.concatenate or statement.kwargs or len(statement.args) != 1:
-        return []
-    parts = list(statement.args[0])
-    return parts if all(isinstance(p, Value) and len(p.shape) == 1 for p in parts) else []
-
-
-def _before_reshape(part: Value, made: Mapping[Value, Statement]) -> Value:
-    """Return what a vector was before it was laid flat."""
-    statement = made.get(part)
-    if statement is None or statement.function is not np.reshape:
-        return part
-    whole = statement.args[0]
-    return whole if isinstance(whole, Value) else part
-
-
-def _contiguous(value: Value) -> tuple[int, ...]:
-    itemsize = 1 if value.dtype is None else value.dtype.itemsize
-    steps = accumulate(reversed(value.shape[1:]), lambda a, b: a * b, initial=itemsize)
-    return tuple(reversed([*steps])) if value.shape else ()
-
-
-def _address(array: np.ndarray[Any, Any]) -> int:
-    address: int = array.__array_interface__["data"][0]
-    return address
+    return (address_of(part.array) - address_of(whole.array)) // whole.array.itemsize

@@ -8,16 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_bp.program.listing import Listing, Room, Statement, Value, values_in
-from tinygrad_bp.registry import implementation_of
+from tinygrad_bp.program.listing import Listing, Room, Statement, Value, subscript, values_in
 from tinygrad_bp.rules.indexing import getitem
 
-__all__ = ["VIEWS", "Memory", "is_dense", "kept", "new_room"]
+__all__ = ["VIEWS", "Memory", "kept", "new_room"]
 
 VIEWS: frozenset[Callable[..., Any] | None] = frozenset(
     {
         getitem,
-        implementation_of(getitem),
+        subscript,
         np.transpose,
         np.matrix_transpose,
         np.reshape,
@@ -106,16 +105,3 @@ def new_room(like: Value, *, lasting: bool = False) -> Value:
     dtype = np.dtype(float) if like.dtype is None else like.dtype
     room = Room(like.shape, dtype, like.strides, lasting=lasting)
     return Value(like.shape, dtype, like.strides, room)
-
-
-def is_dense(value: Value) -> bool:
-    """Whether elements lie side by side, in whatever order of the axes."""
-    if value.dtype is None or len(value.strides) != len(value.shape):
-        return False
-    step = value.dtype.itemsize
-    for stride, length in sorted(zip(value.strides, value.shape, strict=True)):
-        if length != 1:
-            if stride != step:
-                return False
-            step *= length
-    return True

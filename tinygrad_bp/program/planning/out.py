@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_bp.program.listing import Listing, Statement, Value
-from tinygrad_bp.program.planning.memory import Memory, is_dense, kept, new_room
+from tinygrad_bp.program.planning.memory import Memory, kept, new_room
+from tinygrad_bp.program.strides import is_dense
 
 __all__ = ["takes_out", "with_rooms"]
 

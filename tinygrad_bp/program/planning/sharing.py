@@ -6,8 +6,9 @@ import bisect
 import math
 from collections.abc import Iterator
 
-from tinygrad_bp.program.listing import ALIGNED, Bytes, Listing, Room, Value
+from tinygrad_bp.program.listing import Bytes, Listing, Room, Value
 from tinygrad_bp.program.planning.memory import Memory
+from tinygrad_bp.state import LINE
 
 __all__ = ["Heap", "shared"]
 
@@ -24,7 +25,7 @@ def shared(listing: Listing) -> Listing:
             for place in ends.pop(gone, ()):
                 heap.free(*place)
         position = max(position, first)
-        size = -(-room.nbytes // ALIGNED) * ALIGNED
+        size = -(-room.nbytes // LINE) * LINE
         start = heap.allocate(size)
         places.append((room, start))
         ends.setdefault(last, []).append((start, size))

@@ -11,17 +11,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, pairwise
-from typing import Any
 
 import numpy as np
 
-from tinygrad_bp.program.listing import Listing, Statement, Value
+from tinygrad_bp.program.listing import Listing, Statement, Value, subscript
 from tinygrad_bp.program.planning.in_place import is_elementwise
 from tinygrad_bp.program.planning.memory import Memory, kept
 from tinygrad_bp.program.planning.out import takes_out
 from tinygrad_bp.program.planning.replacing import replaced
-from tinygrad_bp.registry import implementation_of
-from tinygrad_bp.rules.indexing import getitem
+from tinygrad_bp.program.planning.vectors import before_reshape, joined_vectors
+from tinygrad_bp.program.strides import is_usual, new_value
 
 __all__ = ["stacked"]
 
@@ -33,8 +32,6 @@ RECENT = 8
 
 DEEPEST = 4
 """Calls, each on the result of the one before, that are looked for."""
-
-_getitem: Any = implementation_of(getitem)
 
 
 def stacked(listing: Listing) -> Listing:
@@ -69,7 +66,8 @@ class _Stacks:
         self.statements = listing.statements
         self.gone: set[int] = set()
         self.change: dict[Value, Value] = {}
-        self._made = {v: i for i, s in enumerate(listing.statements) for v in s.outputs}
+        self._position = {v: i for i, s in enumerate(listing.statements) for v in s.outputs}
+        self._made_by = listing.made_by()
         memory = Memory(listing)
         self._handed_out = set(map(memory.owner, kept(listing)))
         self._vectors = {**dict(self._joins()), **dict(self._cuts())}
@@ -79,19 +77,16 @@ class _Stacks:
     def _joins(self) -> Iterator[tuple[tuple[Value, ...], Value]]:
         """Yield what is joined already."""
         for statement in self.statements:
-            if statement.function is np.concatenate and all(
-                isinstance(part, Value) for part in statement.args[0]
-            ):
-                parts = [self._before(part, np.reshape) for part in statement.args[0]]
-                yield tuple(parts), statement.outputs[0]
+            if parts := joined_vectors(statement):
+                whole = tuple([before_reshape(part, self._made_by) for part in parts])
+                yield whole, statement.outputs[0]
 
     def _cuts(self) -> Iterator[tuple[tuple[Value, ...], Value]]:
         """Yield the parts of what is cut from end to end."""
         found: dict[Value, list[tuple[int, Value]]] = {}
         for statement in self.statements:
-            piece = self._made.get(statement.args[0]) if _reshapes(statement) else None
-            cut = None if piece is None else self.statements[piece]
-            if cut is not None and cut.function is _getitem and isinstance(cut.args[1], slice):
+            cut = self._made_by.get(statement.args[0]) if _reshapes(statement) else None
+            if cut is not None and cut.function is subscript and isinstance(cut.args[1], slice):
                 start = cut.args[1].start or 0
                 found.setdefault(cut.args[0], []).append((start, statement.output))
         for whole, parts in found.items():
@@ -100,14 +95,6 @@ class _Stacks:
             if [*starts] == [*sorted(start for start, _ in parts), whole.size]:
                 yield tuple(ordered), whole
 
-    def _before(self, value: Value, function: object) -> Value:
-        """What a value was before a function was applied to it."""
-        made = self._made.get(value)
-        if made is None or self.statements[made].function is not function:
-            return value
-        before: Value = self.statements[made].args[0]
-        return before
-
     def groups(self) -> list[list[int]]:
         """Return statements that could be one, in the place of the first of them."""
         alike: dict[object, list[list[int]]] = {}
@@ -115,7 +102,7 @@ class _Stacks:
             key = _kind(statement)
             if key is None:
                 continue
-            ready = max(self._made.get(v, -1) for v in _arrays(statement))
+            ready = max(self._position.get(v, -1) for v in _arrays(statement))
             found = alike.setdefault(key, [])
             group = next((group for group in found[-RECENT:] if ready < group[0]), None)
             if group is None:
@@ -135,7 +122,7 @@ class _Stacks:
         new: list[Statement] = []
         args = [self._joined(c, first, new) if _is_array(c[0]) else c[0] for c in columns]
         size = sum(s.output.size for s in members)
-        whole = _vector(size, first.output)
+        whole = new_value((size,), first.output.dtype)
         new.append(dataclasses.replace(first, args=tuple(args), outputs=(whole,)))
         new += self._parts(whole, [s.output for s in members], first)
         self._vectors[tuple(s.output for s in members)] = whole
@@ -145,20 +132,20 @@ class _Stacks:
     def _is_free(self, column: tuple[Value, ...], at: int) -> bool:
         """Whether values are the parts of one vector by then, or can be written into one."""
         if column in self._vectors:
-            return self._made.get(self._vectors[column], -1) < at
+            return self._position.get(self._vectors[column], -1) < at
         return len(set(column)) == len(column) and all(map(self._can_be_written, column))
 
     def _can_be_written(self, value: Value) -> bool:
-        made = self._made.get(value)
+        made = self._position.get(value)
         if made is None or made in self.gone or value in self._taken or value in self._handed_out:
             return False
-        return takes_out(self.statements[made]) and value.strides == _strides(value)
+        return takes_out(self._made_by[value]) and is_usual(value)
 
     def _joined(self, column: tuple[Value, ...], like: Statement, new: list[Statement]) -> Value:
         if column in self._vectors:
             return self._vectors[column]
         flat = [_flat(value, like, new) for value in column]
-        whole = _vector(sum(value.size for value in column), column[0])
+        whole = new_value((sum(value.size for value in column),), column[0].dtype)
         whole.name = "a"  # the activations of all layers, most often
         new.append(Statement(np.concatenate, (flat,), {}, (whole,), place=like.place))
         self._vectors[column] = whole
@@ -172,7 +159,7 @@ class _Stacks:
             piece = Value((end - start,), whole.dtype, whole.strides, base=whole)
             part = dataclasses.replace(old, base=whole)
             self.change[old] = part
-            yield Statement(_getitem, (whole, slice(start, end)), {}, (piece,), place=of.place)
+            yield Statement(subscript, (whole, slice(start, end)), {}, (piece,), place=of.place)
             yield Statement(np.reshape, (piece, old.shape), {}, (part,), place=of.place)
 
 
@@ -187,7 +174,7 @@ def _kind(statement: Statement) -> object:
     if statement.several or not is_elementwise(statement):
         return None
     output = statement.output
-    if output.dtype is None or not 0 < output.size <= MOST or output.strides != _strides(output):
+    if output.dtype is None or not 0 < output.size <= MOST or not is_usual(output):
         return None
     arrays = list(_arrays(statement))
     if not arrays or not all(
@@ -216,17 +203,6 @@ def _flat(value: Value, like: Statement, new: list[Statement]) -> Value:
     """A value laid flat, by a statement unless it is so already."""
     if len(value.shape) == 1:
         return value
-    flat = _vector(value.size, value)
-    flat.base = value
+    flat = new_value((value.size,), value.dtype, base=value)
     new.append(Statement(np.reshape, (value, -1), {}, (flat,), place=like.place))
     return flat
-
-
-def _vector(size: int, like: Value) -> Value:
-    made = Value((size,), like.dtype)
-    made.strides = _strides(made)
-    return made
-
-
-def _strides(value: Value) -> tuple[int, ...]:
-    return np.empty(value.shape, value.dtype).strides

@@ -19,12 +19,12 @@ from tinygrad_bp.program.listing import (
     mapped,
     values_in,
 )
+from tinygrad_bp.program.strides import is_contiguous, new_value
 
 __all__ = [
     "Draft",
     "Rule",
     "constant_of",
-    "is_contiguous",
     "is_real",
     "is_zero",
     "rewrite_each",
@@ -103,7 +103,7 @@ class Draft:
         shape = like.output.shape if shape is None else shape
         dtype = np.dtype(like.output.dtype if dtype is None else dtype)
         base = None if view_of is None else root(view_of)
-        output = Value(shape, dtype, _strides(shape, dtype), base=base)
+        output = new_value(shape, dtype, base=base)
         self.keep(Statement(function, args, kwargs, (output,), quiet=quiet, place=like.place))
         return output
 
@@ -190,15 +190,6 @@ def is_real(value: Any) -> bool:
     return isinstance(value, Value) and value.dtype in (np.float32, np.float64)
 
 
-def is_contiguous(value: Value) -> bool:
-    """Whether elements stand one after the other, the last axis fastest."""
-    if value.dtype is None:
-        return False
-    wanted = _strides(value.shape, value.dtype)
-    rows = zip(value.shape, value.strides, wanted, strict=True)
-    return all(have == want for length, have, want in rows if length != 1)
-
-
 def constant_of(item: Any) -> Any:
     """Return a number, or an array that all runs have in common; None for anything else."""
     if isinstance(item, Value):
@@ -210,11 +201,3 @@ def is_zero(item: Any) -> bool:
     """Whether it is 0, or a constant array without axes that is."""
     value = constant_of(item)
     return value is not None and np.ndim(value) == 0 and bool(value == 0)
-
-
-def _strides(shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[int, ...]:
-    strides, step = [], dtype.itemsize
-    for length in reversed(shape):
-        strides.append(step)
-        step *= max(length, 1)
-    return tuple(reversed(strides))

@@ -32,7 +32,7 @@ __all__ = ["with_short_checks"]
 
 def with_short_checks(listing: Listing) -> Listing:
     """Return a listing whose checks of new values sum as little as they can."""
-    made_by = {s.outputs[0]: s for s in listing.statements}
+    made_by = listing.made_by()
     conditions = {check.condition for check in listing.checks if check.expected}
     finite: list[Value] = []
 

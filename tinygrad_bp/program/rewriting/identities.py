@@ -10,21 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_bp.program.listing import Function, Listing, Statement, Value
+from tinygrad_bp.program.listing import Function, Listing, Statement, Value, subscript
 from tinygrad_bp.program.rewriting.drafts import (
     Draft,
     Rule,
     constant_of,
-    is_contiguous,
     rewrite_each,
     root,
 )
-from tinygrad_bp.registry import implementation_of
-from tinygrad_bp.rules import indexing
+from tinygrad_bp.program.strides import is_contiguous
 
 __all__ = ["without_identities"]
-
-getitem: Any = implementation_of(indexing.getitem)
 
 
 def without_identities(listing: Listing) -> Listing:
@@ -142,5 +138,5 @@ _RULES: Mapping[Function, Rule] = {
     np.add: _sum,
     np.reshape: _reshape,
     np.transpose: _transpose,
-    getitem: _part,
+    subscript: _part,
 }

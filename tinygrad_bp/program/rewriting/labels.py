@@ -13,21 +13,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_bp.program.listing import Check, Function, Listing, Statement, Value
+from tinygrad_bp.program.listing import Check, Function, Listing, Statement, Value, subscript
 from tinygrad_bp.program.rewriting.drafts import (
     Draft,
     Rule,
     constant_of,
-    is_contiguous,
     is_real,
     rewrite_each,
 )
-from tinygrad_bp.registry import implementation_of
-from tinygrad_bp.rules import indexing
+from tinygrad_bp.program.strides import is_contiguous
 
 __all__ = ["with_labels_in_range"]
 
-getitem: Any = implementation_of(indexing.getitem)
 MOST = 256  # classes up to which the rows of a unit matrix are kept
 
 
@@ -70,7 +67,7 @@ def with_labels_in_range(listing: Listing) -> Listing:
 
 def _ranges(listing: Listing) -> dict[Value, _Range]:
     """Return the labels, arguments of the step, that checks hold in a range from 0 on."""
-    made_by = {s.output: s for s in listing.statements if not s.several}
+    made_by = listing.made_by()
     bounds: dict[Value, list[_Bound]] = {}
     for check in listing.checks:
         for bound in _bounds(check, made_by):
@@ -130,7 +127,7 @@ def _test(draft: Draft, labels: Value, found: _Range) -> None:
 
 def _column(draft: Draft, item: Any, ranges: Mapping[Value, _Range]) -> Value | None:
     """The labels that `labels[..., None]` shows, if they are in range."""
-    shown = draft.made(item, getitem)
+    shown = draft.made(item, subscript)
     if shown is None or shown.args[1] != (Ellipsis, None):
         return None
     labels = shown.args[0]

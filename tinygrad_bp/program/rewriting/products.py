@@ -15,10 +15,10 @@ from tinygrad_bp.program.listing import Function, Listing, Statement, Value
 from tinygrad_bp.program.rewriting.drafts import (
     Draft,
     Rule,
-    is_contiguous,
     is_real,
     rewrite_each,
 )
+from tinygrad_bp.program.strides import is_contiguous
 
 __all__ = ["with_products"]
 

@@ -18,7 +18,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_bp.program.listing import Function, Listing, Option, Statement, Value, values_in
+from tinygrad_bp.program.listing import (
+    Function,
+    Listing,
+    Option,
+    Statement,
+    Value,
+    subscript,
+    values_in,
+)
 from tinygrad_bp.program.rewriting.drafts import (
     Draft,
     Rule,
@@ -27,8 +35,6 @@ from tinygrad_bp.program.rewriting.drafts import (
     is_zero,
     rewrite_each,
 )
-from tinygrad_bp.registry import implementation_of
-from tinygrad_bp.rules import indexing
 
 __all__ = ["with_common_scale"]
 
@@ -54,7 +60,7 @@ class _Start(NamedTuple):
 
 def with_common_scale(listing: Listing) -> Listing:
     """Return a listing in which the factor of all gradients stands where they begin."""
-    made_by = {s.outputs[0]: s for s in listing.statements}
+    made_by = listing.made_by()
     products = [p for s in listing.statements if (p := _product(s)) is not None]
     rates = [p for p in products if _is_option(p.factor, made_by)]
     begun = _after_backward(listing) if rates else set()
@@ -172,10 +178,9 @@ def _is_array(item: Any) -> bool:
     return all(map(_is_array, item)) if isinstance(item, list | tuple) else isinstance(item, Value)
 
 
-_getitem: Any = implementation_of(indexing.getitem)
 _OF_FIRST: Collection[Function] = {
     np.reshape, np.transpose, np.squeeze, np.negative, np.sum, np.divide, np.astype, np.take,
-    _getitem,
+    subscript,
 }  # fmt: skip
 _OF_EITHER: Collection[Function] = {np.multiply, np.dot, np.matmul}
 _OF_ALL: Mapping[Function, int] = {np.concatenate: 1, np.add: 2, np.subtract: 2}

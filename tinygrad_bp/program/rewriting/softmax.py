@@ -27,11 +27,11 @@ from tinygrad_bp.program.listing import Function, Listing, Statement, Value
 from tinygrad_bp.program.rewriting.drafts import (
     Draft,
     Rule,
-    is_contiguous,
     is_real,
     is_zero,
     rewrite_each,
 )
+from tinygrad_bp.program.strides import is_contiguous
 
 __all__ = ["with_one_maximum"]
 
@@ -124,7 +124,7 @@ class _Uses:
     """Which statement makes each value, and which ones read it."""
 
     def __init__(self, listing: Listing) -> None:
-        self.made_by = {s.outputs[0]: s for s in listing.statements}
+        self.made_by = listing.made_by()
         self.needed = set(listing.needed())
         self.of: dict[Value, list[Statement]] = {}
         for statement in listing.statements:

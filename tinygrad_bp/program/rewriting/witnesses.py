@@ -16,9 +16,9 @@ from tinygrad_bp.program.listing import Listing, Statement, Value, values_in
 from tinygrad_bp.program.rewriting.drafts import (
     Draft,
     constant_of,
-    is_contiguous,
     is_real,
 )
+from tinygrad_bp.program.strides import is_contiguous
 
 __all__ = ["noticed_in", "require_finite", "speaks_for"]
 

@@ -3,7 +3,10 @@
     imports       what the text takes from NumPy and Python's library
     literals      values as they are written
     expressions   how each call is written
+    identifiers   names as Python takes them
     naming        what each value is called
+    sources       the names of what no statement makes
+    wanted        what is worth a name of its own
     formulas      what stands above the statements of a rule
     opaque        the text of functions that are called as a whole
     outside       what a text refers to beside modules

@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_bp.program.listing import Statement, Value
+from tinygrad_bp.program.listing import Statement, Value, subscript
 from tinygrad_bp.program.writing.imports import INFIX, Imports
 from tinygrad_bp.program.writing.literals import bracketed, literal
 from tinygrad_bp.program.writing.outside import Outside
-from tinygrad_bp.registry import implementation_of
 from tinygrad_bp.rules.indexing import getitem
 
 __all__ = ["Expressions", "is_quiet", "is_view"]
@@ -59,7 +58,7 @@ _SAFE = {np.negative, np.absolute, np.fabs, np.maximum, np.minimum, np.where, np
 """Functions whose results are never larger or smaller than what they are given."""
 _BY_POSITION = ("shape", "newshape", "axes", "axis1", "axis2")
 _VIEWS = {np.transpose, np.reshape, np.swapaxes, np.squeeze}
-_SUBSCRIPT = {getitem, implementation_of(getitem), operator.getitem}
+_SUBSCRIPT = {getitem, subscript, operator.getitem}
 
 
 def is_view(statement: Statement) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_bp.program.held import array_in
 from tinygrad_bp.program.listing import Move
 from tinygrad_bp.tensor import Tensor
 
@@ -22,10 +23,10 @@ def hints_of(
     found: dict[int, str] = {}
     for name, item in _variables(function):
         if isinstance(item, Tensor | np.ndarray):
-            found.setdefault(id(_array(item)), name)
+            found.setdefault(id(array_in(item)), name)
     for module in modules:
         for name, tensor in module.named_tensors():
-            found.setdefault(id(_array(tensor)), name)
+            found.setdefault(id(array_in(tensor)), name)
     for move in moves:
         if id(move.old) in found:
             found[id(move.new)] = found[id(move.old)]
@@ -43,7 +44,3 @@ def _variables(function: Callable[..., Any]) -> Iterable[tuple[str, Any]]:
             yield name, cell.cell_contents
     for name in code.co_names:
         yield name, plain.__globals__.get(name)
-
-
-def _array(item: Any) -> Any:
-    return item._value if isinstance(item, Tensor) else item

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import keyword
 import math
 import operator
 import re
@@ -13,17 +12,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["INFIX", "RESERVED", "Imports"]
-
-_LATE = """
-array arange eye zeros ones full empty ndarray seterr inf nan dtype bool_ Context deque starmap call
-setitem asarray copyto prepare settings quiet silent np
-"""
-RESERVED = frozenset(
-    {*keyword.kwlist, *keyword.softkwlist, *dir(builtins), *_LATE.split()}
-    | {np.dtype(code).name for code in np.typecodes["All"]}
-)
-"""Names that nothing in a text is called by, but what they belong to."""
+__all__ = ["INFIX", "Imports"]
 
 INFIX: dict[Any, str] = {
     operator.add: "+",

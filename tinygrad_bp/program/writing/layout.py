@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_bp.program.aligned import aligned
 from tinygrad_bp.program.listing import (
     Cell,
     Check,
@@ -23,13 +24,13 @@ from tinygrad_bp.program.listing import (
     Value,
     values_in,
 )
-from tinygrad_bp.program.writing.aligned import aligned
 from tinygrad_bp.program.writing.expressions import Expressions, is_view
 from tinygrad_bp.program.writing.formulas import formula
-from tinygrad_bp.program.writing.imports import INFIX, RESERVED, Imports
+from tinygrad_bp.program.writing.identifiers import RESERVED, identifier
+from tinygrad_bp.program.writing.imports import INFIX, Imports
 from tinygrad_bp.program.writing.lines import line_of
 from tinygrad_bp.program.writing.literals import literal
-from tinygrad_bp.program.writing.naming import Names, identifier, roots_of
+from tinygrad_bp.program.writing.naming import Names, roots_of
 from tinygrad_bp.program.writing.outside import Outside
 from tinygrad_bp.program.writing.rooms import are_aligned, made, parts_of
 from tinygrad_bp.program.writing.wrapping import WIDTH, beside, defined, indented, wrapped

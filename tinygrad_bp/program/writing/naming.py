@@ -12,13 +12,11 @@ Values in one memory have one name, or several: the line that makes the memory h
 
 from __future__ import annotations
 
-import keyword
 import math
 import operator
 import re
-import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from itertools import count
 from typing import Any
 
@@ -34,20 +32,14 @@ from tinygrad_bp.program.listing import (
     Room,
     Statement,
     Value,
-    values_in,
 )
-from tinygrad_bp.program.writing.lines import span_of
+from tinygrad_bp.program.writing.identifiers import identifier
+from tinygrad_bp.program.writing.sources import SourceNames, of_kept_option
+from tinygrad_bp.program.writing.wanted import ACTIVATIONS, wanted_names
+from tinygrad_bp.state import address_of
 
-__all__ = ["Names", "identifier", "roots_of"]
+__all__ = ["Names", "roots_of"]
 
-_OF_LAYERS = re.compile(
-    r"(?P<chain>(?:\w+\.)*?)(?P<layer>(?:layer|hidden|linear|fc|conv|norm)?_?\d+|output|out|head)"
-    r"\.(?P<kind>weight|bias)"
-)
-_AFFINE = frozenset({"affine", "linear", "bilinear", "convolve", "convolution"})
-_ACTIVATIONS = frozenset({"sigmoid", "relu", "tanh", "log1pexp", "softmax", "log_softmax"})
-_LOSSES = re.compile(r"sum_squares|.*(_loss|cross_entropy|mse|error).*")
-_NUMBERS = {0: "zero", 1: "one", 2: "two", 3: "three", 0.5: "half", -1: "minus_one"}
 _STEMS: Mapping[Any, str] = {
     np.exp: "e",
     np.sum: "s",
@@ -58,22 +50,8 @@ _STEMS: Mapping[Any, str] = {
     np.dot: "t",
 }
 _SUMS = {np.dot, np.vdot, np.add, operator.add}
-_MOMENT = re.compile(r"moment (\d+) of (.*?)(?: and .*)?")
 _ARE_FINITE = {np.isfinite, math.isfinite}
 _SHORT = ("t", "u", "v", "w")
-
-
-def identifier(name: str) -> str:
-    """Return a name as an identifier, itself if it is one.
-
-    >>> identifier("layers.0.weight"), identifier("lambda"), identifier("2nd"), identifier("")
-    ('layers_0_weight', 'lambda_', '_2nd', '')
-    """
-    name = unicodedata.normalize("NFKC", name)
-    name = re.sub(r"\W+", "_", name).strip("_") if not name.isidentifier() else name
-    if name and not name.isidentifier():
-        name = f"_{name}"
-    return f"{name}_" if keyword.iskeyword(name) else name
 
 
 def roots_of(listing: Listing) -> dict[Value, Value]:
@@ -102,18 +80,16 @@ class Names:
         self._taken = set(reserved)
         self._next: dict[str, int] = {}
         """The next number of a stem."""
-        self._hints = hints
         self._names: dict[Value, str] = {}
         self._all: dict[Value, list[str]] = defaultdict(list)
         """The names of each memory."""
-        self._wanted: dict[Value, str] = {}
+        self._wanted = wanted_names(listing)
         self._homes = {
             _place_of(v.source.array): v for v in listing.sources if isinstance(v.source, Home)
         }
         self._moved = {id(move.old): move.new for move in listing.moves}
         self._seen: dict[tuple[Value, Value], Value] = {}
-        self._name_sources()
-        self._want()
+        self._name_sources(hints)
         self._give()
 
     def of(self, value: Value) -> str:
@@ -161,109 +137,23 @@ class Names:
 
     # --- what no statement makes --------------------------------------------------------------
 
-    def _name_sources(self) -> None:
+    def _name_sources(self, hints: Mapping[int, str]) -> None:
         read = {v for s in self._listing.statements for v in s.inputs()}
         read |= {v for s in self._listing.updates for v in (*s.inputs(), s.out) if v is not None}
         read |= {s.out for s in self._listing.statements if s.out is not None}
         read |= set(self._listing.needed())
         sources = [v for v in self._listing.sources if v in read or isinstance(v.source, Input)]
-        homes = {v: self._home_name(v) for v in sources if isinstance(v.source, Home)}
-        layers = _layers(homes)
-        self._layers = {homes[value]: name for value, name in layers.items()}
-        self._moments = _moments(v.source.name for v in sources if isinstance(v.source, Home))
-        order = (Input, Home, Option, Cell, Constant)
-        for kind in order:
+        names = SourceNames(sources, hints)
+        for kind in (Input, Home, Option, Cell, Constant):
             for value in sources:
                 if isinstance(value.source, kind):
-                    wanted = layers.get(value) or self._of_source(value)
-                    self._set(value, self.new(wanted))
-
-    def _of_moment(self, name: str) -> Sequence[str]:
-        """`m` and `W1` for the first moment of what is called W1."""
-        found = _MOMENT.fullmatch(name)
-        if found is None:
-            return [""]
-        return [self._moments[found[1]], self._layers.get(found[2], found[2])]
-
-    def _home_name(self, value: Value) -> str:
-        """The user's name for an array: of a variable, of a parameter in its model, its own."""
-        if not isinstance(value.source, Home):
-            return ""
-        return self._hints.get(id(value.source.array)) or value.name or value.source.name
-
-    def _of_source(self, value: Value) -> str:
-        source = value.source
-        if isinstance(source, Home):
-            if " and " in source.name:  # arrays in one vector
-                return self._of_moment(source.name.partition(" and ")[0])[0] or "p"
-            return "_".join(self._of_moment(source.name)) or self._home_name(value) or "p"
-        if isinstance(source, Cell):
-            return value.name or _of_cell(source)
-        if isinstance(source, Option):
-            return source.name if source.index is None else f"{source.name[:-1]}{source.index + 1}"
-        if isinstance(source, Constant):
-            return value.name or _of_constant(source.value)
-        return value.name or "t"
+                    self._set(value, self.new(names.of(value)))
 
     def _set(self, value: Value, name: str) -> None:
         self._names[value] = name
         names = self._all[self._roots.get(value, value)]
         if name not in names:
             names.append(name)
-
-    # --- what is worth a name of its own ------------------------------------------------------
-
-    def _want(self) -> None:
-        self._want_conventional()
-        self._want_named_by_lines()
-        for statement in (*self._listing.statements, *self._listing.updates):
-            for value in statement.outputs:
-                if value.name and statement.when != "options":
-                    self._wanted[value] = value.name
-
-    def _results(self) -> Iterator[tuple[Statement, Value]]:
-        """Yield what rules of the forward pass come to, with the statement that makes it."""
-        last: dict[int, tuple[Statement, Value]] = {}
-        for statement in self._listing.statements:
-            place = statement.place
-            if place.phase != "forward" or not place.title:
-                continue
-            applied = self._listing.applied.get(place.number)
-            made = [v for v in statement.outputs if applied and v in applied.results]
-            if made or applied is None or place.number not in last:
-                last[place.number] = statement, (made or statement.outputs)[0]
-        yield from last.values()
-
-    def _want_conventional(self) -> None:
-        layer, loss = 0, False
-        returned = set(values_in(self._listing.results))
-        known: dict[Value, int] = {}
-        for statement, value in self._results():
-            title = statement.place.title
-            loss = loss or _LOSSES.fullmatch(title) is not None
-            applied = self._listing.applied.get(statement.place.number)
-            before = [known[a] for a in applied.arguments if a in known] if applied else []
-            if title in _AFFINE or "conv" in title:
-                layer += 1
-                known[value] = layer
-                self._wanted[value] = f"z{layer}"
-            elif title in _ACTIVATIONS and before:
-                self._wanted[value] = f"a{before[0]}"
-            elif value in returned or (loss and not value.shape):
-                self._wanted[value] = "loss" if loss else "result"
-            else:
-                self._wanted[value] = "h"
-
-    def _want_named_by_lines(self) -> None:
-        """Names that lines of the user give to what they calculate."""
-        best: dict[object, tuple[tuple[int, int], str, Value]] = {}
-        for statement, value in self._results():
-            site = statement.place.site
-            span = span_of(site) if site is not None else None
-            if span is not None and (span.start not in best or span.end >= best[span.start][0]):
-                best[span.start] = span.end, span.name, value
-        for _, name, value in best.values():
-            self._wanted = {v: n for v, n in self._wanted.items() if n != name} | {value: name}
 
     # --- names for all ------------------------------------------------------------------------
 
@@ -346,16 +236,9 @@ class Names:
         for statement in self._listing.statements:
             option = next(statement.inputs(), None)
             if statement.when == "options" and statement.out and option is not None:
-                name = self._of_option(option)
+                name = of_kept_option(option)
                 if not self._all[self._roots[statement.output]]:
                     self._set(statement.output, self.new(name))
-
-    def _of_option(self, value: Value) -> str:
-        """The name of an array that holds an option, or something that is calculated from some."""
-        if not isinstance(value.source, Option):
-            return "scale"
-        name = self._of_source(value)
-        return {"lr": "rate"}.get(name, f"{name}_now")
 
     def _name_writes(self) -> None:
         for write in self._listing.writes:
@@ -455,7 +338,7 @@ class Names:
     def _stem(self, statement: Statement) -> str:
         if statement.out in self._names and statement.place.phase == "update":
             return "move"  # by which parameters move
-        if statement.place.phase == "backward" and statement.place.title in _ACTIVATIONS:
+        if statement.place.phase == "backward" and statement.place.title in ACTIVATIONS:
             return _STEMS.get(statement.function, "slope")
         return _STEMS.get(statement.function, "t")
 
@@ -475,43 +358,5 @@ class Names:
         return self.new(stem)
 
 
-def _layers(homes: Mapping[Value, str]) -> dict[Value, str]:
-    """Names for weights and biases of layers in a row: W1, b1, W2, b2.
-
-    A scale, which is a vector, is called gamma, and the bias beside it beta.
-    """
-    found = {v: m for v, n in homes.items() if (m := _OF_LAYERS.fullmatch(n)) is not None}
-    if not found or len({m["chain"] for m in found.values()}) > 1:
-        return {}
-    layers = list(dict.fromkeys(m["layer"] for m in found.values()))
-    scales = {m["layer"] for v, m in found.items() if m["kind"] == "weight" and len(v.shape) < 2}
-    names = {}
-    for value, m in found.items():
-        kinds = ("gamma", "beta") if m["layer"] in scales else ("W", "b")
-        kind = kinds[m["kind"] == "bias"]
-        names[value] = f"{kind}{layers.index(m['layer']) + 1}"
-    return names
-
-
 def _place_of(array: Any) -> tuple[Any, ...]:
-    return array.__array_interface__["data"][0], array.shape, array.dtype
-
-
-def _moments(names: Iterable[str]) -> dict[str, str]:
-    """What moments are called, by their numbers: m, or m and v, or m1, m2 and so on."""
-    numbers = sorted({found[1] for name in names if (found := _MOMENT.match(name))})
-    called = {1: ["m"], 2: ["m", "v"]}.get(len(numbers), [f"m{i + 1}" for i in range(len(numbers))])
-    return dict(zip(numbers, called, strict=True))
-
-
-def _of_cell(cell: Cell) -> str:
-    if cell.attribute == "_grad":
-        return "d" + cell.name.removeprefix("gradient of ")
-    return cell.name or {"moments": "t"}.get(cell.attribute, cell.attribute.strip("_"))
-
-
-def _of_constant(value: Any) -> str:
-    if np.ndim(value) == 0 and value.dtype.kind in "iuf":
-        return _NUMBERS.get(value.item(), "c")
-    whole = np.asarray(value)
-    return f"ones{whole.size}" if whole.ndim == 1 and bool(np.all(whole == 1)) else "c"
+    return address_of(array), array.shape, array.dtype

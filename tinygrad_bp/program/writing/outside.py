@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_bp.program.writing.imports import RESERVED
-from tinygrad_bp.program.writing.naming import identifier
+from tinygrad_bp.program.writing.identifiers import RESERVED, identifier
 from tinygrad_bp.program.writing.opaque import Opaque
 
 __all__ = ["Outside"]

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_bp.program.listing import ALIGNED, Bytes, Room, Value
+from tinygrad_bp.program.listing import Bytes, Room, Value
+from tinygrad_bp.program.strides import is_usual
 from tinygrad_bp.program.writing.imports import Imports
 from tinygrad_bp.program.writing.literals import dtype_text, size
 from tinygrad_bp.program.writing.naming import Names
-from tinygrad_bp.state import room_of
+from tinygrad_bp.state import LINE, address_of, room_of
 
 __all__ = ["are_aligned", "made", "parts_of"]
 
@@ -46,7 +47,7 @@ def made(
         if shares and room.memory is not None and room.memory not in memories:
             memories[room.memory] = names.new("memory")
             yield from _memory(memories[room.memory], room.memory, imports)
-        if aligned is not None and room.nbytes >= _LARGE and _is_usual(room):
+        if aligned is not None and room.nbytes >= _LARGE and is_usual(room):
             text = f"{aligned}({size(room.shape)}, {dtype_text(room.dtype, imports)})"
         else:
             text = _room(room, memories, imports)
@@ -56,18 +57,13 @@ def made(
 def _memory(name: str, memory: Bytes, imports: Imports) -> Iterator[str]:
     """One piece of memory for all, from where a line of the cache begins."""
     empty, uint8 = (imports.take("numpy", function) for function in ("empty", "uint8"))
-    yield f"{name} = {empty}({memory.nbytes + ALIGNED}, {uint8})"
-    yield f"{name} = {name}[-{name}.ctypes.data % {ALIGNED} :]"
-
-
-def _is_usual(room: Room) -> bool:
-    """Whether a room lies in memory as NumPy lays arrays out."""
-    return np.empty(room.shape, room.dtype).strides == room.strides
+    yield f"{name} = {empty}({memory.nbytes + LINE}, {uint8})"
+    yield f"{name} = {name}[-{name}.ctypes.data % {LINE} :]"
 
 
 def _room(room: Room, memories: Mapping[Bytes, str], imports: Imports) -> str:
     dtype = dtype_text(room.dtype, imports)
-    usual = _is_usual(room)
+    usual = is_usual(room)
     if room.memory is not None and room.memory in memories:
         strides = "" if usual else f", {room.strides}"
         where = f"{memories[room.memory]}, {room.offset}"
@@ -106,7 +102,7 @@ def _part(array: Any, of: Any, name: str) -> str | None:
     """Return how an array shows a part of a vector, None if it does not."""
     if of.ndim != 1 or not of.flags.c_contiguous or array.dtype != of.dtype or not array.size:
         return None
-    start = array.__array_interface__["data"][0] - of.__array_interface__["data"][0]
+    start = address_of(array) - address_of(of)
     if start < 0 or start % of.itemsize or start + array.nbytes > of.nbytes:
         return None
     first = start // of.itemsize

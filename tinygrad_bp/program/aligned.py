@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["LINE", "aligned"]
+from tinygrad_bp.state import LINE
 
-LINE = 64
-"""Bytes in a line of the cache."""
+__all__ = ["aligned"]
 
 
 def aligned(shape: Any, dtype: Any) -> np.ndarray[Any, Any]:
