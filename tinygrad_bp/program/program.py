@@ -254,12 +254,21 @@ class Program:
             f"{text.name(held.owner)}.{name} = {text.expression(value, places.__getitem__)}"
             for held in self._held
             for name, value in held.after.items()
-            if name in _OF_GRADIENTS and (first or not isinstance(held.after["_grad"], NotKept))
+            if name in _OF_GRADIENTS and (first or not isinstance(held.after.get("_grad"), NotKept))
         ]
         if lines:
             count = f"{text.name(changes)}.count"
+            seen = f"{text.name(self._seen)}.version = " if self._finds_what_it_leaves() else ""
             text.line("\n".join(lines))
-            text.line(f"{count} = {text.name(self._seen)}.version = {count} + 1")
+            text.line(f"{count} = {seen}{count} + 1")
+
+    def _finds_what_it_leaves(self) -> bool:
+        """Whether the next run finds gradients as this one leaves them, where that decides."""
+        return all(
+            isinstance(held.before[name], Kind) or name not in held.after
+            for held in self._held
+            for name in held.before.keys() & set(_OF_GRADIENTS)
+        )
 
     def _place(self, value: Value) -> str:
         """What a value that is returned is called in `run`."""
