@@ -301,6 +301,22 @@ def test_a_value_that_was_kept_says_so_whatever_it_is_asked_for():
             ask(kept[0] if ask is not str else kept[0].tolist())
 
 
+def test_a_value_that_a_module_keeps_for_the_same_step():
+    class Penalised(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.penalty = None
+
+        def forward(self, x):
+            self.penalty = np.sum(x * x)
+            return x * 2
+
+    model = Penalised()
+    compiled = bp.compile(lambda x: np.sum(model(x)) + model.penalty)
+    for i in range(5):
+        assert compiled(np.full(2, float(i))).item() == 4 * i + 2 * i * i
+
+
 def test_results_are_arrays_of_their_own():
     w = Tensor([1.0, 2.0], requires_grad=True)
     compiled = bp.compile(lambda x: {"y": w * x, "sum": (w + x).sum(), "pair": [x * 2, None]})

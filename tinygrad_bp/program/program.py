@@ -124,7 +124,7 @@ class Program:
         """What name stands for something else, if one does."""
         for name, now, was in zip(self._names, self._names_now(), self._seen.names, strict=True):
             if not alike(now, was):
-                return f"'{name}' is {now!r:.40}, and was {was!r:.40}"
+                return f"'{name}' is {_told(now)}, and was {_told(was)}"
         return None
 
     def _kinds_found(self) -> Iterator[tuple[str, Callable[[], bool]]]:
@@ -316,6 +316,12 @@ def _of_kind(text: Text, argument: str, name: str, key: Any) -> Iterator[str]:
         yield f"{argument} is {text.name(key[1].item)}"
     else:
         yield "False"
+
+
+def _told(item: Any) -> str:
+    """What is said of what a name stands for: objects may be large, or say nothing any more."""
+    is_short = item is None or isinstance(item, int | float | str)
+    return f"{item!r:.40}" if is_short else f"a {type(item).__name__}"
 
 
 def _unwritten(homes: Sequence[Any], seen: SimpleNamespace) -> bool:
