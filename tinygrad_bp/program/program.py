@@ -129,7 +129,7 @@ class Program:
         """What name stands for something else, if one does."""
         for name, now, was in zip(self._names, self._names_now(), self._seen.names, strict=True):
             if not alike(now, was):
-                return f"'{name}' is {now!r:.40}, and was {was!r:.40}"
+                return f"'{name}' is {_told(now)}, and was {_told(was)}"
         return None
 
     def _kinds_found(self) -> Iterator[tuple[str, Callable[[], bool]]]:
@@ -259,12 +259,21 @@ class Program:
             f"{text.name(held.owner)}.{name} = {text.expression(value, places.__getitem__)}"
             for held in self._held
             for name, value in held.after.items()
-            if name in OF_GRADIENTS and (first or not isinstance(held.after["_grad"], NotKept))
+            if name in OF_GRADIENTS and (first or not isinstance(held.after.get("_grad"), NotKept))
         ]
         if lines:
             count = f"{text.name(changes)}.count"
+            seen = f"{text.name(self._seen)}.version = " if self._finds_what_it_leaves() else ""
             text.line("\n".join(lines))
-            text.line(f"{count} = {text.name(self._seen)}.version = {text.name(clock)}.__next__()")
+            text.line(f"{count} = {seen}{text.name(clock)}.__next__()")
+
+    def _finds_what_it_leaves(self) -> bool:
+        """Whether the next run finds gradients as this one leaves them, where that decides."""
+        return all(
+            isinstance(held.before[name], Kind) or name not in held.after
+            for held in self._held
+            for name in held.before.keys() & set(OF_GRADIENTS)
+        )
 
     def _place(self, value: Value) -> str:
         """What a value that is returned is called in `run`."""
@@ -312,6 +321,12 @@ def _of_kind(text: Text, argument: str, name: str, key: Any) -> Iterator[str]:
         yield f"{argument} is {text.name(key[1].item)}"
     else:
         yield "False"
+
+
+def _told(item: Any) -> str:
+    """What is said of what a name stands for: objects may be large, or say nothing any more."""
+    is_short = item is None or isinstance(item, int | float | str)
+    return f"{item!r:.40}" if is_short else f"a {type(item).__name__}"
 
 
 def _unwritten(homes: Sequence[Any], seen: SimpleNamespace) -> bool:
