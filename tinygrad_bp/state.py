@@ -75,6 +75,12 @@ class Tracer(Protocol):
     def in_dtype(self, value: Any, dtype: Any) -> Any:
         """Return a value in a dtype, as an assignment converts it."""
 
+    def is_array(self, value: Any) -> bool:
+        """Return whether a value is an array, perhaps without axes, rather than a number."""
+
+    def rely_on(self, holds: Callable[[Any], bool], given: Any) -> None:
+        """Learn of something that must hold for a run, beside what is in memory."""
+
     def phase(self, phase: str, title: str) -> Any:
         """Return a context that says what the calls in it belong to."""
 
