@@ -14,7 +14,7 @@ import numpy as np
 
 from tinygrad_bp.modes import mode
 from tinygrad_bp.program.calling import Text
-from tinygrad_bp.program.guards import Arguments, Name, Same, Settings, alike
+from tinygrad_bp.program.guards import Arguments, Name, Same, Settings, alike, count_arrays
 from tinygrad_bp.program.held import (
     OF_GRADIENTS,
     Kind,
@@ -192,7 +192,7 @@ class Program:
         return text.function("run")
 
     def _arrays(self) -> list[str]:
-        return [f"a{i}" for i in range(_count(self._given))]
+        return [f"a{i}" for i in range(count_arrays(self._given))]
 
     def _write_run(self, text: Text, *, first: bool) -> None:
         """Write a run down: the first one after somebody has changed what objects hold, or not."""
@@ -318,21 +318,6 @@ def _unwritten(homes: Sequence[Any], seen: SimpleNamespace) -> bool:
         return False
     seen.time = memory.latest
     return True
-
-
-def _count(key: tuple[Any, ...]) -> int:
-    """How many arrays there are among arguments of a key."""
-    return sum(map(_arrays_in, key))
-
-
-def _arrays_in(key: Any) -> int:
-    if key == "float":
-        return 1
-    if not isinstance(key, tuple):
-        return 0
-    if len(key) == 4 and isinstance(key[2], np.dtype):
-        return 1
-    return sum(map(_arrays_in, key))
 
 
 def _came_late(error: BaseException, function: Any) -> bool:

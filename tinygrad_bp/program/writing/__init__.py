@@ -3,6 +3,7 @@
     imports       what the text takes from NumPy and Python's library
     literals      values as they are written
     expressions   how each call is written
+    inlining      what stands where it is read
     identifiers   names as Python takes them
     naming        what each value is called
     sources       the names of what no statement makes

@@ -15,7 +15,7 @@ from tinygrad_bp.program.writing.literals import dtype_text, size
 from tinygrad_bp.program.writing.naming import Names
 from tinygrad_bp.state import LINE, address_of, room_of
 
-__all__ = ["are_aligned", "made", "parts_of"]
+__all__ = ["are_aligned", "lines_of_rooms", "parts_of"]
 
 _LARGE = 1 << 12  # bytes, from which on it matters where an array begins
 _LITTLE = 1 << 20  # bytes, up to which it is not worth it that arrays share their memory
@@ -33,7 +33,7 @@ def _share(values: Sequence[Value]) -> bool:
     return sum(value.nbytes for value in values) > _LITTLE
 
 
-def made(
+def lines_of_rooms(
     values: Sequence[Value], names: Names, imports: Imports, aligned: str | None
 ) -> Iterator[str]:
     """Yield the lines that make the memory that results are written into.
