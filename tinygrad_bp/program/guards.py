@@ -1,4 +1,4 @@
-"""What a program needs to find as it was when it was traced: arguments, state, settings, names.
+"""What a program needs to find as it was when it was traced: arguments, settings, names.
 
 Settings of modules have a version, and are compared when that has changed. All else is looked at in
 every call.

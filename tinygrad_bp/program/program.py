@@ -203,7 +203,7 @@ class Program:
         made = ", ".join(f"r{i}" for i in range(len(self._written.returned)))
         text.line(f"try:\n    {made or '_'} = {function}({given})")
         text.line(f"except ({refuted}, Exception) as error:")  # eager mode knows what to say of it
-        if self.listing.written() and not self.listing.after:
+        if self.listing.arrays_written() and not self.listing.after:
             text.line(f"    if {text.name(_came_late)}(error, {function}):\n        raise")
         for i, rng in enumerate(self._streams):
             text.line(f"    {text.name(rng.bit_generator)}.state = before{i}")
@@ -225,7 +225,7 @@ class Program:
 
     def _note_writes(self, text: Text) -> None:
         """Set the time of what is written."""
-        keys = {memory.key_of_room(array) for array in self.listing.written()}
+        keys = {memory.key_of_block(array) for array in self.listing.arrays_written()}
         if not keys:
             return
         text.line(f"{text.name(memory)}.latest = now = {text.name(clock)}.__next__()")
