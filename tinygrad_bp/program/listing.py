@@ -352,9 +352,9 @@ class Listing:
         """Return the arrays that a run writes into and that others may see."""
         targets = [write.target for write in self.writes]
         targets += [update.out for update in self.updates if update.out is not None]
-        return self.shown(targets)
+        return self.arrays_of(targets)
 
-    def shown(self, homes: Iterable[Value]) -> list[np.ndarray[Any, Any]]:
+    def arrays_of(self, homes: Iterable[Value]) -> list[np.ndarray[Any, Any]]:
         """Return the arrays of homes, and of all that are parts of the same vectors."""
         roots = {home.base or home for home in homes}
         return [

@@ -81,10 +81,10 @@ class Program:
             [h.owner for h in self._held if isinstance(h.owner, Tensor)],
         )
         self._names = [name for name, _ in names]
-        self._conditions_of_trace = trace.relied_on
+        self._relied_on = trace.relied_on
         lay_out(self.listing.moves, self._held)
         self._slots = [held for held in self._held if "moments" in held.before]
-        self._relied_on = self.listing.shown(self.listing.finite)
+        self._finite = self.listing.arrays_of(self.listing.finite)
         self._seen = SimpleNamespace()
         """What may change between two runs and leave the program fit for the next."""
         self._look()
@@ -140,7 +140,7 @@ class Program:
             "a parameter or moment is another array, or frozen, or has taken other steps",
             lambda: (
                 all(held.is_as_before() for held in self._held)
-                and all(holds(given) for holds, given in self._conditions_of_trace)
+                and all(holds(given) for holds, given in self._relied_on)
             ),
         )
 
@@ -151,7 +151,7 @@ class Program:
         self._seen.moments = [slot.owner.moments for slot in self._slots]
         self._seen.version = self._settings.version
         self._seen.time = memory.latest
-        if not all(np.isfinite(home).all() for home in self._relied_on):
+        if not all(np.isfinite(home).all() for home in self._finite):
             raise Refuted
         options = [value.source for value in self._written.options]
         self._written.set_options(*[o.read() for o in options if isinstance(o, Option)])
@@ -171,8 +171,8 @@ class Program:
             known = f"{seen}.names[{i}]" if is_number else text.name(now)
             yield same(outside.read(text.name(outside.owner)), known)
         yield f"{text.name(changes)}.count == {seen}.version"
-        if self._relied_on:
-            unwritten = text.name(partial(_unwritten, self._relied_on, self._seen))
+        if self._finite:
+            unwritten = text.name(partial(_unwritten, self._finite, self._seen))
             yield f"({text.name(memory)}.latest == {seen}.time or {unwritten}())"
         for i, (group, _) in enumerate(self._groups):
             yield same(f"{text.name(group)}.options", f"{seen}.options[{i}]")

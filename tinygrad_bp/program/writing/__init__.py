@@ -52,11 +52,6 @@ class Written(NamedTuple):
     options: list[Value]
     """What that takes."""
 
-    def results_of(self, found: Any) -> list[Any]:
-        """Return, of what the function returns, what the step does, in its order."""
-        several = found if len(self.returned) > 1 else (found,)
-        return [several[self.returned.index(value)] for value in self.results]
-
 
 def written(
     listing: Listing, name: str = "step", hints: Mapping[int, str] | None = None
