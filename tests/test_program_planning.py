@@ -50,7 +50,9 @@ def runner(listing: Listing) -> Callable[..., Any]:
 
     def run(*arrays: Array) -> Any:
         numbers = [v.source.number for v in made.parameters if isinstance(v.source, Input)]
-        return made.results_of(made.function(*[arrays[number] for number in numbers]))
+        found = made.function(*[arrays[number] for number in numbers])
+        several = found if len(made.returned) > 1 else (found,)
+        return [several[made.returned.index(value)] for value in made.results]
 
     return run
 

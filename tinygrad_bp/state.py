@@ -20,6 +20,7 @@ __all__ = [
     "LINE",
     "Tracer",
     "address_of",
+    "block_of",
     "changes",
     "clock",
     "draw",
@@ -29,7 +30,6 @@ __all__ = [
     "owner_of",
     "replace_all",
     "require",
-    "room_of",
     "tracer",
     "tracers",
     "vector_of",
@@ -74,6 +74,12 @@ class Tracer(Protocol):
 
     def in_dtype(self, value: Any, dtype: Any) -> Any:
         """Return a value in a dtype, as an assignment converts it."""
+
+    def is_array(self, value: Any) -> bool:
+        """Return whether a value is an array, perhaps without axes, rather than a number."""
+
+    def rely_on(self, holds: Callable[[Any], bool], given: Any) -> None:
+        """Learn of something that must hold for a run, beside what is in memory."""
 
     def phase(self, phase: str, title: str) -> Any:
         """Return a context that says what the calls in it belong to."""
@@ -120,7 +126,7 @@ LINE = 64
 """Bytes in a line of the cache, at which vectors begin."""
 
 
-class _Room(bytearray):
+class _Block(bytearray):
     """Memory that arrays are laid out in, one after the other."""
 
 
@@ -136,10 +142,10 @@ class _Memory:
         """Return the key of an array's memory."""
         return self._key(array if getattr(array, "base", None) is None else owner_of(array))
 
-    def key_of_room(self, array: Array) -> int:
+    def key_of_block(self, array: Array) -> int:
         """Return the key of all that was laid out together with an array, or its own."""
         owner = owner_of(array)
-        return self._key(owner.base if isinstance(owner.base, _Room) else owner)
+        return self._key(owner.base if isinstance(owner.base, _Block) else owner)
 
     def _key(self, owner: Any) -> int:
         key = id(owner)
@@ -178,7 +184,7 @@ def laid_out(arrays: Sequence[Array]) -> tuple[Array, list[Array]]:
     """Return a vector with room for arrays one after the other, and its parts in their shapes.
 
     NumPy knows none of them as a view of another: so each part has a version of its own. Who writes
-    to the vector notes it for the room that they are all in.
+    to the vector notes it for the block that they are all in.
 
     >>> vector, (a, b) = laid_out([np.zeros(2), np.zeros((1, 2))])
     >>> vector[...] = [1.0, 2.0, 3.0, 4.0]
@@ -187,13 +193,13 @@ def laid_out(arrays: Sequence[Array]) -> tuple[Array, list[Array]]:
     """
     dtype = arrays[0].dtype
     starts = [*itertools.accumulate((a.nbytes for a in arrays), initial=0)]
-    room = _Room(starts[-1] + LINE)
-    first = -address_of(np.frombuffer(room, np.uint8)) % LINE
+    block = _Block(starts[-1] + LINE)
+    first = -address_of(np.frombuffer(block, np.uint8)) % LINE
     parts = [
-        np.ndarray(a.shape, dtype, room, first + start)
+        np.ndarray(a.shape, dtype, block, first + start)
         for a, start in zip(arrays, starts, strict=False)
     ]
-    return np.ndarray((starts[-1] // dtype.itemsize,), dtype, room, first), parts
+    return np.ndarray((starts[-1] // dtype.itemsize,), dtype, block, first), parts
 
 
 def vector_of(arrays: Sequence[Array]) -> Array | None:
@@ -203,18 +209,18 @@ def vector_of(arrays: Sequence[Array]) -> Array | None:
     >>> vector_of(parts[1:]).shape, vector_of(parts[::2])
     ((4,), None)
     """
-    room = room_of(arrays[0])
+    block = block_of(arrays[0])
     places = [address_of(a) for a in arrays]
     ends = [place + a.nbytes for place, a in zip(places, arrays, strict=True)]
-    if places[1:] != ends[:-1] or not all(room_of(a) is room for a in arrays):
+    if places[1:] != ends[:-1] or not all(block_of(a) is block for a in arrays):
         return None
-    begins = address_of(np.frombuffer(room, np.uint8))
+    begins = address_of(np.frombuffer(block, np.uint8))
     dtype, size = arrays[0].dtype, sum(a.size for a in arrays)
-    found: Array = np.ndarray((size,), dtype, room, places[0] - begins)
+    found: Array = np.ndarray((size,), dtype, block, places[0] - begins)
     return found
 
 
-def room_of(array: Array) -> Any:
+def block_of(array: Array) -> Any:
     """What holds the memory: the array that owns it, or what it was laid out in."""
     owner = owner_of(array)
     return owner if owner.base is None else owner.base
@@ -231,7 +237,7 @@ def written_at(array: Array) -> int:
     """
     owner = owner_of(array)
     time = memory.times.get(id(owner), _NEVER)
-    if type(getattr(owner, "base", None)) is _Room:
+    if type(getattr(owner, "base", None)) is _Block:
         return max(time, memory.times.get(id(owner.base), _NEVER))
     return time
 

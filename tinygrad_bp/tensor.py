@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Never, Self
 
 import numpy as np
 
-from tinygrad_bp import state
 from tinygrad_bp.calls import ORDINARY, admit
 from tinygrad_bp.duck import DuckArray
 from tinygrad_bp.engine import Hook, Op
@@ -20,7 +19,7 @@ from tinygrad_bp.errors import ConversionError, GradientError, InPlaceError, Sha
 from tinygrad_bp.registry import Array
 from tinygrad_bp.rules.elementwise import cast
 from tinygrad_bp.rules.indexing import getitem, plain_index
-from tinygrad_bp.state import tracers
+from tinygrad_bp.state import changes, note_write, tracer, tracers
 
 __all__ = ["HookHandle", "NotKept", "Tensor", "array_of", "strip", "tracks", "wrap"]
 
@@ -89,7 +88,7 @@ class Tensor(DuckArray):
         if requires_grad:
             _check_trackable(array.dtype)
             array = array.copy()
-        if tracers and (run := state.tracer()):
+        if tracers and (run := tracer()):
             array = run.held(array)
         self._value = array
         self._make_leaf()
@@ -111,7 +110,7 @@ class Tensor(DuckArray):
         refuses to go backward through old values. A write into the array itself
         (`t.data[0] = 1`) is noticed under `debug()` alone.
         """
-        if tracers and (run := state.tracer()):
+        if tracers and (run := tracer()):
             run.adopt(self)
             return run.held(self._value)
         return self._value
@@ -131,11 +130,11 @@ class Tensor(DuckArray):
                     f"cannot assign data of shape {value.shape} to a tensor of shape "
                     f"{self._value.shape}"
                 )
-            if tracers and (run := state.tracer()):
+            if tracers and (run := tracer()):
                 run.write(self, value)
                 return
             self._value[...] = value
-        state.note_write(self._value)
+        note_write(self._value)
 
     @property
     def requires_grad(self) -> bool:
@@ -149,14 +148,14 @@ class Tensor(DuckArray):
                 f"requires_grad belongs to leaves; this is the result of '{self.op.rule.name}' "
                 f"(recorded at {self.op.site}). Use detach() for a copy that does not track."
             )
-        if state.tracers and (run := state.tracer()):
+        if tracers and (run := tracer()):
             run.adopt(self)
         if value and not self._requires_grad:
             _check_trackable(self._value.dtype)
             self._value = _own(self._value)
             self._trainable = True
         self._requires_grad = bool(value)
-        state.changes.note()
+        changes.note()
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:  # noqa: FBT001, FBT002
         """Set `requires_grad` and return the tensor itself, as in PyTorch."""
@@ -291,7 +290,7 @@ class Tensor(DuckArray):
         if self.op is not None:
             found: Tensor | None = (self.op.kept or {}).get(self.output or 0)
             return found
-        if tracers and (run := state.tracer()):
+        if tracers and (run := tracer()):
             run.adopt(self)
         gradient = self._grad
         if gradient is not None and not isinstance(gradient, Tensor):
@@ -310,18 +309,18 @@ class Tensor(DuckArray):
             raise ShapeError(
                 f"a gradient of shape {gradient.shape} does not fit a tensor of shape {self.shape}"
             )
-        if tracers and (run := state.tracer()):
+        if tracers and (run := tracer()):
             run.forget_gradient(self)
         self._grad, self._passes, self._used = gradient, 1, False
-        state.changes.note()
+        changes.note()
 
     def zero_grad(self) -> None:
         """Forget the gradient."""
         if self.op is None:
-            if tracers and (run := state.tracer()):
+            if tracers and (run := tracer()):
                 run.forget_gradient(self)
             self._grad, self._passes, self._used = None, 0, False
-            state.changes.note()
+            changes.note()
         elif self.op.kept is not None:
             self.op.kept[self.output or 0] = None
 
@@ -374,7 +373,7 @@ class Tensor(DuckArray):
             self._hooks = hooks = self._hooks or {}
         handle = HookHandle(hooks)
         if self.op is None:
-            state.changes.note()
+            changes.note()
         call = _call_hook if self.dtype.kind != "c" else _call_hook_of_complex
         hooks[handle.key] = functools.partial(call, hook)
         return handle
@@ -442,7 +441,7 @@ def wrap(array: Array) -> Tensor:
     tensor: Tensor = _new(Tensor)
     if isinstance(array, np.generic) or not hasattr(type(array), "__array_function__"):
         array = np.asarray(array)
-    if tracers and (run := state.tracer()):
+    if tracers and (run := tracer()):
         array = run.held(array)
     tensor._value = array
     tensor._make_leaf()
@@ -532,7 +531,7 @@ class HookHandle:
     def remove(self) -> None:
         """Remove the hook; to do so twice is no error."""
         self._hooks.pop(self.key, None)
-        state.changes.note()
+        changes.note()
 
     def __enter__(self) -> Self:
         return self

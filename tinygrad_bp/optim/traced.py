@@ -14,6 +14,7 @@ import numpy as np
 
 from tinygrad_bp.optim.groups import ParamGroup, Slot
 from tinygrad_bp.registry import primitive
+from tinygrad_bp.state import Tracer
 from tinygrad_bp.tensor import Tensor
 
 __all__ = ["joined", "kind_of", "part", "step", "together"]
@@ -31,7 +32,7 @@ def part(vector: Any, start: int, shape: tuple[int, ...]) -> Any:
     return np.reshape(vector[start : start + math.prod(shape)], shape)
 
 
-def step(tracer: Any, optimizer: Any, taking_part: Iterable[tuple[ParamGroup, Slot]]) -> None:
+def step(tracer: Tracer, optimizer: Any, taking_part: Iterable[tuple[ParamGroup, Slot]]) -> None:
     """Take a step: of the slots that take part, in their groups."""
     batches: dict[Any, list[Slot]] = {}
     groups = {}
@@ -68,7 +69,7 @@ def _kind(moment: Any) -> Any:
 
 
 def _update(
-    tracer: Any, optimizer: Any, group: ParamGroup, dtype: np.dtype[Any], slots: Sequence[Slot]
+    tracer: Tracer, optimizer: Any, group: ParamGroup, dtype: np.dtype[Any], slots: Sequence[Slot]
 ) -> None:
     """Update parameters whose dtype and moments are alike."""
     values = [slot.parameter._value for slot in slots]
@@ -90,7 +91,7 @@ def _update(
         start += p.size
 
 
-def _gradient(tracer: Any, slot: Slot, dtype: np.dtype[Any]) -> Any:
+def _gradient(tracer: Tracer, slot: Slot, dtype: np.dtype[Any]) -> Any:
     gradient = slot.parameter._grad
     return tracer.in_dtype(gradient._value if isinstance(gradient, Tensor) else gradient, dtype)
 

@@ -1,4 +1,4 @@
-"""What a program needs to find as it was when it was traced: arguments, state, settings, names.
+"""What a program needs to find as it was when it was traced: arguments, settings, names.
 
 Settings of modules have a version, and are compared when that has changed. All else is looked at in
 every call.
@@ -16,7 +16,7 @@ import numpy as np
 from tinygrad_bp.state import changes
 from tinygrad_bp.tensor import Tensor, wrap
 
-__all__ = ["Arguments", "Name", "Same", "Settings", "alike", "names_of"]
+__all__ = ["Arguments", "Name", "Same", "Settings", "alike", "count_arrays", "names_of"]
 
 _KNOWN = frozenset({"numpy", "tinygrad_bp", "scipy", "builtins", "math"})
 """Packages whose objects decide nothing, or have a guard of their own."""
@@ -121,6 +121,21 @@ def _told(key: Any) -> str:
     if isinstance(key, tuple) and len(key) == 2 and key[0] in (int, bool, str, type(None)):
         return repr(key[1])
     return "of another kind"
+
+
+def count_arrays(key: tuple[Any, ...]) -> int:
+    """Return how many arrays there are among the arguments that a key describes."""
+    return sum(map(_arrays_in, key))
+
+
+def _arrays_in(key: Any) -> int:
+    if key == "float":
+        return 1
+    if not isinstance(key, tuple):
+        return 0
+    if len(key) == 4 and isinstance(key[2], np.dtype):
+        return 1
+    return sum(map(_arrays_in, key))
 
 
 class Same:
@@ -255,18 +270,18 @@ def _names_in(code: CodeType) -> Iterator[str]:
 
 def _is_set(cell: Any) -> bool:
     try:
-        return cell.cell_contents is not None or True
+        _ = cell.cell_contents
     except ValueError:  # nothing was assigned to it
         return False
+    return True
 
 
 def _has_settings(item: Any) -> bool:
     """Whether an object is one of the user's, whose attributes decide what a step does."""
     if not hasattr(item, "__dict__") or isinstance(item, type | FunctionType):
         return False
-    kind = item if isinstance(item, ModuleType) else type(item)
-    package = (getattr(kind, "__name__" if kind is item else "__module__", "") or "").partition(".")
-    return package[0] not in _KNOWN
+    module = item.__name__ if isinstance(item, ModuleType) else type(item).__module__
+    return module.partition(".")[0] not in _KNOWN
 
 
 def alike(now: Any, was: Any) -> bool:

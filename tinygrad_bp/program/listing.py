@@ -348,13 +348,13 @@ class Listing:
     moves: list[Move] = field(default_factory=list)
     """What is to be done before the first run: `new[...] = old`, and the new ones held."""
 
-    def written(self) -> list[np.ndarray[Any, Any]]:
+    def arrays_written(self) -> list[np.ndarray[Any, Any]]:
         """Return the arrays that a run writes into and that others may see."""
         targets = [write.target for write in self.writes]
         targets += [update.out for update in self.updates if update.out is not None]
-        return self.shown(targets)
+        return self.arrays_of(targets)
 
-    def shown(self, homes: Iterable[Value]) -> list[np.ndarray[Any, Any]]:
+    def arrays_of(self, homes: Iterable[Value]) -> list[np.ndarray[Any, Any]]:
         """Return the arrays of homes, and of all that are parts of the same vectors."""
         roots = {home.base or home for home in homes}
         return [

@@ -14,7 +14,7 @@ import numpy as np
 
 from tinygrad_bp.modes import mode
 from tinygrad_bp.program.calling import Text
-from tinygrad_bp.program.guards import Arguments, Name, Same, Settings, alike
+from tinygrad_bp.program.guards import Arguments, Name, Same, Settings, alike, count_arrays
 from tinygrad_bp.program.held import (
     OF_GRADIENTS,
     Kind,
@@ -82,10 +82,10 @@ class Program:
             [h.owner for h in self._held if isinstance(h.owner, Tensor)],
         )
         self._names = [name for name, _ in names]
-        self._conditions_of_trace = trace.relied_on
+        self._relied_on = trace.relied_on
         lay_out(self.listing.moves, self._held)
         self._slots = [held for held in self._held if "moments" in held.before]
-        self._relied_on = self.listing.shown(self.listing.finite)
+        self._finite = self.listing.arrays_of(self.listing.finite)
         self._seen = SimpleNamespace()
         """What may change between two runs and leave the program fit for the next."""
         self._look()
@@ -142,7 +142,7 @@ class Program:
             "a parameter or moment is another array, or frozen, or has taken other steps",
             lambda: (
                 all(held.is_as_before() for held in self._held)
-                and all(holds(given) for holds, given in self._conditions_of_trace)
+                and all(holds(given) for holds, given in self._relied_on)
             ),
         )
 
@@ -153,7 +153,7 @@ class Program:
         self._seen.moments = [slot.owner.moments for slot in self._slots]
         self._seen.version = self._settings.version
         self._seen.time = memory.latest
-        if not all(np.isfinite(home).all() for home in self._relied_on):
+        if not all(np.isfinite(home).all() for home in self._finite):
             raise Refuted
         options = [value.source for value in self._written.options]
         self._written.set_options(*[o.read() for o in options if isinstance(o, Option)])
@@ -173,8 +173,8 @@ class Program:
             known = f"{seen}.names[{i}]" if is_number else text.name(now)
             yield same(outside.read(text.name(outside.owner)), known)
         yield f"{text.name(changes)}.count == {seen}.version"
-        if self._relied_on:
-            unwritten = text.name(partial(_unwritten, self._relied_on, self._seen))
+        if self._finite:
+            unwritten = text.name(partial(_unwritten, self._finite, self._seen))
             yield f"({text.name(memory)}.latest == {seen}.time or {unwritten}())"
         for i, (group, _) in enumerate(self._groups):
             yield same(f"{text.name(group)}.options", f"{seen}.options[{i}]")
@@ -194,7 +194,7 @@ class Program:
         return text.function("run")
 
     def _arrays(self) -> list[str]:
-        return [f"a{i}" for i in range(_count(self._given))]
+        return [f"a{i}" for i in range(count_arrays(self._given))]
 
     def _write_run(self, text: Text, *, first: bool) -> None:
         """Write a run down: the first one after somebody has changed what objects hold, or not."""
@@ -205,7 +205,7 @@ class Program:
         made = ", ".join(f"r{i}" for i in range(len(self._written.returned)))
         text.line(f"try:\n    {made or '_'} = {function}({given})")
         text.line(f"except ({refuted}, Exception) as error:")  # eager mode knows what to say of it
-        if self.listing.written() and not self.listing.after:
+        if self.listing.arrays_written() and not self.listing.after:
             text.line(f"    if {text.name(_came_late)}(error, {function}):\n        raise")
         for i, rng in enumerate(self._streams):
             text.line(f"    {text.name(rng.bit_generator)}.state = before{i}")
@@ -227,7 +227,7 @@ class Program:
 
     def _note_writes(self, text: Text) -> None:
         """Set the time of what is written."""
-        keys = {memory.key_of_room(array) for array in self.listing.written()}
+        keys = {memory.key_of_block(array) for array in self.listing.arrays_written()}
         if not keys:
             return
         text.line(f"{text.name(memory)}.latest = now = {text.name(clock)}.__next__()")
@@ -335,21 +335,6 @@ def _unwritten(homes: Sequence[Any], seen: SimpleNamespace) -> bool:
         return False
     seen.time = memory.latest
     return True
-
-
-def _count(key: tuple[Any, ...]) -> int:
-    """How many arrays there are among arguments of a key."""
-    return sum(map(_arrays_in, key))
-
-
-def _arrays_in(key: Any) -> int:
-    if key == "float":
-        return 1
-    if not isinstance(key, tuple):
-        return 0
-    if len(key) == 4 and isinstance(key[2], np.dtype):
-        return 1
-    return sum(map(_arrays_in, key))
 
 
 def _came_late(error: BaseException, function: Any) -> bool:

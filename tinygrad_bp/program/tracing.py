@@ -10,13 +10,9 @@ Nothing of the run lasts: state is as it was when the trace ends, and so are ran
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sys
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from types import FrameType
 from typing import Any, Never
 
 import numpy as np
@@ -27,12 +23,19 @@ from tinygrad_bp.engine import Op, RawStep, Site
 from tinygrad_bp.errors import NotDifferentiableError, ProgramError
 from tinygrad_bp.modes import mode, watched_by
 from tinygrad_bp.program.adoption import Adoption
+from tinygrad_bp.program.functions import (
+    OF_SHAPES,
+    OPAQUE,
+    WITH_EFFECTS,
+    as_written,
+    has_shape,
+    is_shaped_by_values,
+)
 from tinygrad_bp.program.held import Held
 from tinygrad_bp.program.listing import (
     Applied,
     Check,
     Constant,
-    Home,
     Input,
     Listing,
     Option,
@@ -40,38 +43,20 @@ from tinygrad_bp.program.listing import (
     Source,
     Statement,
     Value,
-    subscript,
     values_in,
 )
-from tinygrad_bp.program.results import copied, tracked
+from tinygrad_bp.program.returned import Returned
+from tinygrad_bp.program.sites import users_site
 from tinygrad_bp.program.stand_in import Number, Setting, Traced, of_python
-from tinygrad_bp.registry import implementation_of, rule_of
-from tinygrad_bp.rules.indexing import getitem, scatter_add
+from tinygrad_bp.program.switches import Switches
+from tinygrad_bp.registry import implementation_of
 from tinygrad_bp.state import owner_of
-from tinygrad_bp.tensor import Tensor, wrap
+from tinygrad_bp.tensor import Tensor
 from tinygrad_bp.traced import plain
 
 __all__ = ["Refuted", "Trace", "Untraced", "tracing"]
 
-_INSIDE = (
-    os.path.dirname(os.path.dirname(__file__)) + os.sep,
-    os.path.dirname(np.__file__) + os.sep,
-    contextlib.__file__,
-)
-_OF_SHAPES = {np.ones_like, np.zeros_like}  # their results depend on no values
-_WITH_EFFECTS = {
-    np.empty_like, np.empty, np.copyto, np.put, np.place, np.putmask, np.put_along_axis,
-    np.fill_diagonal, np.save, np.savez, np.savez_compressed, np.savetxt,
-}  # fmt: skip
-_SHAPED_BY_VALUES = {
-    np.nonzero, np.flatnonzero, np.argwhere, np.unique, np.compress, np.extract, np.repeat,
-    np.bincount, np.union1d, np.intersect1d, np.setdiff1d, np.setxor1d, np.unique_values,
-    np.unique_all, np.unique_counts, np.unique_inverse, np.delete,
-}  # fmt: skip
 _NUMBERS = (bool, int, float)
-_OPAQUE = {getitem, scatter_add}  # primitives whose bodies cannot be entered
-
-_MISSING = object()
 _lock = threading.RLock()
 _PATIENCE = 1.0  # seconds
 _KEPT = (
@@ -95,12 +80,18 @@ class Untraced(BaseException):
 class Trace:
     """One run that is written down: the `state.Tracer` of the library, and an observer of ops."""
 
-    def __init__(self, settings: Mapping[str, str]) -> None:
+    def __init__(self, errors_outside: Mapping[str, str]) -> None:
         self.listing = Listing()
         self.adopted = Adoption(self)
         self.streams: dict[int, tuple[np.random.Generator, Any]] = {}
         self.modules: dict[int, Any] = {}
         self.groups: dict[int, Any] = {}
+        self.left: list[Held] = []
+        """What objects hold when the run has ended."""
+        self.returned: list[Callable[[Any], Any] | None] = []
+        """What makes of each result what the step returned."""
+        self.references: list[tuple[Tensor, int, int]] = []
+        """Tensors, the ids of their arrays, and how many references to them there were."""
         self.relied_on: list[tuple[Callable[[Any], bool], Any]] = []
         """What else must hold for a run."""
         self.place = Place()
@@ -109,7 +100,8 @@ class Trace:
         self.closed = False
         self.concrete: dict[Value, Any] = {}
         self.thread = threading.get_ident()
-        self._settings = settings
+        self._errors_outside = errors_outside
+        """How NumPy treats floating-point errors around the step."""
         self._constants: dict[int, Traced] = {}
         self._decided: dict[Value, bool] = {}
         self._applied = 0
@@ -119,8 +111,7 @@ class Trace:
         """Memory that was written in place, with the line."""
         self._unassigned: dict[Value, Site | None] = {}
         """What is to be assigned, as `t.data -= step` does, for it to be seen in memory."""
-        self._switched: dict[tuple[int, str], tuple[Any, Any, Site | None]] = {}
-        """Settings of modules that the step has changed: what they were, and where it did so."""
+        self._switches = Switches()
         self._opaque: set[Callable[..., Any]] = set()  # bodies that left the protocols in this run
 
     # --- what stands for what -----------------------------------------------------------------
@@ -164,20 +155,20 @@ class Trace:
     def call(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """Write a call down, or enter the function, and return what stands for its result."""
         self._check_alive()
-        if kwargs.get("out") is not None or function in _WITH_EFFECTS:
+        if kwargs.get("out") is not None or function in WITH_EFFECTS:
             self.refuse(
                 f"{name_of(function)} writes into an array, or into a file. Use what functions "
                 "return, as in a = a + b: a compiled step writes to tensors alone, by t.data = "
                 "new_values"
             )
-        if function in _OF_SHAPES:
+        if function in OF_SHAPES:
             return function(*plain(args), **plain(kwargs))
         body = implementation_of(function)
-        if body is not None and function not in _OPAQUE and function not in self._opaque:
+        if body is not None and function not in OPAQUE and function not in self._opaque:
             return self._entered(function, body, args, kwargs)
         if body is None:
             return self._stated(function, args, kwargs)
-        return self._stated(body, *_as_written(function, args, kwargs))
+        return self._stated(body, *as_written(function, args, kwargs))
 
     def _entered(
         self, function: Callable[..., Any], body: Callable[..., Any], args: Any, kwargs: Any
@@ -193,13 +184,13 @@ class Trace:
             for check in self.listing.checks[checks:]:
                 del self._decided[check.condition]
             del self.listing.checks[checks:]
-            result = self._stated(body, *_as_written(function, args, kwargs))
+            result = self._stated(body, *as_written(function, args, kwargs))
             self._opaque.add(function)
             return result
 
     def _stated(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """Write one statement, unless it can be calculated once and for all."""
-        given, named = self._values(tuple(args)), self._values(dict(kwargs))
+        given, named = self.values(tuple(args)), self.values(dict(kwargs))
         read = [*values_in(given), *values_in(named)]
         if read and all(value.is_number for value in read):
             function = of_python.get(function, function)
@@ -232,9 +223,9 @@ class Trace:
             place=self._here(),
         )
         self.listing.statements.append(statement)
-        if _is_shaped_by_values(function, args):
+        if is_shaped_by_values(function, args):
             for each in made:
-                self.decide(self._stated(_has_shape, (each, each.shape), {}))
+                self.decide(self._stated(has_shape, (each, each.shape), {}))
         return tuple(made) if several else made[0]
 
     def _base(self, found: Any, read: list[Value]) -> Value | None:
@@ -248,8 +239,8 @@ class Trace:
                 return value.base or value
         return None
 
-    def _values(self, item: Any) -> Any:
-        """Nested arguments with values in the places of stand-ins, and constants for arrays."""
+    def values(self, item: Any) -> Any:
+        """Return nested arguments with values in the places of stand-ins and arrays."""
         if isinstance(item, Tensor):
             item = item.data
         if isinstance(item, Traced):
@@ -263,11 +254,11 @@ class Trace:
             self.concrete[kept.ref] = kept.value
             return kept.ref
         if isinstance(item, tuple) and hasattr(item, "_fields"):
-            return type(item)(*[self._values(part) for part in item])
+            return type(item)(*[self.values(part) for part in item])
         if isinstance(item, list | tuple):
-            return type(item)([self._values(part) for part in item])
+            return type(item)([self.values(part) for part in item])
         if isinstance(item, dict):
-            return {key: self._values(part) for key, part in item.items()}
+            return {key: self.values(part) for key, part in item.items()}
         return item
 
     def _check_current(self, value: Value) -> None:
@@ -297,15 +288,15 @@ class Trace:
         if new.shape != old.shape or not np.can_cast(new.dtype, old.dtype, "same_kind"):
             self.refuse(f"{new.shape} of {new.dtype} is written into {old.shape} of {old.dtype}")
         found = self.in_dtype(new, old.dtype)
-        self._overwritten[root] = self._site()
+        self._overwritten[root] = users_site()
         if root.source is not None:
-            self._unassigned[found.ref] = self._site()
+            self._unassigned[found.ref] = users_site()
         return found
 
     def _quiet(self) -> tuple[str, ...]:
         """What of floating-point errors is ignored here, but not around the step."""
         now = np.geterr()
-        return tuple([k for k, v in now.items() if v == "ignore" and self._settings[k] != v])
+        return tuple([k for k, v in now.items() if v == "ignore" and self._errors_outside[k] != v])
 
     # --- what the library tells ---------------------------------------------------------------
 
@@ -316,7 +307,7 @@ class Trace:
             if isinstance(a, Tensor):
                 self.adopt(a)
         self._applied += 1
-        self.place = Place("forward", name_of(function), self._applied, self._site())
+        self.place = Place("forward", name_of(function), self._applied, users_site())
 
     def adopt(self, owner: Any) -> None:
         """Learn that the run reads or writes what an object holds."""
@@ -373,9 +364,7 @@ class Trace:
 
     def set_attribute(self, module: Any, name: str, value: Any) -> None:
         """Learn that a module is set in another way: at the end it must be as at the beginning."""
-        if isinstance(value, bool | int | float | str):
-            there = vars(module).get(name, _MISSING)
-            self._switched.setdefault((id(module), name), (module, there, self._site()))
+        self._switches.note(module, name, value)
 
     def decide(self, condition: Any) -> bool:
         """Return whether a condition holds: every run will check that it does, or does not."""
@@ -433,7 +422,7 @@ class Trace:
         raise self._noted_as_refused(problem)  # which no frame of the traceback may hold
 
     def _noted_as_refused(self, problem: str) -> ProgramError:
-        site = self._site()
+        site = users_site()
         error = ProgramError(f"{problem}. At {site}." if site else f"{problem}.")
         self.refused = self.refused or error
         return error
@@ -460,75 +449,19 @@ class Trace:
                 "values of a tensor are written in place, past the tensor. Assign to its data, as "
                 f"t.data -= step does. At {site}."
             )
-        self.left: list[Held]
         self.references = self.adopted.references
-        self.returned: list[Callable[[Any], Any] | None] = []
-        self._alive = False
-        self.listing.results = self._results(results)
-        if self._alive and tracking:
+        returned = Returned(self, results)
+        if returned.is_alive and tracking:
             raise Untraced
+        self.listing.results, self.returned = returned.results, returned.kinds
         self.listing.writes = list(self.adopted.writes())
-        self.left = [*self.adopted.held(), *self._switches()]
+        self.left = [*self.adopted.held(), *self._switches.held()]
         if names := self.adopted.overlapping():
             told = " and ".join(f"'{name}'" if name else "a tensor" for name in names)
             raise ProgramError(
                 f"{told} share memory in part, and the step writes to one of them. Use one tensor, "
                 "and take parts of it within the step."
             )
-
-    def _switches(self) -> Iterator[Held]:
-        """Yield the modules that are switched, by `train()` or `eval()`, and stay so."""
-        for (_, name), (module, there, site) in self._switched.items():
-            now = getattr(module, name)
-            before = getattr(type(module), name, None) if there is _MISSING else there
-            if now == before:
-                continue
-            if not isinstance(now, bool):
-                raise ProgramError(
-                    f"the step sets {type(module).__name__}.{name} to {now!r}, which no run of a "
-                    "program repeats. Count or switch outside of the step, or keep the number in a "
-                    f"buffer. At {site}."
-                )
-            yield Held(module, {name: before}, {name: now})
-
-    def _result(self, item: Any) -> Any:
-        """One result, which every run makes anew."""
-        item = self.constant(item)
-        self.returned.append(_kind_of(item))
-        if isinstance(item, Tensor) and item.op is not None and item.op.inputs is not None:
-            self._alive = True  # no backward pass has used up its graph
-        return self._values(item)
-
-    def _results(self, item: Any) -> Any:
-        if isinstance(item, Tensor):
-            self.adopt(item)
-            if self.adopted.has(item):  # a tensor from outside is what it is
-                return item
-        if isinstance(item, Tensor | Traced | np.ndarray):
-            return self._result(item)
-        if isinstance(item, tuple) and hasattr(item, "_fields"):
-            return type(item)(*[self._results(part) for part in item])
-        if isinstance(item, list | tuple):
-            return type(item)([self._results(part) for part in item])
-        if isinstance(item, dict):
-            return {key: self._results(part) for key, part in item.items()}
-        if isinstance(item, Iterator | Awaitable | AsyncIterator):
-            getattr(item, "close", _nothing)()
-            self.refuse(f"the step returns a {type(item).__name__}, which goes on after it")
-        if self._holds_values(item):
-            self.refuse(
-                f"the step returns a {type(item).__name__} that holds values of this run. Return "
-                "tensors, or tuples, lists and dicts of them"
-            )
-        return item
-
-    def _holds_values(self, item: Any) -> bool:
-        """Whether an object of a kind that is not rebuilt was made of values of this run."""
-        inside = (
-            item if isinstance(item, set | frozenset) else getattr(item, "__dict__", {}).values()
-        )
-        arrays = (getattr(part, "_value", part) for part in inside)
-        return any(isinstance(a, Traced) and not isinstance(a.ref.source, Home) for a in arrays)
 
     def close(self) -> None:
         """Put all state back in its place; once more, if it was interrupted."""
@@ -539,17 +472,13 @@ class Trace:
         self.adopted.restore()
         for rng, before in self.streams.values():
             rng.bit_generator.state = before
-        for (_, name), (module, before, _) in self._switched.items():
-            if before is _MISSING:
-                vars(module).pop(name, None)
-            else:
-                vars(module)[name] = before
+        self._switches.restore()
         self.release()
         self.closed = True
 
     def release(self) -> None:
         """Let go of what is of this run alone, and in a circle with it."""
-        self._switched = {}
+        self._switches = Switches()
         self.refused = None
         self.adopted = Adoption(None)
         self.concrete = {}
@@ -557,14 +486,8 @@ class Trace:
 
     # --- where we are -------------------------------------------------------------------------
 
-    def _site(self) -> Site | None:
-        frame: FrameType | None = sys._getframe(1)
-        while frame is not None and frame.f_code.co_filename.startswith(_INSIDE):
-            frame = frame.f_back
-        return None if frame is None else Site(frame.f_code, frame.f_lasti)
-
     def _here(self) -> Place:
-        site = self._site()
+        site = users_site()
         if self.place.phase == "forward" and site != self.place.site:  # between two functions
             return Place("forward", "", -self._applied, site)
         return self.place
@@ -597,7 +520,7 @@ class Trace:
         """Say what the statements in this context belong to."""
         before = self.place
         self._applied += 1
-        self.place = Place(phase, title, self._applied, self._site())
+        self.place = Place(phase, title, self._applied, users_site())
         yield
         self.place = before
 
@@ -619,42 +542,6 @@ def _name_gradients(step: RawStep) -> None:
     for gradient in made:
         if isinstance(gradient, Traced) and isinstance(of, Traced) and gradient.ref is not of.ref:
             gradient.ref.gradient_of = gradient.ref.gradient_of or of.ref
-
-
-def _nothing() -> None:
-    pass
-
-
-def _as_written(function: Callable[..., Any], args: Any, kwargs: Any) -> tuple[Any, Any]:
-    """Arguments as one would write them, however they came: passes look for them there."""
-    rule = rule_of(function)
-    if rule is None or not rule.differentiable or not kwargs:
-        return args, kwargs
-    return rule.form.as_written(*rule.form.bind(tuple(args), kwargs))
-
-
-def _has_shape(array: Any, shape: tuple[int, ...]) -> bool:
-    """Return whether an array has a shape, which hangs on values, and the step on it."""
-    found: tuple[int, ...] = array.shape
-    return found == shape
-
-
-def _is_shaped_by_values(function: Callable[..., Any], args: Any) -> bool:
-    """Whether a call gives other shapes for other values: masks that choose, and the like."""
-    if function is subscript:
-        index = args[1] if isinstance(args[1], tuple) else (args[1],)
-        return any(isinstance(part, Value) and part.dtype == bool for part in index)
-    return function in _SHAPED_BY_VALUES or (function is np.where and len(args) == 1)
-
-
-def _kind_of(result: Any) -> Callable[[Any], Any] | None:
-    """What makes of a value what the step returned: a tensor, or an array where NumPy gives one."""
-    array = result.data if isinstance(result, Tensor) else result
-    if isinstance(array.ref.source, Constant):  # the same in every run, but not the same array
-        return copied if isinstance(result, Tensor) else np.array
-    if isinstance(result, Tensor):
-        return tracked if result.requires_grad else wrap
-    return np.asarray if isinstance(result.value, np.ndarray) and not result.ndim else None
 
 
 @contextmanager

@@ -20,7 +20,7 @@ def without_casts(listing: Listing) -> Listing:
     count = Counter(listing.needed())
     for statement in (*listing.statements, *listing.updates):
         count.update(statement.inputs())
-    out_of_hand = set(kept(listing))
+    handed_out = set(kept(listing))
     made: dict[Value, Statement] = {}
     instead: dict[Statement, Statement | None] = {}
     rooms = []
@@ -33,7 +33,7 @@ def without_casts(listing: Listing) -> Listing:
             count[test.output] == 1
             and isinstance(test.function, np.ufunc)
             and takes_out(test)
-            and output not in out_of_hand
+            and output not in handed_out
             and is_dense(output)
         ):
             rooms.append(new_room(output))

@@ -13,7 +13,7 @@ from tinygrad_bp.rules.indexing import getitem
 
 __all__ = ["VIEWS", "Memory", "kept", "new_room"]
 
-VIEWS: frozenset[Callable[..., Any] | None] = frozenset(
+VIEWS: frozenset[Callable[..., Any]] = frozenset(
     {
         getitem,
         subscript,

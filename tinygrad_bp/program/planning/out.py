@@ -48,10 +48,10 @@ def with_rooms(listing: Listing) -> Listing:
     laid out as the results were, so that what was a view of one is a view of the other.
     """
     memory = Memory(listing)
-    out_of_hand = set(map(memory.owner, kept(listing)))
+    handed_out = set(map(memory.owner, kept(listing)))
     statements, rooms = [], []
     for statement in listing.statements:
-        if takes_out(statement) and statement.output not in out_of_hand:
+        if takes_out(statement) and statement.output not in handed_out:
             rooms.append(new_room(statement.output))
             statement = dataclasses.replace(statement, out=rooms[-1])  # noqa: PLW2901
         statements.append(statement)

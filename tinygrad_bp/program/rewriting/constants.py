@@ -13,7 +13,13 @@ from typing import Any
 import numpy as np
 
 from tinygrad_bp.program.listing import Constant, Function, Listing, Statement, Value
-from tinygrad_bp.program.rewriting.drafts import Draft, Rule, constant_of, is_real, rewrite_each
+from tinygrad_bp.program.rewriting.drafts import (
+    Draft,
+    Rule,
+    constant_factor,
+    constant_of,
+    rewrite_each,
+)
 
 __all__ = ["with_one_factor", "with_single_numbers"]
 
@@ -64,26 +70,13 @@ def with_one_factor(listing: Listing) -> Listing:
 
 def _multiply(draft: Draft, statement: Statement) -> Value | None:
     """The product of two numbers and an array; what it was before is left for who needs it."""
-    outer, array = _factor(statement)
-    inner_product = draft.made(array, np.multiply)
-    if outer is None or inner_product is None:
+    outer = constant_factor(statement)
+    product = None if outer is None else draft.made(outer[1], np.multiply)
+    inner = None if product is None else constant_factor(product)
+    if outer is None or inner is None:
         return None
-    inner, x = _factor(inner_product)
-    if inner is None or not is_real(x) or x.dtype != statement.output.dtype:
-        return None
-    both = np.multiply(outer, inner, dtype=x.dtype)
+    x = inner[1]
+    both = np.multiply(constant_of(outer[0]), constant_of(inner[0]), dtype=x.dtype)
     if not np.finfo(x.dtype).tiny <= abs(both) < np.inf:  # nan is no number either
         return None
     return draft.call(statement, np.multiply, draft.constant(both), x)
-
-
-def _factor(statement: Statement) -> tuple[Any, Any]:
-    """A constant number and the array that it multiplies; None if there is none."""
-    if statement.kwargs or statement.quiet or not is_real(statement.output):
-        return None, None
-    a, b = statement.args
-    for number, array in ((a, b), (b, a)):
-        value = constant_of(number)
-        if value is not None and np.ndim(value) == 0 and isinstance(array, Value) and array.shape:
-            return value, array
-    return None, None

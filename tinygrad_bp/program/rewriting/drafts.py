@@ -24,9 +24,10 @@ from tinygrad_bp.program.strides import is_contiguous, new_value
 __all__ = [
     "Draft",
     "Rule",
+    "constant_factor",
     "constant_of",
+    "equals",
     "is_real",
-    "is_zero",
     "rewrite_each",
     "root",
 ]
@@ -197,7 +198,18 @@ def constant_of(item: Any) -> Any:
     return item if isinstance(item, int | float) else None
 
 
-def is_zero(item: Any) -> bool:
-    """Whether it is 0, or a constant array without axes that is."""
+def equals(item: Any, number: float) -> bool:
+    """Whether it is a number, or a constant array without axes that is equal to it."""
     value = constant_of(item)
-    return value is not None and np.ndim(value) == 0 and bool(value == 0)
+    return value is not None and np.ndim(value) == 0 and bool(value == number)
+
+
+def constant_factor(statement: Statement) -> tuple[Any, Value] | None:
+    """Return a constant number and the array that it multiplies, None for any other call."""
+    if statement.function is not np.multiply or statement.kwargs or statement.quiet:
+        return None
+    for factor, array in (statement.args, statement.args[::-1]):
+        value = constant_of(factor)
+        if value is not None and np.ndim(value) == 0 and is_real(array) and array.shape:
+            return (factor, array) if array.dtype == statement.output.dtype else None
+    return None

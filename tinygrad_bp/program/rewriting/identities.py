@@ -14,7 +14,7 @@ from tinygrad_bp.program.listing import Function, Listing, Statement, Value, sub
 from tinygrad_bp.program.rewriting.drafts import (
     Draft,
     Rule,
-    constant_of,
+    equals,
     rewrite_each,
     root,
 )
@@ -38,31 +38,25 @@ def _same(draft: Draft, statement: Statement, item: Any) -> Value | None:
     return item if draft.may_be(output, item) else None
 
 
-def _is(item: Any, number: float) -> bool:
-    """Whether it is a number, or a constant array without axes."""
-    value = constant_of(item)
-    return value is not None and np.ndim(value) == 0 and bool(value == number)
-
-
 def _product(draft: Draft, statement: Statement) -> Value | None:
     """1 · x and x · 1 are x."""
     a, b = statement.args
-    if _is(b, 1):
+    if equals(b, 1):
         return _same(draft, statement, a)
-    return _same(draft, statement, b) if _is(a, 1) else None
+    return _same(draft, statement, b) if equals(a, 1) else None
 
 
 def _quotient(draft: Draft, statement: Statement) -> Value | None:
     """A quotient by 1: x / 1 is x."""
     a, b = statement.args
-    return _same(draft, statement, a) if _is(b, 1) else None
+    return _same(draft, statement, a) if equals(b, 1) else None
 
 
 def _sum(draft: Draft, statement: Statement) -> Value | None:
     """0 + d · d is d · d, which is no -0."""
     a, b = statement.args
     product = draft.made(b, np.dot, np.vdot)
-    if _is(a, 0) and product is not None and product.args[0] is product.args[1]:
+    if equals(a, 0) and product is not None and product.args[0] is product.args[1]:
         return _same(draft, statement, b)
     return None
 

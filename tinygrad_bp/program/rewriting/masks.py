@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 
 from tinygrad_bp.program.listing import Listing, Statement, Value
-from tinygrad_bp.program.rewriting.drafts import Draft, is_real, is_zero, rewrite_each
+from tinygrad_bp.program.rewriting.drafts import Draft, equals, is_real, rewrite_each
 from tinygrad_bp.program.rewriting.witnesses import noticed_in, require_finite
 
 __all__ = ["with_masks"]
@@ -28,7 +28,7 @@ def with_masks(listing: Listing) -> Listing:
 
 def _where(draft: Draft, statement: Statement, *, noticed: Collection[Value]) -> Value | None:
     mask, x, other = statement.args
-    if not is_zero(other) or not is_real(x) or x.dtype != statement.output.dtype:
+    if not equals(other, 0) or not is_real(x) or x.dtype != statement.output.dtype:
         return None
     if not isinstance(mask, Value) or mask.dtype != np.bool_ or x.shape != statement.output.shape:
         return None
@@ -57,13 +57,13 @@ class _Outputs:
         self._cut = {
             s.args[0]: s.output
             for s in reversed(listing.statements)
-            if s.function is np.maximum and len(s.args) == 2 and is_zero(s.args[1])
+            if s.function is np.maximum and len(s.args) == 2 and equals(s.args[1], 0)
         }
 
     def __call__(self, draft: Draft, statement: Statement) -> Value | None:
         """Return the comparison of the output."""
         z, other = statement.args
         cut = self._cut.get(z)
-        if cut is None or cut not in draft.made_by or not is_zero(other) or statement.kwargs:
+        if cut is None or cut not in draft.made_by or not equals(other, 0) or statement.kwargs:
             return None
         return draft.call(statement, np.greater, cut, other)

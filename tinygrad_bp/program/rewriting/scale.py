@@ -30,9 +30,9 @@ from tinygrad_bp.program.listing import (
 from tinygrad_bp.program.rewriting.drafts import (
     Draft,
     Rule,
-    constant_of,
+    constant_factor,
+    equals,
     is_real,
-    is_zero,
     rewrite_each,
 )
 
@@ -90,21 +90,10 @@ def _starts(listing: Listing, size: int) -> Iterator[_Start]:
         if s.place.phase == "backward" and not s.several and is_real(s.output) and s.output.shape
         and s.output.size <= size
     ][:MOST]  # fmt: skip
-    there = [_Start(s, *factor) for s in backward if (factor := _constant_factor(s)) is not None]
+    there = [_Start(s, *factor) for s in backward if (factor := constant_factor(s)) is not None]
     yield from there
     others = set(backward).difference(each.statement for each in there)
     yield from (_Start(s) for s in backward if s in others and s.output.size * LESS <= size)
-
-
-def _constant_factor(statement: Statement) -> tuple[Any, Value] | None:
-    """A constant number and the array that it multiplies."""
-    if statement.function is not np.multiply or statement.kwargs or statement.quiet:
-        return None
-    for factor, array in (statement.args, statement.args[::-1]):
-        value = constant_of(factor)
-        if value is not None and np.ndim(value) == 0 and is_real(array):
-            return (factor, array) if array.dtype == statement.output.dtype else None
-    return None
 
 
 def _product(statement: Statement) -> _Product | None:
@@ -168,7 +157,7 @@ def _is_linear(statement: Statement, scaled: set[Value]) -> bool:
     if function in _OF_ALL:
         return all(inside) and all(_is_array(a) for a in args[: _OF_ALL[function]])
     if function is np.where:
-        return sum(inside) == 1 and args[1] in scaled and is_zero(args[2])
+        return sum(inside) == 1 and args[1] in scaled and equals(args[2], 0)
     first = function in _OF_FIRST and args[0] in scaled
     return sum(inside) == 1 and (first or (function in _OF_EITHER and len(args) == 2))
 

@@ -27,8 +27,8 @@ from tinygrad_bp.program.listing import Function, Listing, Statement, Value
 from tinygrad_bp.program.rewriting.drafts import (
     Draft,
     Rule,
+    equals,
     is_real,
-    is_zero,
     rewrite_each,
 )
 from tinygrad_bp.program.strides import is_contiguous
@@ -112,7 +112,7 @@ def _softmaxes(listing: Listing) -> Iterator[_Softmax]:
             continue
         finite, top, zero = statement.args
         test, maximum = uses.made_by.get(finite), uses.made_by.get(top)
-        if test is None or maximum is None or not is_zero(zero):
+        if test is None or maximum is None or not equals(zero, 0):
             continue
         if test.function is np.isfinite and test.args[0] is top and _is_of_rows(maximum, np.max):
             found = uses.softmax(maximum.args[0], statement.output)

@@ -3,6 +3,7 @@
     imports       what the text takes from NumPy and Python's library
     literals      values as they are written
     expressions   how each call is written
+    inlining      what stands where it is read
     identifiers   names as Python takes them
     naming        what each value is called
     sources       the names of what no statement makes
@@ -50,11 +51,6 @@ class Written(NamedTuple):
     """What is to be called before the first run and when an option has changed."""
     options: list[Value]
     """What that takes."""
-
-    def results_of(self, found: Any) -> list[Any]:
-        """Return, of what the function returns, what the step does, in its order."""
-        several = found if len(self.returned) > 1 else (found,)
-        return [several[self.returned.index(value)] for value in self.results]
 
 
 def written(

@@ -7,10 +7,12 @@ import math
 import operator
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+
+from tinygrad_bp.program.writing.wrapping import WIDTH, rows
 
 __all__ = ["INFIX", "Imports"]
 
@@ -105,21 +107,15 @@ class Imports:
         for module in sorted(self._names, key=lambda m: (m.startswith("numpy"), m)):
             names = self._names[module] if words is None else self._names[module] & words
             if names:
-                yield from _wrapped(f"from {module} import ", sorted(names))
+                yield from _import_of(module, sorted(names))
 
 
-def _wrapped(start: str, names: list[str]) -> Iterator[str]:
-    """One line of names, or as many lines as fit."""
-    line = start + ", ".join(names)
-    if len(line) <= 100:
+def _import_of(module: str, names: Sequence[str]) -> Iterator[str]:
+    """One line of names, or as many lines as it takes."""
+    line = f"from {module} import {', '.join(names)}"
+    if len(line) <= WIDTH:
         yield line
         return
-    yield start + "("
-    line = "   "
-    for name in names:
-        if len(line) + len(name) > 97:
-            yield line
-            line = "   "
-        line += f" {name},"
-    yield line
+    yield f"from {module} import ("
+    yield from rows(names, WIDTH - 3)
     yield ")"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -24,15 +23,16 @@ from tinygrad_bp.program.listing import (
     Value,
     values_in,
 )
-from tinygrad_bp.program.writing.expressions import Expressions, is_view
+from tinygrad_bp.program.writing.expressions import Expressions
 from tinygrad_bp.program.writing.formulas import formula
 from tinygrad_bp.program.writing.identifiers import RESERVED, identifier
-from tinygrad_bp.program.writing.imports import INFIX, Imports
+from tinygrad_bp.program.writing.imports import Imports
+from tinygrad_bp.program.writing.inlining import inlined_in
 from tinygrad_bp.program.writing.lines import line_of
 from tinygrad_bp.program.writing.literals import literal
 from tinygrad_bp.program.writing.naming import Names, roots_of
 from tinygrad_bp.program.writing.outside import Outside
-from tinygrad_bp.program.writing.rooms import are_aligned, made, parts_of
+from tinygrad_bp.program.writing.rooms import are_aligned, lines_of_rooms, parts_of
 from tinygrad_bp.program.writing.wrapping import WIDTH, beside, defined, indented, wrapped
 
 __all__ = ["Layout"]
@@ -62,7 +62,7 @@ class Layout:
         if self.name in reserved:
             self.name += "_"
         reserved.add(self.name)
-        self._inlined = self._find_inlined()
+        self._inlined = inlined_in(listing)
         self._names = Names(listing, reserved, hints, self._inlined)
         self.options = _options_of(listing)
         self.parameters = _parameters_of(listing)
@@ -164,7 +164,7 @@ class Layout:
 
     def _once(self) -> Iterator[str]:
         rooms = [v for v in self._listing.sources if isinstance(v.source, Room)]
-        yield from made(rooms, self._names, self._imports, self._aligned)
+        yield from lines_of_rooms(rooms, self._names, self._imports, self._aligned)
         for statement in self._listing.statements:
             if statement.when == "once" and not self._is_inlined(statement):
                 yield from self._statement(self._as_seen(statement))
@@ -263,49 +263,6 @@ class Layout:
 
     def _is_inlined(self, statement: Statement) -> bool:
         return all(value in self._inlined for value in statement.outputs)
-
-    def _find_inlined(self) -> dict[Value, Statement]:
-        """What is read once and stands where it is read: views, numbers, conditions of checks."""
-        statements = self._listing.statements
-        reads = Counter(v for s in (*statements, *self._listing.updates) for v in s.inputs())
-        reads.update(self._listing.needed())
-        outs = {s.out for s in (*statements, *self._listing.updates)}
-        readers = {v: s for s in statements for v in s.inputs()}
-        conditions = self._conditions()
-        found: dict[Value, Statement] = {}
-        for statement in statements:
-            output = statement.outputs[0]
-            if statement.several or reads[output] != 1 or output in outs:
-                continue
-            reader = readers.get(output)
-            if output in conditions and (reader is None or reader.function is np.logical_not):
-                stands = statement.out is None and not statement.quiet
-            else:
-                stands = (
-                    reader is not None
-                    and reader.when == statement.when
-                    and self._may_stand(statement, found)
-                )
-            if stands:
-                found[output] = statement
-        return found
-
-    def _conditions(self) -> set[Value]:
-        """The conditions of checks, and what they are the opposite of."""
-        found = {check.condition for check in self._listing.checks}
-        for statement in reversed(self._listing.statements):
-            if statement.function is np.logical_not and found.intersection(statement.outputs):
-                found.update(statement.inputs())
-        return found
-
-    def _may_stand(self, statement: Statement, inlined: Mapping[Value, Statement]) -> bool:
-        """Whether a statement may stand in another one: a view, or a short formula of numbers."""
-        if is_view(statement):
-            return True
-        if statement.function not in INFIX or not statement.output.is_number:
-            return False
-        inner = [inlined[value] for value in statement.inputs() if value in inlined]
-        return not any(value in inlined for s in inner for value in s.inputs())
 
     def _checks(self) -> Iterator[str]:
         if self._listing.checks:

@@ -107,9 +107,13 @@ class Names:
         array = self._moved.get(id(value.source.array), value.source.array)
         return self._homes.get(_place_of(array), value)
 
+    def _root(self, value: Value) -> Value:
+        """The memory that a value is written into; the value itself if that is made anew."""
+        return self._roots.get(value, value)
+
     def of_memory(self, value: Value) -> list[str]:
         """Return all names of what is made, in the order in which they come up."""
-        return self._all[self._roots.get(value, value)]
+        return self._all[self._root(value)]
 
     def seen_by(self, view: Value, memory: Value) -> Value:
         """Return what stood in memory where the step looked at it."""
@@ -151,7 +155,7 @@ class Names:
 
     def _set(self, value: Value, name: str) -> None:
         self._names[value] = name
-        names = self._all[self._roots.get(value, value)]
+        names = self._all[self._root(value)]
         if name not in names:
             names.append(name)
 
@@ -159,7 +163,7 @@ class Names:
 
     def _give(self) -> None:
         for statement in self._listing.updates:
-            root = self._roots.get(statement.output, statement.output)
+            root = self._root(statement.output)
             self._names[statement.output] = self._names.get(root, "t")
         for statement in self._listing.statements:
             for value in statement.outputs:
@@ -168,9 +172,6 @@ class Names:
         for statement in self._listing.statements:
             for value in statement.outputs:
                 self._want_gradient(value)
-        for value in self._listing.sources:
-            if isinstance(value.source, Room):
-                self._all[value] = self._all[value]
         self._give_short_names()
 
     def _new_like(self, wanted: str) -> str:
@@ -195,7 +196,7 @@ class Names:
                     self._seen[statement.output, value] = now.get(value, value)
                 self._name_view(statement)
             for value in statement.outputs:
-                now[self._roots.get(value, value)] = value
+                now[self._root(value)] = value
 
     def _name_view(self, statement: Statement) -> None:
         view, first = statement.output, next(statement.inputs(), None)
@@ -254,6 +255,11 @@ class Names:
         self._name_writes()
         self._name_views()
         self._name_vectors()
+        self._name_the_rest()
+        self._name_rooms()
+        self._in_order()
+
+    def _name_the_rest(self) -> None:
         ends = self._ends()
         free_at: dict[int, list[str]] = defaultdict(list)
         free: list[str] = []
@@ -261,35 +267,42 @@ class Names:
         for i, statement in enumerate(self._listing.statements):
             free += free_at.pop(i, [])
             for value in statement.outputs:
-                if value in self._names or value in self._inlined:
-                    self._share(shared, value, statement)
-                    continue
-                root = self._roots.get(value, value)
-                known = shared.get((root, statement.place.number))
-                if value is root and self._all[root]:
-                    self._set(value, self._all[root][0])
-                elif known is not None or root.source is not None or statement.when != "run":
-                    self._set(value, known or self.new(self._stem(statement)))
-                elif self._all[root]:
-                    self._set(value, self.new(self._stem(statement)))
-                else:
-                    name = self._short(statement, free)
+                if value not in self._names and value not in self._inlined:
+                    root = self._root(value)
+                    name = self._lasting(value, statement, shared)
+                    if name is None:
+                        name = self._short(statement, free)
+                        free_at[max(ends.get(root, i), i + 1)].append(name)
                     self._set(value, name)
-                    free_at[max(ends.get(root, i), i + 1)].append(name)
                 self._share(shared, value, statement)
+
+    def _lasting(
+        self, value: Value, statement: Statement, shared: Mapping[tuple[Value, int], str]
+    ) -> str | None:
+        """A name that nothing else has later on; None if one for a short time will do."""
+        root = self._root(value)
+        known = shared.get((root, statement.place.number))
+        if value is root and self._all[root]:
+            return self._all[root][0]
+        if known is not None:
+            return known
+        if self._all[root] or root.source is not None or statement.when != "run":
+            return self.new(self._stem(statement))
+        return None
+
+    def _name_rooms(self) -> None:
         for value in self._listing.sources:
             if isinstance(value.source, Room):
                 names = self._all[value] or [self.new(value.name or "t")]
                 self._all[value] = names
                 self._names[value] = names[0]
-        self._in_order()
 
     def _share(
         self, shared: dict[tuple[Value, int], str], value: Value, statement: Statement
     ) -> None:
         """Note that what the rule makes in the same memory, from here on, has the same name."""
         if value in self._names:
-            shared[self._roots.get(value, value), statement.place.number] = self._names[value]
+            shared[self._root(value), statement.place.number] = self._names[value]
 
     def _in_order(self) -> None:
         """Put the names of each memory into the order in which they come up."""
@@ -297,7 +310,7 @@ class Names:
         for statement in self._listing.statements:
             for value in (*statement.inputs(), *statement.outputs):
                 if value in self._names:
-                    found[self._roots.get(value, value)][self._names[value]] = None
+                    found[self._root(value)][self._names[value]] = None
         for root, names in found.items():
             self._all[root] = [*names]
             if isinstance(root.source, Room):
@@ -308,7 +321,7 @@ class Names:
         groups: dict[tuple[Value, int], list[Value]] = defaultdict(list)
         for statement in self._listing.statements:
             for value in statement.outputs:
-                root = self._roots.get(value, value)
+                root = self._root(value)
                 groups[root, statement.place.number].append(value)
         for values in groups.values():
             name = None
@@ -323,15 +336,15 @@ class Names:
         statements = self._listing.statements
         for i, statement in enumerate(statements):
             for value in (*statement.inputs(), *statement.outputs):
-                ends[self._roots.get(value, value)] = i
+                ends[self._root(value)] = i
         for update in self._listing.updates:
             for value in update.inputs():
-                ends[self._roots.get(value, value)] = len(statements) + 1
+                ends[self._root(value)] = len(statements) + 1
         for value in self._listing.needed():
-            ends[self._roots.get(value, value)] = len(statements) + 1
+            ends[self._root(value)] = len(statements) + 1
         for value, statement in reversed([*self._inlined.items()]):  # it is read where it stands
             for read in statement.inputs():
-                root = self._roots.get(read, read)
+                root = self._root(read)
                 ends[root] = max(ends[root], ends[value])
         return ends
 

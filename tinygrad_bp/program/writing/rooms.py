@@ -13,9 +13,9 @@ from tinygrad_bp.program.strides import is_usual
 from tinygrad_bp.program.writing.imports import Imports
 from tinygrad_bp.program.writing.literals import dtype_text, size
 from tinygrad_bp.program.writing.naming import Names
-from tinygrad_bp.state import LINE, address_of, room_of
+from tinygrad_bp.state import LINE, address_of, block_of
 
-__all__ = ["are_aligned", "made", "parts_of"]
+__all__ = ["are_aligned", "lines_of_rooms", "parts_of"]
 
 _LARGE = 1 << 12  # bytes, from which on it matters where an array begins
 _LITTLE = 1 << 20  # bytes, up to which it is not worth it that arrays share their memory
@@ -33,7 +33,7 @@ def _share(values: Sequence[Value]) -> bool:
     return sum(value.nbytes for value in values) > _LITTLE
 
 
-def made(
+def lines_of_rooms(
     values: Sequence[Value], names: Names, imports: Imports, aligned: str | None
 ) -> Iterator[str]:
     """Yield the lines that make the memory that results are written into.
@@ -86,9 +86,9 @@ def parts_of(
     """Yield each home with how it is a part of a larger one, None if it is none."""
     by_owner: dict[int, list[Value]] = defaultdict(list)
     for value in sorted(homes, key=lambda value: -value.size):
-        by_owner[id(room_of(_array(value)))].append(value)
+        by_owner[id(block_of(_array(value)))].append(value)
     for value in homes:
-        others = by_owner[id(room_of(_array(value)))]
+        others = by_owner[id(block_of(_array(value)))]
         larger = (v for v in others if v is not value and v.size > value.size)
         found = (_part(_array(value), _array(other), name(other)) for other in larger)
         yield value, next(filter(None, found), None)

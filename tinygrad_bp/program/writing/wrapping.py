@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-__all__ = ["WIDTH", "beside", "defined", "indented", "wrapped"]
+__all__ = ["WIDTH", "beside", "defined", "indented", "rows", "wrapped"]
 
 WIDTH = 100
 _COMMENT = 44  # where comments beside statements begin, if there is room
@@ -87,14 +87,19 @@ def defined(name: str, parameters: Sequence[str]) -> Iterator[str]:
         yield line
         return
     yield f"{start}("
+    yield from rows(parameters, WIDTH - 12)
+    yield "):"
+
+
+def rows(items: Iterable[str], most: int) -> Iterator[str]:
+    """Yield items with commas behind them, in indented lines of about so many characters."""
     line = "   "
-    for parameter in parameters:
-        if len(line) + len(parameter) > WIDTH - 12:
+    for item in items:
+        if len(line) + len(item) > most:
             yield line
             line = "   "
-        line += f" {parameter},"
+        line += f" {item},"
     yield line
-    yield "):"
 
 
 def indented(lines: Iterable[str]) -> Iterator[str]:

@@ -1,0 +1,28 @@
+"""The line of the user's that a trace is at."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from types import FrameType
+
+import numpy as np
+
+from tinygrad_bp.engine import Site
+
+__all__ = ["users_site"]
+
+_INSIDE = (
+    os.path.dirname(os.path.dirname(__file__)) + os.sep,
+    os.path.dirname(np.__file__) + os.sep,
+    contextlib.__file__,
+)
+
+
+def users_site() -> Site | None:
+    """Return where the innermost call stands that neither NumPy nor the library makes."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(_INSIDE):
+        frame = frame.f_back
+    return None if frame is None else Site(frame.f_code, frame.f_lasti)
