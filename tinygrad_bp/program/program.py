@@ -56,6 +56,7 @@ class Program:
         names: Sequence[tuple[Name, Any]],
         *,
         recording: bool,
+        not_kept: NotKept,
         grads: bool,
         exact: bool,
     ) -> None:
@@ -65,7 +66,7 @@ class Program:
         self._held = trace.left
         drop_unchanged(self._held)
         if not grads:
-            drop_gradients(self._held, NotKept(getattr(function, "__name__", "step")))
+            drop_gradients(self._held, not_kept)
         self.traced.after = list(values_in([held.after for held in self._held]))
         self.listing = planned(rewritten(self.traced, exact=exact))
         self._written: Written = written(
