@@ -109,6 +109,28 @@ def test_arguments_of_every_kind():
         assert call(compiled, i) == call(value, i)
 
 
+def test_ordinary_calls_take_the_quick_way(monkeypatch):
+    _, optimizer, step = built()
+
+    def scaled(flag, batch, factor, *, power=1):
+        return np.sum(batch[0] * factor) ** power if flag else 0
+
+    calls = [
+        (bp.compile(step), lambda f: f(INPUTS, LABELS)),
+        (bp.compile(step), lambda f: f(INPUTS, y=LABELS)),
+        (bp.compile(step), lambda f: f(y=LABELS, x=INPUTS)),
+        (bp.compile(scaled), lambda f: f(True, (INPUTS, LABELS), 0.5)),
+    ]
+    for compiled, call in calls:
+        for _ in range(3):
+            call(compiled)
+        monkeypatch.setattr(compiled, "_looked_up", lambda *_: pytest.fail("the slow way"))
+        for i in range(3):
+            optimizer.lr = 1 / (i + 2)
+            call(compiled)
+    assert not any(compiled._refused for compiled, _ in calls)
+
+
 def test_the_learning_rate_is_read_in_every_run():
     model, optimizer, step = built()
     other, twin, plain = built()

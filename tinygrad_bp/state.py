@@ -298,7 +298,7 @@ def replace_all(
         map(setattr, (memory, *objects), ("latest", *names), (now, *new)),
     )
     deque(stroke, maxlen=0)
-    if objects:
+    if any(name != "options" for name in names):  # programs look at options themselves
         changes.note()
 
 

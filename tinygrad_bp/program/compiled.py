@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import inspect
 import threading
 import warnings
 from collections.abc import Callable
@@ -35,6 +36,7 @@ class Compiled(Generic[P, R]):
         self.__name__ = getattr(function, "__name__", "step")
         self.function = function
         self._how = {"grads": grads, "exact": exact}
+        self._parameters = _parameters(function)
         self._not_kept = NotKept(self.__name__)
         self._programs: list[Program] = []
         self._traced_in_a_row = 0
@@ -46,13 +48,21 @@ class Compiled(Generic[P, R]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Do what the step does: by a program, once it is traced."""
         with self._lock:
+            given, named = self._by_position(args, kwargs) if kwargs else (args, kwargs)
             try:
-                result: Any = MISSED if kwargs else self._enter(args)
+                result: Any = MISSED if named else self._enter(given)
                 if result is MISSED:
-                    result = self._looked_up(args, kwargs)
+                    result = self._looked_up(given, named)
             except Refuted:
-                result = self._elsewhere(args, kwargs)
+                result = self._elsewhere(given, named)
             return cast("R", result)
+
+    def _by_position(self, args: Any, kwargs: Any) -> tuple[Any, Any]:
+        """Return arguments by position where that is the same, which is quicker to look at."""
+        names = self._parameters[len(args) : len(args) + len(kwargs)]
+        if kwargs.keys() == set(names):
+            return (*args, *[kwargs[name] for name in names]), {}
+        return args, kwargs
 
     def _looked_up(self, args: Any, kwargs: Any) -> Any:
         """Find the program for a call, or make it, and run it."""
@@ -226,6 +236,15 @@ def _is_foreign(item: Any) -> bool:
 
 def _tracks(item: Any) -> bool:
     return isinstance(item, Tensor) and item.requires_grad
+
+
+def _parameters(function: Callable[..., Any]) -> list[str]:
+    """The parameters of a function that are given by position or by name."""
+    try:
+        found = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    return [p.name for p in found if p.kind is p.POSITIONAL_OR_KEYWORD]
 
 
 def _missing(_: Any) -> Any:

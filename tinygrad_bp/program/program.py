@@ -150,14 +150,12 @@ class Program:
     def _look(self) -> None:
         """Take what is found for what the next run should find."""
         self._seen.names = self._names_now()
-        self._seen.options = [group.options for group, _ in self._groups]
         self._seen.moments = [slot.owner.moments for slot in self._slots]
         self._seen.version = self._settings.version
         self._seen.time = memory.latest
         if not all(np.isfinite(home).all() for home in self._finite):
             raise Refuted
-        options = [value.source for value in self._written.options]
-        self._written.set_options(*[o.read() for o in options if isinstance(o, Option)])
+        _reread(self._groups, self._seen, self._written)
 
     def _names_now(self) -> list[Any]:
         return [name.now() for name in self._names]
@@ -177,8 +175,10 @@ class Program:
         if self._finite:
             unwritten = text.name(partial(_unwritten, self._finite, self._seen))
             yield f"({text.name(memory)}.latest == {seen}.time or {unwritten}())"
+        reread = text.name(partial(_reread, self._groups, self._seen, self._written))
         for i, (group, _) in enumerate(self._groups):
-            yield same(f"{text.name(group)}.options", f"{seen}.options[{i}]")
+            unchanged = same(f"{text.name(group)}.options", f"{seen}.options[{i}]")
+            yield f"({unchanged} or {reread}())"
         for i, slot in enumerate(self._slots):
             if "moments" in slot.after:  # every run makes new ones
                 yield same(f"{text.name(slot.owner)}.moments", f"{seen}.moments[{i}]")
@@ -292,8 +292,9 @@ class Program:
     def _entering(self) -> Callable[[tuple[Any, ...]], Any]:
         text = Text("args")
         conditions = [f"len(args) == {len(self._given)}"]
+        names = iter(self._arrays())
         for i, key in enumerate(self._given):
-            conditions += _of_kind(text, f"args[{i}]", f"a{i}", key)
+            conditions += _of_kind(text, f"args[{i}]", names, key)
         conditions += self._conditions(text)
         text.line(f"if not ({' and '.join(conditions)}):")
         text.line(f"    return {text.name(MISSED)}")
@@ -301,15 +302,20 @@ class Program:
         return text.function("enter")
 
 
-def _of_kind(text: Text, argument: str, name: str, key: Any) -> Iterator[str]:
-    """Yield the conditions that an argument is of a kind, and assign what is calculated with.
+def _of_kind(text: Text, argument: str, names: Iterator[str], key: Any) -> Iterator[str]:
+    """Yield the conditions that an argument is of a kind, and name what is calculated with.
 
-    For containers and the like there is none that would be quick.
+    For dicts and the like there is none that would be quick.
     """
-    if key == "float":
+    if isinstance(key, tuple) and len(key) == 2 and key[0] in (tuple, list):
+        yield f"type({argument}) is {text.name(key[0])} and len({argument}) == {len(key[1])}"
+        for i, part in enumerate(key[1]):
+            yield from _of_kind(text, f"{argument}[{i}]", names, part)
+    elif key == "float":
+        name = next(names)
         yield f"type({name} := {argument}) is float"
     elif isinstance(key, tuple) and len(key) == 4 and key[0] in (np.ndarray, Tensor):
-        kind, shape, dtype, strides = key
+        name, (kind, shape, dtype, strides) = next(names), key
         yield f"type({name} := {argument}) is {text.name(kind)}"
         if kind is Tensor:
             yield f"{name}.op is None and not {name}._requires_grad"
@@ -322,6 +328,16 @@ def _of_kind(text: Text, argument: str, name: str, key: Any) -> Iterator[str]:
         yield f"{argument} is {text.name(key[1].item)}"
     else:
         yield "False"
+
+
+def _reread(groups: Sequence[tuple[Any, Any]], seen: SimpleNamespace, written: Written) -> bool:
+    """Calculate with options as they are now, if none but the size of numbers is another."""
+    if any(_kinds(group) != kinds for group, kinds in groups):
+        return False
+    seen.options = [group.options for group, _ in groups]
+    options = [value.source for value in written.options]
+    written.set_options(*[o.read() for o in options if isinstance(o, Option)])
+    return True
 
 
 def _told(item: Any) -> str:
