@@ -58,18 +58,19 @@ class Program:
         grads: bool,
         exact: bool,
     ) -> None:
+        name = getattr(function, "__name__", "step")
         self.traced = trace.listing
         self.proven = False
         """Whether a second call was traced, too, and gave the same."""
         self._held = trace.left
         drop_unchanged(self._held)
         if not grads:
-            drop_gradients(self._held, NotKept(getattr(function, "__name__", "step")))
+            drop_gradients(self._held, NotKept(name))
         self.traced.after = list(values_in([held.after for held in self._held]))
         self.listing = planned(rewritten(self.traced, exact=exact))
         self._written: Written = written(
             self.listing,
-            getattr(function, "__name__", "step"),
+            name,
             hints_of(function, trace.modules.values(), self.listing.moves),
         )
         self._given = given.key
