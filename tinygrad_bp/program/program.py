@@ -13,8 +13,9 @@ from typing import Any, Final
 import numpy as np
 
 from tinygrad_bp.modes import mode
+from tinygrad_bp.program.arguments import Arguments, Same, count_arrays
 from tinygrad_bp.program.calling import Text
-from tinygrad_bp.program.guards import Arguments, Name, Same, Settings, alike, count_arrays
+from tinygrad_bp.program.guards import Name, Settings, alike
 from tinygrad_bp.program.held import (
     OF_GRADIENTS,
     Kind,

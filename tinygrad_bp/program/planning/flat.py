@@ -2,7 +2,7 @@
 
 The update of an optimiser works on vectors that are joined from arrays of all parameters, and what
 it finds is cut into parts again. Here the joining and the cutting go: homes that are joined are
-laid out as one vector, what is joined otherwise is written where it belongs in one from the start.
+laid out as one vector, and what is joined otherwise is written into its place in one at once.
 """
 
 from __future__ import annotations
