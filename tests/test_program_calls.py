@@ -169,6 +169,15 @@ def test_settings_of_modules_are_noticed():
     assert np.max([compiled(x).data.max() for _ in range(9)]) == pytest.approx(100)
 
 
+def test_arrays_of_other_kinds_run_eagerly():
+    compiled = bp.compile(lambda x: np.sum(np.sin(x) * x))
+    x = np.linspace(0, 1, 4)
+    for _ in range(3):
+        compiled(x)
+    assert bp.gradcheck.check(compiled, x).ok
+    assert len(compiled._programs) < 8
+
+
 def test_a_step_that_is_traced_every_time_says_so():
     @bp.compile
     def double(x, times):
@@ -238,6 +247,76 @@ def test_gradients_add_up_over_calls():
         assert w.backward_passes == i
 
 
+def test_gradients_add_up_over_calls_each_time_they_are_forgotten():
+    w = Tensor([1.0, 2.0], requires_grad=True)
+    compiled = bp.compile(lambda x: np.sum(w * x).backward())
+    for _ in range(4):
+        for i in range(1, 5):
+            compiled(np.ones(2))
+            assert w.grad.tolist() == [i, i]
+            assert w.backward_passes == i
+        w.zero_grad()
+
+
+def test_an_update_alone_is_a_program():
+    w, eager = [Tensor([1.0, 2.0], requires_grad=True) for _ in range(2)]
+    one, other = [optim.SGD([each], lr=0.1, momentum=0.9) for each in (w, eager)]
+    update = bp.compile(lambda: one.step(accumulated=True))
+    for passes in (1, 2, 1, 1, 2, 2):
+        for optimizer, each in ((one, w), (other, eager)):
+            optimizer.zero_grad()
+            for _ in range(passes):
+                np.sum(each * each).backward()
+        update()
+        other.step(accumulated=True)
+        assert w.tolist() == eager.tolist()
+        assert w.grad.tolist() == eager.grad.tolist()
+
+
+def test_a_gradient_is_subtracted_in_place():
+    w = Tensor([1.0, 2.0], requires_grad=True)
+
+    @bp.compile
+    def descend(x):
+        w.zero_grad()
+        np.sum(w * x).backward()
+        w.data -= 0.5 * w.grad
+
+    for i in range(4):
+        descend(np.ones(2))
+        assert w.tolist() == [0.5 - i / 2, 1.5 - i / 2]
+
+
+def test_a_value_that_was_kept_says_so_whatever_it_is_asked_for():
+    kept = []
+
+    @bp.compile
+    def double(x):
+        kept.append(x * 2)
+        return kept[-1]
+
+    double(np.ones(()))
+    for ask in (float, np.asarray, str, lambda value: value.item()):
+        with pytest.raises(ProgramError, match="kept from there"):
+            ask(kept[0] if ask is not str else kept[0].tolist())
+
+
+def test_a_value_that_a_module_keeps_for_the_same_step():
+    class Penalised(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.penalty = None
+
+        def forward(self, x):
+            self.penalty = np.sum(x * x)
+            return x * 2
+
+    model = Penalised()
+    compiled = bp.compile(lambda x: np.sum(model(x)) + model.penalty)
+    for i in range(5):
+        assert compiled(np.full(2, float(i))).item() == 4 * i + 2 * i * i
+
+
 def test_results_are_arrays_of_their_own():
     w = Tensor([1.0, 2.0], requires_grad=True)
     compiled = bp.compile(lambda x: {"y": w * x, "sum": (w + x).sum(), "pair": [x * 2, None]})
@@ -279,6 +358,19 @@ def test_programs_that_only_read_do_not_keep_parameters_apart():
         training(INPUTS, LABELS)
     assert len(training.listing.moves) == len(list(model.parameters()))
     np.testing.assert_array_equal(looking(INPUTS).data, model(INPUTS).data)
+
+
+def test_no_gradient_passes_out_of_a_program():
+    model, _, _ = built()
+    compiled = bp.compile(model)
+    for _ in range(3):
+        outputs = compiled(INPUTS)
+        assert outputs.requires_grad
+        loss = np.sum(outputs) + np.sum(model.output.bias)
+        with pytest.raises(bp.errors.FreedGraphError, match="Call backward.. within the step"):
+            loss.backward()
+    with bp.no_grad():
+        assert not compiled(INPUTS).requires_grad
 
 
 def test_errors_are_those_of_the_step_with_nothing_changed():

@@ -83,7 +83,7 @@ def _deposit(finished: dict[Key, Array], taken: set[int]) -> None:
             key._grad = gradient if before is None else _add(before, gradient)
             key._passes += 1
             key._used = False
-    changes.count += 1
+    changes.note()
 
 
 def _add(before: Tensor | Array, new: Tensor | Array) -> Tensor | Array:

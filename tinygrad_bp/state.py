@@ -95,13 +95,17 @@ class Tracer(Protocol):
 
 
 class _Changes:
-    """How often something was set that decides what a compiled step does."""
+    """When something was last set that decides what a compiled step does."""
 
     count = 0
 
+    def note(self) -> None:
+        """Note one; the count is one that it never was, whatever other threads do meanwhile."""
+        self.count = next(clock)
+
 
 changes = _Changes()
-"""Counts changes of what tensors, moments and modules hold; compiled steps look at it."""
+"""Changes of what tensors, moments and modules hold; compiled steps look at their count."""
 
 tracers: list[Tracer] = []
 """The runs that are being written down, in all threads; nearly always, there is none."""
@@ -295,7 +299,7 @@ def replace_all(
     )
     deque(stroke, maxlen=0)
     if objects:
-        changes.count += 1
+        changes.note()
 
 
 def _replace_in_trace(

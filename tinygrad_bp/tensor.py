@@ -155,7 +155,7 @@ class Tensor(DuckArray):
             self._value = _own(self._value)
             self._trainable = True
         self._requires_grad = bool(value)
-        changes.count += 1
+        changes.note()
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:  # noqa: FBT001, FBT002
         """Set `requires_grad` and return the tensor itself, as in PyTorch."""
@@ -312,7 +312,7 @@ class Tensor(DuckArray):
         if tracers and (run := tracer()):
             run.forget_gradient(self)
         self._grad, self._passes, self._used = gradient, 1, False
-        changes.count += 1
+        changes.note()
 
     def zero_grad(self) -> None:
         """Forget the gradient."""
@@ -320,7 +320,7 @@ class Tensor(DuckArray):
             if tracers and (run := tracer()):
                 run.forget_gradient(self)
             self._grad, self._passes, self._used = None, 0, False
-            changes.count += 1
+            changes.note()
         elif self.op.kept is not None:
             self.op.kept[self.output or 0] = None
 
@@ -373,7 +373,7 @@ class Tensor(DuckArray):
             self._hooks = hooks = self._hooks or {}
         handle = HookHandle(hooks)
         if self.op is None:
-            changes.count += 1
+            changes.note()
         call = _call_hook if self.dtype.kind != "c" else _call_hook_of_complex
         hooks[handle.key] = functools.partial(call, hook)
         return handle
@@ -531,7 +531,7 @@ class HookHandle:
     def remove(self) -> None:
         """Remove the hook; to do so twice is no error."""
         self._hooks.pop(self.key, None)
-        changes.count += 1
+        changes.note()
 
     def __enter__(self) -> Self:
         return self

@@ -34,7 +34,7 @@ class Hooks:
     def add(self, when: str, hook: Hook, *, with_kwargs: bool = False) -> HookHandle:
         """Add a hook, and return what removes it."""
         handle = HookHandle(self.found[when])
-        changes.count += 1
+        changes.note()
         self.found[when][handle.key] = hook
         self._with_options[handle.key] = with_kwargs
         return handle

@@ -153,7 +153,7 @@ class Module:
         if tracers and (run := tracer()):
             run.set_attribute(self, name, value)
         super().__setattr__(name, value)
-        changes.count += 1
+        changes.note()
 
     def _members(self) -> Iterator[tuple[str, Any]]:
         """What is assigned to this module, and what stands in its lists, tuples and dicts."""

@@ -159,7 +159,7 @@ class Optimizer:
                 if tracers and (run := tracer()):
                     run.forget_gradient(p)
                 p._grad, p._passes, p._used = None, 0, False
-        state_changes.count += 1
+        state_changes.note()
 
     def step(
         self,

@@ -39,7 +39,7 @@ class Compiled(Generic[P, R]):
         self._programs: list[Program] = []
         self._traced_in_a_row = 0
         self._running: Program | None = None
-        self._refused = self._is_eager = False
+        self._refused = self._is_eager = self._gives_graphs = False
         self._enter: Callable[[Any], Any] = _missing
         self._lock = threading.RLock()
 
@@ -61,11 +61,14 @@ class Compiled(Generic[P, R]):
         if self._is_eager or state.tracer() or now.observers or now.retaining:
             return self.function(*args, **kwargs)  # in the end, for somebody looks at every op
         given = Arguments(args, kwargs)
+        if any(map(_is_foreign, given.objects)):
+            return self.function(*args, **kwargs)
         if now.recording and any(isinstance(o, Tensor) and o.op is not None for o in given.objects):
             return self.function(*args, **kwargs)  # its graph may be wanted, and goes on outside
         try:
             program = self._program(given, recording=now.recording)
         except Untraced:
+            self._gives_graphs = self._gives_graphs or any(map(_tracks, given.objects))
             return self.function(*args, **kwargs)
         self._enter = program.enter if program.proven else _missing
         self._running = program
@@ -155,6 +158,8 @@ class Compiled(Generic[P, R]):
                 if i:
                     self._programs.insert(0, self._programs.pop(i))
                 return program
+        if self._gives_graphs and any(map(_tracks, given.objects)):
+            raise Untraced
         self._count_trace(given, recording=recording)
         return self._new_program(given, recording=recording)
 
@@ -204,6 +209,15 @@ def _rebuilt(function: Callable[P, R], how: dict[str, bool]) -> Compiled[P, R]:
     return Compiled(function, **how)
 
 
+def _is_foreign(item: Any) -> bool:
+    """Whether an argument is an array of a kind that no program calculates with."""
+    return not isinstance(item, Tensor) and hasattr(type(item), "__array__")
+
+
+def _tracks(item: Any) -> bool:
+    return isinstance(item, Tensor) and item.requires_grad
+
+
 def _missing(_: Any) -> Any:
     return MISSED
 
@@ -235,9 +249,10 @@ def compile(  # noqa: A001  (PyTorch's name)
     the step make a new program, and all of them share state. Whatever else the step reads from
     Python is as it was; if it differs between the first two calls, that is an error.
 
-    A gradient that the step computes anew and uses up itself is not kept: reading `grad` says so.
-    `grads` keeps it. With `exact`, results have the bits that eager mode gives; otherwise sums may
-    be taken in another order, for speed.
+    What it returns carries no graph: `backward()` belongs into the step, or raises an error that
+    says so. A gradient that the step computes anew and uses up itself is not kept either, and
+    reading `grad` says so; `grads` keeps it. With `exact`, results have the bits that eager mode
+    gives; otherwise sums may be taken in another order, for speed.
 
     Raises `ProgramError`, naming the line, for what no program can repeat: branches on values,
     `float(t)`, printing a value.

@@ -26,6 +26,7 @@ from tinygrad_bp.program.held import (
 )
 from tinygrad_bp.program.listing import Cell, Input, Option, Value, values_in
 from tinygrad_bp.program.planning import planned
+from tinygrad_bp.program.results import results_of, tracked
 from tinygrad_bp.program.rewriting import rewritten
 from tinygrad_bp.program.tracing import Refuted, Trace
 from tinygrad_bp.program.writing import Written, hints_of, written
@@ -91,7 +92,8 @@ class Program:
         """What may change between two runs and leave the program fit for the next."""
         self._look()
         self._seen.names = [value for _, value in names]  # as they were before the step ran
-        self._returned = trace.returned
+        result = results_of(function)
+        self._returned = [result if kind is tracked else kind for kind in trace.returned]
         self._updates = _handed_over(self._written.function) if self.listing.after else []
         self.run = self._running()
         self.enter = self._entering()
@@ -129,7 +131,7 @@ class Program:
         """What name stands for something else, if one does."""
         for name, now, was in zip(self._names, self._names_now(), self._seen.names, strict=True):
             if not alike(now, was):
-                return f"'{name}' is {now!r:.40}, and was {was!r:.40}"
+                return f"'{name}' is {_told(now)}, and was {_told(was)}"
         return None
 
     def _kinds_found(self) -> Iterator[tuple[str, Callable[[], bool]]]:
@@ -259,12 +261,21 @@ class Program:
             f"{text.name(held.owner)}.{name} = {text.expression(value, places.__getitem__)}"
             for held in self._held
             for name, value in held.after.items()
-            if name in OF_GRADIENTS and (first or not isinstance(held.after["_grad"], NotKept))
+            if name in OF_GRADIENTS and (first or not isinstance(held.after.get("_grad"), NotKept))
         ]
         if lines:
             count = f"{text.name(changes)}.count"
+            seen = f"{text.name(self._seen)}.version = " if self._finds_what_it_leaves() else ""
             text.line("\n".join(lines))
-            text.line(f"{count} = {text.name(self._seen)}.version = {count} + 1")
+            text.line(f"{count} = {seen}{text.name(clock)}.__next__()")
+
+    def _finds_what_it_leaves(self) -> bool:
+        """Whether the next run finds gradients as this one leaves them, where that decides."""
+        return all(
+            isinstance(held.before[name], Kind) or name not in held.after
+            for held in self._held
+            for name in held.before.keys() & set(OF_GRADIENTS)
+        )
 
     def _place(self, value: Value) -> str:
         """What a value that is returned is called in `run`."""
@@ -312,6 +323,12 @@ def _of_kind(text: Text, argument: str, name: str, key: Any) -> Iterator[str]:
         yield f"{argument} is {text.name(key[1].item)}"
     else:
         yield "False"
+
+
+def _told(item: Any) -> str:
+    """What is said of what a name stands for: objects may be large, or say nothing any more."""
+    is_short = item is None or isinstance(item, int | float | str)
+    return f"{item!r:.40}" if is_short else f"a {type(item).__name__}"
 
 
 def _unwritten(homes: Sequence[Any], seen: SimpleNamespace) -> bool:

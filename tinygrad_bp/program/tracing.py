@@ -45,7 +45,7 @@ from tinygrad_bp.program.listing import (
     Value,
     values_in,
 )
-from tinygrad_bp.program.returned import Returned
+from tinygrad_bp.program.results import Returned
 from tinygrad_bp.program.sites import users_site
 from tinygrad_bp.program.stand_in import Number, Setting, Traced, of_python
 from tinygrad_bp.program.switches import Switches
@@ -59,6 +59,10 @@ __all__ = ["Refuted", "Trace", "Untraced", "tracing"]
 _NUMBERS = (bool, int, float)
 _lock = threading.RLock()
 _PATIENCE = 1.0  # seconds
+_KEPT = (
+    "this is a value of a step that was being compiled: it was kept from there, and has no values "
+    "any more. Return it from the step instead"
+)
 
 
 class Refuted(BaseException):
@@ -271,6 +275,10 @@ class Trace:
         """Write a result where an array stands: whoever else shows that memory is out of date."""
         if not isinstance(old.value, np.ndarray):  # a scalar: nothing is there to be written to
             return new
+        if isinstance(new, Tensor):  # a gradient, say
+            if new.requires_grad:
+                self.refuse("a tensor that tracks is written into an array. Use its detach()")
+            new = new._value
         root = old.ref.base or old.ref
         if isinstance(root.source, Input):
             self.refuse(
@@ -409,6 +417,8 @@ class Trace:
 
     def refuse(self, problem: str) -> Never:
         """Raise an error with the line of the user."""
+        if self.over:
+            problem = _KEPT
         raise self._noted_as_refused(problem)  # which no frame of the traceback may hold
 
     def _noted_as_refused(self, problem: str) -> ProgramError:
@@ -419,10 +429,7 @@ class Trace:
 
     def _check_alive(self) -> None:
         if self.over:
-            self.refuse(
-                "this is a value of a step that was being compiled: it was kept from there, and "
-                "has no values any more. Return it from the step instead"
-            )
+            self.refuse(_KEPT)
         if threading.get_ident() != self.thread:
             raise ProgramError(
                 "a tensor is being used by a step that another thread is compiling just now. Let "

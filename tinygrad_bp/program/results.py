@@ -1,17 +1,22 @@
-"""What a step returns: which values, and what every run makes of them."""
+"""What a step returns, and what runs make of it: results may track as there, but carry no graph."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, Never, cast
 
 import numpy as np
 
+from tinygrad_bp.engine import Op
+from tinygrad_bp.errors import FreedGraphError
 from tinygrad_bp.program.listing import Constant, Home
 from tinygrad_bp.program.stand_in import Traced
+from tinygrad_bp.registry import Rule
+from tinygrad_bp.state import clock
 from tinygrad_bp.tensor import Tensor, wrap
 
-__all__ = ["Returned"]
+__all__ = ["Returned", "results_of", "tracked"]
 
 
 class Returned:
@@ -79,11 +84,50 @@ def _kind_of(result: Any) -> Callable[[Any], Any] | None:
     """What makes of a value what the step returned: a tensor, or an array where NumPy gives one."""
     array = result.data if isinstance(result, Tensor) else result
     if isinstance(array.ref.source, Constant):  # the same in every run, but not the same array
-        return _wrapped_copy if isinstance(result, Tensor) else np.array
+        return _copied if isinstance(result, Tensor) else np.array
     if isinstance(result, Tensor):
-        return wrap
+        return tracked if result.requires_grad else wrap
     return np.asarray if isinstance(result.value, np.ndarray) and not result.ndim else None
 
 
-def _wrapped_copy(array: Any) -> Tensor:
-    return wrap(np.array(array))
+# --- tensors that carry no graph --------------------------------------------------------------
+
+
+class _Step(Op):
+    """The call of a compiled step, through which no gradient passes."""
+
+    __slots__ = ()
+
+    def raise_freed(self) -> Never:
+        """Raise the error for a backward pass that reaches a result of the step."""
+        raise FreedGraphError(
+            f"'{self.rule.name}' is compiled, and its results carry no graph: no gradient passes "
+            "from here to what it was computed from. Call backward() within the step, or compile "
+            "the whole of it, as in compile(grad(f))."
+        )
+
+
+def tracked(array: Any) -> Tensor:
+    """Stand for `results_of` while it is not known which program a result is of."""
+    return wrap(array)
+
+
+def _copied(array: Any) -> Tensor:
+    """Return a tensor with values of its own."""
+    return wrap(array.copy())
+
+
+def results_of(function: Callable[..., Any]) -> Callable[[Any], Tensor]:
+    """Return what makes tensors of arrays, such that a backward pass from there is refused."""
+    op = _Step()
+    op.rule = cast("Rule", SimpleNamespace(name=getattr(function, "__name__", "step")))
+    op.inputs, op.arrays, op.options, op.tracked = None, (), {}, ()
+    op.y = op.hooks = op.kept = op.digests = op._frame = None
+    op.age = next(clock)
+
+    def result(array: Any) -> Tensor:
+        tensor = wrap(array)
+        tensor.op, tensor._requires_grad = op, True
+        return tensor
+
+    return result
