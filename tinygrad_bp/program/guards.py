@@ -1,4 +1,4 @@
-"""What a program needs to find as it was when it was traced: settings of modules, and names.
+"""What a program needs to find as it was when it was traced: settings, names, options.
 
 Settings of modules have a version, and are compared when that has changed. All else is looked at in
 every call.
@@ -14,7 +14,7 @@ from tinygrad_bp.program.arguments import Same
 from tinygrad_bp.state import changes
 from tinygrad_bp.tensor import Tensor
 
-__all__ = ["Name", "Settings", "alike", "names_of"]
+__all__ = ["Name", "Settings", "names_of", "option_kinds", "other_name"]
 
 _KNOWN = frozenset({"numpy", "tinygrad_bp", "scipy", "builtins", "math"})
 """Packages whose objects decide nothing, or have a guard of their own."""
@@ -144,12 +144,38 @@ def _has_settings(item: Any) -> bool:
     """Whether an object is one of the user's, whose attributes decide what a step does."""
     if not hasattr(item, "__dict__") or isinstance(item, type | FunctionType):
         return False
-    module = item.__name__ if isinstance(item, ModuleType) else type(item).__module__
-    return module.partition(".")[0] not in _KNOWN
+    is_module = isinstance(item, ModuleType)
+    name = getattr(item, "__name__", "") if is_module else getattr(type(item), "__module__", "")
+    return str(name).partition(".")[0] not in _KNOWN
 
 
-def alike(now: Any, was: Any) -> bool:
+def _alike(now: Any, was: Any) -> bool:
     """Whether a name stands for what it stood for: the same object, or an equal number or text."""
     if now is was:
         return True
     return type(now) is type(was) and isinstance(now, int | float | str) and now == was
+
+
+def other_name(names: Iterable[Name], now: Iterable[Any], was: Iterable[Any]) -> str | None:
+    """Return what is said of the first name that stands for something else, None if none does."""
+    for name, found, before in zip(names, now, was, strict=True):
+        if not _alike(found, before):
+            return f"'{name}' is {_told(found)}, and was {_told(before)}"
+    return None
+
+
+def _told(item: Any) -> str:
+    """What is said of what a name stands for: objects may be large, or say nothing any more."""
+    is_short = item is None or isinstance(item, int | float | str)
+    return f"{item!r:.40}" if is_short else f"a {type(item).__name__}"
+
+
+def option_kinds(group: Any) -> list[Any]:
+    """Return what of a group's options decides how a step goes: all but the size of numbers."""
+    return [(name, _kind(value)) for name, value in group.options.values.items()]
+
+
+def _kind(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple([_kind(part) for part in value])
+    return "number" if isinstance(value, float) and value else (type(value), value)

@@ -15,7 +15,7 @@ import numpy as np
 from tinygrad_bp.modes import mode
 from tinygrad_bp.program.arguments import Arguments, Same, count_arrays
 from tinygrad_bp.program.calling import Text
-from tinygrad_bp.program.guards import Name, Settings, alike
+from tinygrad_bp.program.guards import Name, Settings, option_kinds, other_name
 from tinygrad_bp.program.held import (
     OF_GRADIENTS,
     Kind,
@@ -78,7 +78,7 @@ class Program:
         self._given = given.key
         self._recording = recording
         self._streams = [rng for rng, _ in trace.streams.values()]
-        self._groups = [(group, _kinds(group)) for group in trace.groups.values()]
+        self._groups = [(group, option_kinds(group)) for group in trace.groups.values()]
         self._settings = Settings(
             list(trace.modules.values()),
             [h.owner for h in self._held if isinstance(h.owner, Tensor)],
@@ -123,22 +123,15 @@ class Program:
         """Return what is not of the kind that the program is for, None if everything is."""
         if given.key != self._given or recording != self._recording:
             return given.difference(self._given) or "gradients are switched on or off"
-        return self._other_name() or next(
+        return other_name(self._names, self._names_now(), self._seen.names) or next(
             (told for told, holds in self._kinds_found() if not holds()), None
         )
-
-    def _other_name(self) -> str | None:
-        """What name stands for something else, if one does."""
-        for name, now, was in zip(self._names, self._names_now(), self._seen.names, strict=True):
-            if not alike(now, was):
-                return f"'{name}' is {_told(now)}, and was {_told(was)}"
-        return None
 
     def _kinds_found(self) -> Iterator[tuple[str, Callable[[], bool]]]:
         yield "a setting of a module is another", self._settings.unchanged
         yield (
             "an option of an optimiser is another",
-            lambda: all(_kinds(group) == kinds for group, kinds in self._groups),
+            lambda: all(option_kinds(group) == kinds for group, kinds in self._groups),
         )
         yield (
             "a parameter or moment is another array, or frozen, or has taken other steps",
@@ -325,12 +318,6 @@ def _of_kind(text: Text, argument: str, name: str, key: Any) -> Iterator[str]:
         yield "False"
 
 
-def _told(item: Any) -> str:
-    """What is said of what a name stands for: objects may be large, or say nothing any more."""
-    is_short = item is None or isinstance(item, int | float | str)
-    return f"{item!r:.40}" if is_short else f"a {type(item).__name__}"
-
-
 def _unwritten(homes: Sequence[Any], seen: SimpleNamespace) -> bool:
     """Whether nobody has written to homes that are to be finite, since that was looked at."""
     if any(written_at(home) > seen.time for home in homes):
@@ -365,14 +352,3 @@ def _handed_over(function: Callable[..., Any]) -> list[Any]:
         return []
     function.__globals__["deque"] = hand_over
     return found
-
-
-def _kinds(group: Any) -> list[Any]:
-    """What of a group's options decides how a step goes: all but the size of numbers."""
-    return [(name, _kind(value)) for name, value in group.options.values.items()]
-
-
-def _kind(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return tuple([_kind(part) for part in value])
-    return "number" if isinstance(value, float) and value else (type(value), value)
