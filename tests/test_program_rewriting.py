@@ -19,7 +19,7 @@ from tinygrad_bp import Tensor, nn, optim, value_and_grad
 from tinygrad_bp import functional as F
 from tinygrad_bp.errors import TinygradError
 from tinygrad_bp.gradcheck.strategies import Program, programs
-from tinygrad_bp.program.guards import Arguments
+from tinygrad_bp.program.arguments import Arguments
 from tinygrad_bp.program.listing import Constant, Input, Listing, Statement, mapped
 from tinygrad_bp.program.rewriting import rewritten
 from tinygrad_bp.program.rewriting.common import without_repetition

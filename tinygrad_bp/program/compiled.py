@@ -13,8 +13,9 @@ from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 from tinygrad_bp import state
 from tinygrad_bp.modes import mode
 from tinygrad_bp.program.adoption import count_references
+from tinygrad_bp.program.arguments import Arguments
 from tinygrad_bp.program.comparing import decide_otherwise, difference
-from tinygrad_bp.program.guards import Arguments, names_of
+from tinygrad_bp.program.guards import names_of
 from tinygrad_bp.program.program import MISSED, Program
 from tinygrad_bp.program.tracing import Refuted, Trace, Untraced, tracing
 from tinygrad_bp.tensor import NotKept, Tensor

@@ -1,4 +1,4 @@
-"""What a program needs to find as it was when it was traced: arguments, settings, names.
+"""What a program needs to find as it was when it was traced: settings, names, options.
 
 Settings of modules have a version, and are compared when that has changed. All else is looked at in
 every call.
@@ -6,154 +6,18 @@ every call.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
-import numpy as np
-
+from tinygrad_bp.program.arguments import Same
 from tinygrad_bp.state import changes
-from tinygrad_bp.tensor import Tensor, wrap
+from tinygrad_bp.tensor import Tensor
 
-__all__ = ["Arguments", "Name", "Same", "Settings", "alike", "count_arrays", "names_of"]
+__all__ = ["Name", "Settings", "names_of", "option_kinds", "other_name"]
 
 _KNOWN = frozenset({"numpy", "tinygrad_bp", "scipy", "builtins", "math"})
 """Packages whose objects decide nothing, or have a guard of their own."""
-
-
-def _is_plain(item: Any) -> bool:
-    """Whether an argument is a tensor that stands for its values alone."""
-    return type(item) is Tensor and item.op is None and not item._requires_grad
-
-
-class Arguments:
-    """The arguments of a call: the arrays among them, and a key for all else.
-
-    Arrays, floats, and tensors that do not track, are values, which each run has anew. All else is
-    part of what the program is for.
-
-    >>> given = Arguments((np.zeros(2), 0.5), {"training": True})
-    >>> given.arrays, given.key[1:]
-    ([array([0., 0.]), 0.5], ('float', ('training', (<class 'bool'>, True))))
-    """
-
-    __slots__ = ("args", "arrays", "key", "kwargs", "objects")
-
-    def __init__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self.args, self.kwargs = args, kwargs
-        self.arrays: list[Any] = []
-        self.objects: list[Any] = []
-        """Arguments that are compared by identity."""
-        key = [self._key(arg) for arg in args]
-        self.key = (*key, *[(name, self._key(value)) for name, value in kwargs.items()])
-
-    def _key(self, item: Any) -> Any:
-        kind = type(item)
-        if _is_plain(item):
-            item = item._value
-        if isinstance(item, np.ndarray | np.generic):
-            self.arrays.append(item)
-            return kind, item.shape, item.dtype, item.strides
-        if kind is float:
-            self.arrays.append(item)
-            return "float"
-        if kind in (list, tuple):
-            return kind, tuple([self._key(part) for part in item])
-        if kind is dict:
-            return kind, tuple([(name, self._key(part)) for name, part in item.items()])
-        if kind in (int, bool, str, type(None)):
-            return kind, item
-        self.objects.append(item)
-        return kind, Same(item)
-
-    def difference(self, key: tuple[Any, ...]) -> str | None:
-        """Return how the arguments differ from those of another key, None if they do not."""
-        for i, (now, was) in enumerate(zip(self.key, key, strict=False)):
-            if now != was:
-                return f"argument {i + 1} is {_told(now)}, and was {_told(was)}"
-        return None if len(self.key) == len(key) else "the number of arguments is another"
-
-    def stand_ins(self, trace: Any, function: Callable[..., Any]) -> tuple[Any, Any]:
-        """Return the arguments with stand-ins in the places of arrays."""
-        made = _StandIns(trace)
-        names = _parameters(function, len(self.args))
-        args = [made.of(arg, name) for arg, name in zip(self.args, names, strict=True)]
-        return args, {name: made.of(value, name) for name, value in self.kwargs.items()}
-
-
-class _StandIns:
-    """What stands for arguments, the arrays among them numbered in their order."""
-
-    def __init__(self, trace: Any) -> None:
-        self._trace = trace
-        self._numbers = itertools.count()
-
-    def of(self, item: Any, name: str) -> Any:
-        """Return an argument with stand-ins in the places of arrays."""
-        kind = type(item)
-        if _is_plain(item):
-            return wrap(self.of(item._value, name))
-        if isinstance(item, np.ndarray) and kind not in (np.ndarray, np.memmap):
-            self._trace.refuse(f"argument '{name}' is a {kind.__name__}: pass np.asarray(it)")
-        if isinstance(item, np.ndarray | np.generic) or kind is float:
-            return self._trace.argument(item, next(self._numbers), name)
-        if kind in (list, tuple):
-            return kind([self.of(part, f"{name}{i}") for i, part in enumerate(item)])
-        if kind is dict:
-            return {key: self.of(part, f"{name}_{key}") for key, part in item.items()}
-        return item
-
-
-def _parameters(function: Callable[..., Any], count: int) -> list[str]:
-    """The names of the first parameters of a function, with numbers for what has none."""
-    code = getattr(function, "__code__", None)
-    named = list(code.co_varnames[: code.co_argcount]) if code else []
-    bound = getattr(function, "__self__", None) is not None
-    named = named[bound:]
-    return [named[i] if i < len(named) else f"argument{i + 1}" for i in range(count)]
-
-
-def _told(key: Any) -> str:
-    """What a key says of an argument."""
-    if isinstance(key, tuple) and len(key) == 4 and isinstance(key[2], np.dtype):
-        return f"an array {key[1]} of {key[2]}"
-    if isinstance(key, tuple) and len(key) == 2 and key[0] in (int, bool, str, type(None)):
-        return repr(key[1])
-    return "of another kind"
-
-
-def count_arrays(key: tuple[Any, ...]) -> int:
-    """Return how many arrays there are among the arguments that a key describes."""
-    return sum(map(_arrays_in, key))
-
-
-def _arrays_in(key: Any) -> int:
-    if key == "float":
-        return 1
-    if not isinstance(key, tuple):
-        return 0
-    if len(key) == 4 and isinstance(key[2], np.dtype):
-        return 1
-    return sum(map(_arrays_in, key))
-
-
-class Same:
-    """An object as part of a key: equal to itself alone."""
-
-    __slots__ = ("item",)
-
-    def __init__(self, item: Any) -> None:
-        self.item = item
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Same) and other.item is self.item
-
-    def __hash__(self) -> int:
-        return id(self.item)
-
-    def __repr__(self) -> str:
-        return repr(self.item)
 
 
 class Settings:
@@ -280,12 +144,38 @@ def _has_settings(item: Any) -> bool:
     """Whether an object is one of the user's, whose attributes decide what a step does."""
     if not hasattr(item, "__dict__") or isinstance(item, type | FunctionType):
         return False
-    module = item.__name__ if isinstance(item, ModuleType) else type(item).__module__
-    return module.partition(".")[0] not in _KNOWN
+    is_module = isinstance(item, ModuleType)
+    name = getattr(item, "__name__", "") if is_module else getattr(type(item), "__module__", "")
+    return str(name).partition(".")[0] not in _KNOWN
 
 
-def alike(now: Any, was: Any) -> bool:
+def _alike(now: Any, was: Any) -> bool:
     """Whether a name stands for what it stood for: the same object, or an equal number or text."""
     if now is was:
         return True
     return type(now) is type(was) and isinstance(now, int | float | str) and now == was
+
+
+def other_name(names: Iterable[Name], now: Iterable[Any], was: Iterable[Any]) -> str | None:
+    """Return what is said of the first name that stands for something else, None if none does."""
+    for name, found, before in zip(names, now, was, strict=True):
+        if not _alike(found, before):
+            return f"'{name}' is {_told(found)}, and was {_told(before)}"
+    return None
+
+
+def _told(item: Any) -> str:
+    """What is said of what a name stands for: objects may be large, or say nothing any more."""
+    is_short = item is None or isinstance(item, int | float | str)
+    return f"{item!r:.40}" if is_short else f"a {type(item).__name__}"
+
+
+def option_kinds(group: Any) -> list[Any]:
+    """Return what of a group's options decides how a step goes: all but the size of numbers."""
+    return [(name, _kind(value)) for name, value in group.options.values.items()]
+
+
+def _kind(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple([_kind(part) for part in value])
+    return "number" if isinstance(value, float) and value else (type(value), value)

@@ -13,8 +13,9 @@ from typing import Any, Final
 import numpy as np
 
 from tinygrad_bp.modes import mode
+from tinygrad_bp.program.arguments import Arguments, Same, count_arrays
 from tinygrad_bp.program.calling import Text
-from tinygrad_bp.program.guards import Arguments, Name, Same, Settings, alike, count_arrays
+from tinygrad_bp.program.guards import Name, Settings, option_kinds, other_name
 from tinygrad_bp.program.held import (
     OF_GRADIENTS,
     Kind,
@@ -60,6 +61,7 @@ class Program:
         grads: bool,
         exact: bool,
     ) -> None:
+        name = getattr(function, "__name__", "step")
         self.traced = trace.listing
         self.proven = False
         """Whether a second call was traced, too, and gave the same."""
@@ -71,13 +73,13 @@ class Program:
         self.listing = planned(rewritten(self.traced, exact=exact))
         self._written: Written = written(
             self.listing,
-            getattr(function, "__name__", "step"),
+            name,
             hints_of(function, trace.modules.values(), self.listing.moves),
         )
         self._given = given.key
         self._recording = recording
         self._streams = [rng for rng, _ in trace.streams.values()]
-        self._groups = [(group, _kinds(group)) for group in trace.groups.values()]
+        self._groups = [(group, option_kinds(group)) for group in trace.groups.values()]
         self._settings = Settings(
             list(trace.modules.values()),
             [h.owner for h in self._held if isinstance(h.owner, Tensor)],
@@ -122,22 +124,15 @@ class Program:
         """Return what is not of the kind that the program is for, None if everything is."""
         if given.key != self._given or recording != self._recording:
             return given.difference(self._given) or "gradients are switched on or off"
-        return self._other_name() or next(
+        return other_name(self._names, self._names_now(), self._seen.names) or next(
             (told for told, holds in self._kinds_found() if not holds()), None
         )
-
-    def _other_name(self) -> str | None:
-        """What name stands for something else, if one does."""
-        for name, now, was in zip(self._names, self._names_now(), self._seen.names, strict=True):
-            if not alike(now, was):
-                return f"'{name}' is {_told(now)}, and was {_told(was)}"
-        return None
 
     def _kinds_found(self) -> Iterator[tuple[str, Callable[[], bool]]]:
         yield "a setting of a module is another", self._settings.unchanged
         yield (
             "an option of an optimiser is another",
-            lambda: all(_kinds(group) == kinds for group, kinds in self._groups),
+            lambda: all(option_kinds(group) == kinds for group, kinds in self._groups),
         )
         yield (
             "a parameter or moment is another array, or frozen, or has taken other steps",
@@ -332,18 +327,12 @@ def _of_kind(text: Text, argument: str, names: Iterator[str], key: Any) -> Itera
 
 def _reread(groups: Sequence[tuple[Any, Any]], seen: SimpleNamespace, written: Written) -> bool:
     """Calculate with options as they are now, if none but the size of numbers is another."""
-    if any(_kinds(group) != kinds for group, kinds in groups):
+    if any(option_kinds(group) != kinds for group, kinds in groups):
         return False
     seen.options = [group.options for group, _ in groups]
     options = [value.source for value in written.options]
     written.set_options(*[o.read() for o in options if isinstance(o, Option)])
     return True
-
-
-def _told(item: Any) -> str:
-    """What is said of what a name stands for: objects may be large, or say nothing any more."""
-    is_short = item is None or isinstance(item, int | float | str)
-    return f"{item!r:.40}" if is_short else f"a {type(item).__name__}"
 
 
 def _unwritten(homes: Sequence[Any], seen: SimpleNamespace) -> bool:
@@ -380,14 +369,3 @@ def _handed_over(function: Callable[..., Any]) -> list[Any]:
         return []
     function.__globals__["deque"] = hand_over
     return found
-
-
-def _kinds(group: Any) -> list[Any]:
-    """What of a group's options decides how a step goes: all but the size of numbers."""
-    return [(name, _kind(value)) for name, value in group.options.values.items()]
-
-
-def _kind(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return tuple([_kind(part) for part in value])
-    return "number" if isinstance(value, float) and value else (type(value), value)

@@ -45,7 +45,7 @@ from tinygrad_bp.program.listing import (
     Value,
     values_in,
 )
-from tinygrad_bp.program.returned import Returned
+from tinygrad_bp.program.results import Returned
 from tinygrad_bp.program.sites import users_site
 from tinygrad_bp.program.stand_in import Number, Setting, Traced, of_python
 from tinygrad_bp.program.switches import Switches

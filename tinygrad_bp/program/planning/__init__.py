@@ -22,7 +22,7 @@ from collections.abc import Callable
 
 from tinygrad_bp.program.listing import Listing
 from tinygrad_bp.program.planning.casts import without_casts
-from tinygrad_bp.program.planning.flat import flat_results, flat_state, one_write
+from tinygrad_bp.program.planning.flat import flat_results, flat_state
 from tinygrad_bp.program.planning.hoisting import options_apart, views_once
 from tinygrad_bp.program.planning.in_place import in_place
 from tinygrad_bp.program.planning.numbers import as_arrays
@@ -31,6 +31,7 @@ from tinygrad_bp.program.planning.sharing import shared
 from tinygrad_bp.program.planning.stacked import stacked
 from tinygrad_bp.program.planning.unread import without_unread
 from tinygrad_bp.program.planning.updates import moved_in_place, with_copies
+from tinygrad_bp.program.planning.writes import one_write
 
 __all__ = ["PASSES", "planned"]
 

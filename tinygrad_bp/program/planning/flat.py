@@ -2,28 +2,27 @@
 
 The update of an optimiser works on vectors that are joined from arrays of all parameters, and what
 it finds is cut into parts again. Here the joining and the cutting go: homes that are joined are
-laid out as one vector, what is joined otherwise is written where it belongs in one from the start,
-and parts that are all written to a vector's homes are one write.
+laid out as one vector, and what is joined otherwise is written into its place in one at once.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
 
-from tinygrad_bp.program.listing import Home, Listing, Move, Statement, Value, Write, subscript
+from tinygrad_bp.program.listing import Home, Listing, Move, Statement, Value, subscript
 from tinygrad_bp.program.planning.memory import Memory, kept, new_room
 from tinygrad_bp.program.planning.out import takes_out
 from tinygrad_bp.program.planning.replacing import replaced
 from tinygrad_bp.program.planning.vectors import before_reshape, joined_vectors
 from tinygrad_bp.program.strides import is_usual, new_value
-from tinygrad_bp.state import address_of, laid_out, vector_of
+from tinygrad_bp.state import laid_out, vector_of
 
-__all__ = ["flat_results", "flat_state", "one_write"]
+__all__ = ["flat_results", "flat_state"]
 
 
 # --- homes ----------------------------------------------------------------------------------
@@ -188,72 +187,3 @@ class _Places:
         """Return a statement that writes its result into its place."""
         place = self._out.get(statement.outputs[0]) if statement.outputs else None
         return statement if place is None else dataclasses.replace(statement, out=place)
-
-
-# --- writes ---------------------------------------------------------------------------------
-
-
-def one_write(listing: Listing) -> Listing:
-    """Return a listing in which parts of a vector that go where they belong are one write."""
-    made_by = listing.made_by()
-    by_vector: dict[Value, list[Write]] = {}
-    for write in listing.writes:
-        by_vector.setdefault(write.target.base or write.target, []).append(write)
-    writes = []
-    for vector, parts in by_vector.items():
-        whole = _whole(vector, parts, made_by)
-        writes += parts if whole is None else [Write(vector, whole)]
-    return dataclasses.replace(listing, writes=writes, finite=_wholes(listing.finite))
-
-
-def _wholes(homes: Sequence[Value]) -> list[Value]:
-    """Return vectors in the places of all their parts."""
-    sizes: dict[Value, int] = {}
-    for home in homes:
-        if home.base is not None:
-            sizes[home.base] = sizes.get(home.base, 0) + home.size
-    whole = {vector for vector, size in sizes.items() if size == vector.size}
-    return [*dict.fromkeys(v.base if v.base in whole and v.base else v for v in homes)]
-
-
-def _whole(
-    vector: Value, writes: Sequence[Write], made_by: Mapping[Value, Statement]
-) -> Value | None:
-    """Return the vector whose parts are written into all parts of another one, if they are."""
-    if sum(write.target.size for write in writes) != vector.size or len(writes) == 1:
-        return None
-    found = set()
-    for write in writes:
-        value, start = _cut_from(write.value, made_by)
-        if start != _start(write.target, vector) or value.shape != vector.shape:
-            return None
-        found.add(value)
-    return found.pop() if len(found) == 1 else None
-
-
-def _cut_from(value: Value, made_by: Mapping[Value, Statement]) -> tuple[Value, int]:
-    """Return the vector that a value is a part of, and where it starts there."""
-    start = 0
-    while (statement := made_by.get(value)) is not None and value.base is not None:
-        if statement.function is subscript and (where := _slice(statement)) is not None:
-            start += where
-        elif statement.function is not np.reshape:
-            break
-        value = statement.args[0]
-    return value, start
-
-
-def _slice(statement: Statement) -> int | None:
-    """Return where a slice of a vector starts."""
-    vector, index = statement.args
-    index = index[0] if isinstance(index, tuple) and len(index) == 1 else index
-    plain = isinstance(index, slice) and index.step is None and len(vector.shape) == 1
-    return index.start or 0 if plain and (index.start or 0) >= 0 else None
-
-
-def _start(home: Value, vector: Value) -> int:
-    """Return where a home starts in its vector."""
-    part, whole = home.source, vector.source
-    if not isinstance(part, Home) or not isinstance(whole, Home):
-        return -1
-    return (address_of(part.array) - address_of(whole.array)) // whole.array.itemsize
