@@ -17,7 +17,7 @@ from tinygrad_bp.errors import GradientError, ShapeError
 from tinygrad_bp.modes import mode, watched
 from tinygrad_bp.registry import Array
 from tinygrad_bp.state import changes
-from tinygrad_bp.tensor import Tensor, array_of, tracks, wrap
+from tinygrad_bp.tensor import NotKept, Tensor, array_of, tracks, wrap
 
 __all__ = [
     "Step",
@@ -87,7 +87,12 @@ def _deposit(finished: dict[Key, Array], taken: set[int]) -> None:
 
 
 def _add(before: Tensor | Array, new: Tensor | Array) -> Tensor | Array:
-    """Accumulate; the sum belongs to a graph only if one of its terms does."""
+    """Accumulate; the sum belongs to a graph only if one of its terms does.
+
+    What is added to a gradient that was not kept is not known either.
+    """
+    if isinstance(before, NotKept):
+        return before
     if tracks(before) or tracks(new):
         return before + new
     return array_of(before) + array_of(new)

@@ -508,6 +508,11 @@ class NotKept:
             "gradients, or call zero_grad() to begin anew."
         )
 
+    @property
+    def dtype(self) -> Never:
+        """Raise the error: nothing is known of it."""
+        self.refuse()
+
     def __array__(self, dtype: Any = None, copy: Any = None) -> Never:
         self.refuse()
 

@@ -17,15 +17,15 @@ from tinygrad_bp.program.comparing import decide_otherwise, difference
 from tinygrad_bp.program.guards import names_of
 from tinygrad_bp.program.program import MISSED, Program
 from tinygrad_bp.program.tracing import Refuted, Trace, Untraced, tracing
-from tinygrad_bp.tensor import Tensor
+from tinygrad_bp.tensor import NotKept, Tensor
 
 __all__ = ["Compiled", "compile"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-MOST = 16  # programs that are kept; the one that was not used for longest goes
-OFTEN = MOST  # calls in a row that are traced anew, before somebody is told
+MOST = 64  # programs that are kept; the one that was not used for longest goes
+OFTEN = 16  # calls in a row that are traced anew, before the step is run eagerly
 
 
 class Compiled(Generic[P, R]):
@@ -36,6 +36,7 @@ class Compiled(Generic[P, R]):
         self.__name__ = getattr(function, "__name__", "step")
         self.function = function
         self._how = {"grads": grads, "exact": exact}
+        self._not_kept = NotKept(self.__name__)
         self._programs: list[Program] = []
         self._traced_in_a_row = 0
         self._running: Program | None = None
@@ -164,24 +165,34 @@ class Compiled(Generic[P, R]):
         return self._new_program(given, recording=recording)
 
     def _count_trace(self, given: Arguments, *, recording: bool) -> None:
-        """Say so if every call is traced, which takes longer than to run the step eagerly."""
+        """Give up, and say so, if every call is traced: to run the step eagerly takes less."""
         self._traced_in_a_row += 1
         if self._traced_in_a_row == OFTEN and self._programs:
             why = self._programs[0].misfit(given, recording=recording)
+            self._programs.clear()
+            self._is_eager = True
             warnings.warn(
                 f"the last {OFTEN} calls of the compiled step '{self.__name__}' were all traced "
-                f"anew, which is slow: {why}. Pass what varies as an array, or call the step "
-                "without compiling it.",
+                f"anew ({why}), so it is run eagerly from now on. Pass what varies as an array.",
                 RuntimeWarning,
                 stacklevel=5,
             )
+            raise Untraced
 
     def _new_program(self, given: Arguments, *, recording: bool) -> Program:
         bound = getattr(self.function, "__self__", None)
         # As they are before the step runs, which may change them.
         names = [(n, n.now()) for n in names_of(self.function, [bound, *given.objects])]
         trace = self._trace(given)
-        program = Program(self.function, trace, given, names, recording=recording, **self._how)
+        program = Program(
+            self.function,
+            trace,
+            given,
+            names,
+            recording=recording,
+            not_kept=self._not_kept,
+            **self._how,
+        )
         references = trace.references
         del trace  # which holds arrays, too
         count_references(program, references)

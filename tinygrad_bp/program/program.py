@@ -57,22 +57,22 @@ class Program:
         names: Sequence[tuple[Name, Any]],
         *,
         recording: bool,
+        not_kept: NotKept,
         grads: bool,
         exact: bool,
     ) -> None:
-        name = getattr(function, "__name__", "step")
         self.traced = trace.listing
         self.proven = False
         """Whether a second call was traced, too, and gave the same."""
         self._held = trace.left
         drop_unchanged(self._held)
         if not grads:
-            drop_gradients(self._held, NotKept(name))
+            drop_gradients(self._held, not_kept)
         self.traced.after = list(values_in([held.after for held in self._held]))
         self.listing = planned(rewritten(self.traced, exact=exact))
         self._written: Written = written(
             self.listing,
-            name,
+            getattr(function, "__name__", "step"),
             hints_of(function, trace.modules.values(), self.listing.moves),
         )
         self._given = given.key
