@@ -61,7 +61,6 @@ class Program:
         grads: bool,
         exact: bool,
     ) -> None:
-        name = getattr(function, "__name__", "step")
         self.traced = trace.listing
         self.proven = False
         """Whether a second call was traced, too, and gave the same."""
@@ -73,7 +72,7 @@ class Program:
         self.listing = planned(rewritten(self.traced, exact=exact))
         self._written: Written = written(
             self.listing,
-            name,
+            getattr(function, "__name__", "step"),
             hints_of(function, trace.modules.values(), self.listing.moves),
         )
         self._given = given.key
