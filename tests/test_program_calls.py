@@ -3,6 +3,7 @@
 import gc
 import threading
 import weakref
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -95,6 +96,18 @@ def test_arguments_of_every_kind():
 
     def value(x, *, power=2, more=()):
         return np.sum(w * x) ** power + sum(more)
+
+    class Batch(NamedTuple):
+        x: Any
+        y: Any
+
+    def total(batch):
+        return np.sum(batch.x * batch.y)
+
+    together = bp.compile(total)
+    for i in range(4):
+        assert together(Batch(np.full(2, i), np.ones(2))) == 2 * i
+    assert len(together._programs) == 1
 
     def call(function, i):
         given = float(i), np.full(3, i), np.float64(i), Tensor(np.full(3, i)), plain, w

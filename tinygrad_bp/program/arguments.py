@@ -18,6 +18,11 @@ def _is_plain(item: Any) -> bool:
     return type(item) is Tensor and item.op is None and not item._requires_grad
 
 
+def _is_named(item: Any) -> bool:
+    """Whether an argument is a tuple whose parts have names."""
+    return isinstance(item, tuple) and hasattr(item, "_fields")
+
+
 class Arguments:
     """The arguments of a call: the arrays among them, and a key for all else.
 
@@ -49,7 +54,7 @@ class Arguments:
         if kind is float:
             self.arrays.append(item)
             return "float"
-        if kind in (list, tuple):
+        if kind in (list, tuple) or _is_named(item):
             return kind, tuple([self._key(part) for part in item])
         if kind is dict:
             return kind, tuple([(name, self._key(part)) for name, part in item.items()])
