@@ -96,6 +96,8 @@ class _StandIns:
             return self._trace.argument(item, next(self._numbers), name)
         if kind in (list, tuple):
             return kind([self.of(part, f"{name}{i}") for i, part in enumerate(item)])
+        if _is_named(item):
+            return kind(*map(self.of, item, item._fields))
         if kind is dict:
             return {key: self.of(part, f"{name}_{key}") for key, part in item.items()}
         return item
