@@ -301,7 +301,8 @@ def _of_kind(text: Text, argument: str, names: Iterator[str], key: Any) -> Itera
 
     For dicts and the like there is none that would be quick.
     """
-    if isinstance(key, tuple) and len(key) == 2 and isinstance(key[1], tuple) and key[0] is not dict:
+    is_pair = isinstance(key, tuple) and len(key) == 2
+    if is_pair and isinstance(key[1], tuple) and key[0] is not dict:
         yield f"type({argument}) is {text.name(key[0])} and len({argument}) == {len(key[1])}"
         for i, part in enumerate(key[1]):
             yield from _of_kind(text, f"{argument}[{i}]", names, part)
