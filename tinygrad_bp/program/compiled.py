@@ -40,6 +40,8 @@ class Compiled(Generic[P, R]):
         self._running: Program | None = None
         self._refused = self._is_eager = self._gives_graphs = False
         self._enter: Callable[[Any], Any] = _missing
+        self._undo: Callable[[], None] = _nothing
+        """Takes back what the latest trace has left around the step, until its program has run."""
         self._lock = threading.RLock()
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -57,6 +59,7 @@ class Compiled(Generic[P, R]):
         """Find the program for a call, or make it, and run it."""
         now = mode.get()
         self._running = None
+        self._undo = _nothing
         if self._is_eager or state.tracer() or now.observers or now.retaining:
             return self.function(*args, **kwargs)  # in the end, for somebody looks at every op
         given = Arguments(args, kwargs)
@@ -71,7 +74,9 @@ class Compiled(Generic[P, R]):
             return self.function(*args, **kwargs)
         self._enter = program.enter if program.proven else _missing
         self._running = program
-        return program.run(*given.arrays)
+        result = program.run(*given.arrays)
+        self._undo = _nothing
+        return result
 
     def _elsewhere(self, args: Any, kwargs: Any) -> Any:
         """Do what a program has refused to do: another one may, or else the step itself.
@@ -80,6 +85,7 @@ class Compiled(Generic[P, R]):
         program that refuses the very call which it was made for assumes too much. What is made
         after that assumes no more than eager mode does, and if that refuses too, there is none.
         """
+        self._take_back()
         given, recording = Arguments(args, kwargs), mode.get().recording
         for program in self._programs:
             with contextlib.suppress(Refuted):
@@ -89,13 +95,20 @@ class Compiled(Generic[P, R]):
         if self._refused:
             with contextlib.suppress(Refuted):
                 self._refused = False
-                return self._new_program(given, recording=recording).run(*given.arrays)
+                result = self._new_program(given, recording=recording).run(*given.arrays)
+                self._undo = _nothing
+                return result
             assumes = True
+        self._take_back()
         result = self.function(*args, **kwargs)  # which knows what to do, or what to say
         self._refused = True
         if assumes:
             self._assume_less()
         return result
+
+    def _take_back(self) -> None:
+        undo, self._undo = self._undo, _nothing
+        undo()
 
     def _assume_less(self) -> None:
         self._programs.clear()
@@ -189,9 +202,11 @@ class Compiled(Generic[P, R]):
 
     def _trace(self, given: Arguments) -> Trace:
         with tracing() as trace:
+            trace.look_around(self.function, given.objects)
             args, kwargs = given.stand_ins(trace, self.function)
             tracking = any(isinstance(o, Tensor) and o.requires_grad for o in given.objects)
             trace.finish(self.function(*args, **kwargs), tracking=tracking)
+        self._undo = trace.around.undo
         return trace
 
     def _prove(self, program: Program, given: Arguments) -> None:
@@ -215,6 +230,10 @@ def _is_foreign(item: Any) -> bool:
 
 def _tracks(item: Any) -> bool:
     return isinstance(item, Tensor) and item.requires_grad
+
+
+def _nothing() -> None:
+    pass
 
 
 def _missing(_: Any) -> Any:

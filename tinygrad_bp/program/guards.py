@@ -16,7 +16,16 @@ import numpy as np
 from tinygrad_bp.state import changes
 from tinygrad_bp.tensor import Tensor, wrap
 
-__all__ = ["Arguments", "Name", "Same", "Settings", "alike", "count_arrays", "names_of"]
+__all__ = [
+    "Arguments",
+    "Name",
+    "Same",
+    "Settings",
+    "alike",
+    "count_arrays",
+    "has_settings",
+    "names_of",
+]
 
 _KNOWN = frozenset({"numpy", "tinygrad_bp", "scipy", "builtins", "math"})
 """Packages whose objects decide nothing, or have a guard of their own."""
@@ -102,7 +111,7 @@ class _StandIns:
             return kind([self.of(part, f"{name}{i}") for i, part in enumerate(item)])
         if kind is dict:
             return {key: self.of(part, f"{name}_{key}") for key, part in item.items()}
-        return item
+        return self._trace.around.stand_in(item)
 
 
 def _parameters(function: Callable[..., Any], count: int) -> list[str]:
@@ -240,7 +249,7 @@ def names_of(function: Callable[..., Any], objects: Iterable[Any]) -> list[Name]
     seen = {id(root) for root in roots}
     for root in roots:  # grows as it is read
         found += _entries_of(root)
-        if not _has_settings(root):
+        if not has_settings(root):
             continue
         for name in named:
             if name in vars(root):
@@ -276,7 +285,7 @@ def _is_set(cell: Any) -> bool:
     return True
 
 
-def _has_settings(item: Any) -> bool:
+def has_settings(item: Any) -> bool:
     """Whether an object is one of the user's, whose attributes decide what a step does."""
     if not hasattr(item, "__dict__") or isinstance(item, type | FunctionType):
         return False
