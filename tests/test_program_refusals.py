@@ -360,6 +360,13 @@ def test_noise_from_a_generator_that_is_a_variable_is_refused_at_once():
     assert stream.random() == generator(3).random()  # as if the call had not been
 
 
+def test_a_generator_that_begins_anew_in_every_call_is_refused():
+    compiled = bp.compile(lambda x: nn.Dropout(0.5, rng=generator())(x) * 2)
+    compiled(X)
+    with pytest.raises(ProgramError, match="with a seed"):
+        compiled(X)
+
+
 @pytest.mark.parametrize(
     ("draw", "told"),
     [
@@ -401,6 +408,46 @@ def test_generators_are_back_in_their_places_after_errors(error):
     assert [type(g) for g in copy.deepcopy(before[:2])] == [np.random.Generator] * 2
     assert noisy.last.shape == (2, 3)
     assert noisy.last.dtype == np.float64
+
+
+def shortened_rows(x: Any) -> Any:
+    return nn.Embedding(5, 3, max_norm=1.0)(x.astype(int))  # here
+
+
+def lengths_of_outputs(x: Any) -> Any:
+    return F.ctc_loss(np.zeros((3, 2, 4)), [[1], [2]], x[:, 0].astype(int), [1, 1])  # here
+
+
+def lengths_for_a_layer(x: Any) -> Any:
+    return nn.CTCLoss()(np.zeros((3, 2, 4)), [[1], [2]], x[:, 0].astype(int), [1, 1])  # here
+
+
+def many_evaluations(_: Any) -> Any:
+    optimizer = optim.LBFGS([w])
+
+    def closure() -> Any:
+        optimizer.zero_grad()
+        loss = np.sum(w * w)
+        loss.backward()
+        return loss
+
+    return optimizer.step(closure)  # here
+
+
+@pytest.mark.parametrize(
+    ("step", "told"),
+    [
+        (shortened_rows, "Embedding(max_norm=1.0)"),
+        (lengths_of_outputs, "ctc_loss() looks at values"),
+        (lengths_for_a_layer, "ctc_loss() looks at values"),
+        (many_evaluations, "LBFGS.step() looks at values"),
+    ],
+)
+def test_what_the_library_itself_cannot_do_in_a_program(step, told):
+    with pytest.raises(ProgramError, match="no compiled step can do") as found:
+        bp.compile(step)(X)
+    assert told in str(found.value)
+    assert line_of(step) in str(found.value)
 
 
 def test_results_that_differ():

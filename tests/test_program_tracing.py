@@ -1117,6 +1117,45 @@ def test_a_hidden_state_is_carried_over_batches():
     assert carried(compiled=True) == carried(compiled=False)
 
 
+@pytest.mark.parametrize("late", [True, False])
+def test_a_parameter_that_is_kept_shows_what_it_is_trained_to(late):
+    layer = nn.Linear(2, 1, rng=generator())
+    optimizer, keeper = sgd(layer), nn.Module()
+
+    @bp.compile
+    def step(x: Any) -> Any:
+        shown = layer.weight
+        optimizer.zero_grad()
+        loss = squares(layer(x))
+        loss.backward()
+        if not late:
+            keeper.shown = shown.detach()
+        optimizer.step()
+        if late:
+            keeper.shown = shown.detach()
+        return loss
+
+    keeper.forward = step
+    for _ in range(3):
+        keeper(floats(3, 2))
+        assert np.shares_memory(keeper.shown.data, layer.weight.data)
+
+
+def test_a_step_that_keeps_what_it_computes_leaves_no_row_of_programs():
+    found: list[Any] = []
+
+    @bp.compile
+    def step(x: Any) -> Any:
+        found.append(x.sum())
+        return x * 2
+
+    inputs = [floats(2, seed=i) for i in range(20)]
+    with pytest.warns(RuntimeWarning, match="keeps what it computes"):
+        [*map(step, inputs)]
+    assert alike(found, [x.sum() for x in inputs])
+    assert len(step._programs) == 1
+
+
 def test_what_is_run_again_is_taken_back_first():
     def run(*, compiled: bool) -> Any:
         sums: Any = Tensor(np.zeros(3))

@@ -192,9 +192,9 @@ class Adoption:
                 done.add(was.ref)
                 yield Write(was.ref, now.ref)
 
-    def homes_after(self) -> dict[Value, Any]:
-        """Return memory by what is written to it."""
-        return {now.ref: was.ref.source.array for was, now in self._in_memory()}
+    def homes_after(self) -> dict[Value, Value]:
+        """Return what stands for memory by what is written to it."""
+        return {now.ref: was.ref for was, now in self._in_memory()}
 
     def _in_memory(self) -> Iterator[tuple[Traced, Traced]]:
         """What stands for memory before and after, of all that stays where it is."""

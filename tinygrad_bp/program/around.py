@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from types import ModuleType
 from typing import Any, Never
@@ -15,7 +16,7 @@ from typing import Any, Never
 import numpy as np
 
 from tinygrad_bp.program.guards import Name, has_settings, names_of
-from tinygrad_bp.program.listing import Constant
+from tinygrad_bp.program.listing import Constant, Home, Value
 from tinygrad_bp.program.results import results_of
 from tinygrad_bp.program.stand_in import Traced
 from tinygrad_bp.state import changes
@@ -153,10 +154,10 @@ class Around:
 
     # --- after the run ------------------------------------------------------------------------
 
-    def leave(self, homes: dict[Any, Any]) -> bool:
+    def leave(self, homes: dict[Value, Value]) -> bool:
         """Put values in the places of stand-ins; return whether the step has left any there.
 
-        `homes` has the arrays in memory that values are written to.
+        `homes` has what stands for memory, by what is written to it.
         """
         for place, was, now in self._stood_in:
             if place.now() is now:
@@ -190,7 +191,7 @@ class Around:
 class _End:
     """What becomes of stand-ins when a trace ends."""
 
-    def __init__(self, trace: Any, function: Callable[..., Any], homes: dict[Any, Any]) -> None:
+    def __init__(self, trace: Any, function: Callable[..., Any], homes: dict[Value, Value]) -> None:
         self._trace, self._homes = trace, homes
         self._result = results_of(function)
         self._seen: dict[int, Any] = {}
@@ -240,7 +241,15 @@ class _End:
         self.found = True
         if isinstance(item.ref.source, Constant):  # which the program holds, too
             return np.copy(item.value)
-        return self._homes.get(item.ref, item.value)
+        return self._at_home(self._homes.get(item.ref, item.ref), item.value)
+
+    def _at_home(self, value: Value, found: Any) -> Any:
+        """Return an array; memory that it shows has to stay where it is."""
+        home = value.base or value
+        if not isinstance(home.source, Home):
+            return found
+        home.source = replace(home.source, alone=False)
+        return home.source.array if home is value else found
 
 
 def _step() -> None:

@@ -15,6 +15,12 @@ __all__ = ["decide_otherwise", "difference", "same"]
 
 def difference(one: Listing, other: Listing) -> ProgramError | None:
     """Return the error that names the line where two traces differ, None if they do not."""
+    for (rng, before), (another, its) in zip(one.streams, other.streams, strict=False):
+        if rng is not another and same(before, its):
+            return ProgramError(
+                "the step makes a random generator with a seed, and draws the same in every call; "
+                "a program would go on with one. Make it outside of the step."
+            )
     pairs = _Pairs()
     for a, b in zip(one.statements, other.statements, strict=False):
         if not pairs.alike(a, b):

@@ -38,6 +38,7 @@ class Compiled(Generic[P, R]):
         self._programs: list[Program] = []
         self._traced_in_a_row = 0
         self._running: Program | None = None
+        self._for_one_call: Program | None = None
         self._refused = self._is_eager = self._gives_graphs = False
         self._enter: Callable[[Any], Any] = _missing
         self._undo: Callable[[], None] = _nothing
@@ -180,6 +181,8 @@ class Compiled(Generic[P, R]):
         self._traced_in_a_row += 1
         if self._traced_in_a_row == OFTEN and self._programs:
             why = self._programs[0].misfit(given, recording=recording)
+            if self._programs[0] is self._for_one_call:
+                why = "it keeps what it computes in variables or attributes, for the next call"
             warnings.warn(
                 f"the last {OFTEN} calls of the compiled step '{self.__name__}' were all traced "
                 f"anew, which is slow: {why}. Pass what varies as an array, or call the step "
@@ -194,10 +197,12 @@ class Compiled(Generic[P, R]):
         names = [(n, n.now()) for n in names_of(self.function, [bound, *given.objects])]
         trace = self._trace(given)
         program = Program(self.function, trace, given, names, recording=recording, **self._how)
-        references = trace.references
+        references, keeps_values = trace.references, trace.keeps_values
         del trace  # which holds arrays, too
         count_references(program, references)
-        self._programs = [program, *self._programs][:MOST]
+        others = [p for p in self._programs if p is not self._for_one_call]
+        self._programs = [program, *others][:MOST]
+        self._for_one_call = program if keeps_values else None
         return program
 
     def _trace(self, given: Arguments) -> Trace:

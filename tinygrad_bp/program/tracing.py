@@ -115,8 +115,10 @@ class Trace:
         self._unassigned: dict[Value, Site | None] = {}
         """What is to be assigned, as `t.data -= step` does, for it to be seen in memory."""
         self._switches = Switches()
-        self._homes: dict[Value, Any] = {}
-        """Memory by what is written to it in the end."""
+        self._homes: dict[Value, Value] = {}
+        """What stands for memory, by what is written to it in the end."""
+        self.keeps_values = False
+        """Whether the step leaves what it computes in places around it."""
         self._untold: list[tuple[str, np.random.Generator, Any]] = []
         """Generators that the step may draw from without a word, and where they were before."""
         self._opaque: set[Callable[..., Any]] = set()  # bodies that left the protocols in this run
@@ -360,7 +362,9 @@ class Trace:
     def draw(self, rng: np.random.Generator, method: str, args: Any, options: Any) -> Any:
         """Draw random numbers: every run draws anew, and this one leaves the stream as it was."""
         rng = getattr(rng, "generator", rng)  # for which something stands in
-        self.streams.setdefault(id(rng), (rng, rng.bit_generator.state))
+        if id(rng) not in self.streams:
+            self.streams[id(rng)] = rng, rng.bit_generator.state
+            self.listing.streams.append(self.streams[id(rng)])
         draw = getattr(rng, method)
         given, named = self.values(tuple(args)), self.values(dict(options))
         read = [*values_in(given), *values_in(named)]
@@ -509,7 +513,8 @@ class Trace:
         mode.set(self._mode)
         self.over = True
         self.adopted.restore()
-        if self.around.leave(self._homes):
+        self.keeps_values = self.around.leave(self._homes)
+        if self.keeps_values:
             self.relied_on.append((_never, None))  # for what it keeps is another in every call
         for rng, before in self.streams.values():
             rng.bit_generator.state = before
