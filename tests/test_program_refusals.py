@@ -237,9 +237,14 @@ def test_refusals_name_the_line(step):
     assert alike(before, (w.data, room, w.grad, w_optimizer.state_dict()))
 
 
+def unseen() -> list[Any]:
+    """A list that a step reads through another function, where nobody looks for what it keeps."""
+    return kept
+
+
 def keeps_in_a_list(x: Any) -> Any:
-    kept.append(x * 2)
-    return kept[0] + x  # here
+    unseen().append(x * 2)
+    return unseen()[0] + x  # here
 
 
 def keeps_in_an_attribute(x: Any) -> Any:
@@ -249,8 +254,8 @@ def keeps_in_an_attribute(x: Any) -> Any:
 
 
 def keeps_a_tensor(x: Any) -> Any:
-    kept.append((w * x).sum())
-    return kept[0] + 1  # here
+    unseen().append((w * x).sum())
+    return unseen()[0] + 1  # here
 
 
 @pytest.mark.parametrize("step", [keeps_in_a_list, keeps_in_an_attribute, keeps_a_tensor])
@@ -267,7 +272,7 @@ def test_a_value_kept_from_an_earlier_call(step):
 
 
 def test_a_value_kept_outside_is_no_value():
-    compiled = bp.compile(lambda x: kept.append(x * 2))
+    compiled = bp.compile(lambda x: unseen().append(x * 2))
     compiled(X)
     with pytest.raises(ProgramError, match="kept"):
         kept[0] + 1
@@ -284,9 +289,13 @@ def reset() -> None:
     ticks = itertools.count(1)
 
 
+def noise() -> Any:
+    return rng.normal(size=3)
+
+
 def own_generator(x: Any) -> Any:
     y = x * 2
-    return y + rng.normal(size=3)  # here
+    return y + noise()  # here
 
 
 def number_of_calls(x: Any) -> Any:
@@ -341,6 +350,104 @@ def test_steps_that_differ_from_call_to_call(step):
     with pytest.raises(ProgramError, match="differ") as found:
         compiled(X)
     assert line_of(step) in str(found.value), str(found.value)
+
+
+def test_noise_from_a_generator_that_is_a_variable_is_refused_at_once():
+    stream = generator(3)
+    compiled = bp.compile(lambda x: x + stream.normal(size=3))
+    with pytest.raises(ProgramError, match="from 'a variable around the step'.*an attribute"):
+        compiled(X)
+    assert stream.random() == generator(3).random()  # as if the call had not been
+
+
+def test_a_generator_that_begins_anew_in_every_call_is_refused():
+    compiled = bp.compile(lambda x: nn.Dropout(0.5, rng=generator())(x) * 2)
+    compiled(X)
+    with pytest.raises(ProgramError, match="with a seed"):
+        compiled(X)
+
+
+@pytest.mark.parametrize(
+    ("draw", "told"),
+    [
+        (lambda stream, x: stream.shuffle(x), "shuffle .* permutation"),
+        (lambda stream, _: stream.spawn(2), "spawn"),
+        (lambda stream, _: stream.bit_generator, "bit_generator"),
+        (lambda stream, _: stream.bytes(3), "bytes"),
+        (lambda stream, _: stream.random(out=room), "out="),
+        (lambda stream, _: copy.deepcopy(stream), "a copy"),
+    ],
+)
+def test_what_no_program_asks_of_a_generator(draw, told):
+    def step(x: Any, stream: Any) -> Any:
+        draw(stream, x)
+        return x + 1
+
+    stream = generator(3)
+    with pytest.raises(ProgramError, match=told):
+        bp.compile(step)(X, stream)
+    assert stream.random() == generator(3).random()
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_generators_are_back_in_their_places_after_errors(error):
+    class Noisy(nn.Module):
+        def __init__(self):
+            self.stream, self.more, self.pair = generator(), [generator(1)], (generator(2), 0)
+
+        def forward(self, x):
+            self.last = x * self.stream.random() + self.more[0].random(3) * self.pair[0].random()
+            raise error
+
+    noisy = Noisy()
+    before = noisy.stream, noisy.more[0], noisy.pair
+    with pytest.raises(error):
+        bp.compile(noisy)(X)
+    assert all(a is b for a, b in zip(before, (noisy.stream, noisy.more[0], noisy.pair),
+                                      strict=True))  # fmt: skip
+    assert [type(g) for g in copy.deepcopy(before[:2])] == [np.random.Generator] * 2
+    assert noisy.last.shape == (2, 3)
+    assert noisy.last.dtype == np.float64
+
+
+def shortened_rows(x: Any) -> Any:
+    return nn.Embedding(5, 3, max_norm=1.0)(x.astype(int))  # here
+
+
+def lengths_of_outputs(x: Any) -> Any:
+    return F.ctc_loss(np.zeros((3, 2, 4)), [[1], [2]], x[:, 0].astype(int), [1, 1])  # here
+
+
+def lengths_for_a_layer(x: Any) -> Any:
+    return nn.CTCLoss()(np.zeros((3, 2, 4)), [[1], [2]], x[:, 0].astype(int), [1, 1])  # here
+
+
+def many_evaluations(_: Any) -> Any:
+    optimizer = optim.LBFGS([w])
+
+    def closure() -> Any:
+        optimizer.zero_grad()
+        loss = np.sum(w * w)
+        loss.backward()
+        return loss
+
+    return optimizer.step(closure)  # here
+
+
+@pytest.mark.parametrize(
+    ("step", "told"),
+    [
+        (shortened_rows, "Embedding(max_norm=1.0)"),
+        (lengths_of_outputs, "ctc_loss() looks at values"),
+        (lengths_for_a_layer, "ctc_loss() looks at values"),
+        (many_evaluations, "LBFGS.step() looks at values"),
+    ],
+)
+def test_what_the_library_itself_cannot_do_in_a_program(step, told):
+    with pytest.raises(ProgramError, match="no compiled step can do") as found:
+        bp.compile(step)(X)
+    assert told in str(found.value)
+    assert line_of(step) in str(found.value)
 
 
 def test_results_that_differ():

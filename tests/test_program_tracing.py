@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,6 +17,7 @@ import tinygrad_bp as bp
 from tinygrad_bp import Tensor, nn, optim
 from tinygrad_bp import functional as F
 from tinygrad_bp.containers import leaves
+from tinygrad_bp.errors import FreedGraphError, LabelError
 
 SINGLE = np.float32
 
@@ -963,3 +965,214 @@ def test_gradients_that_others_change_between_calls():
             if what == "e":
                 work.step(x)
         assert alike(eager.held(), ours.held())
+
+
+# --- random generators, modules and values of the step's own ---------------------------------
+
+
+class Noisy(nn.Module):
+    """A layer that draws by itself, from generators wherever it keeps them."""
+
+    def __init__(self) -> None:
+        self.inner = net(3, 4, dtype=np.float64)
+        self.stream, self.more = generator(1), {"a": [generator(2)]}
+        self.pair = generator(3), 0.5
+
+    def forward(self, x: Any) -> Any:
+        h = self.inner(x)
+        mean, spread = h[:, :2], np.exp(h[:, 2:])
+        h = mean + spread * self.stream.standard_normal(mean.shape)
+        h = h * self.more["a"][0].normal(x[:, :2].data, 1.0) + self.pair[0].integers(0, 3, h.shape)
+        return F.dropout(h, 0.3, rng=self.stream) + self.stream.permutation(x)[:, 1:]
+
+
+def test_noise_of_the_users_own_layer():
+    inputs = [(Tensor(floats(4, 3, seed=i, dtype=np.float64)),) for i in range(5)]
+    compiled_like_eager(of_model(Noisy, sgd, lambda m, x: squares(m(x))), inputs)
+    layer, twin = Noisy(), Noisy()
+    step = bp.compile(layer, exact=True)
+    for (x,) in inputs:
+        assert alike(bits(step(x)), bits(twin(x)))
+    assert [g.bit_generator.state for _, g in layer.named_streams()] == [
+        g.bit_generator.state for _, g in twin.named_streams()
+    ]
+    assert len(step._programs) == 1
+
+
+def test_generators_among_the_arguments():
+    def step(x: Any, stream: Any, more: Any) -> Any:
+        return x + stream.random(x.shape) * more["a"][0].normal() + more["a"][1][0].random()
+
+    def run(step: Any) -> Any:
+        made = [generator(i) for i in range(3)]
+        more = {"a": [made[1], (made[2],)]}
+        ys = [step(floats(2, seed=i, dtype=np.float64), made[0], more) for i in range(5)]
+        return [y.tobytes() for y in ys], [g.random() for g in made]
+
+    assert run(bp.compile(step, exact=True)) == run(step)
+
+
+def test_generators_of_the_object_that_a_step_is_a_method_of():
+    class Trainer:
+        def __init__(self) -> None:
+            self.stream = generator()
+
+        def plain(self, x: Any) -> Any:
+            return x * 2 if self.stream.random() < 0.5 else x + self.stream.random()
+
+        step = bp.compile(plain, exact=True)
+
+    one, other, third = Trainer(), Trainer(), Trainer()
+    bound = bp.compile(third.plain, exact=True)
+    for i in range(20):
+        expected = other.plain(floats(3, seed=i))
+        assert alike(bits(one.step(floats(3, seed=i))), bits(expected))
+        assert alike(bits(bound(floats(3, seed=i))), bits(expected))
+
+
+def test_modules_that_a_step_makes():
+    def step(model: Any, x: Any) -> Any:
+        h = nn.Sequential(nn.LeakyReLU(0.2), nn.Softplus(beta=2))(model(x))
+        return nn.CrossEntropyLoss(label_smoothing=0.1)(h, np.array([0, 1, 2, 0]))
+
+    inputs = [(Tensor(floats(4, 3, seed=i)),) for i in range(4)]
+    compiled_like_eager(of_model(lambda: net(3, 5, 3), sgd, step), inputs)
+    drop = bp.compile(lambda x: nn.Dropout(0.5)(x) * 2)
+    masks = {drop(np.ones(100)).data.tobytes() for _ in range(5)}
+    assert len(masks) == 5
+    assert len(drop._programs) == 1
+
+
+class Recurrent(nn.Module):
+    """A layer that keeps what it computes: a buffer, an array, a list, and what tracks."""
+
+    def __init__(self) -> None:
+        self.cell = nn.GRUCell(3, 3, rng=generator())
+        self.register_buffer("h", np.zeros((4, 3), SINGLE))
+        self.history: list[Any] = []
+
+    def forward(self, x: Any) -> Any:
+        y = self.cell(x, self.h)
+        self.h, self.pair = y.detach(), (y.detach() * 2, 1)
+        self.raw, self.tracked = y.data, y
+        self.history.append(np.mean(y.detach()))
+        return y
+
+
+def everything_kept(*items: Any) -> Any:
+    return [np.asarray(getattr(t, "data", t)).tobytes() for t in leaves(items)]
+
+
+def test_state_that_a_layer_keeps():
+    one, other = Recurrent(), Recurrent()
+    optimizers = sgd(one), sgd(other)
+
+    def of(model: Any, optimizer: Any) -> Any:
+        def step(x: Any) -> Any:
+            optimizer.zero_grad()
+            loss = squares(model(x))
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        return step
+
+    compiled, step = bp.compile(of(one, optimizers[0]), exact=True), of(other, optimizers[1])
+    for i in range(8):
+        x = floats(4, 3, seed=i)
+        assert alike(bits(compiled(x)), bits(step(x)))
+        copied = copy.deepcopy(one)
+        for m in (one, copied):
+            assert everything_kept(m.h, m.pair[0], m.raw, m.tracked, m.history) == everything_kept(
+                other.h, other.pair[0], other.raw, other.tracked, other.history
+            )
+    with pytest.raises(FreedGraphError, match="compiled"):
+        one.tracked.sum().backward()
+
+
+def carried(*, compiled: bool) -> list[Any]:
+    """A hidden state that batches hand on, in variables and a dict around the step."""
+    cell = nn.LSTMCell(3, 3, rng=generator())
+    optimizer = sgd(cell)
+    h = Tensor(np.zeros((4, 3), SINGLE))
+    state, found = (h, h), {"c": h}
+
+    def step(x: Any) -> Any:
+        nonlocal h, state
+        optimizer.zero_grad()
+        state = cell(x + h, (state[0], found["c"]))
+        loss = squares(state)
+        loss.backward()
+        optimizer.step()
+        h = state[0].detach()
+        state, found["c"] = (h, h * 2), state[1].detach()
+        return loss
+
+    call = bp.compile(step, exact=True) if compiled else step
+    losses = [call(floats(4, 3, seed=i)) for i in range(8)]
+    return everything_kept(losses, h, state, found["c"], [*cell.parameters()])
+
+
+def test_a_hidden_state_is_carried_over_batches():
+    assert carried(compiled=True) == carried(compiled=False)
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_a_parameter_that_is_kept_shows_what_it_is_trained_to(late):
+    layer = nn.Linear(2, 1, rng=generator())
+    optimizer, keeper = sgd(layer), nn.Module()
+
+    @bp.compile
+    def step(x: Any) -> Any:
+        shown = layer.weight
+        optimizer.zero_grad()
+        loss = squares(layer(x))
+        loss.backward()
+        if not late:
+            keeper.shown = shown.detach()
+        optimizer.step()
+        if late:
+            keeper.shown = shown.detach()
+        return loss
+
+    keeper.forward = step
+    for _ in range(3):
+        keeper(floats(3, 2))
+        assert np.shares_memory(keeper.shown.data, layer.weight.data)
+
+
+def test_a_step_that_keeps_what_it_computes_leaves_no_row_of_programs():
+    found: list[Any] = []
+
+    @bp.compile
+    def step(x: Any) -> Any:
+        found.append(x.sum())
+        return x * 2
+
+    inputs = [floats(2, seed=i) for i in range(20)]
+    with pytest.warns(RuntimeWarning, match="keeps what it computes"):
+        [*map(step, inputs)]
+    assert alike(found, [x.sum() for x in inputs])
+    assert not step._programs
+
+
+def test_what_is_run_again_is_taken_back_first():
+    def run(*, compiled: bool) -> Any:
+        sums: Any = Tensor(np.zeros(3))
+        found: list[Any] = []
+
+        def step(y: Any) -> Any:
+            nonlocal sums
+            sums = sums + 1
+            return F.cross_entropy(Tensor(np.ones((2, 3))) * sums, y)
+
+        call = bp.compile(step, exact=True) if compiled else step
+        for labels in ([0, 1], [0, 7], [0, -100], [1, 1], [-100, 2], [2, 0]):
+            try:
+                found.append(bits(call(np.array(labels))))
+            except LabelError:
+                found.append("refused")
+            found.append(sums.tolist())
+        return found
+
+    assert run(compiled=True) == run(compiled=False)

@@ -87,6 +87,9 @@ class Tracer(Protocol):
     def set_attribute(self, module: Any, name: str, value: Any) -> None:
         """Learn that an attribute of a module is set."""
 
+    def own(self, module: Any) -> None:
+        """Learn that a module is made, which nobody had before."""
+
     def visit(self, module: Any) -> None:
         """Learn that a module is called: its settings decide what the run does."""
 

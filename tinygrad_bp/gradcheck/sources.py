@@ -84,7 +84,7 @@ def _held_by(holder: Any) -> list[Any]:
     if hasattr(holder, "__self__"):
         return [holder.__self__, getattr(holder, "__func__", None)]
     code = getattr(holder, "__code__", None)
-    if code is None:
+    if not isinstance(code, types.CodeType):  # the class of functions has another thing there
         return list(attributes(holder).values())
     cells = [cell for cell in holder.__closure__ or () if cell != types.CellType()]
     named = [holder.__globals__[n] for n in code.co_names if n in holder.__globals__]

@@ -74,7 +74,10 @@ class _Table(Module):
         if self.max_norm is None:
             return
         if tracers and (run := tracer()):
-            run.refuse("max_norm shortens those rows of a table that are looked up")
+            run.refuse(
+                f"{type(self).__name__}(max_norm={self.max_norm}) shortens rows of its table: "
+                "no compiled step can do. Leave max_norm out, or call the step without compiling it"
+            )
         values = self.weight.data
         if not isinstance(values, np.ndarray):
             return

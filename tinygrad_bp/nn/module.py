@@ -73,6 +73,13 @@ class Module:
     _hooks: Hooks | None = None
     _not_saved: frozenset[str] = frozenset()  # names of buffers
 
+    def __new__(cls, *_: Any, **__: Any) -> Self:
+        """Make a module without anything in it, and tell who writes down what the run does."""
+        made = super().__new__(cls)
+        if tracers and (run := tracer()):
+            run.own(made)
+        return made
+
     # --- calls ------------------------------------------------------------------------------
 
     def forward(self, *inputs: Any, **options: Any) -> Any:

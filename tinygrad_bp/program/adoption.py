@@ -192,6 +192,10 @@ class Adoption:
                 done.add(was.ref)
                 yield Write(was.ref, now.ref)
 
+    def homes_after(self) -> dict[Value, Value]:
+        """Return what stands for memory by what is written to it."""
+        return {now.ref: was.ref for was, now in self._in_memory()}
+
     def _in_memory(self) -> Iterator[tuple[Traced, Traced]]:
         """What stands for memory before and after, of all that stays where it is."""
         for kept in self.kept.values():

@@ -100,7 +100,7 @@ class _StandIns:
             return kind(*map(self.of, item, item._fields))
         if kind is dict:
             return {key: self.of(part, f"{name}_{key}") for key, part in item.items()}
-        return item
+        return self._trace.around.stand_in(item)
 
 
 def _parameters(function: Callable[..., Any], count: int) -> list[str]:

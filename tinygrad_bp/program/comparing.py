@@ -10,11 +10,17 @@ from tinygrad_bp.calls import name_of
 from tinygrad_bp.errors import ProgramError
 from tinygrad_bp.program.listing import Constant, Listing, Place, Statement, Value
 
-__all__ = ["decide_otherwise", "difference"]
+__all__ = ["decide_otherwise", "difference", "same"]
 
 
 def difference(one: Listing, other: Listing) -> ProgramError | None:
     """Return the error that names the line where two traces differ, None if they do not."""
+    for (rng, before), (another, its) in zip(one.streams, other.streams, strict=False):
+        if rng is not another and same(before, its):
+            return ProgramError(
+                "the step makes a random generator with a seed, and draws the same in every call; "
+                "a program would go on with one. Make it outside of the step."
+            )
     pairs = _Pairs()
     for a, b in zip(one.statements, other.statements, strict=False):
         if not pairs.alike(a, b):
@@ -47,6 +53,15 @@ def decide_otherwise(one: Listing, other: Listing) -> bool:
     return False
 
 
+def same(a: Any, b: Any) -> bool:
+    """Return whether nested items are the same, to the bit.
+
+    >>> same({"key": np.ones(2)}, {"key": np.ones(2)})
+    True
+    """
+    return _Pairs().same(a, b)
+
+
 class _Pairs:
     """Which value of one trace is which of the other."""
 
@@ -55,7 +70,7 @@ class _Pairs:
 
     def alike(self, a: Statement, b: Statement) -> bool:
         """Whether two statements do the same, and note what they make."""
-        if a.function != b.function and not (a.draws and b.draws):
+        if a.function != b.function and not _draw_alike(a, b):
             return False
         if not self.same(a.args, b.args) or not self.same(a.kwargs, b.kwargs):
             return False
@@ -91,6 +106,11 @@ class _Pairs:
         return self._twin.setdefault(a, b) is b
 
 
+def _draw_alike(a: Statement, b: Statement) -> bool:
+    """Whether both draw by one method, though perhaps from generators that the step makes."""
+    return a.draws and b.draws and a.function.__name__ == b.function.__name__
+
+
 def _same_item(a: Any, b: Any) -> bool:
     if isinstance(a, np.ndarray | np.generic):
         return _same_bits(a, b)
@@ -118,5 +138,6 @@ def _error(what: str, place: Place, told: str) -> ProgramError:
     return ProgramError(
         f"the first two calls of the step differ in their {what}, with arguments of the same "
         f"shapes{': ' + told if told else ''}.{where} A program would repeat the first. Pass what "
-        "varies as an argument, as an array; draw random numbers by a layer or an rng of its own."
+        "varies as an argument, as an array; draw random numbers from an np.random.Generator that "
+        "is an attribute of a module which the step calls, or an argument of the step."
     )

@@ -42,8 +42,11 @@ class Compiled(Generic[P, R]):
         self._programs: list[Program] = []
         self._traced_in_a_row = 0
         self._running: Program | None = None
+        self._for_one_call: Program | None = None
         self._refused = self._is_eager = self._gives_graphs = False
         self._enter: Callable[[Any], Any] = _missing
+        self._undo: Callable[[], None] = _nothing
+        """Takes back what the latest trace has left around the step, until its program has run."""
         self._lock = threading.RLock()
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -69,6 +72,7 @@ class Compiled(Generic[P, R]):
         """Find the program for a call, or make it, and run it."""
         now = mode.get()
         self._running = None
+        self._undo = _nothing
         if self._is_eager or state.tracer() or now.observers or now.retaining:
             return self.function(*args, **kwargs)  # in the end, for somebody looks at every op
         given = Arguments(args, kwargs)
@@ -83,7 +87,9 @@ class Compiled(Generic[P, R]):
             return self.function(*args, **kwargs)
         self._enter = program.enter if program.proven else _missing
         self._running = program
-        return program.run(*given.arrays)
+        result = program.run(*given.arrays)
+        self._undo = _nothing
+        return result
 
     def _elsewhere(self, args: Any, kwargs: Any) -> Any:
         """Do what a program has refused to do: another one may, or else the step itself.
@@ -92,6 +98,7 @@ class Compiled(Generic[P, R]):
         program that refuses the very call which it was made for assumes too much. What is made
         after that assumes no more than eager mode does, and if that refuses too, there is none.
         """
+        self._take_back()
         given, recording = Arguments(args, kwargs), mode.get().recording
         for program in self._programs:
             with contextlib.suppress(Refuted):
@@ -101,13 +108,20 @@ class Compiled(Generic[P, R]):
         if self._refused:
             with contextlib.suppress(Refuted):
                 self._refused = False
-                return self._new_program(given, recording=recording).run(*given.arrays)
+                result = self._new_program(given, recording=recording).run(*given.arrays)
+                self._undo = _nothing
+                return result
             assumes = True
+        self._take_back()
         result = self.function(*args, **kwargs)  # which knows what to do, or what to say
         self._refused = True
         if assumes:
             self._assume_less()
         return result
+
+    def _take_back(self) -> None:
+        undo, self._undo = self._undo, _nothing
+        undo()
 
     def _assume_less(self) -> None:
         self._programs.clear()
@@ -156,7 +170,8 @@ class Compiled(Generic[P, R]):
     @property
     def _latest(self) -> Program:
         if not self._programs:
-            raise RuntimeError(f"{self.__name__} was not called yet: there is no program")
+            why = "it is run eagerly" if self._is_eager else "it was not called yet"
+            raise RuntimeError(f"there is no program of {self.__name__}: {why}")
         return self._programs[0]
 
     def _program(self, given: Arguments, *, recording: bool) -> Program:
@@ -179,6 +194,8 @@ class Compiled(Generic[P, R]):
         self._traced_in_a_row += 1
         if self._traced_in_a_row == OFTEN and self._programs:
             why = self._programs[0].misfit(given, recording=recording)
+            if self._programs[0] is self._for_one_call:
+                why = "it keeps what it computes in variables or attributes, for the next call"
             self._programs.clear()
             self._is_eager = True
             warnings.warn(
@@ -203,17 +220,21 @@ class Compiled(Generic[P, R]):
             not_kept=self._not_kept,
             **self._how,
         )
-        references = trace.references
+        references, keeps_values = trace.references, trace.keeps_values
         del trace  # which holds arrays, too
         count_references(program, references)
-        self._programs = [program, *self._programs][:MOST]
+        others = [p for p in self._programs if p is not self._for_one_call]
+        self._programs = [program, *others][:MOST]
+        self._for_one_call = program if keeps_values else None
         return program
 
     def _trace(self, given: Arguments) -> Trace:
         with tracing() as trace:
+            trace.look_around(self.function, given.objects)
             args, kwargs = given.stand_ins(trace, self.function)
             tracking = any(isinstance(o, Tensor) and o.requires_grad for o in given.objects)
             trace.finish(self.function(*args, **kwargs), tracking=tracking)
+        self._undo = trace.around.undo
         return trace
 
     def _prove(self, program: Program, given: Arguments) -> None:
@@ -246,6 +267,10 @@ def _parameters(function: Callable[..., Any]) -> list[str]:
     except (TypeError, ValueError):
         return []
     return [p.name for p in found if p.kind is p.POSITIONAL_OR_KEYWORD]
+
+
+def _nothing() -> None:
+    pass
 
 
 def _missing(_: Any) -> Any:

@@ -14,7 +14,7 @@ from tinygrad_bp.program.arguments import Same
 from tinygrad_bp.state import changes
 from tinygrad_bp.tensor import Tensor
 
-__all__ = ["Name", "Settings", "names_of", "option_kinds", "other_name"]
+__all__ = ["Name", "Settings", "has_settings", "names_of", "option_kinds", "other_name"]
 
 _KNOWN = frozenset({"numpy", "tinygrad_bp", "scipy", "builtins", "math"})
 """Packages whose objects decide nothing, or have a guard of their own."""
@@ -104,7 +104,7 @@ def names_of(function: Callable[..., Any], objects: Iterable[Any]) -> list[Name]
     seen = {id(root) for root in roots}
     for root in roots:  # grows as it is read
         found += _entries_of(root)
-        if not _has_settings(root):
+        if not has_settings(root):
             continue
         for name in named:
             if name in vars(root):
@@ -140,7 +140,7 @@ def _is_set(cell: Any) -> bool:
     return True
 
 
-def _has_settings(item: Any) -> bool:
+def has_settings(item: Any) -> bool:
     """Whether an object is one of the user's, whose attributes decide what a step does."""
     if not hasattr(item, "__dict__") or isinstance(item, type | FunctionType):
         return False

@@ -341,6 +341,8 @@ class Listing:
     """What the step returns: values in tuples, lists and dicts, or anything else as it is."""
     sources: list[Value] = field(default_factory=list)
     """Every value that no statement makes, constants too."""
+    streams: list[tuple[Any, Any]] = field(default_factory=list)
+    """Random generators that are drawn from, and their states before that."""
     finite: list[Value] = field(default_factory=list)
     """Homes that must hold finite numbers before a run, for its checks to be enough."""
     applied: dict[int, Applied] = field(default_factory=dict)

@@ -11,6 +11,7 @@ import numpy as np
 from tinygrad_bp import traced
 from tinygrad_bp.duck import INSTEAD, NO_OPTIONS
 from tinygrad_bp.methods import Methods
+from tinygrad_bp.program.sites import called_by_user
 from tinygrad_bp.recording import record
 from tinygrad_bp.registry import rule_of
 from tinygrad_bp.tensor import Tensor
@@ -95,6 +96,16 @@ class Traced(traced.Traced):
             if name in _OF_MEMORY:
                 self.run.refuse(f"'{name}' of an array is about its memory, or about values")
             super().__getattr__(name)
+
+    def _refuse(self, what: str) -> Never:
+        if name := called_by_user():
+            run: Run = self.run
+            run.refuse(
+                f"{name} looks at values, which are others in every run, and no compiled step can "
+                "do that. Call the step without compiling it; or if those are lengths or other "
+                "options, give them as numbers or lists, which are part of a program"
+            )
+        super()._refuse(what)
 
     def __round__(self, digits: int | None = None) -> Never:
         self._refuse("round()")

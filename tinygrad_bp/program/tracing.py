@@ -23,6 +23,8 @@ from tinygrad_bp.engine import Op, RawStep, Site
 from tinygrad_bp.errors import NotDifferentiableError, ProgramError
 from tinygrad_bp.modes import mode, watched_by
 from tinygrad_bp.program.adoption import Adoption
+from tinygrad_bp.program.around import Around
+from tinygrad_bp.program.comparing import same
 from tinygrad_bp.program.functions import (
     OF_SHAPES,
     OPAQUE,
@@ -83,6 +85,7 @@ class Trace:
     def __init__(self, errors_outside: Mapping[str, str]) -> None:
         self.listing = Listing()
         self.adopted = Adoption(self)
+        self.around = Around(self)
         self.streams: dict[int, tuple[np.random.Generator, Any]] = {}
         self.modules: dict[int, Any] = {}
         self.groups: dict[int, Any] = {}
@@ -112,6 +115,12 @@ class Trace:
         self._unassigned: dict[Value, Site | None] = {}
         """What is to be assigned, as `t.data -= step` does, for it to be seen in memory."""
         self._switches = Switches()
+        self._homes: dict[Value, Value] = {}
+        """What stands for memory, by what is written to it in the end."""
+        self.keeps_values = False
+        """Whether the step leaves what it computes in places around it."""
+        self._untold: list[tuple[str, np.random.Generator, Any]] = []
+        """Generators that the step may draw from without a word, and where they were before."""
         self._opaque: set[Callable[..., Any]] = set()  # bodies that left the protocols in this run
 
     # --- what stands for what -----------------------------------------------------------------
@@ -352,19 +361,51 @@ class Trace:
 
     def draw(self, rng: np.random.Generator, method: str, args: Any, options: Any) -> Any:
         """Draw random numbers: every run draws anew, and this one leaves the stream as it was."""
-        self.streams.setdefault(id(rng), (rng, rng.bit_generator.state))
+        rng = getattr(rng, "generator", rng)  # for which something stands in
+        if id(rng) not in self.streams:
+            self.streams[id(rng)] = rng, rng.bit_generator.state
+            self.listing.streams.append(self.streams[id(rng)])
         draw = getattr(rng, method)
-        made = self._noted(draw, tuple(args), dict(options), [], draw(*args, **options))
+        given, named = self.values(tuple(args)), self.values(dict(options))
+        read = [*values_in(given), *values_in(named)]
+        found = draw(*plain(tuple(args)), **plain(dict(options)))
+        made = self._noted(draw, given, named, read, found)
         self.listing.statements[-1].draws = True
+        if any(value.dtype is not None and value.dtype.kind in "iu" for value in read):
+            self.decide(self._stated(has_shape, (made, made.shape), {}))  # of that size
         return made
+
+    def look_around(self, function: Callable[..., Any], objects: Sequence[Any]) -> None:
+        """Find what is around a step that is called with some objects."""
+        self.around.look(function, objects)
+        for name, rng in self.around.generators():
+            self._untold.append((name, rng, rng.bit_generator.state))
+
+    def _check_untold(self) -> None:
+        """Refuse to freeze what was drawn from a generator for which nothing stands in."""
+        for name, rng, before in self._untold:
+            if id(rng) not in self.streams and not same(rng.bit_generator.state, before):
+                self.streams[id(rng)] = rng, before
+                raise ProgramError(
+                    f"the step draws random numbers from '{name}', which a program would repeat. "
+                    "Make the generator an attribute of a module that the step calls, or pass it "
+                    "as an argument of the step: then every run draws anew."
+                )
 
     def visit(self, module: Any) -> None:
         """Learn that a module is called: its settings decide what the run does."""
-        self.modules[id(module)] = module
+        if not self.around.is_own(module):
+            self.modules[id(module)] = module
+        self.around.look_at(module)
+
+    def own(self, module: Any) -> None:
+        """Learn that a module is made, whose settings are those of this run alone."""
+        self.around.own(module)
 
     def set_attribute(self, module: Any, name: str, value: Any) -> None:
         """Learn that a module is set in another way: at the end it must be as at the beginning."""
-        self._switches.note(module, name, value)
+        if not self.around.is_own(module):
+            self._switches.note(module, name, value)
 
     def decide(self, condition: Any) -> bool:
         """Return whether a condition holds: every run will check that it does, or does not."""
@@ -443,6 +484,7 @@ class Trace:
         """
         if self.refused is not None:
             raise self.refused
+        self._check_untold()
         if self._unassigned:
             site = next(iter(self._unassigned.values()))
             raise ProgramError(
@@ -455,6 +497,7 @@ class Trace:
             raise Untraced
         self.listing.results, self.returned = returned.results, returned.kinds
         self.listing.writes = list(self.adopted.writes())
+        self._homes = self.adopted.homes_after()
         self.left = [*self.adopted.held(), *self._switches.held()]
         if names := self.adopted.overlapping():
             told = " and ".join(f"'{name}'" if name else "a tensor" for name in names)
@@ -470,6 +513,9 @@ class Trace:
         mode.set(self._mode)
         self.over = True
         self.adopted.restore()
+        self.keeps_values = self.around.leave(self._homes)
+        if self.keeps_values:
+            self.relied_on.append((_never, None))  # for what it keeps is another in every call
         for rng, before in self.streams.values():
             rng.bit_generator.state = before
         self._switches.restore()
@@ -483,6 +529,8 @@ class Trace:
         self.adopted = Adoption(None)
         self.concrete = {}
         self._constants = {}
+        self._homes = {}
+        self.around.release()
 
     # --- where we are -------------------------------------------------------------------------
 
@@ -544,6 +592,11 @@ def _name_gradients(step: RawStep) -> None:
             gradient.ref.gradient_of = gradient.ref.gradient_of or of.ref
 
 
+def _never(_: None) -> bool:
+    """Say of a program that it is for one call alone."""
+    return False
+
+
 @contextmanager
 def tracing() -> Iterator[Trace]:
     """Trace what is called in this context, with all state back in its place at the end.
@@ -554,10 +607,14 @@ def tracing() -> Iterator[Trace]:
     if not _lock.acquire(timeout=_PATIENCE):
         raise Untraced
     trace = Trace({key: str(value) for key, value in np.geterr().items()})
+    runs_again = False
     try:
         state.tracers.append(trace)
         with watched_by(trace):
             yield trace
+    except (Refuted, Untraced):
+        runs_again = True
+        raise
     except Exception as error:
         refused, trace.refused = trace.refused, None
         if refused is None or refused is error:
@@ -569,6 +626,8 @@ def tracing() -> Iterator[Trace]:
     finally:
         try:
             _close(trace)
+            if runs_again:
+                trace.around.undo()
         finally:
             _lock.release()
 
