@@ -3,6 +3,8 @@
 import gc
 import threading
 import weakref
+from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -167,6 +169,134 @@ def test_settings_of_modules_are_noticed():
     layer.train()
     layer.p = 0.99
     assert np.max([compiled(x).data.max() for _ in range(9)]) == pytest.approx(100)
+
+
+scale = 1.0
+
+
+def scaled(x, power=1.0, *, shift=0.0):
+    return x**power * scale + shift
+
+
+class Scaling(nn.Module):
+    """A module with settings of every kind, some of which a method of its own reads."""
+
+    per_class = 1.0
+
+    def __init__(self):
+        self.weight = Tensor([1.0, 2.0], requires_grad=True)
+        self.scales = {"one": 1.0, "more": {"two": 2.0}}
+        self.factors = [1.0, 3.0]
+        self.given = SimpleNamespace(shift=1.0)
+        self.array = np.ones(2)
+        self.activation = np.tanh
+
+    def scaled(self, x):
+        found = self.activation(x) * self.scales["one"] * self.scales["more"]["two"]
+        return found * self.array * sum(self.factors) + self.given.shift * self.per_class
+
+    def forward(self, x):
+        return np.sum(self.scaled(self.weight * x))
+
+
+class Fit:
+    """A step that calls a method of its own."""
+
+    def __init__(self):
+        self.settings = Scaling()
+        self.model = nn.Sequential(self.settings)
+        self.alpha = 1.0
+        self.penalty = lambda x: np.sum(x * x)
+        self.log_loss = partial(scaled, shift=1.0)
+
+    def loss(self, x):
+        return self.model(x) * self.alpha + self.penalty(x) + np.sum(self.log_loss(x))
+
+    def step(self, x):
+        return self.loss(x)
+
+
+CHANGES = {
+    "an attribute that a method reads": lambda fit: setattr(fit, "alpha", 2.0),
+    "a lambda": lambda fit: setattr(fit, "penalty", lambda x: np.sum(x**3)),
+    "what a partial gives": lambda fit: fit.log_loss.keywords.update(shift=2.0),
+    "a global of a function": lambda _: globals().update(scale=3.0),
+    "defaults": lambda _: setattr(scaled, "__defaults__", (2.0,)),
+    "defaults of keywords": lambda _: setattr(scaled, "__kwdefaults__", {"shift": 4.0}),
+    "an entry of a dict": lambda fit: fit.settings.scales.update(one=5.0),
+    "an entry of an inner dict": lambda fit: fit.settings.scales["more"].update(two=5.0),
+    "an entry of a list": lambda fit: fit.settings.factors.__setitem__(1, 5.0),
+    "a longer list": lambda fit: fit.settings.factors.append(5.0),
+    "an attribute of a setting": lambda fit: setattr(fit.settings.given, "shift", 5.0),
+    "an attribute of a class": lambda _: setattr(Scaling, "per_class", 5.0),
+    "an attribute in the place of its class's": lambda fit: setattr(fit.settings, "per_class", 5.0),
+    "an array": lambda fit: fit.settings.array.__setitem__(0, 5.0),
+    "a function": lambda fit: setattr(fit.settings, "activation", np.sin),
+    "a method": lambda _: setattr(Fit, "loss", lambda self, x: self.model(x)),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+@pytest.mark.parametrize(
+    "step_of",
+    [
+        lambda fit: fit.step,
+        lambda fit: lambda x: 1.0 * fit.step(x),
+        lambda fit: partial(Fit.step, fit),
+    ],
+    ids=["method", "lambda", "partial"],
+)
+def test_what_is_read_a_call_away_is_noticed(step_of, change, monkeypatch):
+    monkeypatch.setitem(globals(), "scale", scale)
+    monkeypatch.setattr(Scaling, "per_class", 1.0)
+    monkeypatch.setattr(Fit, "loss", Fit.loss)
+    monkeypatch.setattr(scaled, "__defaults__", (1.0,))
+    monkeypatch.setattr(scaled, "__kwdefaults__", {"shift": 0.0})
+    fit = Fit()
+    compiled = bp.compile(step_of(fit), exact=True)
+    x = np.array([0.5, 0.25])
+    for _ in range(3):
+        compiled(x)
+    change(fit)
+    after = fit.step(x).item()
+    assert [compiled(x).item() for _ in range(3)] == [after] * 3
+    assert len(compiled._programs) <= 2
+
+
+def test_arrays_around_a_step_that_are_changed_in_place_are_noticed():
+    weights = np.ones(3)
+    compiled = bp.compile(lambda x: F.cross_entropy(Tensor(x), LABELS, weight=weights), exact=True)
+    inputs = INPUTS[:, :3]
+    for value in (1.0, 5.0, 0.25):
+        weights[1] = value
+        expected = F.cross_entropy(Tensor(inputs), LABELS, weight=weights.copy()).item()
+        assert [compiled(inputs).item() for _ in range(3)] == [expected] * 3
+
+
+def test_what_a_module_keeps_of_a_step_makes_no_new_programs():
+    class Keeping(nn.Module):
+        def __init__(self):
+            self.kept, self.all = {}, []
+
+        def forward(self, x):
+            self.kept["x"] = x * 2
+            self.all.append(x)
+            return np.sum(self.kept["x"])
+
+    compiled = bp.compile(Keeping())
+    for i in range(5):
+        assert compiled(np.full(2, float(i))).item() == 4 * i
+    assert len(compiled._programs) == 1
+
+
+def test_a_name_that_is_gone_is_for_the_step_to_tell():
+    settings = SimpleNamespace(power=2)
+    compiled = bp.compile(lambda x: np.sum(x**settings.power))
+    for _ in range(3):
+        compiled(np.ones(2))
+    del settings.power
+    with pytest.raises(AttributeError, match="power"):
+        compiled(np.ones(2))
 
 
 def test_arrays_of_other_kinds_run_eagerly():

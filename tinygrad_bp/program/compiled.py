@@ -13,7 +13,8 @@ from tinygrad_bp import state
 from tinygrad_bp.modes import mode
 from tinygrad_bp.program.adoption import count_references
 from tinygrad_bp.program.comparing import decide_otherwise, difference
-from tinygrad_bp.program.guards import Arguments, names_of
+from tinygrad_bp.program.guards import Arguments
+from tinygrad_bp.program.names import names_of
 from tinygrad_bp.program.program import MISSED, Program
 from tinygrad_bp.program.tracing import Refuted, Trace, Untraced, tracing
 from tinygrad_bp.tensor import Tensor

@@ -14,7 +14,7 @@ import numpy as np
 
 from tinygrad_bp.modes import mode
 from tinygrad_bp.program.calling import Text
-from tinygrad_bp.program.guards import Arguments, Name, Same, Settings, alike, count_arrays
+from tinygrad_bp.program.guards import Arguments, Same, Settings, count_arrays
 from tinygrad_bp.program.held import (
     OF_GRADIENTS,
     Kind,
@@ -24,6 +24,7 @@ from tinygrad_bp.program.held import (
     lay_out,
 )
 from tinygrad_bp.program.listing import Cell, Input, Option, Value, values_in
+from tinygrad_bp.program.names import Name, alike, changed_by_step
 from tinygrad_bp.program.planning import planned
 from tinygrad_bp.program.results import results_of, tracked
 from tinygrad_bp.program.rewriting import rewritten
@@ -81,6 +82,7 @@ class Program:
             list(trace.modules.values()),
             [h.owner for h in self._held if isinstance(h.owner, Tensor)],
         )
+        names = [(name, was) for name, was in names if not changed_by_step(name)]
         self._names = [name for name, _ in names]
         self._relied_on = trace.relied_on
         lay_out(self.listing.moves, self._held)
@@ -128,6 +130,8 @@ class Program:
     def _other_name(self) -> str | None:
         """What name stands for something else, if one does."""
         for name, now, was in zip(self._names, self._names_now(), self._seen.names, strict=True):
+            if not alike(now, was) and isinstance(now, bytes):
+                return "an array around the step has other values"
             if not alike(now, was):
                 return f"'{name}' is {_told(now)}, and was {_told(was)}"
         return None
@@ -169,9 +173,11 @@ class Program:
         yield f"(now := {text.name(mode.get)}()).recording is {self._recording}"
         yield "not now.observers and not now.retaining"
         for i, (outside, now) in enumerate(zip(self._names, self._seen.names, strict=True)):
+            if outside.has_version:
+                continue
             is_number = isinstance(now, int | float | str)  # it may become another, equal one
             known = f"{seen}.names[{i}]" if is_number else text.name(now)
-            yield same(outside.read(text.name(outside.owner)), known)
+            yield outside.holds(text.name(outside.owner), known)
         yield f"{text.name(changes)}.count == {seen}.version"
         if self._finite:
             unwritten = text.name(partial(_unwritten, self._finite, self._seen))
@@ -294,8 +300,9 @@ class Program:
         for i, key in enumerate(self._given):
             conditions += _of_kind(text, f"args[{i}]", f"a{i}", key)
         conditions += self._conditions(text)
-        text.line(f"if not ({' and '.join(conditions)}):")
-        text.line(f"    return {text.name(MISSED)}")
+        missed = text.name(MISSED)
+        text.line(f"try:\n    if not ({' and '.join(conditions)}):\n        return {missed}")
+        text.line(f"except (AttributeError, ValueError):\n    return {missed}")  # of what is gone
         self._write_run(text, first=False)
         return text.function("enter")
 
