@@ -273,6 +273,76 @@ def test_arrays_around_a_step_that_are_changed_in_place_are_noticed():
         assert [compiled(inputs).item() for _ in range(3)] == [expected] * 3
 
 
+LARGE = 2000
+ROWS = np.random.default_rng(3).normal(size=(LARGE, 3))
+READ = {
+    "a factor": lambda x, given: np.sum(x * given["table"]),
+    "a part": lambda x, given: np.sum(x[:10] * given["table"][:10]),
+    "a tensor made of it": lambda x, given: np.sum(Tensor(given["table"]) @ x.T[:, :2]),
+    "what Python calculates of it": lambda x, given: np.sum(x * (given["table"] * 2)),
+    "labels": lambda x, given: F.cross_entropy(x, given["labels"]),
+    "hot labels": lambda x, given: np.sum(F.one_hot(given["labels"], 3) * x),
+    "positions": lambda x, given: np.sum(x[given["labels"]] ** 2),
+    "positions that are taken": lambda x, given: np.sum(np.take(x, given["labels"], axis=0) ** 2),
+    "a mask": lambda x, given: np.sum(np.where(given["mask"], x, 0.0)),
+    "a mask of rows": lambda x, given: np.sum(x[given["mask"][:, 0]]),
+}
+
+
+@pytest.mark.parametrize("read", READ.values(), ids=READ)
+def test_large_arrays_around_a_step_are_read_as_they_are(read):
+    rng = np.random.default_rng(0)
+    given = {
+        "table": rng.normal(size=(LARGE, 3)),
+        "labels": rng.integers(0, 3, LARGE),
+        "mask": rng.random((LARGE, 3)) < 0.5,
+    }
+    w = Tensor(np.ones(3), requires_grad=True)
+
+    def step(x):
+        return read(Tensor(x) * w, given)
+
+    compiled = bp.compile(step, exact=True)
+    for _ in range(3):
+        assert compiled(ROWS).item() == step(ROWS).item()
+    given["table"][:5] = 7.0
+    given["labels"][:50] = 2
+    given["mask"][:50] = ~given["mask"][:50]
+    for _ in range(3):
+        assert compiled(ROWS).item() == step(ROWS).item()
+
+
+def test_rows_that_a_step_counts_itself_are_not_those_of_its_first_call():
+    rows, counted = ROWS, [0]
+
+    def step(x):
+        counted[0] += 1
+        return np.sum(Tensor(rows[10 * counted[0] :][:10]) * x)
+
+    compiled = bp.compile(step)
+    for i in range(1, 6):
+        assert compiled(np.ones(3)).item() == pytest.approx(rows[10 * i : 10 * i + 10].sum())
+
+
+def test_a_tensor_may_share_the_memory_that_a_step_reads():
+    def run(compile_it):
+        p = Tensor(ROWS.copy(), requires_grad=True)
+        held, optimizer = p.data, optim.SGD([p], lr=0.1)
+
+        def step(x):
+            optimizer.zero_grad()
+            loss = np.sum((p * x) ** 2) + np.sum(Tensor(held) * x)
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        taken = bp.compile(step, exact=True) if compile_it else step
+        assert held is p.data
+        return [taken(ROWS).item() for _ in range(5)]
+
+    assert run(compile_it=True) == run(compile_it=False)
+
+
 def test_what_a_module_keeps_of_a_step_makes_no_new_programs():
     class Keeping(nn.Module):
         def __init__(self):

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from tinygrad_bp import state
@@ -14,7 +14,7 @@ from tinygrad_bp.modes import mode
 from tinygrad_bp.program.adoption import count_references
 from tinygrad_bp.program.comparing import decide_otherwise, difference
 from tinygrad_bp.program.guards import Arguments
-from tinygrad_bp.program.names import names_of
+from tinygrad_bp.program.names import read_by
 from tinygrad_bp.program.program import MISSED, Program
 from tinygrad_bp.program.tracing import Refuted, Trace, Untraced, tracing
 from tinygrad_bp.tensor import Tensor
@@ -179,17 +179,21 @@ class Compiled(Generic[P, R]):
     def _new_program(self, given: Arguments, *, recording: bool) -> Program:
         bound = getattr(self.function, "__self__", None)
         # As they are before the step runs, which may change them.
-        names = [(n, n.now()) for n in names_of(self.function, [bound, *given.objects])]
-        trace = self._trace(given)
-        program = Program(self.function, trace, given, names, recording=recording, **self._how)
+        read = read_by(self.function, [bound, *given.objects])
+        before = [name.now() for name in read.names]
+        trace = self._trace(given, read.arrays)
+        program = Program(
+            self.function, trace, given, read, before, recording=recording, **self._how
+        )
         references = trace.references
         del trace  # which holds arrays, too
         count_references(program, references)
         self._programs = [program, *self._programs][:MOST]
         return program
 
-    def _trace(self, given: Arguments) -> Trace:
+    def _trace(self, given: Arguments, outside: Iterable[Any]) -> Trace:
         with tracing() as trace:
+            trace.read_in_place(outside)
             args, kwargs = given.stand_ins(trace, self.function)
             tracking = any(isinstance(o, Tensor) and o.requires_grad for o in given.objects)
             trace.finish(self.function(*args, **kwargs), tracking=tracking)
@@ -197,7 +201,7 @@ class Compiled(Generic[P, R]):
 
     def _prove(self, program: Program, given: Arguments) -> None:
         """Trace the second call too: what differs would be frozen in the program."""
-        again = self._trace(given).listing
+        again = self._trace(given, program.arrays).listing
         if found := difference(program.traced, again):
             if decide_otherwise(program.traced, again):
                 raise Refuted  # this call is not one that the program is for

@@ -26,10 +26,11 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from tinygrad_bp.nn.module import Module
+from tinygrad_bp.state import owner_of
 from tinygrad_bp.tensor import Tensor
 from tinygrad_bp.traced import Traced
 
-__all__ = ["Name", "alike", "changed_by_step", "names_of"]
+__all__ = ["Name", "Read", "alike", "changed_by_step", "read_by"]
 
 _KNOWN = frozenset({"numpy", "tinygrad_bp", "scipy", "builtins", "math"})
 """Packages whose objects decide nothing, or have a guard of their own."""
@@ -38,6 +39,7 @@ _INSTALLED = frozenset({"site-packages", "dist-packages"})
 _STDLIB = sysconfig.get_path("stdlib")
 _FEW = 64  # entries of a container: of longer ones, who knows what a step reads
 _SMALL = 4096  # bytes of an array that is compared in every call
+_LARGE = 2**20  # bytes of one that takes too long to be compared
 _CALLED = ("__call__", "forward")  # by no name in the code
 _MADE_OF = {
     MethodType: ("__func__", "__self__"),
@@ -119,19 +121,37 @@ def _is_of_a_trace(item: Any) -> bool:
     return isinstance(item._value if isinstance(item, Tensor) else item, Traced)
 
 
-def names_of(function: Callable[..., Any], objects: Iterable[Any]) -> list[Name]:
-    """Return the names that a function takes from outside.
+class Read(NamedTuple):
+    """What a step reads from outside."""
 
-    Those are the variables around it, the globals that its code reads, and of the objects that are
-    found there or among `objects`, the attributes that the code names; what lists and dicts among
-    all these hold, if they are short, and arrays, if they are small; and the same for all functions
-    of the user's that are found.
+    names: list[Name]
+    arrays: list[np.ndarray[Any, Any]]
+    """Arrays that are too large to be compared in every call, if that can be helped."""
+
+    def not_in(self, homes: Iterable[np.ndarray[Any, Any]]) -> Iterator[Name]:
+        """Yield what says that large arrays are as they were, if no program reads them in place.
+
+        The step, or the library, has calculated with their values before NumPy was called.
+        """
+        known = {id(owner_of(home)) for home in homes}
+        for array in self.arrays:
+            if id(owner_of(array)) not in known and array.nbytes <= _LARGE:
+                yield Name(array, _BYTES)
+
+
+def read_by(function: Callable[..., Any], objects: Iterable[Any]) -> Read:
+    """Return what a function reads from outside.
+
+    The names are the variables around it, the globals that its code reads, and of the objects that
+    are found there or among `objects`, the attributes that the code names; what lists and dicts
+    among all these hold, if they are short, and arrays, if they are small; and the same for all
+    functions of the user's that are found.
     """
     reading = _Reading()
     reading.read(getattr(function, "__func__", function))
     reading.waiting += [function, *objects]
     reading.finish()
-    return list(reading.found.values())
+    return Read(list(reading.found.values()), reading.arrays)
 
 
 class _Reading:
@@ -139,6 +159,7 @@ class _Reading:
 
     def __init__(self) -> None:
         self.found: dict[tuple[int, Any], Name] = {}
+        self.arrays: list[np.ndarray[Any, Any]] = []
         self.waiting: list[Any] = []
         """What is to be looked into."""
         self._seen: dict[int, Any] = {}
@@ -160,9 +181,8 @@ class _Reading:
                 self.read(item)
             else:
                 self.waiting.append(getattr(item, "__wrapped__", None))
-        elif type(item) is np.ndarray:
-            if item.nbytes <= _SMALL and not item.dtype.hasobject:
-                self._note(item, _BYTES, None)
+        elif type(item) in (np.ndarray, np.memmap):
+            self._look_at_array(item)
         elif isinstance(item, list | dict | tuple | set):
             self._look_at_entries(item)
         elif isinstance(item, tuple(_MADE_OF)):
@@ -208,6 +228,14 @@ class _Reading:
             places = [k for k in item if isinstance(k, str | int)] if type(item) is dict else ()
         for place in places:
             self._note(item, place, None)
+
+    def _look_at_array(self, item: np.ndarray[Any, Any]) -> None:
+        if item.dtype.hasobject:
+            return
+        if item.nbytes <= _SMALL:
+            self._note(item, _BYTES, None)
+        else:
+            self.arrays.append(item)
 
     def _look_at_object(self, item: Any) -> None:
         if isinstance(item, Module):

@@ -23,8 +23,8 @@ from tinygrad_bp.program.held import (
     drop_unchanged,
     lay_out,
 )
-from tinygrad_bp.program.listing import Cell, Input, Option, Value, values_in
-from tinygrad_bp.program.names import Name, alike, changed_by_step
+from tinygrad_bp.program.listing import Cell, Home, Input, Option, Value, values_in
+from tinygrad_bp.program.names import Read, alike, changed_by_step
 from tinygrad_bp.program.planning import planned
 from tinygrad_bp.program.results import results_of, tracked
 from tinygrad_bp.program.rewriting import rewritten
@@ -54,13 +54,16 @@ class Program:
         function: Callable[..., Any],
         trace: Trace,
         given: Arguments,
-        names: Sequence[tuple[Name, Any]],
+        read: Read,
+        before: Sequence[Any],
         *,
         recording: bool,
         grads: bool,
         exact: bool,
     ) -> None:
         self.traced = trace.listing
+        self.arrays = read.arrays
+        """Arrays around the step, which every run reads where they are."""
         self.proven = False
         """Whether a second call was traced, too, and gave the same."""
         self._held = trace.left
@@ -82,7 +85,10 @@ class Program:
             list(trace.modules.values()),
             [h.owner for h in self._held if isinstance(h.owner, Tensor)],
         )
-        names = [(name, was) for name, was in names if not changed_by_step(name)]
+        named = zip(read.names, before, strict=True)
+        names = [(name, was) for name, was in named if not changed_by_step(name)]
+        homes = [v.source.array for v in self.traced.sources if isinstance(v.source, Home)]
+        names += [(name, name.now()) for name in read.not_in(homes)]
         self._names = [name for name, _ in names]
         self._relied_on = trace.relied_on
         lay_out(self.listing.moves, self._held)

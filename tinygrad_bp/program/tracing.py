@@ -11,7 +11,7 @@ Nothing of the run lasts: state is as it was when the trace ends, and so are ran
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Never
 
@@ -103,6 +103,8 @@ class Trace:
         self._errors_outside = errors_outside
         """How NumPy treats floating-point errors around the step."""
         self._constants: dict[int, Traced] = {}
+        self._outside: dict[int, Any] = {}
+        """Memory around the step, by the ids of the arrays that own it: read in every run."""
         self._decided: dict[Value, bool] = {}
         self._applied = 0
         self.refused: ProgramError | None = None
@@ -139,10 +141,17 @@ class Trace:
         """Return what stands for an array that the run has made from nothing."""
         if not isinstance(value, np.ndarray | np.generic):
             return value
+        if self._outside and id(owner_of(value)) in self._outside:
+            return self.adopted.outside(value)
         known = self._constants.get(id(value))
         if known is None:
             known = self._constants[id(value)] = self.stand_in(value, Constant(value))
         return known
+
+    def read_in_place(self, arrays: Iterable[Any]) -> None:
+        """Learn of arrays around the step, whose values are those that each run finds there."""
+        owners = map(owner_of, arrays)
+        self._outside = {id(owner): owner for owner in owners}
 
     def argument(self, value: Any, number: int, name: str) -> Traced:
         """Return what stands for an argument of the step."""
@@ -483,6 +492,7 @@ class Trace:
         self.adopted = Adoption(None)
         self.concrete = {}
         self._constants = {}
+        self._outside = {}
 
     # --- where we are -------------------------------------------------------------------------
 
