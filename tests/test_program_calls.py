@@ -3,6 +3,8 @@
 import gc
 import threading
 import weakref
+from collections import OrderedDict
+from enum import IntEnum
 from functools import partial
 from types import SimpleNamespace
 
@@ -178,6 +180,10 @@ def scaled(x, power=1.0, *, shift=0.0):
     return x**power * scale + shift
 
 
+class Kind(IntEnum):
+    ONE = 1
+
+
 class Scaling(nn.Module):
     """A module with settings of every kind, some of which a method of its own reads."""
 
@@ -187,13 +193,22 @@ class Scaling(nn.Module):
         self.weight = Tensor([1.0, 2.0], requires_grad=True)
         self.scales = {"one": 1.0, "more": {"two": 2.0}}
         self.factors = [1.0, 3.0]
+        self.by_kind = OrderedDict({(0, 1): 1.0, Kind.ONE: 1.0, "len": 1.0})
         self.given = SimpleNamespace(shift=1.0)
         self.array = np.ones(2)
         self.activation = np.tanh
 
     def scaled(self, x):
         found = self.activation(x) * self.scales["one"] * self.scales["more"]["two"]
-        return found * self.array * sum(self.factors) + self.given.shift * self.per_class
+        return (
+            found
+            * self.array
+            * sum(self.factors)
+            * self.by_kind[0, 1]
+            * self.by_kind[Kind.ONE]
+            * self.by_kind["len"]
+            + self.given.shift * self.per_class
+        )
 
     def forward(self, x):
         return np.sum(self.scaled(self.weight * x))
@@ -226,6 +241,9 @@ CHANGES = {
     "an entry of a dict": lambda fit: fit.settings.scales.update(one=5.0),
     "an entry of an inner dict": lambda fit: fit.settings.scales["more"].update(two=5.0),
     "an entry of a list": lambda fit: fit.settings.factors.__setitem__(1, 5.0),
+    "an entry by a short name": lambda fit: fit.settings.by_kind.update(len=5.0),
+    "an entry by a tuple": lambda fit: fit.settings.by_kind.update({(0, 1): 5.0}),
+    "an entry by an enum": lambda fit: fit.settings.by_kind.update({Kind.ONE: 5.0}),
     "a longer list": lambda fit: fit.settings.factors.append(5.0),
     "an attribute of a setting": lambda fit: setattr(fit.settings.given, "shift", 5.0),
     "an attribute of a class": lambda _: setattr(Scaling, "per_class", 5.0),

@@ -50,8 +50,17 @@ _MADE_OF = {
     functools.cached_property: ("func",),
 }
 """What else is called, and what is called then."""
-_LENGTH: Final = "len"
 _BYTES: Final = "tobytes"
+
+
+class _Length:
+    """In the place of a key, which may be anything else."""
+
+    def __str__(self) -> str:
+        return "the length of a list, dict or set"
+
+
+_LENGTH: Final = _Length()
 
 
 class Name(NamedTuple):
@@ -89,14 +98,15 @@ class Name(NamedTuple):
     def __str__(self) -> str:
         return str(self.name) if self.name != "cell_contents" else "a variable around the step"
 
-    def holds(self, owner: str, known: str) -> str:
-        """Return the text that says that it stands for what is known; both are texts, too."""
+    def holds(self, text_of: Callable[[Any], str], known: str) -> str:
+        """Return the text that says that it stands for what is known, which is a text, too."""
+        owner = text_of(self.owner)
         if self._is_length:
             return f"len({owner}) == {known}"
         if isinstance(self.owner, np.ndarray):
             return f"{owner}.tobytes() == {known}"
         if isinstance(self.owner, dict):
-            return f"{owner}.get({self.name!r}) is {known}"
+            return f"{owner}.get({text_of(self.name)}) is {known}"
         if isinstance(self.owner, list):
             return f"({owner}[{self.name}] if len({owner}) > {self.name} else None) is {known}"
         return f"{owner}.{self.name} is {known}"
@@ -220,14 +230,12 @@ class _Reading:
         if len(item) > _FEW:
             return
         self.waiting += item.values() if isinstance(item, dict) else item
-        if type(item) in (list, dict, set):
-            self._note(item, _LENGTH, None)
-        if type(item) is list:
-            places: Iterable[Any] = range(len(item))
-        else:
-            places = [k for k in item if isinstance(k, str | int)] if type(item) is dict else ()
-        for place in places:
-            self._note(item, place, None)
+        if isinstance(item, tuple) or type(item).__module__.startswith("tinygrad_bp."):
+            return
+        self._note(item, _LENGTH, None)
+        if not isinstance(item, set):
+            for place in item if isinstance(item, dict) else range(len(item)):
+                self._note(item, place, None)
 
     def _look_at_array(self, item: np.ndarray[Any, Any]) -> None:
         if item.dtype.hasobject:

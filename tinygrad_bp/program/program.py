@@ -183,7 +183,7 @@ class Program:
                 continue
             is_number = isinstance(now, int | float | str)  # it may become another, equal one
             known = f"{seen}.names[{i}]" if is_number else text.name(now)
-            yield outside.holds(text.name(outside.owner), known)
+            yield outside.holds(text.name, known)
         yield f"{text.name(changes)}.count == {seen}.version"
         if self._finite:
             unwritten = text.name(partial(_unwritten, self._finite, self._seen))
