@@ -3,6 +3,10 @@
 import gc
 import threading
 import weakref
+from collections import OrderedDict
+from enum import IntEnum
+from functools import partial
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -204,6 +208,220 @@ def test_settings_of_modules_are_noticed():
     assert np.max([compiled(x).data.max() for _ in range(9)]) == pytest.approx(100)
 
 
+scale = 1.0
+
+
+def scaled(x, power=1.0, *, shift=0.0):
+    return x**power * scale + shift
+
+
+class Kind(IntEnum):
+    ONE = 1
+
+
+class Scaling(nn.Module):
+    """A module with settings of every kind, some of which a method of its own reads."""
+
+    per_class = 1.0
+
+    def __init__(self):
+        self.weight = Tensor([1.0, 2.0], requires_grad=True)
+        self.scales = {"one": 1.0, "more": {"two": 2.0}}
+        self.factors = [1.0, 3.0]
+        self.by_kind = OrderedDict({(0, 1): 1.0, Kind.ONE: 1.0, "len": 1.0})
+        self.given = SimpleNamespace(shift=1.0)
+        self.array = np.ones(2)
+        self.activation = np.tanh
+
+    def scaled(self, x):
+        found = self.activation(x) * self.scales["one"] * self.scales["more"]["two"]
+        return (
+            found
+            * self.array
+            * sum(self.factors)
+            * self.by_kind[0, 1]
+            * self.by_kind[Kind.ONE]
+            * self.by_kind["len"]
+            + self.given.shift * self.per_class
+        )
+
+    def forward(self, x):
+        return np.sum(self.scaled(self.weight * x))
+
+
+class Fit:
+    """A step that calls a method of its own."""
+
+    def __init__(self):
+        self.settings = Scaling()
+        self.model = nn.Sequential(self.settings)
+        self.alpha = 1.0
+        self.penalty = lambda x: np.sum(x * x)
+        self.log_loss = partial(scaled, shift=1.0)
+
+    def loss(self, x):
+        return self.model(x) * self.alpha + self.penalty(x) + np.sum(self.log_loss(x))
+
+    def step(self, x):
+        return self.loss(x)
+
+
+CHANGES = {
+    "an attribute that a method reads": lambda fit: setattr(fit, "alpha", 2.0),
+    "a lambda": lambda fit: setattr(fit, "penalty", lambda x: np.sum(x**3)),
+    "what a partial gives": lambda fit: fit.log_loss.keywords.update(shift=2.0),
+    "a global of a function": lambda _: globals().update(scale=3.0),
+    "defaults": lambda _: setattr(scaled, "__defaults__", (2.0,)),
+    "defaults of keywords": lambda _: setattr(scaled, "__kwdefaults__", {"shift": 4.0}),
+    "an entry of a dict": lambda fit: fit.settings.scales.update(one=5.0),
+    "an entry of an inner dict": lambda fit: fit.settings.scales["more"].update(two=5.0),
+    "an entry of a list": lambda fit: fit.settings.factors.__setitem__(1, 5.0),
+    "an entry by a short name": lambda fit: fit.settings.by_kind.update(len=5.0),
+    "an entry by a tuple": lambda fit: fit.settings.by_kind.update({(0, 1): 5.0}),
+    "an entry by an enum": lambda fit: fit.settings.by_kind.update({Kind.ONE: 5.0}),
+    "a longer list": lambda fit: fit.settings.factors.append(5.0),
+    "an attribute of a setting": lambda fit: setattr(fit.settings.given, "shift", 5.0),
+    "an attribute of a class": lambda _: setattr(Scaling, "per_class", 5.0),
+    "an attribute in the place of its class's": lambda fit: setattr(fit.settings, "per_class", 5.0),
+    "an array": lambda fit: fit.settings.array.__setitem__(0, 5.0),
+    "a function": lambda fit: setattr(fit.settings, "activation", np.sin),
+    "a method": lambda _: setattr(Fit, "loss", lambda self, x: self.model(x)),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+@pytest.mark.parametrize(
+    "step_of",
+    [
+        lambda fit: fit.step,
+        lambda fit: lambda x: 1.0 * fit.step(x),
+        lambda fit: partial(Fit.step, fit),
+    ],
+    ids=["method", "lambda", "partial"],
+)
+def test_what_is_read_a_call_away_is_noticed(step_of, change, monkeypatch):
+    monkeypatch.setitem(globals(), "scale", scale)
+    monkeypatch.setattr(Scaling, "per_class", 1.0)
+    monkeypatch.setattr(Fit, "loss", Fit.loss)
+    monkeypatch.setattr(scaled, "__defaults__", (1.0,))
+    monkeypatch.setattr(scaled, "__kwdefaults__", {"shift": 0.0})
+    fit = Fit()
+    compiled = bp.compile(step_of(fit), exact=True)
+    x = np.array([0.5, 0.25])
+    for _ in range(3):
+        compiled(x)
+    change(fit)
+    after = fit.step(x).item()
+    assert [compiled(x).item() for _ in range(3)] == [after] * 3
+    assert len(compiled._programs) <= 2
+
+
+def test_arrays_around_a_step_that_are_changed_in_place_are_noticed():
+    weights = np.ones(3)
+    compiled = bp.compile(lambda x: F.cross_entropy(Tensor(x), LABELS, weight=weights), exact=True)
+    inputs = INPUTS[:, :3]
+    for value in (1.0, 5.0, 0.25):
+        weights[1] = value
+        expected = F.cross_entropy(Tensor(inputs), LABELS, weight=weights.copy()).item()
+        assert [compiled(inputs).item() for _ in range(3)] == [expected] * 3
+
+
+LARGE = 2000
+ROWS = np.random.default_rng(3).normal(size=(LARGE, 3))
+READ = {
+    "a factor": lambda x, given: np.sum(x * given["table"]),
+    "a part": lambda x, given: np.sum(x[:10] * given["table"][:10]),
+    "a tensor made of it": lambda x, given: np.sum(Tensor(given["table"]) @ x.T[:, :2]),
+    "what Python calculates of it": lambda x, given: np.sum(x * (given["table"] * 2)),
+    "labels": lambda x, given: F.cross_entropy(x, given["labels"]),
+    "hot labels": lambda x, given: np.sum(F.one_hot(given["labels"], 3) * x),
+    "positions": lambda x, given: np.sum(x[given["labels"]] ** 2),
+    "positions that are taken": lambda x, given: np.sum(np.take(x, given["labels"], axis=0) ** 2),
+    "a mask": lambda x, given: np.sum(np.where(given["mask"], x, 0.0)),
+    "a mask of rows": lambda x, given: np.sum(x[given["mask"][:, 0]]),
+}
+
+
+@pytest.mark.parametrize("read", READ.values(), ids=READ)
+def test_large_arrays_around_a_step_are_read_as_they_are(read):
+    rng = np.random.default_rng(0)
+    given = {
+        "table": rng.normal(size=(LARGE, 3)),
+        "labels": rng.integers(0, 3, LARGE),
+        "mask": rng.random((LARGE, 3)) < 0.5,
+    }
+    w = Tensor(np.ones(3), requires_grad=True)
+
+    def step(x):
+        return read(Tensor(x) * w, given)
+
+    compiled = bp.compile(step, exact=True)
+    for _ in range(3):
+        assert compiled(ROWS).item() == step(ROWS).item()
+    given["table"][:5] = 7.0
+    given["labels"][:50] = 2
+    given["mask"][:50] = ~given["mask"][:50]
+    for _ in range(3):
+        assert compiled(ROWS).item() == step(ROWS).item()
+
+
+def test_rows_that_a_step_counts_itself_are_not_those_of_its_first_call():
+    rows, counted = ROWS, [0]
+
+    def step(x):
+        counted[0] += 1
+        return np.sum(Tensor(rows[10 * counted[0] :][:10]) * x)
+
+    compiled = bp.compile(step)
+    for i in range(1, 6):
+        assert compiled(np.ones(3)).item() == pytest.approx(rows[10 * i : 10 * i + 10].sum())
+
+
+def test_a_tensor_may_share_the_memory_that_a_step_reads():
+    def run(compile_it):
+        p = Tensor(ROWS.copy(), requires_grad=True)
+        held, optimizer = p.data, optim.SGD([p], lr=0.1)
+
+        def step(x):
+            optimizer.zero_grad()
+            loss = np.sum((p * x) ** 2) + np.sum(Tensor(held) * x)
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        taken = bp.compile(step, exact=True) if compile_it else step
+        assert held is p.data
+        return [taken(ROWS).item() for _ in range(5)]
+
+    assert run(compile_it=True) == run(compile_it=False)
+
+
+def test_what_a_module_keeps_of_a_step_makes_no_new_programs():
+    class Keeping(nn.Module):
+        def __init__(self):
+            self.kept, self.all = {}, []
+
+        def forward(self, x):
+            self.kept["x"] = x * 2
+            self.all.append(x)
+            return np.sum(self.kept["x"])
+
+    compiled = bp.compile(Keeping())
+    for i in range(5):
+        assert compiled(np.full(2, float(i))).item() == 4 * i
+    assert len(compiled._programs) == 1
+
+
+def test_a_name_that_is_gone_is_for_the_step_to_tell():
+    settings = SimpleNamespace(power=2)
+    compiled = bp.compile(lambda x: np.sum(x**settings.power))
+    for _ in range(3):
+        compiled(np.ones(2))
+    del settings.power
+    with pytest.raises(AttributeError, match="power"):
+        compiled(np.ones(2))
+
+
 def test_arrays_of_other_kinds_run_eagerly():
     compiled = bp.compile(lambda x: np.sum(np.sin(x) * x))
     x = np.linspace(0, 1, 4)
@@ -366,13 +584,12 @@ def test_a_gradient_is_subtracted_in_place():
 def test_a_value_that_was_kept_says_so_whatever_it_is_asked_for():
     kept = []
 
-    def keep(value):  # where nobody looks for it
-        kept.append(value)
-        return value
+    keep = kept.append  # of a list that nobody sees: no one looks for what is there
 
     @bp.compile
     def double(x):
-        return keep(x * 2)
+        keep(doubled := x * 2)
+        return doubled
 
     double(np.ones(()))
     for ask in (float, np.asarray, str, lambda value: value.item()):

@@ -7,6 +7,7 @@ import gc
 import itertools
 import math
 import pickle
+import sys
 import threading
 import weakref
 from typing import Any
@@ -237,9 +238,9 @@ def test_refusals_name_the_line(step):
     assert alike(before, (w.data, room, w.grad, w_optimizer.state_dict()))
 
 
-def unseen() -> list[Any]:
-    """A list that a step reads through another function, where nobody looks for what it keeps."""
-    return kept
+def unseen(name: str = "kept") -> Any:
+    """What a step reads by a name that is not in its code, so that nobody looks there."""
+    return getattr(sys.modules[__name__], name)
 
 
 def keeps_in_a_list(x: Any) -> Any:
@@ -289,13 +290,9 @@ def reset() -> None:
     ticks = itertools.count(1)
 
 
-def noise() -> Any:
-    return rng.normal(size=3)
-
-
 def own_generator(x: Any) -> Any:
     y = x * 2
-    return y + noise()  # here
+    return y + unseen("rng").normal(size=3)  # here
 
 
 def number_of_calls(x: Any) -> Any:
@@ -350,6 +347,15 @@ def test_steps_that_differ_from_call_to_call(step):
     with pytest.raises(ProgramError, match="differ") as found:
         compiled(X)
     assert line_of(step) in str(found.value), str(found.value)
+
+
+def noise() -> Any:
+    return rng.normal(size=3)
+
+
+def test_noise_from_a_function_is_refused_at_once():
+    with pytest.raises(ProgramError, match="from 'rng'.*an attribute"):
+        bp.compile(lambda x: x * 2 + noise())(X)
 
 
 def test_noise_from_a_generator_that_is_a_variable_is_refused_at_once():

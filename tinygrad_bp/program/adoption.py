@@ -112,19 +112,24 @@ class Adoption:
         self.kept[id(slot)] = Kept(slot, before, {"moments": moments})
         slot.moments = moments
 
-    def _home(self, array: Any, name: str, *, alone: bool) -> Any:
+    def _home(self, array: Any, name: str, *, alone: bool, outside: bool = False) -> Any:
         """What stands for memory now, whoever shows it."""
         if not isinstance(array, np.ndarray):
             return array
         place = _place_of(array)
         known = self.homes.get(place)
         if known is None:
-            known = self.homes[place] = self.trace.stand_in(array, Home(array, name, alone))
+            source = Home(array, name, alone, outside)
+            known = self.homes[place] = self.trace.stand_in(array, source)
             known.ref.name = name
             self.written[known.ref] = 0
             self.seen_at[known.ref] = known.ref, 0
             self.trace.concrete[known.ref] = array
         return known
+
+    def outside(self, array: Any) -> Any:
+        """What stands for memory around the step now."""
+        return self._home(array, "", alone=False, outside=True)
 
     # --- reading and writing ------------------------------------------------------------------
 

@@ -15,8 +15,8 @@ from typing import Any, Never
 
 import numpy as np
 
-from tinygrad_bp.program.guards import Name, has_settings, names_of
 from tinygrad_bp.program.listing import Constant, Home, Value
+from tinygrad_bp.program.names import Name, Read, is_module, is_open
 from tinygrad_bp.program.results import results_of
 from tinygrad_bp.program.stand_in import Traced
 from tinygrad_bp.state import changes
@@ -90,16 +90,13 @@ class Around:
 
     # --- before, and during the run -----------------------------------------------------------
 
-    def look(self, function: Callable[..., Any], objects: Iterable[Any]) -> None:
-        """Find what is around a function that is called with some objects."""
+    def look(self, function: Callable[..., Any], objects: Iterable[Any], read: Read) -> None:
+        """Find what is around a function that is called with some objects, by what it reads."""
         self._function = function
-        objects = [getattr(function, "__self__", None), *objects]
-        names = names_of(function, objects)
-        outside = getattr(getattr(function, "__func__", function), "__globals__", None)
-        for name in names:
-            if name.owner is outside or name.name == "cell_contents":
-                self._variables.append((name, name.now()))
-        for item in [*objects, *[name.now() for name in names]]:
+        found = [(name, name.now()) for name in read.names]
+        self._variables = [(name, was) for name, was in found if name.is_variable]
+        bound = getattr(function, "__self__", None)
+        for item in [bound, *objects, *[was for _, was in found]]:
             self.look_at(item)
 
     def look_at(self, item: Any) -> None:
@@ -109,11 +106,11 @@ class Around:
         self._seen[id(item)] = item
         if type(item) in (list, dict):
             self._look_into(item)
-        elif _is_module(item):
+        elif is_module(item):
             for module in item.modules():
                 self._seen[id(module)] = module
                 self._look_into(vars(module))
-        elif has_settings(item):
+        elif is_open(item) and not isinstance(item, type) and hasattr(item, "__dict__"):
             self._look_into(vars(item))
 
     def own(self, module: Any) -> None:
@@ -283,10 +280,6 @@ def _restore(container: Any, before: Any) -> None:
     for key, value in before.items():
         if key not in container or container[key] is not value:
             container[key] = value
-
-
-def _is_module(item: Any) -> bool:
-    return not isinstance(item, type) and hasattr(type(item), "named_modules")
 
 
 def _is_generator(item: Any) -> bool:

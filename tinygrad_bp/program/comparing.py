@@ -8,7 +8,8 @@ import numpy as np
 
 from tinygrad_bp.calls import name_of
 from tinygrad_bp.errors import ProgramError
-from tinygrad_bp.program.listing import Constant, Listing, Place, Statement, Value
+from tinygrad_bp.program.listing import Constant, Home, Listing, Place, Statement, Value
+from tinygrad_bp.state import address_of
 
 __all__ = ["decide_otherwise", "difference", "same"]
 
@@ -103,12 +104,19 @@ class _Pairs:
             return False
         if isinstance(a.source, Constant) and isinstance(b.source, Constant):
             return _same_bits(a.source.value, b.source.value)
+        if isinstance(a.source, Home) and isinstance(b.source, Home) and a.source.outside:
+            return _same_place(a.source.array, b.source.array)
         return self._twin.setdefault(a, b) is b
 
 
 def _draw_alike(a: Statement, b: Statement) -> bool:
     """Whether both draw by one method, though perhaps from generators that the step makes."""
     return a.draws and b.draws and a.function.__name__ == b.function.__name__
+
+
+def _same_place(a: Any, b: Any) -> bool:
+    kinds = ((x.shape, x.strides, x.dtype) for x in (a, b))
+    return address_of(a) == address_of(b) and next(kinds) == next(kinds)
 
 
 def _same_item(a: Any, b: Any) -> bool:

@@ -15,7 +15,7 @@ from tinygrad_bp.modes import mode
 from tinygrad_bp.program.adoption import count_references
 from tinygrad_bp.program.arguments import Arguments
 from tinygrad_bp.program.comparing import decide_otherwise, difference
-from tinygrad_bp.program.guards import names_of
+from tinygrad_bp.program.names import Read, read_by
 from tinygrad_bp.program.program import MISSED, Program
 from tinygrad_bp.program.tracing import Refuted, Trace, Untraced, tracing
 from tinygrad_bp.tensor import NotKept, Tensor
@@ -207,15 +207,16 @@ class Compiled(Generic[P, R]):
             raise Untraced
 
     def _new_program(self, given: Arguments, *, recording: bool) -> Program:
-        bound = getattr(self.function, "__self__", None)
         # As they are before the step runs, which may change them.
-        names = [(n, n.now()) for n in names_of(self.function, [bound, *given.objects])]
-        trace = self._trace(given)
+        read = self._read(given)
+        before = [name.now() for name in read.names]
+        trace = self._trace(given, read)
         program = Program(
             self.function,
             trace,
             given,
-            names,
+            read,
+            before,
             recording=recording,
             not_kept=self._not_kept,
             **self._how,
@@ -228,9 +229,12 @@ class Compiled(Generic[P, R]):
         self._for_one_call = program if keeps_values else None
         return program
 
-    def _trace(self, given: Arguments) -> Trace:
+    def _read(self, given: Arguments) -> Read:
+        return read_by(self.function, [getattr(self.function, "__self__", None), *given.objects])
+
+    def _trace(self, given: Arguments, read: Read) -> Trace:
         with tracing() as trace:
-            trace.look_around(self.function, given.objects)
+            trace.look_around(self.function, given.objects, read)
             args, kwargs = given.stand_ins(trace, self.function)
             tracking = any(isinstance(o, Tensor) and o.requires_grad for o in given.objects)
             trace.finish(self.function(*args, **kwargs), tracking=tracking)
@@ -239,7 +243,7 @@ class Compiled(Generic[P, R]):
 
     def _prove(self, program: Program, given: Arguments) -> None:
         """Trace the second call too: what differs would be frozen in the program."""
-        again = self._trace(given).listing
+        again = self._trace(given, self._read(given)).listing
         if found := difference(program.traced, again):
             if decide_otherwise(program.traced, again):
                 raise Refuted  # this call is not one that the program is for

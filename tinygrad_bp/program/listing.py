@@ -87,6 +87,8 @@ class Home:
     name: str
     alone: bool = False
     """Whether nobody but its tensor holds the array, so that it may be moved."""
+    outside: bool = False
+    """Whether it is an array around the step, to which anybody may write, and no tensor's."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ import numpy as np
 from tinygrad_bp.modes import mode
 from tinygrad_bp.program.arguments import Arguments, Same, count_arrays
 from tinygrad_bp.program.calling import Text
-from tinygrad_bp.program.guards import Name, Settings, option_kinds, other_name
+from tinygrad_bp.program.guards import Settings, option_kinds, other_name
 from tinygrad_bp.program.held import (
     OF_GRADIENTS,
     Kind,
@@ -24,7 +24,8 @@ from tinygrad_bp.program.held import (
     drop_unchanged,
     lay_out,
 )
-from tinygrad_bp.program.listing import Cell, Input, Option, Value, values_in
+from tinygrad_bp.program.listing import Cell, Home, Input, Option, Value, values_in
+from tinygrad_bp.program.names import Read
 from tinygrad_bp.program.planning import planned
 from tinygrad_bp.program.results import results_of, tracked
 from tinygrad_bp.program.rewriting import rewritten
@@ -54,7 +55,8 @@ class Program:
         function: Callable[..., Any],
         trace: Trace,
         given: Arguments,
-        names: Sequence[tuple[Name, Any]],
+        read: Read,
+        before: Sequence[Any],
         *,
         recording: bool,
         not_kept: NotKept,
@@ -83,6 +85,9 @@ class Program:
             list(trace.modules.values()),
             [h.owner for h in self._held if isinstance(h.owner, Tensor)],
         )
+        names = [*zip(read.names, before, strict=True)]
+        homes = [v.source.array for v in self.traced.sources if isinstance(v.source, Home)]
+        names += [(name, name.now()) for name in read.not_in(homes)]
         self._names = [name for name, _ in names]
         self._relied_on = trace.relied_on
         lay_out(self.listing.moves, self._held)
@@ -162,9 +167,11 @@ class Program:
         yield f"(now := {text.name(mode.get)}()).recording is {self._recording}"
         yield "not now.observers and not now.retaining"
         for i, (outside, now) in enumerate(zip(self._names, self._seen.names, strict=True)):
+            if outside.has_version:
+                continue
             is_number = isinstance(now, int | float | str)  # it may become another, equal one
             known = f"{seen}.names[{i}]" if is_number else text.name(now)
-            yield same(outside.read(text.name(outside.owner)), known)
+            yield outside.holds(text.name, known)
         yield f"{text.name(changes)}.count == {seen}.version"
         if self._finite:
             unwritten = text.name(partial(_unwritten, self._finite, self._seen))
@@ -290,8 +297,9 @@ class Program:
         for i, key in enumerate(self._given):
             conditions += _of_kind(text, f"args[{i}]", names, key)
         conditions += self._conditions(text)
-        text.line(f"if not ({' and '.join(conditions)}):")
-        text.line(f"    return {text.name(MISSED)}")
+        missed = text.name(MISSED)
+        text.line(f"try:\n    if not ({' and '.join(conditions)}):\n        return {missed}")
+        text.line(f"except (AttributeError, ValueError):\n    return {missed}")  # of what is gone
         self._write_run(text, first=False)
         return text.function("enter")
 

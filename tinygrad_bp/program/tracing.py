@@ -47,6 +47,7 @@ from tinygrad_bp.program.listing import (
     Value,
     values_in,
 )
+from tinygrad_bp.program.names import Read
 from tinygrad_bp.program.results import Returned
 from tinygrad_bp.program.sites import users_site
 from tinygrad_bp.program.stand_in import Number, Setting, Traced, of_python
@@ -106,6 +107,8 @@ class Trace:
         self._errors_outside = errors_outside
         """How NumPy treats floating-point errors around the step."""
         self._constants: dict[int, Traced] = {}
+        self._outside: dict[int, Any] = {}
+        """Memory around the step, by the ids of the arrays that own it: read in every run."""
         self._decided: dict[Value, bool] = {}
         self._applied = 0
         self.refused: ProgramError | None = None
@@ -148,6 +151,8 @@ class Trace:
         """Return what stands for an array that the run has made from nothing."""
         if not isinstance(value, np.ndarray | np.generic):
             return value
+        if self._outside and id(owner_of(value)) in self._outside:
+            return self.adopted.outside(value)
         known = self._constants.get(id(value))
         if known is None:
             known = self._constants[id(value)] = self.stand_in(value, Constant(value))
@@ -375,9 +380,10 @@ class Trace:
             self.decide(self._stated(has_shape, (made, made.shape), {}))  # of that size
         return made
 
-    def look_around(self, function: Callable[..., Any], objects: Sequence[Any]) -> None:
-        """Find what is around a step that is called with some objects."""
-        self.around.look(function, objects)
+    def look_around(self, function: Callable[..., Any], objects: Sequence[Any], read: Read) -> None:
+        """Find what is around a step that is called with some objects, and reads from outside."""
+        self._outside = {id(owner): owner for owner in map(owner_of, read.arrays)}
+        self.around.look(function, objects, read)
         for name, rng in self.around.generators():
             self._untold.append((name, rng, rng.bit_generator.state))
 
@@ -531,6 +537,7 @@ class Trace:
         self._constants = {}
         self._homes = {}
         self.around.release()
+        self._outside = {}
 
     # --- where we are -------------------------------------------------------------------------
 

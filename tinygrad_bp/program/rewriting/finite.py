@@ -94,7 +94,7 @@ def _move(term: Value, made_by: Mapping[Value, Statement]) -> tuple[Value, list[
 
 def _homes(value: Value, made_by: Mapping[Value, Statement]) -> Iterator[Value | None]:
     """Yield the homes that a value shows or joins, and None for anything else."""
-    if isinstance(value, Value) and isinstance(value.source, Home):
+    if isinstance(value, Value) and isinstance(value.source, Home) and not value.source.outside:
         yield value
         return
     statement = made_by.get(value)

@@ -50,7 +50,11 @@ class SourceNames:
         if isinstance(source, Home):
             if " and " in source.name:  # arrays in one vector
                 return self._of_moment(source.name.partition(" and ")[0])[0] or "p"
-            return "_".join(self._of_moment(source.name)) or self._of_home(value, source) or "p"
+            return (
+                "_".join(self._of_moment(source.name))
+                or self._of_home(value, source)
+                or ("given" if source.outside else "p")
+            )
         if isinstance(source, Cell):
             return value.name or _of_cell(source)
         if isinstance(source, Option):
