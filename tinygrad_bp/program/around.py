@@ -254,8 +254,8 @@ def _step() -> None:
 
 
 def _places(container: Any) -> list[Name]:
-    return [Name(container, k) for k in (range(len(container)) if type(container) is list
-                                         else list(container))]  # fmt: skip
+    keys = range(len(container)) if type(container) is list else list(container)
+    return [Name(container, key) for key in keys]
 
 
 def _put(place: Name, value: Any) -> None:
