@@ -664,6 +664,7 @@ FUNCTIONS: dict[str, Any] = {
     "gradients": lambda x: bp.grad(lambda t: (t * np.tanh(t)).sum())(x) + 1,
     "sorted": lambda x: (np.sort(x, axis=1), np.argsort(x, axis=0), np.sort(x, axis=None),
                          np.take_along_axis(x, np.argsort(x, axis=2), axis=2)),
+    "largest": lambda x: x.topk(2),
     "one-hot": lambda x: F.one_hot(np.argmax(x, axis=1), 3),
     "along": lambda x: np.take_along_axis(x, np.argmax(x, axis=1, keepdims=True), axis=1),
     "likes": lambda x: (np.zeros_like(x) + x, np.ones_like(x) * x, np.full_like(x, 2) - x),
@@ -880,7 +881,7 @@ REFUSED: dict[str, Any] = {
     "a module in training": (lambda x: nn.Linear(3, 2)(x) * 2, "training mode"),
     "a gradient": (
         lambda x: bp.grad(lambda t: (t * x).sum())(x * 2), "gradients within a model"),
-    "values read past the protocols": (lambda x: x.topk(2), "plain array"),
+    "a plain array's index": (lambda x: x * [1.0, 2.0][np.argmax(x)], "plain array"),
     "a primitive that writes": (
         lambda x: F.fold(x[:, :2, None], (1, 2), (1, 2)), "overlap_add has no form"),
     "an item set": (lambda x: x.__setitem__(0, 1), r"t\[index\] = value"),
