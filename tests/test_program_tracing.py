@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from quick import some_quick
 from specs import CALLS, Call
 from test_interop_onnx import LAYERS, MODELS
 from test_nn_losses import CASES
@@ -113,12 +114,6 @@ def loss_of(loss: Any, starts: Any) -> Callable[[], Work]:
         return Work(step, tensors=moved)
 
     return make
-
-
-def some_quick(items: Any, every: int) -> list[Any]:
-    """Parameters of a test, all but a few of which are slow."""
-    return [item if i % every == 0 else pytest.param(item, marks=pytest.mark.slow)
-            for i, item in enumerate(items)]  # fmt: skip
 
 
 @pytest.mark.parametrize("case", some_quick(range(len(CASES)), 3))
