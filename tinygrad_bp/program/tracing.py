@@ -206,7 +206,9 @@ class Trace:
         """Write one statement, unless it can be calculated once and for all."""
         given, named = self.values(tuple(args)), self.values(dict(kwargs))
         read = [*values_in(given), *values_in(named)]
-        if read and all(value.is_number for value in read):
+        if function is np.astype and not np.ndim(args[0]):
+            function = np.asarray  # what has no axes may be a scalar: NumPy 2.0 casts only arrays
+        elif read and all(value.is_number for value in read):
             function = of_python.get(function, function)
         found = function(*plain(tuple(args)), **plain(dict(kwargs)))
         if all(isinstance(value.source, Constant) for value in read):
@@ -348,8 +350,7 @@ class Trace:
         if not isinstance(value, Traced):
             return self.constant(np.asarray(value, dtype))
         if isinstance(value, Number) or value.dtype != dtype:
-            return self._stated(np.asarray if isinstance(value, Number) else np.astype,
-                                (value, dtype), {})  # fmt: skip
+            return self._stated(np.astype, (value, dtype), {})
         return value
 
     def rely_on(self, holds: Callable[[Any], bool], given: Any) -> None:

@@ -30,7 +30,9 @@ def _where(draft: Draft, statement: Statement, *, noticed: Collection[Value]) ->
     mask, x, other = statement.args
     if not equals(other, 0) or not is_real(x) or x.dtype != statement.output.dtype:
         return None
-    if not isinstance(mask, Value) or mask.dtype != np.bool_ or x.shape != statement.output.shape:
+    if not isinstance(mask, Value) or mask.dtype != np.bool_ or not mask.shape:
+        return None
+    if x.shape != statement.output.shape:
         return None
     if _guards_infinities(draft, mask, x):
         shown = draft.may_be(statement.output, x) and (
