@@ -438,6 +438,69 @@ def test_all_parameters_are_moved_in_one_call() -> None:
     assert len(owners) == 1
 
 
+def test_velocities_are_made_where_they_stay() -> None:
+    training = Training("momentum")
+    step = bp.compile(training.step)
+    for i in range(4):
+        step(*batch(i))
+    updates = step.listing.updates
+    assert [each.function for each in updates] == [np.multiply, np.add, np.multiply, np.subtract]
+    last, velocity, move, parameters = [each.out.source for each in updates]
+    assert isinstance(last, Home)
+    assert last is velocity
+    assert isinstance(move, Room)
+    assert isinstance(parameters, Home)
+    assert not step.listing.writes
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("lr", [0.1, 1e5, 2.0**21])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"momentum": 0.9},
+        {"momentum": 0.9999, "weight_decay": 0.1},
+        {"momentum": 1.0, "dampening": 0.3},
+        {"momentum": 0.9, "nesterov": True},
+    ],
+)
+def test_gradients_of_all_sizes_move_as_in_eager_mode(dtype: Any, lr: float, options: Any) -> None:
+    """And where a value that is not finite is refused, everything is as it was."""
+    run = np.random.default_rng(7)
+    pair = []
+    for _ in range(2):
+        w = Tensor(floats(5, dtype=dtype), requires_grad=True)
+        pair.append((w, optim.SGD([w], lr=lr, **options)))
+
+    def step(w: Tensor, opt: Any, g: Array) -> None:
+        opt.zero_grad()
+        np.sum(w * g).backward()
+        opt.step()
+
+    compiled, eager = [bp.compile(lambda g, p=p: step(*p, g), exact=True) for p in pair]
+    eager = eager.__wrapped__
+    refused = 0
+    for i in range(60):
+        size = 10.0 ** run.choice([-300, -40, -3, 0, 0, 5, 15, 18, 19, 20, 37, 150, 160])
+        if i == 40:
+            for _, opt in pair:
+                opt.lr, opt.momentum = lr / 4, 0.5
+        errors = []
+        with np.errstate(all="ignore"):
+            g = (run.normal(size=5) * size).astype(dtype)
+            for call in (compiled, eager):
+                try:
+                    call(g)
+                except OptimizerError as error:
+                    errors.append(str(error))
+        refused += bool(errors)
+        assert len(errors) in (0, 2)
+        assert same(*[w.data for w, _ in pair])
+        assert all(map(same, *[[m for slot in opt._slots() for m in slot.moments]
+                               for _, opt in pair]))  # fmt: skip
+    assert refused or dtype is np.float64
+
+
 def test_an_array_that_somebody_holds_stays_where_it_is() -> None:
     training, eager = Training(), Training()
     held = training.model[0].weight.data

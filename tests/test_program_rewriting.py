@@ -34,6 +34,7 @@ from tinygrad_bp.program.rewriting.quiet import with_less_quiet
 from tinygrad_bp.program.rewriting.scalars import with_operators
 from tinygrad_bp.program.rewriting.scale import with_common_scale
 from tinygrad_bp.program.rewriting.softmax import with_one_maximum
+from tinygrad_bp.program.rewriting.velocities import with_bounded_velocities
 from tinygrad_bp.program.tracing import Refuted, tracing
 from tinygrad_bp.rules.activations import relu, sigmoid, softmax
 from tinygrad_bp.rules.losses import softmax_cross_entropy
@@ -621,8 +622,8 @@ def test_checks_sum_as_little_as_they_can(place: int, before: int, after: int) -
     listing = without_repetition(trace(step, *arguments))
     new = without_dead(with_short_checks(listing))
     assert (squares_in_checks(listing), squares_in_checks(new)) == (before, after)
-    assert all(isinstance(v.source.array, np.ndarray) for v in new.finite)
-    assert len(new.finite) == (0 if place == 6 else 6)
+    assert all(isinstance(v.source.array, np.ndarray) for v in new.limits)
+    assert len(new.limits) == (0 if place == 6 else 6)
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
@@ -650,6 +651,47 @@ def test_nothing_that_is_not_finite_is_written(momentum: float, value: float) ->
                 continue
         assert value < 1e20
         assert all(np.all(np.isfinite(w)) for w in written)
+
+
+@pytest.mark.parametrize(
+    ("options", "bounded"),
+    [
+        ({}, 0),
+        ({"momentum": 0.9}, 6),
+        ({"momentum": 0.9999, "dampening": 0.5, "weight_decay": 0.1}, 6),
+        ({"momentum": 0.99991}, 0),  # too much would be left of it
+        ({"momentum": 0.9, "lr": 2.0**21}, 0),  # and a parameter would move too far
+        ({"momentum": 0.9, "nesterov": True}, 0),  # a velocity is not all that it moves by
+    ],
+)
+def test_velocities_are_not_looked_at_if_what_they_take_up_tells(
+    options: dict[str, float], bounded: int
+) -> None:
+    step, opt, arguments = make_step(**{**options, "lr": 0.25})
+    for _ in range(2):
+        step(*arguments)
+    opt.lr = options.get("lr", 0.25)
+    short = with_short_checks(without_repetition(trace(step, *arguments)))
+    new = without_dead(with_bounded_velocities(short))
+    sums = [s for s in new.statements if s.function is np.dot and not s.output.shape]
+    assert len(sums) == 1
+    assert len(set(new.limits).difference(short.limits)) == bounded
+    assert_same_bits(run(new, *arguments), run(short, *arguments))
+
+
+def test_velocities_on_the_way_are_looked_at() -> None:
+    w = Tensor(rng().random(5), requires_grad=True)
+    opt = optim.SGD([w], lr=0.5, momentum=0.5)
+
+    def step(x: Array) -> None:
+        for _ in range(2):  # the first velocity is not what is kept
+            opt.zero_grad()
+            np.sum(w * x).backward()
+            opt.step()
+
+    step(np.ones(5))
+    short = with_short_checks(trace(step, np.ones(5)))
+    assert with_bounded_velocities(short).limits == short.limits
 
 
 def factors(listing: Listing) -> list[Statement]:

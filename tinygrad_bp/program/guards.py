@@ -14,7 +14,7 @@ from tinygrad_bp.program.names import Name, alike
 from tinygrad_bp.state import changes
 from tinygrad_bp.tensor import Tensor
 
-__all__ = ["Settings", "option_kinds", "other_name"]
+__all__ = ["Settings", "most_of", "option_kinds", "other_name"]
 
 
 class Settings:
@@ -68,12 +68,22 @@ def _told(item: Any) -> str:
     return f"{item!r:.40}" if is_short else f"a {type(item).__name__}"
 
 
+def most_of(name: str) -> float:
+    """Return how large an option is that programs rely on: a velocity is to die out."""
+    return 0.9999 if name == "momentum" else 2.0**20
+
+
 def option_kinds(group: Any) -> list[Any]:
-    """Return what of a group's options decides how a step goes: all but the size of numbers."""
-    return [(name, _kind(value)) for name, value in group.options.values.items()]
+    """Return what of a group's options decides how a step goes: all but the size of numbers.
+
+    Of that, too, it counts whether they are as small as passes rely on.
+    """
+    return [(name, _kind(value, most_of(name))) for name, value in group.options.values.items()]
 
 
-def _kind(value: Any) -> Any:
+def _kind(value: Any, most: float) -> Any:
     if isinstance(value, tuple):
-        return tuple([_kind(part) for part in value])
-    return "number" if isinstance(value, float) and value else (type(value), value)
+        return tuple([_kind(part, most) for part in value])
+    if not isinstance(value, float) or not value:
+        return type(value), value
+    return "number", abs(value) <= most

@@ -17,9 +17,10 @@ What planning adds, and what a text of the listing has to know:
   of one. With `when="options"`, it happens then and whenever an option has changed; where it has
   `out`, an array without axes, its result is assigned there: `out[...] = function(...)`. Only what
   has `out` is read by other statements of a run.
-- `updates` are calls of ufuncs that write into homes. They and the `writes` are one stroke: one
-  call of C code, as by `deque(starmap(call, ...), maxlen=0)`, in which no signal is handled. A lone
-  call of a ufunc is one already. If one of them is `quiet`, so is the whole stroke.
+- `updates` are calls of ufuncs that write into homes, or into rooms for one another. They and the
+  `writes` are one stroke: one call of C code, as by `deque(starmap(call, ...), maxlen=0)`, in which
+  no signal is handled. A lone call of a ufunc is one already. If one of them is `quiet`, so is the
+  whole stroke.
 - A home may show a part of a vector, another home: that is its `base` then.
 """
 
@@ -345,8 +346,8 @@ class Listing:
     """Every value that no statement makes, constants too."""
     streams: list[tuple[Any, Any]] = field(default_factory=list)
     """Random generators that are drawn from, and their states before that."""
-    finite: list[Value] = field(default_factory=list)
-    """Homes that must hold finite numbers before a run, for its checks to be enough."""
+    limits: dict[Value, float] = field(default_factory=dict)
+    """How large, in size, the numbers in homes may be before a run, for its checks to be enough."""
     applied: dict[int, Applied] = field(default_factory=dict)
     """What is known of the rules that statements are parts of, by the numbers of their places."""
     moves: list[Move] = field(default_factory=list)
@@ -365,6 +366,19 @@ class Listing:
             value.source.array
             for value in self.sources
             if isinstance(value.source, Home) and (value in roots or value.base in roots)
+        ]
+
+    def arrays_with_limits(self) -> list[tuple[np.ndarray[Any, Any], float]]:
+        """Return the arrays whose numbers have limits, with those."""
+        roots: dict[Value, float] = {}
+        for home, limit in self.limits.items():
+            root = home.base or home
+            roots[root] = min(limit, roots.get(root, limit))
+        return [
+            (value.source.array, roots[root])
+            for value in self.sources
+            for root in (value, value.base)
+            if isinstance(value.source, Home) and root in roots
         ]
 
     def made_by(self) -> dict[Value, Statement]:

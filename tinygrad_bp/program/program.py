@@ -92,7 +92,7 @@ class Program:
         self._relied_on = trace.relied_on
         lay_out(self.listing.moves, self._held)
         self._slots = [held for held in self._held if "moments" in held.before]
-        self._finite = self.listing.arrays_of(self.listing.finite)
+        self._limits = self.listing.arrays_with_limits()
         self._seen = SimpleNamespace()
         """What may change between two runs and leave the program fit for the next."""
         self._look()
@@ -152,7 +152,7 @@ class Program:
         self._seen.moments = [slot.owner.moments for slot in self._slots]
         self._seen.version = self._settings.version
         self._seen.time = memory.latest
-        if not all(np.isfinite(home).all() for home in self._finite):
+        if not all((np.abs(array) <= limit).all() for array, limit in self._limits):
             raise Refuted
         _reread(self._groups, self._seen, self._written)
 
@@ -173,8 +173,10 @@ class Program:
             known = f"{seen}.names[{i}]" if is_number else text.name(now)
             yield outside.holds(text.name, known)
         yield f"{text.name(changes)}.count == {seen}.version"
-        if self._finite:
-            unwritten = text.name(partial(_unwritten, self._finite, self._seen))
+        if self._limits:
+            unwritten = text.name(
+                partial(_unwritten, [array for array, _ in self._limits], self._seen)
+            )
             yield f"({text.name(memory)}.latest == {seen}.time or {unwritten}())"
         reread = text.name(partial(_reread, self._groups, self._seen, self._written))
         for i, (group, _) in enumerate(self._groups):
@@ -344,7 +346,7 @@ def _reread(groups: Sequence[tuple[Any, Any]], seen: SimpleNamespace, written: W
 
 
 def _unwritten(homes: Sequence[Any], seen: SimpleNamespace) -> bool:
-    """Whether nobody has written to homes that are to be finite, since that was looked at."""
+    """Whether nobody has written to homes that have limits, since those were looked at."""
     if any(written_at(home) > seen.time for home in homes):
         return False
     seen.time = memory.latest

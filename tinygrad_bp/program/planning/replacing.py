@@ -28,7 +28,7 @@ def replaced(
         after=mapped(listing.after, change),
         results=mapped(listing.results, change),
         sources=mapped(listing.sources, change),
-        finite=mapped(listing.finite, change),
+        limits={change.get(v, v): limit for v, limit in listing.limits.items()},
     )
 
 

@@ -15,7 +15,7 @@ _PURE = VIEWS.union(of_python.values())
 
 def without_unread(listing: Listing) -> Listing:
     """Return a listing without the views, numbers and sources that nothing reads."""
-    read = {*listing.needed(), *listing.finite}
+    read = {*listing.needed(), *listing.limits}
     before: set[Value] = set()  # what is read when an option changes
     for update in listing.updates:
         read.update(_needs(update))

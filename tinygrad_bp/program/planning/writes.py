@@ -23,17 +23,21 @@ def one_write(listing: Listing) -> Listing:
     for vector, parts in by_vector.items():
         whole = _whole(vector, parts, made_by)
         writes += parts if whole is None else [Write(vector, whole)]
-    return dataclasses.replace(listing, writes=writes, finite=_wholes(listing.finite))
+    return dataclasses.replace(listing, writes=writes, limits=_wholes(listing.limits))
 
 
-def _wholes(homes: Sequence[Value]) -> list[Value]:
-    """Return vectors in the places of all their parts."""
+def _wholes(limits: Mapping[Value, float]) -> dict[Value, float]:
+    """Return the limits of vectors in the places of those of all their parts."""
     sizes: dict[Value, int] = {}
-    for home in homes:
+    for home in limits:
         if home.base is not None:
             sizes[home.base] = sizes.get(home.base, 0) + home.size
     whole = {vector for vector, size in sizes.items() if size == vector.size}
-    return [*dict.fromkeys(v.base if v.base in whole and v.base else v for v in homes)]
+    found: dict[Value, float] = {}
+    for home, limit in limits.items():
+        place = home.base if home.base in whole and home.base else home
+        found[place] = min(limit, found.get(place, limit))
+    return found
 
 
 def _whole(

@@ -18,7 +18,7 @@ def without_dead(listing: Listing) -> Listing:
 
     Functions of the user's own stay: they may do more than return something.
     """
-    needed: set[Value] = set(listing.needed()) | set(listing.finite)
+    needed: set[Value] = set(listing.needed()) | set(listing.limits)
     for update in listing.updates:
         needed.update(update.inputs())
     kept = []

@@ -27,35 +27,36 @@ from tinygrad_bp.program.listing import Home, Listing, Statement, Value
 from tinygrad_bp.program.rewriting.drafts import Draft, is_real, rewrite_each
 from tinygrad_bp.program.rewriting.witnesses import speaks_for
 
-__all__ = ["with_short_checks"]
+__all__ = ["homes_of", "sum_of_squares", "terms_of", "with_short_checks"]
 
 
 def with_short_checks(listing: Listing) -> Listing:
     """Return a listing whose checks of new values sum as little as they can."""
     made_by = listing.made_by()
     conditions = {check.condition for check in listing.checks if check.expected}
-    finite: list[Value] = []
+    limits = dict(listing.limits)
 
     def isfinite(draft: Draft, statement: Statement) -> Value | None:
         if statement.output not in conditions:
             return None
-        terms = _squared(statement.args[0], made_by)
+        terms = terms_of(statement.args[0], made_by)
         if not terms:
             return None
         moved = [_move(term, made_by) for term in terms]
-        finite.extend(home for _, homes in moved for home in homes)
+        for home in (home for _, homes in moved for home in homes):
+            limits.setdefault(home, _largest(home))
         left = _without_implied([term for term, _ in moved], made_by)
         if left == terms:
             return None
-        total = _sum_of_squares(draft, statement, left)
+        total = sum_of_squares(draft, statement, left)
         return draft.call(statement, statement.function, total)
 
     new = rewrite_each(listing, {np.isfinite: isfinite, math.isfinite: isfinite})
-    return dataclasses.replace(new, finite=[*dict.fromkeys([*new.finite, *finite])])
+    return dataclasses.replace(new, limits=limits)
 
 
-def _squared(total: Value, made_by: Mapping[Value, Statement]) -> list[Value]:
-    """The arrays whose squares a value is the sum of; none if it is anything else."""
+def terms_of(total: Value, made_by: Mapping[Value, Statement]) -> list[Value]:
+    """Return the arrays whose squares a value is the sum of; none if it is anything else."""
     terms: list[Value] = []
     waiting = [total]
     while waiting:
@@ -85,24 +86,30 @@ def _move(term: Value, made_by: Mapping[Value, Statement]) -> tuple[Value, list[
     if statement is None or statement.function not in (np.subtract, np.add):
         return term, []
     before, move = statement.args
-    homes = [*_homes(before, made_by)]
+    homes = [*homes_of(before, made_by)]
     fits = isinstance(move, Value) and is_real(move) and move.shape == term.shape
     if not homes or None in homes or not fits or move.dtype != term.dtype:
         return term, []
     return move, [home for home in homes if home is not None]
 
 
-def _homes(value: Value, made_by: Mapping[Value, Statement]) -> Iterator[Value | None]:
+def _largest(home: Value) -> float:
+    """The largest finite number of a home's dtype."""
+    is_float = home.dtype is not None and home.dtype.kind == "f"
+    return float(np.finfo(home.dtype).max) if is_float else math.inf
+
+
+def homes_of(value: Value, made_by: Mapping[Value, Statement]) -> Iterator[Value | None]:
     """Yield the homes that a value shows or joins, and None for anything else."""
     if isinstance(value, Value) and isinstance(value.source, Home) and not value.source.outside:
         yield value
         return
     statement = made_by.get(value)
     if statement is not None and statement.function is np.reshape:
-        yield from _homes(statement.args[0], made_by)
+        yield from homes_of(statement.args[0], made_by)
     elif statement is not None and statement.function is np.concatenate:
         for part in statement.args[0]:
-            yield from _homes(part, made_by)
+            yield from homes_of(part, made_by)
     else:
         yield None
 
@@ -130,7 +137,8 @@ def _spoken_for(terms: list[Value], made_by: Mapping[Value, Statement]) -> set[V
     return found
 
 
-def _sum_of_squares(draft: Draft, statement: Statement, terms: list[Value]) -> Value:
+def sum_of_squares(draft: Draft, statement: Statement, terms: list[Value]) -> Value:
+    """Return the sum of the squares of all elements of some arrays."""
     total, *others = [_square(draft, statement, draft.current(term)) for term in terms]
     for other in others:
         dtype = np.result_type(total.dtype, other.dtype)
