@@ -1,9 +1,10 @@
 """The call of a compiled step: which program it takes, what it leaves, and when it traces anew."""
 
 import gc
+import sys
 import threading
 import weakref
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from enum import IntEnum
 from functools import partial
 from types import SimpleNamespace
@@ -219,19 +220,63 @@ class Kind(IntEnum):
     ONE = 1
 
 
+class Schedule(list[float]):
+    """What Python's operators ask for a rate, which is an attribute."""
+
+    rate = 1.0
+
+    def __getitem__(self, _):
+        return self.rate
+
+    def __enter__(self):
+        return self.rate
+
+    def __exit__(self, *_):
+        pass
+
+
+class Pair(NamedTuple):
+    one: float = 1.0
+
+    @property
+    def scaled(self):
+        return self.one * scale
+
+
+class Made:
+    def __init__(self):
+        self.scale = scale
+
+
 class Scaling(nn.Module):
     """A module with settings of every kind, some of which a method of its own reads."""
 
     per_class = 1.0
+    own = 2.0
 
     def __init__(self):
         self.weight = Tensor([1.0, 2.0], requires_grad=True)
         self.scales = {"one": 1.0, "more": {"two": 2.0}}
         self.factors = [1.0, 3.0]
         self.by_kind = OrderedDict({(0, 1): 1.0, Kind.ONE: 1.0, "len": 1.0})
-        self.given = SimpleNamespace(shift=1.0)
+        self.given = SimpleNamespace(shift=1.0, factor=2.0, power=2.0)
         self.array = np.ones(2)
         self.activation = np.tanh
+        self.queue, self.chosen = deque([1.0, 2.0]), {"one"}
+        self.schedule, self.entered = Schedule(), Schedule([0.0])
+        self.pair, self.own, self.options = Pair(), 1.0, {"one": None}
+
+    def in_other_ways(self):
+        import rates_of_a_test
+
+        scales = rates_of_a_test.rate * getattr(self.given, "factor") * self.own  # noqa: B009
+        with self.entered as rate:
+            scales = scales * rate * self.schedule[0]
+        match self.given:
+            case SimpleNamespace(power=power):
+                scales = scales**power
+        scales = scales * self.pair.scaled * Made().scale * sum(self.queue)
+        return scales * ("one" in self.chosen) * (3.0 if "one" in self.options else 2.0)
 
     def scaled(self, x):
         found = self.activation(x) * self.scales["one"] * self.scales["more"]["two"]
@@ -246,7 +291,7 @@ class Scaling(nn.Module):
         )
 
     def forward(self, x):
-        return np.sum(self.scaled(self.weight * x))
+        return np.sum(self.scaled(self.weight * x) * self.in_other_ways())
 
 
 class Fit:
@@ -280,6 +325,17 @@ CHANGES = {
     "an entry by a tuple": lambda fit: fit.settings.by_kind.update({(0, 1): 5.0}),
     "an entry by an enum": lambda fit: fit.settings.by_kind.update({Kind.ONE: 5.0}),
     "a longer list": lambda fit: fit.settings.factors.append(5.0),
+    "another key": lambda fit: fit.settings.options.update(two=fit.settings.options.pop("one")),
+    "a member of a set": lambda fit: fit.settings.chosen.__init__({"two"}),
+    "an entry of a deque": lambda fit: fit.settings.queue.__setitem__(0, 5.0),
+    "what an operator reads": lambda fit: setattr(fit.settings.schedule, "rate", 5.0),
+    "what `with` reads": lambda fit: setattr(fit.settings.entered, "rate", 5.0),
+    "what `getattr` reads": lambda fit: setattr(fit.settings.given, "factor", 5.0),
+    "what `match` reads": lambda fit: setattr(fit.settings.given, "power", 3.0),
+    "a module that a method imports": lambda _: setattr(
+        sys.modules["rates_of_a_test"], "rate", 5.0
+    ),
+    "an attribute that is gone": lambda fit: delattr(fit.settings, "own"),
     "an attribute of a setting": lambda fit: setattr(fit.settings.given, "shift", 5.0),
     "an attribute of a class": lambda _: setattr(Scaling, "per_class", 5.0),
     "an attribute in the place of its class's": lambda fit: setattr(fit.settings, "per_class", 5.0),
@@ -305,6 +361,7 @@ def test_what_is_read_a_call_away_is_noticed(step_of, change, monkeypatch):
     monkeypatch.setattr(Fit, "loss", Fit.loss)
     monkeypatch.setattr(scaled, "__defaults__", (1.0,))
     monkeypatch.setattr(scaled, "__kwdefaults__", {"shift": 0.0})
+    monkeypatch.setitem(sys.modules, "rates_of_a_test", SimpleNamespace(rate=1.0))
     fit = Fit()
     compiled = bp.compile(step_of(fit), exact=True)
     x = np.array([0.5, 0.25])
@@ -814,6 +871,26 @@ def test_steps_may_be_methods():
     two.step(np.zeros(1))
     assert one.w.tolist() == [1 / 16]
     assert two.w.tolist() == [0.5]
+
+
+def test_an_object_may_hold_its_step_under_a_name_that_the_step_reads():
+    class Fit:
+        def __init__(self):
+            self.model, self.optimizer, _ = built()
+            self.step = bp.compile(self.once)
+
+        def once(self, x, y):
+            self.optimizer.zero_grad()
+            loss = F.cross_entropy(self.model(x), y)
+            loss.backward()
+            self.optimizer.step()
+            return loss
+
+    fit = Fit()
+    for _ in range(5):
+        fit.step(INPUTS, LABELS)
+    assert len(fit.step._programs) == 1
+    assert fit.step._enter == fit.step._programs[0].enter
 
 
 def test_what_depends_on_values_is_named():

@@ -162,6 +162,10 @@ class Module:
         super().__setattr__(name, value)
         changes.note()
 
+    def __delattr__(self, name: str) -> None:
+        super().__delattr__(name)
+        changes.note()
+
     def _members(self) -> Iterator[tuple[str, Any]]:
         """What is assigned to this module, and what stands in its lists, tuples and dicts."""
         for name, value in vars(self).items():

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from tinygrad_bp.program.arguments import Same
-from tinygrad_bp.program.names import Name, alike
+from tinygrad_bp.program.names import NOTHING, Name, alike
 from tinygrad_bp.state import changes
 from tinygrad_bp.tensor import Tensor
 
@@ -64,7 +64,7 @@ def other_name(names: Iterable[Name], now: Iterable[Any], was: Iterable[Any]) ->
 
 def _told(item: Any) -> str:
     """What is said of what a name stands for: objects may be large, or say nothing any more."""
-    is_short = item is None or isinstance(item, int | float | str)
+    is_short = item is None or item is NOTHING or isinstance(item, int | float | str)
     return f"{item!r:.40}" if is_short else f"a {type(item).__name__}"
 
 

@@ -11,10 +11,11 @@ import dis
 import functools
 import sys
 import sysconfig
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import (
+    CellType,
     CodeType,
     FunctionType,
     MemberDescriptorType,
@@ -28,7 +29,7 @@ import numpy as np
 from tinygrad_bp.state import owner_of
 from tinygrad_bp.tensor import Tensor
 
-__all__ = ["Name", "Read", "alike", "is_module", "is_open", "read_by"]
+__all__ = ["NOTHING", "Name", "Read", "alike", "data_of", "is_module", "is_open", "read_by"]
 
 _KNOWN = frozenset({"numpy", "tinygrad_bp", "scipy", "builtins", "math"})
 """Packages whose objects decide nothing, or have a guard of their own."""
@@ -38,7 +39,11 @@ _STDLIB = sysconfig.get_path("stdlib")
 _FEW = 64  # entries of a container: of longer ones, who knows what a step reads
 _SMALL = 4096  # bytes of an array that is compared in every call
 _LARGE = 2**20  # bytes of one that takes too long to be compared
-_CALLED = ("__call__", "forward")  # by no name in the code
+_UNNAMED = (
+    *("__call__", "forward", "__getattr__", "__get__", "__enter__", "__exit__"),
+    *("__getitem__", "__iter__", "__next__", "__len__", "__contains__", "__bool__"),
+)
+"""Methods that are called by no name in the code."""
 _MADE_OF = {
     MethodType: ("__func__", "__self__"),
     functools.partial: ("func", "args", "keywords"),
@@ -48,17 +53,30 @@ _MADE_OF = {
     functools.cached_property: ("func",),
 }
 """What else is called, and what is called then."""
+_LOADS = {
+    **dict.fromkeys(("LOAD_GLOBAL", "LOAD_NAME", "STORE_GLOBAL"), "global"),
+    **dict.fromkeys(("LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR", "IMPORT_FROM"), "attribute"),
+    "IMPORT_NAME": "module",
+    "LOAD_CONST": "text",
+}
+"""What the argument of an instruction is the name of; a text may be one, as for `getattr`."""
 _BYTES: Final = "tobytes"
 
 
-class _Length:
-    """In the place of a key, which may be anything else."""
+class _Mark:
+    """In the place of a key or value, which may be anything else."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
 
     def __str__(self) -> str:
-        return "the length of a list, dict or set"
+        return self._text
+
+    __repr__ = __str__
 
 
-_LENGTH: Final = _Length()
+_WHOLE: Final = _Mark("the length of a list or dict, or what a set holds")
+NOTHING: Final = _Mark("nothing")
 
 
 class Name(NamedTuple):
@@ -69,30 +87,26 @@ class Name(NamedTuple):
     name: Any
 
     def now(self) -> Any:
-        """Return what it stands for, None for nothing."""
+        """Return what it stands for, or a mark that it stands for nothing."""
         owner = self.owner
-        if self._is_length:
-            return len(owner)
+        if self.name is _WHOLE:
+            return frozenset(owner) if isinstance(owner, set) else len(owner)
         if isinstance(owner, np.ndarray):
             return owner.tobytes()
         if isinstance(owner, dict):
-            return owner.get(self.name)
-        if isinstance(owner, list):
-            return owner[self.name] if self.name < len(owner) else None
+            return owner.get(self.name, NOTHING)
+        if isinstance(owner, list | deque):
+            return owner[self.name] if self.name < len(owner) else NOTHING
         try:
             return getattr(owner, self.name)
         except (AttributeError, ValueError):  # of a cell to which nothing is assigned any more
-            return None
-
-    @property
-    def _is_length(self) -> bool:
-        return self.name is _LENGTH and isinstance(self.owner, dict | list | set)
+            return NOTHING
 
     @property
     def is_variable(self) -> bool:
         """Whether it is a function's or a module's variable, not an entry or an attribute."""
         is_global = isinstance(self.owner, dict) and "__builtins__" in self.owner
-        return self.name == "cell_contents" or is_global
+        return is_global or isinstance(self.owner, CellType | ModuleType)
 
     @property
     def has_version(self) -> bool:
@@ -105,22 +119,31 @@ class Name(NamedTuple):
     def holds(self, text_of: Callable[[Any], str], known: str) -> str:
         """Return the text that says that it stands for what is known, which is a text, too."""
         owner = text_of(self.owner)
-        if self._is_length:
-            return f"len({owner}) == {known}"
+        if self.name is _WHOLE:
+            return f"{owner if isinstance(self.owner, set) else f'len({owner})'} == {known}"
         if isinstance(self.owner, np.ndarray):
             return f"{owner}.tobytes() == {known}"
         if isinstance(self.owner, dict):
-            return f"{owner}.get({text_of(self.name)}) is {known}"
-        if isinstance(self.owner, list):
-            return f"({owner}[{self.name}] if len({owner}) > {self.name} else None) is {known}"
+            return f"{owner}.get({text_of(self.name)}, {text_of(NOTHING)}) is {known}"
+        if isinstance(self.owner, list | deque):
+            return f"(len({owner}) > {self.name} and {owner}[{self.name}] is {known})"
+        if self.now() is NOTHING:
+            return f"getattr({owner}, {self.name!r}, {known}) is {known}"
         return f"{owner}.{self.name} is {known}"
 
 
 def alike(now: Any, was: Any) -> bool:
-    """Whether a name stands for what it stood for: the same object, or an equal number or text."""
+    """Whether a name stands for what it stood for: the same object, or an equal number or text.
+
+    So may a tuple of them, or what a set holds.
+    """
     if now is was:
         return True
-    return type(now) is type(was) and isinstance(now, int | float | str | bytes) and now == was
+    if type(now) is not type(was):
+        return False
+    if isinstance(now, tuple):
+        return len(now) == len(was) and all(map(alike, now, was))
+    return isinstance(now, int | float | str | bytes | frozenset) and bool(now == was)
 
 
 class Read(NamedTuple):
@@ -145,9 +168,9 @@ def read_by(function: Callable[..., Any], objects: Iterable[Any]) -> Read:
     """Return what a function reads from outside.
 
     The names are the variables around it, the globals that its code reads, and of the objects that
-    are found there or among `objects`, the attributes that the code names; what lists and dicts
-    among all these hold, if they are short, and arrays, if they are small; and the same for all
-    functions of the user's that are found.
+    are found there, among `objects` or in modules that it imports, the attributes that the code
+    names; what containers among all these hold, if they are short, and arrays, if they are small;
+    and the same for all functions of the user's that are found.
     """
     reading = _Reading()
     reading.read(getattr(function, "__func__", function))
@@ -165,7 +188,7 @@ class _Reading:
         self.waiting: list[Any] = []
         """What is to be looked into."""
         self._seen: dict[int, Any] = {}
-        self._named = set(_CALLED)
+        self._named = set(_UNNAMED)
         self._unnamed: dict[str, list[Any]] = defaultdict(list)
         """The objects that have an attribute which no code has named so far."""
 
@@ -185,8 +208,10 @@ class _Reading:
                 self.waiting.append(getattr(item, "__wrapped__", None))
         elif type(item) in (np.ndarray, np.memmap):
             self._look_at_array(item)
-        elif isinstance(item, list | dict | tuple | set):
+        elif isinstance(item, list | dict | tuple | set | frozenset | deque):
             self._look_at_entries(item)
+            if _is_users(type(item).__module__):
+                self.waiting += [type(item), getattr(item, "__dict__", None)]
         elif isinstance(item, tuple(_MADE_OF)):
             names = next(names for kind, names in _MADE_OF.items() if isinstance(item, kind))
             self.waiting += [getattr(item, name) for name in names]
@@ -201,17 +226,22 @@ class _Reading:
         if not isinstance(code, CodeType):
             return
         self._seen[id(function)] = function
-        around = function.__globals__
         for cell in function.__closure__ or ():
             if _is_set(cell):
                 self._note(cell, "cell_contents", cell.cell_contents)
         for name in ("__defaults__", "__kwdefaults__"):
             if (defaults := getattr(function, name)) is not None:
                 self._note(function, name, defaults)
-        for is_global, name in _loads(code):
-            if is_global and name in around:
+        self._take_loaded(code, function.__globals__)
+
+    def _take_loaded(self, code: CodeType, around: dict[str, Any]) -> None:
+        for kind, name in _loads(code):
+            if kind == "module":
+                inner = f"{around.get('__package__')}.{name}".rstrip(".")
+                self.waiting += map(sys.modules.get, (name, inner))
+            elif kind == "global" and name in around:
                 self._note(around, name, around[name])
-            elif not is_global and name not in self._named:
+            elif kind == "attribute" and name not in self._named:
                 self._named.add(name)
                 for owner in self._unnamed.pop(name, ()):
                     self._take(owner, name)
@@ -222,9 +252,10 @@ class _Reading:
         if len(item) > _FEW:
             return
         self.waiting += item.values() if isinstance(item, dict) else item
-        if isinstance(item, tuple) or type(item).__module__.startswith("tinygrad_bp."):
+        is_fixed = isinstance(item, tuple | frozenset)
+        if is_fixed or type(item).__module__.startswith("tinygrad_bp."):
             return
-        self._note(item, _LENGTH, None)
+        self._note(item, _WHOLE, None)
         if not isinstance(item, set):
             for place in item if isinstance(item, dict) else range(len(item)):
                 self._note(item, place, None)
@@ -248,7 +279,7 @@ class _Reading:
             self.waiting += item.__mro__[1:]
         else:
             self.waiting.append(type(item))
-            names.update(dict.fromkeys(_data_of_class(type(item))))
+            names.update(dict.fromkeys(data_of(type(item))))
         for name in names:
             if name in self._named:
                 self._take(item, name)
@@ -259,7 +290,11 @@ class _Reading:
         """Take what users have put into the library's objects: arrays and functions."""
         if isinstance(item, Tensor | type | ModuleType):
             return
-        for name, value in getattr(item, "__dict__", {}).items():
+        held = getattr(item, "__dict__", {})
+        if "__wrapped__" in held:  # a compiled step, which holds its programs
+            self.waiting.append(held["__wrapped__"])
+            return
+        for name, value in held.items():
             if isinstance(value, np.ndarray | FunctionType | MethodType | functools.partial):
                 self._note(item, name, value)
 
@@ -274,15 +309,20 @@ class _Reading:
     def _note(self, owner: Any, name: Any, value: Any) -> None:
         self.found[id(owner), name] = Name(owner, name)
         self.waiting.append(value)
+        if isinstance(value, type):
+            self.waiting.append(value.__init__)  # type: ignore[misc]  # code may call the class
 
 
-def _loads(code: CodeType) -> Iterator[tuple[bool, str]]:
-    """Yield what code loads by name, and whether as a global; what it only sets is no matter."""
+def _loads(code: CodeType) -> Iterator[tuple[str, str]]:
+    """Yield what code loads by name, and what it is; attributes that it only sets are no matter."""
     for instruction in dis.get_instructions(code):
-        if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
-            yield True, instruction.argval
-        elif instruction.opname in ("LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR"):
-            yield False, instruction.argval
+        kind = _LOADS.get(instruction.opname)
+        if kind == "text":
+            texts = instruction.argval  # several, where a class is matched
+            texts = texts if isinstance(texts, tuple) else (texts,)
+            yield from (("attribute", text) for text in texts if isinstance(text, str))
+        elif kind is not None:
+            yield kind, instruction.argval
     for inner in code.co_consts:
         if isinstance(inner, CodeType):
             yield from _loads(inner)
@@ -326,7 +366,7 @@ def _is_users(module: str | None) -> bool:
     return not (_INSTALLED & set(parts)) and not Path(file).is_relative_to(_STDLIB)
 
 
-def _data_of_class(kind: type) -> Iterator[str]:
+def data_of(kind: type) -> Iterator[str]:
     """Yield the names that a class of the user's has for values, or for slots of its objects."""
     for base in kind.__mro__:
         if _is_users(base.__module__):
