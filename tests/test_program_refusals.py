@@ -7,6 +7,7 @@ import gc
 import itertools
 import math
 import pickle
+import random
 import sys
 import threading
 import weakref
@@ -364,6 +365,25 @@ def test_noise_from_a_generator_that_is_a_variable_is_refused_at_once():
     with pytest.raises(ProgramError, match="from 'a variable around the step'.*an attribute"):
         compiled(X)
     assert stream.random() == generator(3).random()  # as if the call had not been
+
+
+@pytest.mark.parametrize("draw", [random.random, np.random.rand], ids=["random", "np.random"])
+def test_noise_from_a_module_is_refused_at_once(draw):
+    start = draw.__self__.__class__(3)  # a generator of its own
+    draw.__self__.seed(3)
+    with pytest.raises(ProgramError, match=r"from '(np\.)?random'.*an attribute"):
+        bp.compile(lambda x: x * 2 if draw() < 2 else x)(X)
+    assert draw() == getattr(start, draw.__name__)()  # as if the call had not been
+
+
+@pytest.mark.parametrize("change", [
+    lambda found, x: found["losses"].append(x.sum()), lambda found, x: found.update(loss=x.sum()),
+])  # fmt: skip
+def test_arguments_that_a_step_changes_are_refused_at_once(change):
+    found: dict[str, Any] = {"losses": []}
+    with pytest.raises(ProgramError, match="changes argument 'found.*Return"):
+        bp.compile(lambda x, found: change(found, x))(X, found)
+    assert found == {"losses": []}
 
 
 def test_a_generator_that_begins_anew_in_every_call_is_refused():

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -1145,10 +1147,113 @@ def test_a_step_that_keeps_what_it_computes_leaves_no_row_of_programs():
         return x * 2
 
     inputs = [floats(2, seed=i) for i in range(20)]
-    with pytest.warns(RuntimeWarning, match="keeps what it computes"):
+    with pytest.warns(RuntimeWarning, match="changes what is around it"):
         [*map(step, inputs)]
     assert alike(found, [x.sum() for x in inputs])
     assert not step._programs
+
+
+@dataclass(slots=True)
+class Slots:
+    value: Any = 1.0
+
+
+@dataclass(frozen=True)
+class Frozen:
+    value: Any = 1.0
+
+
+turns = 0
+
+
+class Places:
+    """What is around a step, one of every kind that it may change."""
+
+    per_class = 1
+
+    def __init__(self) -> None:
+        self.count, self.entries, self.many = 0, [1.0, 2.0], [1.0] * 100
+        self.named: dict[str, Any] = {"old": 1.0}
+        self.grouped: dict[str, list[Any]] = defaultdict(list)
+        self.queue, self.chosen, self.array = deque([1.0, 2.0], maxlen=3), {1}, np.zeros(2)
+        self.slots, self.object, self.pair = Slots(), Frozen(), ([], [])
+
+    def total(self) -> Any:
+        numbers = self.count + self.entries[0] + self.array[0] + self.per_class + turns
+        held = (self.many, self.named, self.grouped, self.queue, self.chosen, self.pair[0])
+        return numbers + sum(map(len, held)) + self.slots.value + self.object.value
+
+    def found(self) -> Any:
+        of_class = {"per_class": self.per_class, "turns": turns}
+        held = {**vars(self), **of_class, "chosen": sorted(self.chosen)}
+        held |= {"queue": [*self.queue], "slots": self.slots.value, "object": self.object.value}
+        return bits({key: dict(v) if isinstance(v, dict) else v for key, v in held.items()})
+
+
+def turn() -> None:
+    global turns  # noqa: PLW0603
+    turns = 1 - turns
+
+
+def put(places: Places, **attributes: Any) -> None:
+    for name, value in attributes.items():
+        setattr(places, name, value)
+
+
+EFFECTS: dict[str, Callable[[Any, Any], Any]] = {
+    "a counter": lambda p, _: put(p, count=p.count + 1),
+    "a list": lambda p, _: p.entries.append(p.entries.pop(0)),
+    "a long list": lambda p, _: p.many.append(1.0),
+    "a dict": lambda p, y: p.named.update(loss=y.detach()),
+    "a key that goes": lambda p, _: p.named.pop("old", None),
+    "a defaultdict": lambda p, y: p.grouped["loss"].append(y.detach()),
+    "a list in a tuple": lambda p, y: p.pair[0].append(y.detach()),
+    "a deque": lambda p, y: p.queue.append(y.detach()),
+    "a set": lambda p, _: p.chosen.symmetric_difference_update({1, 2}),
+    "an array": lambda p, _: p.array.__setitem__(0, 1 - p.array[0]),
+    "a slot": lambda p, y: put(p.slots, value=y.detach()),
+    "an object": lambda p, y: put(p, object=Frozen(y.detach())),
+    "an attribute of a class": lambda p, _: put(type(p), per_class=1 - p.per_class),
+    "a global": lambda *_: turn(),
+}
+
+
+@pytest.mark.parametrize("effect", EFFECTS.values(), ids=EFFECTS)
+def test_what_a_step_changes_around_it_is_changed_in_every_call(effect, monkeypatch):
+    def run(*, compiled: bool) -> Any:
+        monkeypatch.setitem(globals(), "turns", 0)
+        places = type("Places", (Places,), {})()
+        w = Tensor(np.ones((2, 3)), requires_grad=True)
+        optimizer = optim.SGD([w], lr=0.1)
+
+        def step(y: Any) -> Any:
+            optimizer.zero_grad()
+            effect(places, w.sum())
+            loss = F.cross_entropy(w * 2, y) * places.total()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        call = bp.compile(step, exact=True) if compiled else step
+        labels = np.array([[0, 7], [0, 1], [1, 1], [2, 7], [2, 1], [0, 0]])
+        return [(outcome(call, (y,), {}), places.found(), bits(w.data)) for y in labels]
+
+    assert alike(run(compiled=True), run(compiled=False))
+
+
+def test_what_a_step_changes_once_is_no_effect():
+    kept: dict[Any, Any] = {}
+
+    @bp.compile
+    def step(x: Any) -> Any:
+        if x.shape not in kept:
+            kept[x.shape] = np.tril(np.ones(x.shape))
+        return np.sum(x * kept[x.shape])
+
+    for i in range(5):
+        x = floats(3, 3, seed=i)
+        assert step(x).item() == pytest.approx(np.tril(x).sum(), rel=1e-5)
+    assert step._programs[0].proven
 
 
 def test_what_is_run_again_is_taken_back_first():

@@ -94,13 +94,22 @@ class _StandIns:
             self._trace.refuse(f"argument '{name}' is a {kind.__name__}: pass np.asarray(it)")
         if isinstance(item, np.ndarray | np.generic) or kind is float:
             return self._trace.argument(item, next(self._numbers), name)
-        if kind in (list, tuple):
-            return kind([self.of(part, f"{name}{i}") for i, part in enumerate(item)])
         if _is_named(item):
             return kind(*map(self.of, item, item._fields))
-        if kind is dict:
-            return {key: self.of(part, f"{name}_{key}") for key, part in item.items()}
+        if kind in (list, tuple, dict):
+            return self._copied(item, name)
         return self._trace.around.stand_in(item)
+
+    def _copied(self, item: Any, name: str) -> Any:
+        """Return a list, tuple or dict with stand-ins; what the step puts there would be lost."""
+        if type(item) is dict:
+            made: Any = {key: self.of(part, f"{name}_{key}") for key, part in item.items()}
+        else:
+            made = type(item)([self.of(part, f"{name}{i}") for i, part in enumerate(item)])
+        if type(item) is not tuple:
+            self._trace.copied.append((name, made))
+            self._trace.around.look_at(made)
+        return made
 
 
 def _parameters(function: Callable[..., Any], count: int) -> list[str]:

@@ -195,12 +195,13 @@ class Compiled(Generic[P, R]):
         if self._traced_in_a_row == OFTEN and self._programs:
             why = self._programs[0].misfit(given, recording=recording)
             if self._programs[0] is self._for_one_call:
-                why = "it keeps what it computes in variables or attributes, for the next call"
+                why = "it changes what is around it, such as a counter or a list"
             self._programs.clear()
             self._is_eager = True
             warnings.warn(
                 f"the last {OFTEN} calls of the compiled step '{self.__name__}' were all traced "
-                f"anew ({why}), so it is run eagerly from now on. Pass what varies as an array.",
+                f"anew ({why}), so it is run eagerly from now on. Pass what varies as an array, "
+                "and return what is to be kept.",
                 RuntimeWarning,
                 stacklevel=5,
             )
@@ -221,12 +222,12 @@ class Compiled(Generic[P, R]):
             not_kept=self._not_kept,
             **self._how,
         )
-        references, keeps_values = trace.references, trace.keeps_values
+        references, is_for_one_call = trace.references, trace.changes_around
         del trace  # which holds arrays, too
         count_references(program, references)
         others = [p for p in self._programs if p is not self._for_one_call]
         self._programs = [program, *others][:MOST]
-        self._for_one_call = program if keeps_values else None
+        self._for_one_call = program if is_for_one_call else None
         return program
 
     def _read(self, given: Arguments) -> Read:
@@ -243,12 +244,13 @@ class Compiled(Generic[P, R]):
 
     def _prove(self, program: Program, given: Arguments) -> None:
         """Trace the second call too: what differs would be frozen in the program."""
-        again = self._trace(given, self._read(given)).listing
+        trace = self._trace(given, self._read(given))
+        again = trace.listing
         if found := difference(program.traced, again):
             if decide_otherwise(program.traced, again):
                 raise Refuted  # this call is not one that the program is for
             raise found
-        program.proven = True
+        program.proven = not trace.changes_around
 
 
 def _rebuilt(function: Callable[P, R], how: dict[str, bool]) -> Compiled[P, R]:
@@ -306,7 +308,9 @@ def compile(  # noqa: A001  (PyTorch's name)
     Arrays, floats and tensors that do not track may be others in every call, as may the options of
     optimisers. Other shapes or dtypes, other arguments, settings of modules, or variables around
     the step make a new program, and all of them share state. Whatever else the step reads from
-    Python is as it was; if it differs between the first two calls, that is an error.
+    Python is as it was; if it differs between the first two calls, that is an error. A step that
+    changes variables, attributes or containers around it is traced in every call, and run eagerly
+    from the 16th such call on.
 
     What it returns carries no graph: `backward()` belongs into the step, or raises an error that
     says so. A gradient that the step computes anew and uses up itself is not kept either, and
@@ -314,7 +318,8 @@ def compile(  # noqa: A001  (PyTorch's name)
     gives; otherwise sums may be taken in another order, for speed.
 
     Raises `ProgramError`, naming the line, for what no program can repeat: branches on values,
-    `float(t)`, printing a value.
+    `float(t)`, printing a value, random numbers of Python's, changes of lists and dicts that the
+    step is given.
 
     >>> import numpy as np
     >>> from tinygrad_bp import Tensor, optim

@@ -13,6 +13,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import ModuleType
 from typing import Any, Never
 
 import numpy as np
@@ -120,10 +121,12 @@ class Trace:
         self._switches = Switches()
         self._homes: dict[Value, Value] = {}
         """What stands for memory, by what is written to it in the end."""
-        self.keeps_values = False
-        """Whether the step leaves what it computes in places around it."""
-        self._untold: list[tuple[str, np.random.Generator, Any]] = []
-        """Generators that the step may draw from without a word, and where they were before."""
+        self.changes_around = False
+        """Whether the step has changed something around it, as no program does."""
+        self._untold: list[tuple[str, Any, Any]] = []
+        """What the step may draw from without a word, and where that was before."""
+        self.copied: list[tuple[str, Any]] = []
+        """Copies of lists and dicts that the step is given in their places, by name."""
         self._opaque: set[Callable[..., Any]] = set()  # bodies that left the protocols in this run
 
     # --- what stands for what -----------------------------------------------------------------
@@ -386,17 +389,25 @@ class Trace:
         self._outside = {id(owner): owner for owner in map(owner_of, read.arrays)}
         self.around.look(function, objects, read)
         for name, rng in self.around.generators():
-            self._untold.append((name, rng, rng.bit_generator.state))
+            self._untold.append((name, rng, _state_of(rng)))
 
     def _check_untold(self) -> None:
         """Refuse to freeze what was drawn from a generator for which nothing stands in."""
         for name, rng, before in self._untold:
-            if id(rng) not in self.streams and not same(rng.bit_generator.state, before):
-                self.streams[id(rng)] = rng, before
+            if id(rng) not in self.streams and _has_drawn(rng, before):
+                _set_state(rng, before)
                 raise ProgramError(
                     f"the step draws random numbers from '{name}', which a program would repeat. "
-                    "Make the generator an attribute of a module that the step calls, or pass it "
-                    "as an argument of the step: then every run draws anew."
+                    "Draw them from an np.random.Generator that is an attribute of a module that "
+                    "the step calls, or an argument of the step: then every run draws anew."
+                )
+
+    def _check_copied(self) -> None:
+        for name, copied in self.copied:
+            if self.around.has_changed(copied):
+                raise ProgramError(
+                    f"the step changes argument '{name}', a {type(copied).__name__}, which no "
+                    "program does. Return what it puts there instead."
                 )
 
     def visit(self, module: Any) -> None:
@@ -492,6 +503,7 @@ class Trace:
         if self.refused is not None:
             raise self.refused
         self._check_untold()
+        self._check_copied()
         if self._unassigned:
             site = next(iter(self._unassigned.values()))
             raise ProgramError(
@@ -520,12 +532,12 @@ class Trace:
         mode.set(self._mode)
         self.over = True
         self.adopted.restore()
-        self.keeps_values = self.around.leave(self._homes)
-        if self.keeps_values:
-            self.relied_on.append((_never, None))  # for what it keeps is another in every call
         for rng, before in self.streams.values():
             rng.bit_generator.state = before
         self._switches.restore()
+        self.changes_around = self.around.leave(self._homes)
+        if self.changes_around:
+            self.relied_on.append((_never, None))
         self.release()
         self.closed = True
 
@@ -598,6 +610,23 @@ def _name_gradients(step: RawStep) -> None:
     for gradient in made:
         if isinstance(gradient, Traced) and isinstance(of, Traced) and gradient.ref is not of.ref:
             gradient.ref.gradient_of = gradient.ref.gradient_of or of.ref
+
+
+def _state_of(rng: Any) -> Any:
+    """Return the state of a generator, or of Python's module `random`."""
+    return rng.getstate() if isinstance(rng, ModuleType) else rng.bit_generator.state
+
+
+def _has_drawn(rng: Any, before: Any) -> bool:
+    now = _state_of(rng)
+    return bool(now != before) if isinstance(now, tuple) else not same(now, before)
+
+
+def _set_state(rng: Any, state: Any) -> None:
+    if isinstance(rng, ModuleType):
+        rng.setstate(state)
+    else:
+        rng.bit_generator.state = state
 
 
 def _never(_: None) -> bool:
