@@ -23,6 +23,8 @@ from tinygrad_bp import functional as F
 from tinygrad_bp.errors import LabelError, OptimizerError, ProgramError, ShapeError
 
 X, Y = np.ones((2, 3), np.float32), np.array([0, 1])
+SOURCES = (random.random, np.random.rand)
+"""Functions that draw from what the whole process shares."""
 
 
 def generator(seed: int = 0) -> np.random.Generator:
@@ -367,7 +369,27 @@ def test_noise_from_a_generator_that_is_a_variable_is_refused_at_once():
     assert stream.random() == generator(3).random()  # as if the call had not been
 
 
-@pytest.mark.parametrize("draw", [random.random, np.random.rand], ids=["random", "np.random"])
+def test_what_another_thread_draws_meanwhile_is_its_own_matter():
+    stepping, drawn = threading.Event(), threading.Event()
+
+    def draw() -> None:
+        stepping.wait()
+        for source in SOURCES:
+            source()
+        drawn.set()
+
+    def step(x: Any) -> Any:
+        stepping.set()
+        drawn.wait()
+        return x * 2
+
+    other = threading.Thread(target=draw)
+    other.start()
+    assert bp.compile(step)(X).sum() == 12
+    other.join()
+
+
+@pytest.mark.parametrize("draw", SOURCES, ids=["random", "np.random"])
 def test_noise_from_a_module_is_refused_at_once(draw):
     start = draw.__self__.__class__(3)  # a generator of its own
     draw.__self__.seed(3)

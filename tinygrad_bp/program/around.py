@@ -7,7 +7,7 @@ changes anything there may do so in every call, which no program does: it is tra
 
 from __future__ import annotations
 
-import sys
+import random
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -92,12 +92,14 @@ class Around:
         """Where stand-ins for generators are put, what was there, and what is there now."""
         self._own: dict[int, Any] = {}
         """Modules that the step makes."""
+        self._may_draw = False
 
     # --- before, and during the run -----------------------------------------------------------
 
     def look(self, function: Callable[..., Any], objects: Iterable[Any], read: Read) -> None:
         """Find what is around a function that is called with some objects, by what it reads."""
         self._function = function
+        self._may_draw = read.may_draw
         found = [(name, name.now()) for name in read.names]
         self._variables = [(name, was) for name, was in found if name.is_variable]
         bound = getattr(function, "__self__", None)
@@ -157,10 +159,9 @@ class Around:
     def generators(self) -> Iterator[tuple[str, Any]]:
         """Yield what draws random numbers, and nothing stands in for it: variables and modules."""
         yield from ((str(name), item) for name, item in self._variables if _is_generator(item))
-        if "numpy.random" in sys.modules:
+        if self._may_draw:  # else another thread may, meanwhile, and that is its own matter
             yield "np.random", np.random.Generator(np.random.mtrand.get_bit_generator())
-        if "random" in sys.modules:
-            yield "random", sys.modules["random"]
+            yield "random", random
 
     # --- after the run ------------------------------------------------------------------------
 

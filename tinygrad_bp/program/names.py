@@ -152,6 +152,8 @@ class Read(NamedTuple):
     names: list[Name]
     arrays: list[np.ndarray[Any, Any]]
     """Arrays that are too large to be compared in every call, if that can be helped."""
+    may_draw: bool
+    """Whether code names what draws random numbers for the whole process."""
 
     def not_in(self, homes: Iterable[np.ndarray[Any, Any]]) -> Iterator[Name]:
         """Yield what says that large arrays are as they were, if no program reads them in place.
@@ -176,7 +178,7 @@ def read_by(function: Callable[..., Any], objects: Iterable[Any]) -> Read:
     reading.read(getattr(function, "__func__", function))
     reading.waiting += [function, *objects]
     reading.finish()
-    return Read(list(reading.found.values()), reading.arrays)
+    return Read(list(reading.found.values()), reading.arrays, reading.may_draw())
 
 
 class _Reading:
@@ -191,6 +193,16 @@ class _Reading:
         self._named = set(_UNNAMED)
         self._unnamed: dict[str, list[Any]] = defaultdict(list)
         """The objects that have an attribute which no code has named so far."""
+
+    def may_draw(self) -> bool:
+        """Whether `random` or `np.random` is among the names, or something of theirs."""
+        values = [name.now() for name in self.found.values()]
+        drawing = {"random", "numpy.random"}
+        return "random" in self._named or any(
+            getattr(value, "__name__", None) in drawing
+            or type(getattr(value, "__self__", None)).__name__ in ("Random", "RandomState")
+            for value in values
+        )
 
     def finish(self) -> None:
         """Look into all that waits, and into what comes up meanwhile."""
