@@ -1,0 +1,188 @@
+// The mathematics of the lesson: the one place with it in JavaScript.
+//
+// A network is one vector of weights and biases, W1 b1 W2 b2 ..., and views of its parts. A weight
+// from neuron k to neuron j stands in row j. Activations are sigmoids, and the cost of an example is
+// the sum of its squared gaps. "Wish" and "nudge" are minus a slope: positive means more.
+
+export interface Net {
+  sizes: readonly number[];
+  vector: Float64Array;
+  /** By layer, from 0: w[l][j * sizes[l] + k] and b[l][j]. */
+  w: Float64Array[];
+  b: Float64Array[];
+}
+
+/** Activations by layer; a[0] are the pixels. */
+export type Pass = ArrayLike<number>[];
+
+export function count(sizes: readonly number[]): number {
+  return sizes.slice(1).reduce((sum, n, l) => sum + n * (sizes[l] + 1), 0);
+}
+
+/** A network on a vector, which it shares. */
+export function netOn(vector: Float64Array, sizes: readonly number[]): Net {
+  const net: Net = { sizes, vector, w: [], b: [] };
+  let at = 0;
+  const next = (n: number) => vector.subarray(at, (at += n));
+  for (let l = 1; l < sizes.length; l += 1) {
+    net.w.push(next(sizes[l] * sizes[l - 1]));
+    net.b.push(next(sizes[l]));
+  }
+  return net;
+}
+
+export function copyOf(net: Net): Net {
+  return netOn(net.vector.slice(), net.sizes);
+}
+
+/** The name of the parameter at a place of the vector, such as W3[2,5] or b1[7]. */
+export function nameOf(sizes: readonly number[], index: number): string {
+  let at = index;
+  for (let l = 1; l < sizes.length; l += 1) {
+    const weights = sizes[l] * sizes[l - 1];
+    if (at < weights) return `W${l}[${Math.floor(at / sizes[l - 1])},${at % sizes[l - 1]}]`;
+    if (at < weights + sizes[l]) return `b${l}[${at - weights}]`;
+    at -= weights + sizes[l];
+  }
+  throw new RangeError(`there is no parameter ${index}`);
+}
+
+export function sigmoid(z: number): number {
+  return 1 / (1 + Math.exp(-z));
+}
+
+export function forward(net: Net, pixels: ArrayLike<number>): Pass {
+  const pass: Pass = [pixels];
+  net.w.forEach((w, l) => pass.push(layer(w, net.b[l], pass[l])));
+  return pass;
+}
+
+function layer(w: Float64Array, b: Float64Array, a: ArrayLike<number>): Float64Array {
+  return b.map((bias, j) => {
+    let z = bias;
+    const row = j * a.length;
+    for (let k = 0; k < a.length; k += 1) if (a[k] !== 0) z += w[row + k] * a[k];
+    return sigmoid(z);
+  });
+}
+
+export function target(label: number, n = 10): number[] {
+  return Array.from({ length: n }, (_, j) => (j === label ? 1 : 0));
+}
+
+export function output(pass: Pass): ArrayLike<number> {
+  return pass[pass.length - 1];
+}
+
+/** The digit that is read: the first of the brightest outputs. */
+export function answer(pass: Pass): number {
+  const out = Array.from(output(pass));
+  return out.indexOf(Math.max(...out));
+}
+
+/** How far each output is from its target. */
+export function gaps(pass: Pass, label: number): number[] {
+  return Array.from(output(pass), (a, j) => (j === label ? 1 : 0) - a);
+}
+
+export function cost(pass: Pass, label: number): number {
+  return gaps(pass, label).reduce((sum, gap) => sum + gap * gap, 0);
+}
+
+/** The slopes of the cost in the weighted sums, by layer from 0. */
+export function deltas(net: Net, pass: Pass, label: number): Float64Array[] {
+  const last = net.w.length - 1;
+  const found: Float64Array[] = [];
+  found[last] = Float64Array.from(
+    gaps(pass, label),
+    (gap, j) => -2 * gap * slope(pass[last + 1][j]),
+  );
+  for (let l = last; l > 0; l -= 1) {
+    found[l - 1] = received(net, l, found[l]).map((g, k) => g * slope(pass[l][k]));
+  }
+  return found;
+}
+
+function slope(a: number): number {
+  return a * (1 - a);
+}
+
+/** What slopes of layer l's sums are as slopes of the activations before it: Wᵀδ. */
+export function received(net: Net, l: number, delta: Float64Array): Float64Array {
+  const n = net.sizes[l];
+  const sum = new Float64Array(n);
+  delta.forEach((d, j) => {
+    for (let k = 0; k < n; k += 1) sum[k] += d * net.w[l][j * n + k];
+  });
+  return sum;
+}
+
+/** What each neuron of a layer asks of each in the layer before: wishes[j][k] = -δ_j w_jk. */
+export function asked(net: Net, l: number, delta: Float64Array): number[][] {
+  const n = net.sizes[l];
+  return Array.from(delta, (d, j) => Array.from({ length: n }, (_, k) => -d * net.w[l][j * n + k]));
+}
+
+/** Add `scale` times an example's gradient to a vector of parameters; gives its cost. */
+export function addGradient(into: Net, net: Net, pass: Pass, label: number, scale = 1): number {
+  deltas(net, pass, label).forEach((delta, l) => {
+    const a = pass[l];
+    delta.forEach((d, j) => {
+      const step = scale * d;
+      into.b[l][j] += step;
+      const row = j * a.length;
+      for (let k = 0; k < a.length; k += 1) if (a[k] !== 0) into.w[l][row + k] += step * a[k];
+    });
+  });
+  return cost(pass, label);
+}
+
+export interface Example {
+  pixels: Float64Array;
+  label: number;
+}
+
+/** The average of the gradients of some examples. */
+export function gradient(net: Net, examples: readonly Example[]): Float64Array {
+  const sum = netOn(new Float64Array(net.vector.length), net.sizes);
+  for (const { pixels, label } of examples) {
+    addGradient(sum, net, forward(net, pixels), label, 1 / examples.length);
+  }
+  return sum.vector;
+}
+
+/** The network after a step against a gradient. */
+export function stepped(net: Net, slopes: Float64Array, rate: number): Net {
+  return netOn(
+    net.vector.map((p, i) => p - rate * slopes[i]),
+    net.sizes,
+  );
+}
+
+export interface Score {
+  accuracy: number;
+  cost: number;
+  right: boolean[];
+}
+
+export function score(net: Net, examples: readonly Example[]): Score {
+  let total = 0;
+  const right = examples.map(({ pixels, label }) => {
+    const pass = forward(net, pixels);
+    total += cost(pass, label);
+    return answer(pass) === label;
+  });
+  const hits = right.filter(Boolean).length;
+  return { accuracy: hits / examples.length, cost: total / examples.length, right };
+}
+
+/** The cosine of the angle between two vectors; 0 if one of them is zero. */
+export function cosine(u: Float64Array, v: Float64Array): number {
+  let [uv, uu, vv] = [0, 0, 0];
+  for (let i = 0; i < u.length; i += 1) {
+    uv += u[i] * v[i];
+    uu += u[i] * u[i];
+    vv += v[i] * v[i];
+  }
+  return uu && vv ? uv / Math.sqrt(uu * vv) : 0;
+}

@@ -1,0 +1,124 @@
+// Where things stand. u runs along the flow, v across it, both from 0 to 1; on a laptop the flow goes
+// right, on a phone up, and scenes need not know which.
+
+import { mix } from "./clock";
+
+export interface Box {
+  width: number;
+  height: number;
+  /** Whether the flow goes up. */
+  up: boolean;
+}
+
+export interface Layout {
+  picture: { u: number; v: number; size: number };
+  /** u of the three layers, what each keeps free at both of its ends, and its neurons' radii. */
+  columns: readonly number[];
+  margins: readonly number[];
+  radii: readonly number[];
+  /** u of a gauge's 0 and 1. */
+  gauge: readonly [number, number];
+}
+
+export type Point = readonly [number, number];
+
+export function place(box: Box, u: number, v: number): Point {
+  return box.up ? [v * box.width, (1 - u) * box.height] : [u * box.width, v * box.height];
+}
+
+/** Pixels along the flow, and across it. */
+export function along(box: Box): number {
+  return box.up ? box.height : box.width;
+}
+
+export function across(box: Box): number {
+  return box.up ? box.width : box.height;
+}
+
+/** A rectangle that goes from u0 to u1 and is `thick` pixels across, as x, y, width, height. */
+export function strip(box: Box, u0: number, u1: number, v: number, thick: number): number[] {
+  const [x0, y0] = place(box, Math.min(u0, u1), v);
+  const [x1, y1] = place(box, Math.max(u0, u1), v);
+  return box.up ? [x0 - thick / 2, y1, thick, y0 - y1] : [x0, y0 - thick / 2, x1 - x0, thick];
+}
+
+export function neuron(box: Box, layout: Layout, layer: number, j: number, n: number): Point {
+  const edge = layout.margins[layer - 1];
+  const v = edge + (1 - 2 * edge) * (n > 1 ? j / (n - 1) : 0.5);
+  return place(box, layout.columns[layer - 1], v);
+}
+
+export function blend(a: Layout, b: Layout, s: number): Layout {
+  if (s === 0) return a;
+  if (s === 1) return b;
+  const each = (x: readonly number[], y: readonly number[]) => x.map((p, i) => mix(p, y[i], s));
+  const [from, to] = each(a.gauge, b.gauge);
+  return {
+    picture: {
+      u: mix(a.picture.u, b.picture.u, s),
+      v: mix(a.picture.v, b.picture.v, s),
+      size: mix(a.picture.size, b.picture.size, s),
+    },
+    columns: each(a.columns, b.columns),
+    margins: each(a.margins, b.margins),
+    radii: each(a.radii, b.radii),
+    gauge: [from, to],
+  };
+}
+
+interface Pair {
+  right: Layout;
+  up: Layout;
+}
+
+function layoutOf(
+  picture: number[],
+  columns: number[],
+  margins: number[],
+  radii: number[],
+  gauge: [number, number],
+): Layout {
+  const [u, v, size] = picture;
+  return { picture: { u, v, size }, columns, margins, radii, gauge };
+}
+
+const LAYOUTS = {
+  /** The whole network, with gauges behind it. */
+  wide: {
+    right: layoutOf([0.125, 0.5, 196], [0.39, 0.565, 0.735], [0.045, 0.045, 0.045], [11, 13, 18],
+      [0.795, 0.925]), // prettier-ignore
+    up: layoutOf([0.115, 0.5, 104], [0.33, 0.54, 0.74], [0.04, 0.04, 0.05], [7, 8, 12],
+      [0.815, 0.95]), // prettier-ignore
+  },
+  /** The outputs, with long gauges. */
+  outs: {
+    right: layoutOf([0.085, 0.5, 130], [0.215, 0.305, 0.41], [0.1, 0.1, 0.045], [6, 8, 18],
+      [0.475, 0.905]), // prettier-ignore
+    up: layoutOf([0.085, 0.5, 76], [0.23, 0.34, 0.47], [0.06, 0.06, 0.05], [5, 6, 11],
+      [0.565, 0.935]), // prettier-ignore
+  },
+  /** The last two layers, with room for wishes before them. */
+  late: {
+    right: layoutOf([0.055, 0.5, 76], [0.135, 0.545, 0.885], [0.14, 0.045, 0.045], [6, 13, 18],
+      [0.935, 0.985]), // prettier-ignore
+    up: layoutOf([0.06, 0.5, 54], [0.15, 0.56, 0.86], [0.08, 0.04, 0.05], [4, 8, 12],
+      [0.92, 0.97]), // prettier-ignore
+  },
+} satisfies Record<string, Pair>;
+
+export type Place = keyof typeof LAYOUTS;
+
+export function layoutIn(box: Box, name: Place): Layout {
+  const pair: Pair = LAYOUTS[name];
+  return box.up ? pair.up : scaled(pair.right, box);
+}
+
+/** Sizes in pixels are meant for a stage of 704 pixels, and never grow by more than a fifth. */
+function scaled(layout: Layout, box: Box): Layout {
+  const size = Math.min(1.2, box.height / 704);
+  return {
+    ...layout,
+    picture: { ...layout.picture, size: layout.picture.size * size },
+    radii: layout.radii.map((r) => r * size),
+  };
+}
