@@ -19,3 +19,11 @@ export function percent(share: number): string {
 export function whole(n: number): string {
   return Math.round(n).toLocaleString("en-US");
 }
+
+/** With two digits that count, however small it is. */
+export function precise(x: number): string {
+  return x
+    .toPrecision(2)
+    .replace("-", "−")
+    .replace(/^(−?)0\./, "$1.");
+}
