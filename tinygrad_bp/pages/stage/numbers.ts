@@ -20,10 +20,14 @@ export function whole(n: number): string {
   return Math.round(n).toLocaleString("en-US");
 }
 
-/** With two digits that count, however small it is. */
-export function precise(x: number): string {
-  return x
-    .toPrecision(2)
-    .replace("-", "−")
-    .replace(/^(−?)0\./, "$1.");
+/** With so many significant digits, however small it is. */
+export function precise(x: number, digits = 4): string {
+  const size = Math.abs(x);
+  const sign = x < 0 ? "−" : "";
+  if (size > 0 && size < 1e-5) {
+    const [head, power] = size.toExponential(1).split("e-");
+    return `${sign}${head}·10⁻${[...power].map((d) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(d)]).join("")}`;
+  }
+  const text = size.toLocaleString("en-US", { maximumSignificantDigits: digits });
+  return sign + text.replace(/^0\./, ".");
 }

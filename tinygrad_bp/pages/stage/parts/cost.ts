@@ -1,6 +1,7 @@
 // The cost: gaps as squares, the squares as one bar, and the costs of many examples as a pile.
 
 import { mix } from "../clock";
+import type { Example } from "../engine";
 import { add, type Frame } from "../frame";
 import { across, along, neuron, place, strip, type Box, type Layout, type Point } from "../layout";
 
@@ -95,7 +96,8 @@ export function headed(
   const [big, small, apart] = box.up ? [26, 11.5, 15] : [44, 15, 20];
   const beside = of === "bar" && !box.up; // on a laptop there is room on the right of it
   add(frame, { kind: "text", id: `${of}.number`, at: [x, y], text: number, size: big, ink: "ink", alpha, align, weight: 600, face: "serif" }); // prettier-ignore
-  words.forEach((text, i) => {
+  const lines = box.up ? [words.join(" ")] : words;
+  lines.forEach((text, i) => {
     const at: Point = beside ? [x + 96, y + 8] : [x, y + 0.72 * big + apart * (i + 0.2)];
     add(frame, { kind: "text", at, text, size: small, ink: "mute", alpha, align });
   });
@@ -131,6 +133,10 @@ export function binOf(cost: number): number {
   return Math.min(MOST / BIN - 1, Math.floor(cost / BIN));
 }
 
+export function binEnds(i: number): [number, number] {
+  return [i * BIN, (i + 1) * BIN];
+}
+
 /** v of the top of a bin with so many in it. */
 function topOf(box: Box, pile: Pile, n: number): number {
   const { floor, top } = placeIn(box);
@@ -144,7 +150,7 @@ export function piled(frame: Frame, box: Box, layout: Layout, pile: Pile, alpha:
   pile.bins.forEach((n, i) => {
     if (n === 0) return;
     const top = topOf(box, pile, n);
-    const [u0, u1] = [i * BIN, (i + 1) * BIN].map((cost) => uOfCost(box, layout, cost));
+    const [u0, u1] = binEnds(i).map((cost) => uOfCost(box, layout, cost));
     const gap = 1 / along(box);
     const rect = strip(box, u0 + gap / 2, u1 - gap / 2, (floor + top) / 2, (floor - top) * across(box)); // prettier-ignore
     add(frame, { kind: "bar", id: `pile.${i}`, rect, ink: "mute", alpha: 0.72 * alpha });
@@ -163,11 +169,11 @@ export function falling(
   box: Box,
   layout: Layout,
   pile: Pile,
-  pixels: ArrayLike<number>,
+  { pixels }: Example,
   cost: number,
+  size: number,
   s: number,
 ): void {
-  const size = box.up ? 16 : 24;
   const { bar } = placeIn(box);
   const start = bar + (thickness(box, layout) / 2 + size) / across(box);
   const land = topOf(box, pile, pile.bins[binOf(cost)]) - size / 2 / across(box);

@@ -22,10 +22,14 @@ interface Tail {
   start: number;
 }
 
+function startOf(sizes: readonly number[]): number {
+  return count(sizes.slice(0, 2));
+}
+
 function tail(session: Session): Tail {
   return session.once("tail", () => {
     const { net, digits } = session.data;
-    const start = count(net.sizes.slice(0, 2));
+    const start = startOf(net.sizes);
     const examples = digits.map(({ pixels, label }) => ({
       pixels: forward(net, pixels)[1] as Float64Array,
       label,
@@ -53,7 +57,7 @@ export function pair(session: Session): Pair {
   return session.once("pair", () => {
     const all = nudges(session);
     const weights = Array.from(all.keys())
-      .slice(tail(session).start)
+      .slice(startOf(session.data.sizes))
       .filter((i) => all[i] > 0 && nameOf(session.data.sizes, i).startsWith("W"))
       .sort((a, b) => all[b] - all[a]);
     const off = ({ ratio }: Pair) => Math.abs(ratio - WANTED);

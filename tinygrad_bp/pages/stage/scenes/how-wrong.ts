@@ -4,8 +4,18 @@ import { eased, mix, span } from "../clock";
 import { empty, type Frame } from "../frame";
 import { cost as costOf, forward } from "../engine";
 import { layoutIn } from "../layout";
-import { whole } from "../numbers";
-import { binned, dropped, falling, headed, meanLine, piled, room, square } from "../parts/cost";
+import { precise, whole } from "../numbers";
+import {
+  binEnds,
+  binned,
+  dropped,
+  falling,
+  headed,
+  meanLine,
+  piled,
+  room,
+  square,
+} from "../parts/cost";
 import { gap, gauges, targets } from "../parts/gauges";
 import { network, type Look } from "../parts/network";
 import type { Digit, Session } from "../session";
@@ -13,7 +23,8 @@ import { leave, moved, type Before, type Scene, type Stage } from "../scene";
 
 const FLIGHT = 0.8;
 const POUR = [5.7, 8] as const; // when the examples come
-const FALL = 0.4; // seconds that each of them falls
+const FALL = 0.45; // seconds that each of them falls
+const FIRST = 12; // so many come one by one, and larger
 
 function look({ box }: Stage): Look {
   return {
@@ -65,7 +76,7 @@ export function landed(t: number, n: number): number {
 
 /** Whether an example is drawn as it falls: all of the first, then fewer, so as to be seen. */
 function isSeen(i: number): boolean {
-  return i > 0 && (i < 24 || i % (i < 100 ? 4 : 16) === 0);
+  return i > 0 && (i < FIRST || i % (i < 100 ? 6 : 24) === 0);
 }
 
 function frame(t: number, stage: Stage, before: Before): Frame {
@@ -112,17 +123,19 @@ function stack(
 
 /** Examples fall on a pile, each at its cost, and the average of those that have come. */
 function average(made: Frame, t: number, { box, session }: Stage, { layout }: Look): void {
+  const alpha = span(t, POUR[0] - 0.3, POUR[0]);
+  if (alpha === 0) return; // what follows takes a while to work out
   const { digits, costs, means } = ordered(session);
   const seen = landed(t, digits.length);
-  const alpha = span(t, POUR[0] - 0.3, POUR[0]);
   dropped(made, box, layout, costs[0], alpha);
-  if (alpha === 0) return;
   const pile = { bins: binned(costs.slice(0, seen)), fullest: fullest(session) };
   piled(made, box, layout, pile, alpha);
   for (let i = seen; i < digits.length; i += 1) {
     const s = 1 - (landing(i, digits.length) - t) / FALL;
     if (s <= 0) break;
-    if (isSeen(i)) falling(made, box, layout, pile, digits[i].pixels, costs[i], s);
+    if (!isSeen(i)) continue;
+    const size = (box.up ? 15 : 24) * (i < FIRST ? 1.5 : 1);
+    falling(made, box, layout, pile, digits[i], costs[i], size, s);
   }
   if (seen === 0) return;
   const mean = means[seen - 1];
@@ -136,4 +149,20 @@ function fullest(session: Session): number {
   return session.once("fullest pile", () => Math.max(...binned(allCosts(session))));
 }
 
-export const scene: Scene = { id: "how-wrong", seconds: 9, look, frame };
+/** What the squares and the numbers show. */
+function describe(id: string, session: Session, { facts }: Frame): string | undefined {
+  const [kind, j] = id.split(".");
+  if (kind === "square") {
+    const gap = session.now.gaps[Number(j)];
+    return `Output ${j} is off by ${precise(Math.abs(gap), 2)}; its square is ${precise(gap * gap, 2)}.`;
+  }
+  if (kind === "bar") return `The ten squares add up to ${precise(session.now.cost)}.`;
+  if (kind === "pile" && j !== "number") {
+    const [from, to] = binEnds(Number(j)).map((cost) => cost.toFixed(1));
+    return `Digits that cost from ${from} to ${to}.`;
+  }
+  if (kind !== "mean" && kind !== "pile") return undefined;
+  return `The average cost of ${whole(facts.count as number)} digits is ${precise(facts.average as number)}.`;
+}
+
+export const scene: Scene = { id: "how-wrong", seconds: 9, look, frame, describe };

@@ -49,7 +49,7 @@ export function tried(session: Session): Tried {
 
 /** How many times longer a move of the cost is drawn than one of a knob: it fits the line. */
 function magnified(session: Session): number {
-  return Math.floor(1 / nudges(session)[pair(session).large]);
+  return Math.max(1, Math.floor(1 / nudges(session)[pair(session).large]));
 }
 
 function frame(t: number, stage: Stage, before: Before): Frame {
@@ -153,7 +153,7 @@ function lifted(
   const name = nameOf(session.data.sizes, knob);
   const right = x + (box.up ? 14 : 24);
   const ink = inkOf(nudge);
-  add(made, { kind: "text", at: [right, y - size / 2 + 1], text: `+${precise(nudge)}`, size, ink, alpha, weight: 600 }); // prettier-ignore
+  add(made, { kind: "text", at: [right, y - size / 2 + 1], text: `+${precise(nudge, 2)}`, size, ink, alpha, weight: 600 }); // prettier-ignore
   const at: [number, number] = box.up ? [right + 58, y - size / 2 + 2] : [right + 90, y - size / 2 + 3]; // prettier-ignore
   add(made, { kind: "text", at, text: name, size: box.up ? 11 : 13, ink: "mute", alpha });
 }
@@ -176,10 +176,11 @@ function knobLines(made: Frame, t: number, { box, session }: Stage, plan: Plan):
 
 /** The cost, on an axis of its own: how far each knob moves it alone, and where it stands. */
 function costLine(made: Frame, t: number, { box, session }: Stage, plan: Plan): void {
+  const alpha = span(t, 4.4, 4.8);
+  if (alpha === 0) return; // what follows takes a while to work out
   const found = tried(session);
   const { before, alone, after } = found;
   const y = plan.rows[2];
-  const alpha = span(t, 4.4, 4.8);
   const times = magnified(session);
   const size = box.up ? 10.5 : 13;
   line(made, plan, y, costTicks(before, times), size, alpha);
@@ -190,7 +191,7 @@ function costLine(made: Frame, t: number, { box, session }: Stage, plan: Plan): 
     const ends = TURN[i] + TURNING;
     shift(made, plan, y - lanes[i], wiggles(cost) * s[i], box.up ? 6 : 9, `moved.${i}`);
     if (cost === before) return;
-    beside(made, plan, y - lanes[i], cost - before, precise(cost - before), size, span(t, ends, ends + 0.3)); // prettier-ignore
+    beside(made, plan, y - lanes[i], cost - before, precise(cost - before, 2), size, span(t, ends, ends + 0.3)); // prettier-ignore
   });
   const at = mix(wiggles(alone[0]) * s[0], wiggles(after), s[1]);
   dot(made, box, plan, y, at, "cost", alpha);
@@ -236,6 +237,27 @@ function factsOf(session: Session, { large, small, ratio, before, alone, after }
   };
 }
 
+/** What the marks of a knob, and of the cost, show. */
+function describe(id: string, session: Session, { facts }: Frame): string | undefined {
+  const [kind, i] = id.split(".");
+  const { large, small } = pair(session);
+  const knob = i === "1" ? small : large;
+  const name = nameOf(session.data.sizes, knob);
+  if (kind === "nudge") {
+    return `The negative gradient says +${precise(nudges(session)[knob], 3)} of ${name}.`;
+  }
+  if (kind === "knob" || kind === "turned") {
+    return `${name} is turned by ${precise(session.choices.knobs[Number(i)] * WIGGLE, 2)}.`;
+  }
+  if (kind !== "moved" && kind !== "cost") return undefined;
+  const before = facts["cost before"] as number;
+  if (kind === "cost") {
+    return `The average cost was ${before.toFixed(5)} and is ${(facts["cost after"] as number).toFixed(5)} with both turned.`;
+  }
+  const alone = (facts["cost with each alone"] as readonly number[])[Number(i)];
+  return `Turning ${name} alone changes the average cost by ${precise(alone - before, 3)}.`;
+}
+
 export const scene: Scene = {
   id: "which-way-down",
   seconds: 9,
@@ -243,8 +265,9 @@ export const scene: Scene = {
   frame,
   words(session) {
     const { large, small, ratio } = pair(session);
-    const [more, less] = [large, small].map((knob) => precise(nudges(session)[knob]));
+    const [more, less] = [large, small].map((knob) => precise(nudges(session)[knob], 2));
     return { large: more, small: less, ratio: String(Math.round(ratio)) };
   },
+  describe,
   settled: 8,
 };
