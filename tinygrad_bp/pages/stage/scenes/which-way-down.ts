@@ -191,7 +191,7 @@ function costLine(made: Frame, t: number, { box, session }: Stage, plan: Plan): 
     const ends = TURN[i] + TURNING;
     shift(made, plan, y - lanes[i], wiggles(cost) * s[i], box.up ? 6 : 9, `moved.${i}`);
     if (cost === before) return;
-    beside(made, plan, y - lanes[i], cost - before, precise(cost - before, 2), size, span(t, ends, ends + 0.3)); // prettier-ignore
+    beside(made, plan, y - lanes[i], cost - before, changed(cost - before), size, span(t, ends, ends + 0.3)); // prettier-ignore
   });
   const at = mix(wiggles(alone[0]) * s[0], wiggles(after), s[1]);
   dot(made, box, plan, y, at, "cost", alpha);
@@ -200,11 +200,15 @@ function costLine(made: Frame, t: number, { box, session }: Stage, plan: Plan): 
   Object.assign(made.facts, factsOf(session, found));
 }
 
+function changed(by: number): string {
+  return `${by > 0 ? "+" : ""}${precise(by, 2)}`;
+}
+
 function costTicks(before: number, times: number): [number, string][] {
   const half = (REACH * WIGGLE) / times;
   const scale = scaleLinear([before - half, before + half], [-REACH, REACH]);
   const label = scale.tickFormat(3);
-  return scale.ticks(3).map((cost) => [scale(cost), label(cost)]);
+  return [[0, ""], ...scale.ticks(3).map((cost): [number, string] => [scale(cost), label(cost)])];
 }
 
 function costSaid(
