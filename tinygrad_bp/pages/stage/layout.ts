@@ -18,6 +18,8 @@ export interface Layout {
   radii: readonly number[];
   /** u of a gauge's 0 and 1. */
   gauge: readonly [number, number];
+  /** v of the middle of all layers; none: the middle of the stage. */
+  middle?: number;
 }
 
 export type Point = readonly [number, number];
@@ -45,7 +47,7 @@ export function strip(box: Box, u0: number, u1: number, v: number, thick: number
 export function neuron(box: Box, layout: Layout, layer: number, j: number, n: number): Point {
   const edge = layout.margins[layer - 1];
   const v = edge + (1 - 2 * edge) * (n > 1 ? j / (n - 1) : 0.5);
-  return place(box, layout.columns[layer - 1], v);
+  return place(box, layout.columns[layer - 1], v + (layout.middle ?? 0.5) - 0.5);
 }
 
 export function blend(a: Layout, b: Layout, s: number): Layout {
@@ -63,6 +65,7 @@ export function blend(a: Layout, b: Layout, s: number): Layout {
     margins: each(a.margins, b.margins),
     radii: each(a.radii, b.radii),
     gauge: [from, to],
+    middle: mix(a.middle ?? 0.5, b.middle ?? 0.5, s),
   };
 }
 
@@ -77,9 +80,10 @@ function layoutOf(
   margins: number[],
   radii: number[],
   gauge: [number, number],
+  middle = 0.5,
 ): Layout {
   const [u, v, size] = picture;
-  return { picture: { u, v, size }, columns, margins, radii, gauge };
+  return { picture: { u, v, size }, columns, margins, radii, gauge, middle };
 }
 
 const LAYOUTS = {
@@ -103,6 +107,20 @@ const LAYOUTS = {
       [0.935, 0.985]), // prettier-ignore
     up: layoutOf([0.06, 0.5, 54], [0.15, 0.56, 0.86], [0.08, 0.04, 0.05], [4, 8, 12],
       [0.92, 0.97]), // prettier-ignore
+  },
+  /** Gauges as long as their rows are apart, so that squares on their gaps do not touch. */
+  cost: {
+    right: layoutOf([0.075, 0.5, 110], [0.19, 0.275, 0.37], [0.1, 0.1, 0.045], [6, 8, 16],
+      [0.435, 0.5]), // prettier-ignore
+    up: layoutOf([0.07, 0.5, 64], [0.18, 0.27, 0.37], [0.06, 0.06, 0.05], [5, 6, 11],
+      [0.455, 0.516]), // prettier-ignore
+  },
+  /** The network as a band, over what is said of its weights. */
+  knobs: {
+    right: layoutOf([0.07, 0.15, 96], [0.415, 0.695, 0.94], [0.39, 0.39, 0.39], [4.5, 4.5, 7],
+      [0.96, 0.99], 0.15), // prettier-ignore
+    up: layoutOf([0.042, 0.5, 34], [0.11, 0.165, 0.22], [0.06, 0.06, 0.06], [3.5, 4, 6],
+      [0.24, 0.26]), // prettier-ignore
   },
 } satisfies Record<string, Pair>;
 

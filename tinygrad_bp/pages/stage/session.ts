@@ -52,7 +52,7 @@ export function initial(): Choices {
     columns: Array(8).fill(true),
     sorted: false,
     avenues: [0, 0, 0],
-    knobs: [0, 0],
+    knobs: [1, 1],
     batch: 10,
     deal: 10,
     amount: 3,

@@ -24,12 +24,10 @@ export interface Piece {
 }
 
 export function pieces(text: string, session: Session | null): Piece[] {
-  const words = session ? wordsOf(session) : {};
   return text.split(/(\{[^}]*\})/).flatMap((part): Piece[] => {
     if (!part) return [];
     if (!part.startsWith("{")) return [{ text: part, sign: "" }];
-    const name = part.slice(1, -1);
-    return [word(words[name] ?? name)];
+    return [word(wordFor(part.slice(1, -1), session))];
   });
 }
 
@@ -39,9 +37,15 @@ function word(text: string): Piece {
   return sign && /^.[a-z]/.test(text) ? { text: text.slice(1), sign } : { text, sign: "" };
 }
 
-function wordsOf(session: Session): Record<string, string> {
-  const label = String(session.now.label);
-  return Object.assign({ label }, ...SCENES.map((scene) => scene.words?.(session)));
+/** What a name in braces stands for: the first scene that knows it says so, no later one is asked. */
+function wordFor(name: string, session: Session | null): string {
+  if (!session) return name;
+  if (name === "label") return String(session.now.label);
+  for (const scene of SCENES) {
+    const found = scene.words?.(session)[name];
+    if (found !== undefined) return found;
+  }
+  return name;
 }
 
 /** A whole sentence, as plain text. */

@@ -40,9 +40,9 @@ function frame(t: number, stage: Stage, before: Parameters<Scene["frame"]>[2]): 
   const each = kept(reading, span(t, 4.9, 5.4));
   const shown = { ...moved(t, before, { ...look(stage), outputs: undefined }), outputs: each };
   network(made, box, shown, reading);
-  leave(made, t, before, (id) => id.startsWith("level"));
+  leave(made, t, before);
   const { layout } = shown;
-  gauges(made, box, { layout, levels: reading.pass[3], alpha: 1, each, numbers: 1 - span(t, 0, 0.4) }); // prettier-ignore
+  gauges(made, box, { layout, levels: reading.pass[3], alpha: span(t, 0.3, 0.8), each }); // prettier-ignore
   targets(made, box, layout, reading.label, span(t, 0.9, 1.4), each);
   ends(made, box, layout, span(t, 0.9, 1.4));
   const others = reading.gaps.map((_, j) => j).filter((j) => j !== reading.label);
