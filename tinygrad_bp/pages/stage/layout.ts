@@ -18,6 +18,8 @@ export interface Layout {
   radii: readonly number[];
   /** u of a gauge's 0 and 1. */
   gauge: readonly [number, number];
+  /** How far each layer is moved across, in v, to bring one of its neurons to the middle. */
+  shift?: readonly number[];
 }
 
 export type Point = readonly [number, number];
@@ -45,7 +47,7 @@ export function strip(box: Box, u0: number, u1: number, v: number, thick: number
 export function neuron(box: Box, layout: Layout, layer: number, j: number, n: number): Point {
   const edge = layout.margins[layer - 1];
   const v = edge + (1 - 2 * edge) * (n > 1 ? j / (n - 1) : 0.5);
-  return place(box, layout.columns[layer - 1], v);
+  return place(box, layout.columns[layer - 1], v + (layout.shift?.[layer - 1] ?? 0));
 }
 
 export function blend(a: Layout, b: Layout, s: number): Layout {
@@ -63,6 +65,7 @@ export function blend(a: Layout, b: Layout, s: number): Layout {
     margins: each(a.margins, b.margins),
     radii: each(a.radii, b.radii),
     gauge: [from, to],
+    shift: each(a.shift ?? [0, 0, 0], b.shift ?? [0, 0, 0]),
   };
 }
 
@@ -103,6 +106,27 @@ const LAYOUTS = {
       [0.935, 0.985]), // prettier-ignore
     up: layoutOf([0.06, 0.5, 54], [0.15, 0.56, 0.86], [0.08, 0.04, 0.05], [4, 8, 12],
       [0.92, 0.97]), // prettier-ignore
+  },
+  /** One output, to be moved to the middle, with its senders and a long gauge. */
+  close: {
+    right: layoutOf([0.052, 0.5, 76], [0.135, 0.335, 0.565], [0.14, 0.045, 0.045], [6, 14, 40],
+      [0.665, 0.945]), // prettier-ignore
+    up: layoutOf([0.06, 0.5, 54], [0.15, 0.315, 0.49], [0.08, 0.04, 0.05], [4, 8, 22],
+      [0.585, 0.93]), // prettier-ignore
+  },
+  /** The first two layers, with room for wishes before them. */
+  early: {
+    right: layoutOf([0.055, 0.5, 76], [0.545, 0.86, 0.965], [0.045, 0.045, 0.045], [13, 13, 9],
+      [0.985, 0.99]), // prettier-ignore
+    up: layoutOf([0.06, 0.5, 54], [0.56, 0.84, 0.965], [0.04, 0.04, 0.05], [8, 8, 6],
+      [0.985, 0.99]), // prettier-ignore
+  },
+  /** All layers, with room for a picture for each neuron of the first. */
+  whole: {
+    right: layoutOf([0.06, 0.5, 76], [0.475, 0.69, 0.905], [0.045, 0.045, 0.045], [10, 10, 14],
+      [0.96, 0.99]), // prettier-ignore
+    up: layoutOf([0.06, 0.5, 54], [0.5, 0.68, 0.86], [0.04, 0.04, 0.05], [7, 7, 10],
+      [0.95, 0.98]), // prettier-ignore
   },
 } satisfies Record<string, Pair>;
 
