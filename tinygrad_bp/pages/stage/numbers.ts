@@ -19,3 +19,10 @@ export function percent(share: number): string {
 export function whole(n: number): string {
   return Math.round(n).toLocaleString("en-US");
 }
+
+/** A slope to seven decimals, small ones by their power of ten. */
+export function slopeText(x: number): string {
+  if (x === 0) return "0";
+  const text = Math.abs(x) < 1e-4 ? x.toExponential(3) : x.toFixed(7);
+  return text.replaceAll("-", "−");
+}

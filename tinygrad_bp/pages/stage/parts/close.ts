@@ -262,15 +262,8 @@ export function ways(
   const half = (box.up ? 12 : 18) / across(box);
   const ends = [place(box, u, at.gauge - half), place(box, u, at.total - (box.up ? 0.02 : 0.025))];
   add(frame, { kind: "line", id: "predicted", from: ends[0], to: ends[1], width: 1.5, ink: "ink", alpha: seen[0], dash: [4, 3] }); // prettier-ignore
-  label(
-    frame,
-    close,
-    `${short(level)} if effects add up`,
-    u,
-    at.total,
-    "ink",
-    box.up ? 0 : seen[0],
-  );
+  const text = box.up ? short(level) : `the effects add up to ${short(level)}`;
+  label(frame, close, text, u, at.total + (box.up ? 0.03 : 0), "ink", seen[0]);
 }
 
 /** Eases of the products' way, in order of their senders. */
