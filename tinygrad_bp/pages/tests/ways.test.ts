@@ -74,6 +74,16 @@ describe("three ways", () => {
     });
   });
 
+  test("each effect is the same whether the other two are moved or not", () => {
+    everywhere((_, reading, voter) => {
+      const from = neuronOf(reading, voter);
+      const level = reading.pass[3][voter];
+      const together = effects(from, movedBy(from, [0.4, -0.7, 0.9]), level);
+      const alone = ([[0.4, 0, 0], [0, -0.7, 0], [0, 0, 0.9]] as const).map((one, i) => effects(from, movedBy(from, one), level)[i]); // prettier-ignore
+      alone.forEach((effect, i) => expect(effect).toBeCloseTo(together[i], 14));
+    });
+  });
+
   test("half the move has a quarter of the error", () => {
     everywhere((_, reading, voter) => {
       const from = neuronOf(reading, voter);

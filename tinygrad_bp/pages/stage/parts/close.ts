@@ -15,8 +15,8 @@ import { inkOf, vOfNeuron } from "./wishes";
  * effects of bias, weights and activations, and what they add up to.
  */
 const LANES = {
-  right: { more: 0.1, less: 0.14, bias: 0.18, sum: 0.232, gauge: 0.5, ways: [0.6, 0.65, 0.7], total: 0.755 },
-  up: { more: 0.085, less: 0.13, bias: 0.175, sum: 0.225, gauge: 0.5, ways: [0.62, 0.71, 0.8], total: 0.86 },
+  right: { more: 0.1, less: 0.14, bias: 0.18, sum: 0.232, gauge: 0.5, ways: [0.635, 0.685, 0.735], total: 0.79 },
+  up: { more: 0.105, less: 0.145, bias: 0.185, sum: 0.23, gauge: 0.5, ways: [0.66, 0.75, 0.84], total: 0.9 },
 }; // prettier-ignore
 const WAYS = ["bias", "weights", "activations"];
 const LAST = 6; // sums that the line shows at least, either way
@@ -96,7 +96,15 @@ export function sumLine(frame: Frame, close: Close, neuron: Neuron, alpha: numbe
     { kind: "line", from: tip(at.bias), to: tip(at.sum), width: 1.5, ink: "ink", alpha },
   ); // prettier-ignore
   ticks(frame, close, alpha);
-  label(frame, close, `${short(z)}`, uOf(close, z), at.more - (box.up ? 0.04 : 0.03), "ink", alpha);
+  label(
+    frame,
+    close,
+    `${short(z)}`,
+    uOf(close, z),
+    at.more - (box.up ? 0.057 : 0.03),
+    "ink",
+    alpha,
+  );
 }
 
 function ticks(frame: Frame, close: Close, alpha: number): void {
@@ -250,25 +258,45 @@ export function ways(
   const width = box.up ? 9 : 14;
   let level = before;
   each.forEach((effect, i) => {
-    const v = at.ways[i];
-    const [a, b] = [level, level + effect].map((x) => place(box, mix(from, to, x), v));
+    const [a, b] = [level, level + effect].map((x) => place(box, mix(from, to, x), at.ways[i]));
     add(frame, { kind: "arrow", id: `way.${i}`, from: a, to: b, width, head: 2 * width, ink: inkOf(effect), alpha: seen[i] }); // prettier-ignore
-    nameOfLane(frame, close, (box.up ? ["b", "w", "a"] : WAYS)[i], v, seen[i]);
-    const end = to + (box.up ? 0.02 : 0.006);
-    label(frame, close, signed(effect), end, v, inkOf(effect), seen[i], box.up ? "center" : "left");
+    nameOfWay(frame, close, i, effect, seen[i]);
     level += effect;
   });
   const u = mix(from, to, level);
-  const half = (box.up ? 12 : 18) / across(box);
-  const ends = [place(box, u, at.gauge - half), place(box, u, at.total - (box.up ? 0.02 : 0.025))];
+  const start = at.gauge + (box.up ? 8 : 14) / across(box);
+  const ends = [start, at.total - 0.025].map((v) => place(box, u, v));
   add(frame, { kind: "line", id: "predicted", from: ends[0], to: ends[1], width: 1.5, ink: "ink", alpha: seen[0], dash: [4, 3] }); // prettier-ignore
   const text = box.up ? short(level) : `the effects add up to ${short(level)}`;
-  label(frame, close, text, u, at.total + (box.up ? 0.03 : 0), "ink", seen[0]);
+  label(frame, close, text, u, at.total, "ink", seen[0], box.up || level < 0.5 ? "left" : "right");
+}
+
+/** Which way an effect comes from, and how large it is: far enough off for levels below 0. */
+function nameOfWay(frame: Frame, close: Close, i: number, effect: number, alpha: number): void {
+  const { box, look } = close;
+  const v = lanes(box).ways[i];
+  const u = look.layout.gauge[0] - (box.up ? 0.03 : 0.033);
+  const number = Math.abs(effect) < 0.005 ? "0" : signed(effect);
+  label(frame, close, number, u, v, inkOf(effect), alpha, box.up ? "center" : "right");
+  const [before, align] = box.up ? ([0.026, "center"] as const) : ([0.042, "right"] as const);
+  label(frame, close, (box.up ? ["b", "w", "a"] : WAYS)[i], u - before, v, "mute", alpha, align);
+}
+
+/** The activation, written on its bead. */
+export function written(
+  frame: Frame,
+  { box, look }: Pick<Close, "box" | "look">,
+  reading: Reading,
+  j: number,
+  alpha: number,
+): void {
+  const at = neuronAt(box, look, 3, j, reading);
+  const lit = reading.pass[3][j];
+  const size = look.layout.radii[2] * 0.45;
+  add(frame, { kind: "text", id: "written", at, text: short(lit), size, ink: lit > 0.4 ? "glass" : "light", alpha, align: "center", weight: 600 }); // prettier-ignore
 }
 
 /** Eases of the products' way, in order of their senders. */
 export function staggered(t: number, from: number, apart: number, lasts: number) {
   return (k: number) => span(t, from + apart * k, from + apart * k + lasts, eased.camera);
 }
-
-export { label as labelAt };

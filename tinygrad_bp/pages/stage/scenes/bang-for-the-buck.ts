@@ -3,7 +3,7 @@
 import { eased, mix, span } from "../clock";
 import { add, empty, type Frame, type Ink } from "../frame";
 import { place, strip } from "../layout";
-import { changes } from "../parts/close";
+import { changes, written } from "../parts/close";
 import { network, neuronAt, type Look } from "../parts/network";
 import { largestOf, nudgesOf } from "../parts/nudges";
 import { inkOf, vOfNeuron } from "../parts/wishes";
@@ -75,10 +75,12 @@ function frame(t: number, stage: Stage, before: Before): Frame {
   const to = movedBy(from, [bias, weights, senders]);
   changes(made, { box, look: shown }, reading, voter, from, to);
   const fired = FIRED.map((at) => span(t, at, at + 0.8)).map((s) => Math.sin(Math.PI * s));
-  edges(made, t, stage, shown, Math.max(...fired));
-  network(made, box, shown, left ? withNeuron(reading, voter, to) : reading);
-  leave(made, t, before, (id) => id.startsWith("change"));
   bars(made, t, stage, shown);
+  edges(made, t, stage, shown, Math.max(...fired));
+  const now = left ? withNeuron(reading, voter, to) : reading;
+  network(made, box, shown, now);
+  written(made, { box, look: shown }, now, voter, 1 - span(t, 0, 0.5));
+  leave(made, t, before, (id) => id.startsWith("change") || id === "written");
   byBrightness(session)
     .slice(0, BRIGHT)
     .forEach((k) => ring(made, stage, shown, 2, k, 5, "ink", span(t, SORTED, SORTED + 0.4)));

@@ -3,18 +3,17 @@
 import { eased, mix, span } from "../clock";
 import { empty, type Frame } from "../frame";
 import { layoutIn } from "../layout";
-import { changes, labelAt, locks, names, reachOf, squash, stack, staggered, sumLine, sumMoved, ways, type Close } from "../parts/close"; // prettier-ignore
+import { changes, locks, names, reachOf, squash, stack, staggered, sumLine, sumMoved, ways, written, type Close } from "../parts/close"; // prettier-ignore
 import { ends, gap, gauges, targets } from "../parts/gauges";
 import { network, type Look } from "../parts/network";
 import { effects, movedBy, neuronOf, products, weightedSum, withNeuron, type Amounts } from "../neuron"; // prettier-ignore
-import { short } from "../numbers";
 import { moved, type Before, type Scene, type Stage } from "../scene";
 import type { Session } from "../session";
 
 /** When bias, weights and activations move. */
 const MOMENTS = [2.7, 4, 5.4];
 const RISE = 0.9; // seconds
-const FULL = 0.7; // of what a slider allows
+const FULL = 0.6; // of what a slider allows
 const LOCKS = 7;
 const SETTLED = 7.7;
 
@@ -74,18 +73,14 @@ function frame(t: number, stage: Stage, before: Before): Frame {
   sumMoved(made, close, weightedSum(from), weightedSum(to));
   changes(made, close, reading, voter, from, to);
   network(made, box, shown, now);
+  written(made, close, now, voter, span(t, 0.5, 0.9));
   level(made, t, stage, close, now.pass[3]);
   stack(made, close, now, to, staggered(t, 0.8, 0.03, 0.4), staggered(t, 1.2, 0.03, 0.6));
   locks(made, close, reading, span(t, LOCKS, SETTLED));
   const each = effects(from, to, reading.pass[3][voter]);
   const sum = each.reduce((total, effect) => total + effect, reading.pass[3][voter]);
-  ways(
-    made,
-    close,
-    reading.pass[3][voter],
-    each,
-    MOMENTS.map((at) => span(t, at, at + 0.3)),
-  );
+  const seen = MOMENTS.map((at) => span(t, at, at + 0.3));
+  ways(made, close, reading.pass[3][voter], each, seen);
   made.facts = {
     voter,
     activations: Array.from(to.senders),
@@ -109,7 +104,7 @@ function level(
   close: Close,
   levels: ArrayLike<number>,
 ): void {
-  const { label, voter } = { label: session.now.label, voter: session.voter };
+  const { label } = session.now;
   const { layout, outputs } = close.look;
   gauges(made, box, { layout, levels, alpha: 1, each: outputs });
   targets(made, box, layout, label, 1, outputs);
@@ -117,8 +112,6 @@ function level(
   outputs!.forEach((seen, j) => {
     if (seen > 0.01) gap(made, box, layout, j, levels[j], j === label ? 1 : 0, 1, seen);
   });
-  const u = mix(layout.gauge[0], layout.gauge[1], levels[voter]);
-  labelAt(made, close, short(levels[voter]), u, box.up ? 0.57 : 0.535, "ink", span(t, 2.4, 2.7));
 }
 
 export const scene: Scene = {
