@@ -103,7 +103,8 @@ export function deltas(net: Net, pass: Pass, label: number): Float64Array[] {
   return found;
 }
 
-function slope(a: number): number {
+/** The sigmoid's slope where its value is `a`. */
+export function slope(a: number): number {
   return a * (1 - a);
 }
 
@@ -135,6 +136,16 @@ export function addGradient(into: Net, net: Net, pass: Pass, label: number, scal
     });
   });
   return cost(pass, label);
+}
+
+/** The slope of an example's cost in one parameter, from a wiggle of `h` either way. */
+export function wiggled(net: Net, { pixels, label }: Example, index: number, h = 1e-4): number {
+  const costs = [h, -h].map((step) => {
+    const there = copyOf(net);
+    there.vector[index] += step;
+    return cost(forward(there, pixels), label);
+  });
+  return (costs[0] - costs[1]) / (2 * h);
 }
 
 export interface Example {

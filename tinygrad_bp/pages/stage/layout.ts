@@ -18,8 +18,8 @@ export interface Layout {
   radii: readonly number[];
   /** u of a gauge's 0 and 1. */
   gauge: readonly [number, number];
-  /** v of the middle of all layers; none: the middle of the stage. */
-  middle?: number;
+  /** How far each layer is moved across, in v. */
+  shift?: readonly number[];
 }
 
 export type Point = readonly [number, number];
@@ -47,7 +47,7 @@ export function strip(box: Box, u0: number, u1: number, v: number, thick: number
 export function neuron(box: Box, layout: Layout, layer: number, j: number, n: number): Point {
   const edge = layout.margins[layer - 1];
   const v = edge + (1 - 2 * edge) * (n > 1 ? j / (n - 1) : 0.5);
-  return place(box, layout.columns[layer - 1], v + (layout.middle ?? 0.5) - 0.5);
+  return place(box, layout.columns[layer - 1], v + (layout.shift?.[layer - 1] ?? 0));
 }
 
 export function blend(a: Layout, b: Layout, s: number): Layout {
@@ -65,7 +65,7 @@ export function blend(a: Layout, b: Layout, s: number): Layout {
     margins: each(a.margins, b.margins),
     radii: each(a.radii, b.radii),
     gauge: [from, to],
-    middle: mix(a.middle ?? 0.5, b.middle ?? 0.5, s),
+    shift: each(a.shift ?? [0, 0, 0], b.shift ?? [0, 0, 0]),
   };
 }
 
@@ -80,10 +80,10 @@ function layoutOf(
   margins: number[],
   radii: number[],
   gauge: [number, number],
-  middle = 0.5,
+  shift?: readonly number[],
 ): Layout {
   const [u, v, size] = picture;
-  return { picture: { u, v, size }, columns, margins, radii, gauge, middle };
+  return { picture: { u, v, size }, columns, margins, radii, gauge, shift };
 }
 
 const LAYOUTS = {
@@ -118,9 +118,30 @@ const LAYOUTS = {
   /** The network as a band, over what is said of its weights. */
   knobs: {
     right: layoutOf([0.07, 0.15, 96], [0.415, 0.695, 0.94], [0.39, 0.39, 0.39], [4.5, 4.5, 7],
-      [0.96, 0.99], 0.15), // prettier-ignore
+      [0.96, 0.99], [-0.35, -0.35, -0.35]), // prettier-ignore
     up: layoutOf([0.042, 0.5, 34], [0.11, 0.165, 0.22], [0.06, 0.06, 0.06], [3.5, 4, 6],
       [0.24, 0.26]), // prettier-ignore
+  },
+  /** One output, to be moved to the middle, with its senders and a long gauge. */
+  close: {
+    right: layoutOf([0.052, 0.5, 76], [0.135, 0.335, 0.565], [0.14, 0.045, 0.045], [6, 14, 40],
+      [0.665, 0.945]), // prettier-ignore
+    up: layoutOf([0.06, 0.5, 54], [0.15, 0.315, 0.49], [0.08, 0.04, 0.05], [4, 8, 22],
+      [0.585, 0.93]), // prettier-ignore
+  },
+  /** The first two layers, with room for wishes before them. */
+  early: {
+    right: layoutOf([0.055, 0.5, 76], [0.545, 0.86, 0.965], [0.045, 0.045, 0.045], [13, 13, 9],
+      [0.985, 0.99]), // prettier-ignore
+    up: layoutOf([0.06, 0.5, 54], [0.56, 0.84, 0.965], [0.04, 0.04, 0.05], [8, 8, 6],
+      [0.985, 0.99]), // prettier-ignore
+  },
+  /** All layers, with room for a picture for each neuron of the first. */
+  whole: {
+    right: layoutOf([0.06, 0.5, 76], [0.475, 0.69, 0.905], [0.045, 0.045, 0.045], [10, 10, 14],
+      [0.96, 0.99]), // prettier-ignore
+    up: layoutOf([0.06, 0.5, 54], [0.5, 0.68, 0.86], [0.04, 0.04, 0.05], [7, 7, 10],
+      [0.95, 0.98]), // prettier-ignore
   },
 } satisfies Record<string, Pair>;
 

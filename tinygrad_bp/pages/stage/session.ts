@@ -32,9 +32,12 @@ export interface Choices {
   voters: boolean[];
   columns: boolean[];
   sorted: boolean;
-  /** How far bias, weights and activations are moved in scene 5, and the knobs of scene 3. */
-  avenues: [number, number, number];
+  /** How far bias, weights and activations are moved in scene 5; none: as its output wishes. */
+  avenues: [number, number, number] | null;
+  /** How far the knobs of scene 3 are moved. */
   knobs: [number, number];
+  /** The parameter whose slope scene 9 checks; -1 is the steepest. */
+  wiggle: number;
   /** Digits a step: of scene 13, and of scene 12. */
   batch: number;
   deal: number;
@@ -50,9 +53,10 @@ export function initial(): Choices {
     voter: -1, // the shown digit's own
     voters: Array(10).fill(true),
     columns: Array(8).fill(true),
-    sorted: false,
-    avenues: [0, 0, 0],
+    sorted: true,
+    avenues: null,
     knobs: [1, 1],
+    wiggle: -1,
     batch: 10,
     deal: 10,
     amount: 3,

@@ -17,6 +17,8 @@ export interface Look {
   beads: readonly [number, number, number];
   /** Of each output, times that of its layer. */
   outputs?: readonly number[];
+  /** At which place of its column each neuron of layer 2 stands. */
+  places?: readonly number[];
   names: number;
 }
 
@@ -34,6 +36,7 @@ export function blendLook(a: Look, b: Look, s: number): Look {
   const each = <T extends readonly number[]>(x: T, y: T) =>
     x.map((p, i) => mix(p, y[i], s)) as unknown as T;
   const all = Array(10).fill(1);
+  const own = Array.from({ length: (a.places ?? b.places ?? []).length }, (_, k) => k);
   return {
     layout: blend(a.layout, b.layout, s),
     picture: mix(a.picture, b.picture, s),
@@ -41,6 +44,7 @@ export function blendLook(a: Look, b: Look, s: number): Look {
     trace: each(a.trace, b.trace),
     beads: each(a.beads, b.beads),
     outputs: each(a.outputs ?? all, b.outputs ?? all),
+    places: each(a.places ?? own, b.places ?? own),
     names: mix(a.names, b.names, s),
   };
 }
@@ -61,7 +65,8 @@ export function network(
 }
 
 export function neuronAt(box: Box, look: Look, layer: number, j: number, reading: Reading): Point {
-  return neuron(box, look.layout, layer, j, reading.net.sizes[layer]);
+  const at = layer === 2 ? (look.places?.[j] ?? j) : j;
+  return neuron(box, look.layout, layer, at, reading.net.sizes[layer]);
 }
 
 function picture(frame: Frame, box: Box, look: Look, { digit }: Reading, { rows }: Light): void {
@@ -175,7 +180,8 @@ function beads(
     const alpha = look.beads[l - 1] * seen;
     const lit = reading.pass[l][j] * span(leg, LAST, 1);
     add(frame, { kind: "bead", id: `a${l}.${j}`, at, radius, lit, alpha });
-    if (l === 3) name(frame, box, at, radius, j, look.names * Math.max(0.45, seen));
+    if (l === 3)
+      name(frame, box, at, radius, j, look.names * Math.max(Math.min(0.45, 4 * seen), seen));
   }
 }
 

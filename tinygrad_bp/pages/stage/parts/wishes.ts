@@ -35,12 +35,19 @@ export function vOfNeuron(
 }
 
 /** A hair line from each neuron of layer 2 to the axis, the axis, and which side is which. */
-export function ruler(frame: Frame, box: Box, look: Look, reading: Reading, alpha: number): void {
+export function ruler(
+  frame: Frame,
+  box: Box,
+  look: Look,
+  reading: Reading,
+  alpha: number,
+  layer: 1 | 2 = 2,
+): void {
   const u = axis(box);
   const low = Math.max(0.02, u - 2.2 * unit(box));
-  for (let k = 0; k < reading.net.sizes[2]; k += 1) {
-    const v = vOfNeuron(box, look, 2, k, reading);
-    const to = neuronAt(box, look, 2, k, reading);
+  for (let k = 0; k < reading.net.sizes[layer]; k += 1) {
+    const v = vOfNeuron(box, look, layer, k, reading);
+    const to = neuronAt(box, look, layer, k, reading);
     add(frame, { kind: "line", from: place(box, low, v), to, width: 1, ink: "hair", alpha });
   }
   const reach = [0.02, 0.98] as const;
@@ -54,7 +61,7 @@ export function ruler(frame: Frame, box: Box, look: Look, reading: Reading, alph
   ); // prettier-ignore
 }
 
-/** One wish on its edge, from output j back to neuron k: `s` of the way, settled or not. */
+/** One wish on its edge, from neuron j back to neuron k: `s` of the way, settled or not. */
 export function onEdge(
   frame: Frame,
   box: Box,
@@ -65,13 +72,14 @@ export function onEdge(
   share: number,
   s: number,
   alpha: number,
+  layer: 2 | 3 = 3,
 ): void {
   if (s === 0) return;
-  const from = neuronAt(box, look, 3, j, reading);
-  const to = neuronAt(box, look, 2, k, reading);
+  const from = neuronAt(box, look, layer, j, reading);
+  const to = neuronAt(box, look, layer - 1, k, reading);
   const size = Math.abs(share);
   const end: Point = [mix(from[0], to[0], s), mix(from[1], to[1], s)];
-  add(frame, { kind: "line", id: `wish.${j}.${k}`, from, to: end, width: (0.8 + 8 * size) * (box.up ? 0.7 : 1), ink: inkOf(share), alpha: (0.35 + 0.6 * size) * alpha, round: s < 1 }); // prettier-ignore
+  add(frame, { kind: "line", id: layer === 3 ? `wish.${j}.${k}` : `wish${layer}.${j}.${k}`, from, to: end, width: (0.8 + 8 * size) * (box.up ? 0.7 : 1), ink: inkOf(share), alpha: (0.35 + 0.6 * size) * alpha, round: s < 1 }); // prettier-ignore
 }
 
 /** A wish of neuron k as an arrow on the axis; `length` is in u, with its sign. */
@@ -83,11 +91,12 @@ export function onAxis(
   k: number,
   length: number,
   alpha: number,
+  layer: 1 | 2 = 2,
 ): void {
   const u = axis(box);
-  const v = vOfNeuron(box, look, 2, k, reading);
+  const v = vOfNeuron(box, look, layer, k, reading);
   const width = box.up ? 9 : 12;
-  add(frame, { kind: "arrow", id: `wish2.${k}`, from: place(box, u, v), to: place(box, u + length, v), width, head: 2 * width, ink: inkOf(length), alpha }); // prettier-ignore
+  add(frame, { kind: "arrow", id: `wish${layer}.${k}`, from: place(box, u, v), to: place(box, u + length, v), width, head: 2 * width, ink: inkOf(length), alpha }); // prettier-ignore
 }
 
 /** The wish of an output as a small arrow behind it. */
@@ -126,11 +135,12 @@ export function segment(
   lane: number,
   { from, to, ink, own }: Segment,
   alpha: number,
+  layer: 1 | 2 = 2,
 ): void {
   const length = (to - from) * along(box);
   if (Math.abs(length) < 0.2) return;
   const thick = box.up ? 7 : 12;
-  const v = vOfNeuron(box, look, 2, k, reading) + ((lane - 0.5) * thick) / across(box);
+  const v = vOfNeuron(box, look, layer, k, reading) + ((lane - 0.5) * thick) / across(box);
   const gapped = Math.abs(length) > 3 ? (Math.sign(length) * 1) / along(box) : 0; // a pixel between two
   const rect = strip(box, from + gapped, to, v, thick - 1);
   add(frame, { kind: "bar", rect, ink, alpha });
