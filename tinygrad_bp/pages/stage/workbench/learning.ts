@@ -1,6 +1,16 @@
 // Networks that learn in the page, and how well a few examples speak for all.
 
-import { dot, gradient, gram, score, stepped, type Example, type Net } from "../engine";
+import {
+  answer,
+  dot,
+  forward,
+  gradient,
+  gram,
+  score,
+  stepped,
+  type Example,
+  type Net,
+} from "../engine";
 import { seeded, shuffled } from "../random";
 import type { Session } from "../session";
 
@@ -107,6 +117,26 @@ export class Crowd {
 
 export function mean(values: ArrayLike<number>): number {
   return dot(values, Array(values.length).fill(1)) / values.length;
+}
+
+/** Shares of cosines in so many equal parts from -1 to 1. */
+export function histogram(cosines: readonly number[], parts: number) {
+  const edge = (i: number) => (2 * i) / parts - 1;
+  return Array.from({ length: parts }, (_, i) => {
+    const inside = cosines.filter((c) => c >= edge(i) && (c < edge(i + 1) || i === parts - 1));
+    return [edge(i), edge(i + 1), inside.length / cosines.length] as const;
+  });
+}
+
+/** How many examples are taken for each digit, how many of them rightly, and the share read. */
+export function looked(net: Net, examples: readonly Example[]) {
+  const [said, right] = [Array<number>(10).fill(0), Array<number>(10).fill(0)];
+  for (const { pixels, label } of examples) {
+    const digit = answer(forward(net, pixels));
+    said[digit] += 1;
+    if (digit === label) right[digit] += 1;
+  }
+  return { said, right, read: right.reduce((sum, n) => sum + n, 0) / examples.length };
 }
 
 export const TRY = { steps: 300, each: 15, seen: 200 };
