@@ -10,9 +10,10 @@ import {
   stepped,
   type Example,
   type Net,
+  type Score,
 } from "../engine";
 import { seeded, shuffled } from "../random";
-import type { Session } from "../session";
+import type { Data, Session } from "../session";
 
 const BATCH = 10;
 export const RATE = 1.5;
@@ -139,17 +140,28 @@ export function looked(net: Net, examples: readonly Example[]) {
   return { said, right, read: right.reduce((sum, n) => sum + n, 0) / examples.length };
 }
 
-export const TRY = { steps: 300, each: 15, seen: 200 };
+/** A network that learns at a rate from the scaled start, looked at now and then on unseen digits. */
+export class Trial {
+  static readonly STEPS = 300;
+  static readonly EACH = 15; // steps between two looks
+  readonly scores: Score[];
+  private readonly some: Example[];
+  private readonly learner: Learner;
 
-/** The costs on unseen digits while a network learns at a rate, and what it reads at the end. */
-export function tried(session: Session, rate: number): { costs: number[]; read: number } {
-  const { start, digits, unseen } = session.data;
-  const some = unseen.slice(0, TRY.seen);
-  const learner = new Learner(start);
-  const costs = [score(start, some).cost];
-  while (learner.steps < TRY.steps) {
-    learner.learn(digits, TRY.each, rate);
-    costs.push(score(learner.net, some).cost);
+  constructor(
+    private readonly data: Data,
+    private readonly rate: number,
+  ) {
+    this.some = data.unseen.slice(0, 200);
+    this.learner = new Learner(data.start);
+    this.scores = [score(data.start, this.some)];
   }
-  return { costs, read: score(learner.net, unseen).accuracy };
+
+  /** Goes on to the next look; says whether there is more to do. */
+  advance(): boolean {
+    if (this.learner.steps >= Trial.STEPS) return false;
+    this.learner.learn(this.data.digits, Trial.EACH, this.rate);
+    this.scores.push(score(this.learner.net, this.some));
+    return true;
+  }
 }
