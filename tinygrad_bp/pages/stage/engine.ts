@@ -58,11 +58,16 @@ export function forward(net: Net, pixels: ArrayLike<number>): Pass {
 }
 
 function layer(w: Float64Array, b: Float64Array, a: ArrayLike<number>): Float64Array {
+  return sums(w, b, a).map(sigmoid);
+}
+
+/** The weighted sums of a layer. */
+export function sums(w: Float64Array, b: Float64Array, a: ArrayLike<number>): Float64Array {
   return b.map((bias, j) => {
     let z = bias;
     const row = j * a.length;
     for (let k = 0; k < a.length; k += 1) if (a[k] !== 0) z += w[row + k] * a[k];
-    return sigmoid(z);
+    return z;
   });
 }
 
@@ -196,4 +201,54 @@ export function cosine(u: Float64Array, v: Float64Array): number {
     vv += v[i] * v[i];
   }
   return uu && vv ? uv / Math.sqrt(uu * vv) : 0;
+}
+
+/** The network from layer l on, fed with that layer's activations; it shares its parameters. */
+export function tail(net: Net, l: number): Net {
+  return netOn(net.vector.subarray(count(net.sizes.slice(0, l + 1))), net.sizes.slice(l));
+}
+
+/** A way from one neuron to the cost: the neurons on it, and the product of the slopes along it. */
+export interface Way {
+  through: number[];
+  product: number;
+}
+
+/** Every way from neuron k of the first layer to the cost. */
+export function ways(net: Net, pass: Pass, label: number, k: number, l = 0): Way[] {
+  if (l === net.w.length) return [{ through: [k], product: -2 * gaps(pass, label)[k] }];
+  return Array.from(pass[l + 1], (a, j) => {
+    const factor = net.w[l][j * net.sizes[l] + k] * slope(a);
+    return ways(net, pass, label, j, l + 1).map(({ through, product }) => ({
+      through: [k, ...through],
+      product: factor * product,
+    }));
+  }).flat();
+}
+
+/**
+ * The dot products of every two examples' gradients, row by row: a layer's part of a gradient is
+ * its slopes times what it was fed, so two of them meet in the product of two small dot products.
+ */
+export function gram(net: Net, examples: readonly Example[]): Float64Array {
+  const n = examples.length;
+  const passes = examples.map(({ pixels }) => forward(net, pixels));
+  const slopes = examples.map(({ label }, i) => deltas(net, passes[i], label));
+  const table = new Float64Array(n * n);
+  for (let i = 0; i < n; i += 1) {
+    for (let j = i; j < n; j += 1) {
+      let sum = 0;
+      slopes[i].forEach((delta, l) => {
+        sum += dot(delta, slopes[j][l]) * (1 + dot(passes[i][l], passes[j][l]));
+      });
+      table[i * n + j] = table[j * n + i] = sum;
+    }
+  }
+  return table;
+}
+
+export function dot(u: ArrayLike<number>, v: ArrayLike<number>): number {
+  let sum = 0;
+  for (let i = 0; i < u.length; i += 1) sum += u[i] * v[i];
+  return sum;
 }
