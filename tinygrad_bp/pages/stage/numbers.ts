@@ -19,3 +19,15 @@ export function percent(share: number): string {
 export function whole(n: number): string {
   return Math.round(n).toLocaleString("en-US");
 }
+
+/** With so many significant digits, however small it is. */
+export function precise(x: number, digits = 4): string {
+  const size = Math.abs(x);
+  const sign = x < 0 ? "−" : "";
+  if (size > 0 && size < 1e-5) {
+    const [head, power] = size.toExponential(1).split("e-");
+    return `${sign}${head}·10⁻${[...power].map((d) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(d)]).join("")}`;
+  }
+  const text = size.toLocaleString("en-US", { maximumSignificantDigits: digits });
+  return sign + text.replace(/^0\./, ".");
+}

@@ -6,6 +6,20 @@ import { mixed, PALETTES, type Palette, type Theme } from "./palette";
 const FACES = { sans: '"Inter", sans-serif', serif: '"Source Serif 4", serif' };
 const GLOW = 0.12; // below this, a bead has no halo
 
+const TRIED = 20; // frames
+const SLOW = 20; // milliseconds
+
+/** Whether the first frames came slowly: then fewer pixels will do. */
+export class Pace {
+  private readonly first: number[] = [];
+
+  slow(interval: number): boolean {
+    if (this.first.length < TRIED) this.first.push(interval);
+    const middle = [...this.first].sort((a, b) => a - b)[TRIED >> 1];
+    return middle > SLOW;
+  }
+}
+
 export class Painter {
   private readonly context: CanvasRenderingContext2D;
   private palette: Palette = PALETTES.dark;
