@@ -23,6 +23,18 @@ function sum(terms: readonly string[]): string {
   return kept.join(" + ").replaceAll("+ −", "− ");
 }
 
+/** Numbers to the same decimals, so many that the largest of them shows. */
+function alike(values: readonly number[]): string[] {
+  const most = Math.max(...values.map(Math.abs)) || 1;
+  const decimals = Math.max(2, 1 - Math.floor(Math.log10(most)));
+  return values.map((x) =>
+    x
+      .toFixed(decimals)
+      .replace("-", "−")
+      .replace(/^(−?)0\./, "$1."),
+  );
+}
+
 /** The edge into the voter from the sender that `values` say most of. */
 function edge({ net, pass }: Reading, j: number, k: number): { w: number; a: number } {
   return { w: net.w[2][j * net.sizes[2] + k], a: pass[2][k] };
@@ -115,7 +127,7 @@ const CASES: Record<string, Case> = {
     const wishes = (k: number) => asked.filter((_, j) => choices.voters[j]).map((of) => of[k]);
     const total = (k: number) => wishes(k).reduce((all, by) => all + by, 0);
     const k = biggest(asked[0].map((_, at) => total(at)));
-    return { k: String(k), terms: sum(wishes(k).map(told)) || "0", sum: told(total(k)) };
+    return { k: String(k), terms: sum(alike(wishes(k))) || "0", sum: told(total(k)) };
   },
   "and-again": (_, { net, pass, deltas }) => {
     const k = biggest(deltas[0]);
@@ -133,7 +145,7 @@ const CASES: Record<string, Case> = {
     const mean = digits.length ? -gradient(reading.net, digits)[index] : 0;
     return {
       name: nameOf(reading.net.sizes, index),
-      terms: sum(wishes.map(told)) || "0",
+      terms: sum(alike(wishes)) || "0",
       n: String(Math.max(1, digits.length)),
       mean: told(mean),
     };

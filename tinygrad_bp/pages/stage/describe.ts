@@ -41,7 +41,7 @@ const output: Teller = ({ pass, label, gaps }, [j]) =>
 
 function hidden(layer: 1 | 2): Teller {
   return ({ net, pass }, [k]) =>
-    `${upper(neuron(layer, k))} is ${told(pass[layer][k])} bright; ` +
+    `${upper(neuron(layer, k))} is at ${told(pass[layer][k])}; ` +
     `its bias is ${told(net.b[layer - 1][k])}.`;
 }
 

@@ -117,19 +117,20 @@ export class Painter {
     const side = image.width;
     c.globalAlpha = alpha;
     c.imageSmoothingEnabled = false;
+    const shown = Math.min(side, rows);
+    const part = (shown / side) * size;
     if ((mark.look ?? "glass") === "glass") {
       c.fillStyle = this.solid("glass", 1);
-      c.beginPath();
+      c.beginPath(); // around the image: under it, it would show through where both are faded
       c.roundRect(x - size / 2 - 6, y - size / 2 - 6, size + 12, size + 12, 4);
-      c.fill();
+      c.rect(x - size / 2, y - size / 2, size, part);
+      c.fill("evenodd");
     } else if (mark.lit) {
       c.globalAlpha = alpha * mark.lit;
       c.fillStyle = this.solid("gauge", 1);
       c.fillRect(x - size / 2 - 1, y - size / 2 - 1, size + 2, size + 2);
       c.globalAlpha = alpha;
     }
-    const shown = Math.min(side, rows);
-    const part = (shown / side) * size;
     if (shown > 0) c.drawImage(image, 0, 0, side, shown, x - size / 2, y - size / 2, size, part);
     c.globalAlpha = 1;
   }

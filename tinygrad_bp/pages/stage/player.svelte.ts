@@ -46,11 +46,12 @@ export class Player {
     if (index >= 0 && index <= LAST) this.seek(index, 0);
   }
 
-  /** To the next scene, or to the end of this one: a clicker has no more keys than that. */
+  /** To the next scene; in the classroom first play this one, or cut it short. */
   next(): void {
     if (!this.present) return this.go(this.index + 1);
-    if (!this.atEnd) return this.pauseAt(this.index, Infinity);
-    if (this.index < LAST) this.start(this.index + 1, 0);
+    if (this.playing) return this.pauseAt(this.index, Infinity);
+    if (!this.atEnd) this.playing = true;
+    else if (this.index < LAST) this.start(this.index + 1, 0);
   }
 
   back(): void {
