@@ -273,7 +273,7 @@ def test_single_letters_can_be_switched_off(opened: Open) -> None:
     shown.keyboard.press("?")
     assert shown.is_visible(".help")
     shown.uncheck(".help input")
-    shown.click(".help form button")
+    shown.click(".help .close")
     assert shown.locator(".help").count() == 0
     for key in "?t,.e3p":
         shown.keyboard.press(key)
@@ -414,6 +414,7 @@ def test_axe_finds_nothing(opened: Open, scheme: str, size: dict[str, int]) -> N
     shown.keyboard.press("?")
     check("help")
     shown.keyboard.press("Escape")
+    playwright.expect(shown.locator(".help")).to_have_count(0, timeout=PATIENCE_MS)
     shown.keyboard.press("p")
     check("present")
 

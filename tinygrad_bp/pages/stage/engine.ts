@@ -173,14 +173,15 @@ export interface Check {
 
 /** Backprop's slope of one parameter beside a central difference. */
 export function checked(net: Net, { pixels, label }: Example, index: number, h = 1e-5): Check {
-  const moved = copyOf(net);
+  const here = net.vector[index];
   const at = (by: number) => {
-    moved.vector[index] = net.vector[index] + by;
-    return cost(forward(moved, pixels), label);
+    net.vector[index] = here + by;
+    return cost(forward(net, pixels), label);
   };
-  const costs = [at(-h), at(0), at(h)] as const;
+  const costs = [at(-h), at(h), at(0)]; // back where it was, last
   const slope = gradient(net, [{ pixels, label }])[index];
-  return { slope, difference: (costs[2] - costs[0]) / (2 * h), costs };
+  const [down, up, still] = costs;
+  return { slope, difference: (up - down) / (2 * h), costs: [down, still, up] };
 }
 
 /** The network after a step against a gradient. */
