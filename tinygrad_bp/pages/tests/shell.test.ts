@@ -8,6 +8,7 @@ import { checked, count, gradient, nameOf, placeOf } from "../stage/engine";
 import { empty, type Frame, type Mark } from "../stage/frame";
 import { highlight, middle, nearest } from "../stage/hit";
 import { Player } from "../stage/player.svelte";
+import { Pace } from "../stage/painter";
 import { seeded } from "../stage/random";
 import { frameOf, SCENES } from "../stage/scenes";
 import { initial, type Choices } from "../stage/session";
@@ -214,4 +215,13 @@ group("the classroom", () => {
     player.choose({ digit: 1 });
     expect(player.playing).toBe(false);
   });
+});
+
+test("fewer pixels are painted where the first frames are slow, and only there", () => {
+  const [fast, slow] = [new Pace(), new Pace()];
+  const first = Array.from({ length: 19 }, () => 33);
+  expect(first.some((interval) => slow.slow(interval))).toBe(false);
+  expect(slow.slow(33)).toBe(true);
+  for (let n = 0; n < 100; n += 1) expect(fast.slow(n % 5 === 0 ? 50 : 16.7)).toBe(false);
+  expect(fast.slow(50)).toBe(false);
 });
