@@ -15,8 +15,8 @@ export class Pace {
 
   slow(interval: number): boolean {
     if (this.first.length < TRIED) this.first.push(interval);
-    const middle = [...this.first].sort((a, b) => a - b)[TRIED >> 1];
-    return middle > SLOW;
+    if (this.first.length < TRIED) return false;
+    return [...this.first].sort((a, b) => a - b)[TRIED >> 1] > SLOW;
   }
 }
 
