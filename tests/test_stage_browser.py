@@ -390,8 +390,15 @@ def test_every_scene_is_said_and_shown_as_it_ends_where_motion_is_unwelcome(open
     assert time(shown) > 0
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [LAPTOP, PHONE], ids=["laptop", "phone"])
+@pytest.mark.parametrize(
+    ("scheme", "size"),
+    [
+        pytest.param("dark", LAPTOP, id="dark laptop"),
+        pytest.param("light", PHONE, id="light phone"),
+        pytest.param("light", LAPTOP, id="light laptop", marks=pytest.mark.slow),
+        pytest.param("dark", PHONE, id="dark phone", marks=pytest.mark.slow),
+    ],
+)
 def test_axe_finds_nothing(opened: Open, scheme: str, size: dict[str, int]) -> None:
     axe = pytest.importorskip("axe_playwright_python", reason="needs axe-playwright-python")
     script = files(axe).joinpath("axe.min.js").read_text(encoding="utf-8")
