@@ -64,8 +64,10 @@ const TELLERS: Record<string, Teller> = {
   w3: weight(3),
   w2: weight(2),
   wish: ({ asked, net }, [j, k]) =>
-    `Output ${j} wishes ${withSign(asked[j][k])} of neuron ${k}, along a weight of ` +
-    `${told(net.w[2][j * net.sizes[2] + k])}.`,
+    asked[j]?.[k] === undefined
+      ? undefined
+      : `Output ${j} wishes ${withSign(asked[j][k])} of neuron ${k}, along a weight of ` +
+        `${told(net.w[2][j * net.sizes[2] + k])}.`,
   wish2: ({ net, deltas }, [k], { sums, wishes }) => {
     const asked = (sums ?? wishes) as readonly number[] | undefined;
     const all = asked?.[k] ?? -received(net, 2, deltas[2])[k];
