@@ -47,6 +47,13 @@ export function nameOf(sizes: readonly number[], index: number): string {
   throw new RangeError(`there is no parameter ${index}`);
 }
 
+/** The place of weight W[j,k] into a layer from 1, or of its bias b[j], in the vector. */
+export function placeOf(sizes: readonly number[], layer: number, j: number, k?: number): number {
+  const before = count(sizes.slice(0, layer));
+  const fed = sizes[layer - 1];
+  return before + (k === undefined ? fed * sizes[layer] + j : j * fed + k);
+}
+
 export function sigmoid(z: number): number {
   return 1 / (1 + Math.exp(-z));
 }
@@ -88,6 +95,11 @@ export function answer(pass: Pass): number {
 /** How far each output is from its target. */
 export function gaps(pass: Pass, label: number): number[] {
   return Array.from(output(pass), (a, j) => (j === label ? 1 : 0) - a);
+}
+
+/** What an example wishes of an output: minus the slope of its squared gap. */
+export function wish(gap: number): number {
+  return 2 * gap;
 }
 
 export function cost(pass: Pass, label: number): number {
@@ -165,6 +177,27 @@ export function gradient(net: Net, examples: readonly Example[]): Float64Array {
     addGradient(sum, net, forward(net, pixels), label, 1 / examples.length);
   }
   return sum.vector;
+}
+
+export interface Check {
+  /** By backpropagation, and by turning the parameter down and up by h. */
+  slope: number;
+  difference: number;
+  /** The costs with the parameter at p - h, p and p + h. */
+  costs: readonly [number, number, number];
+}
+
+/** Backprop's slope of one parameter beside a central difference. */
+export function checked(net: Net, { pixels, label }: Example, index: number, h = 1e-5): Check {
+  const here = net.vector[index];
+  const at = (by: number) => {
+    net.vector[index] = here + by;
+    return cost(forward(net, pixels), label);
+  };
+  const costs = [at(-h), at(h), at(0)]; // back where it was, last
+  const slope = gradient(net, [{ pixels, label }])[index];
+  const [down, up, still] = costs;
+  return { slope, difference: (up - down) / (2 * h), costs: [down, still, up] };
 }
 
 /** The network after a step against a gradient. */

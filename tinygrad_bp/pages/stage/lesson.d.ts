@@ -5,6 +5,8 @@ import type { Choices } from "./session";
 export interface Lesson {
   /** Whether everything is unpacked. */
   ready(): boolean;
+  /** The scenes, in the story's order. */
+  scenes(): string[];
   /** How long a scene is. */
   seconds(scene: string): number;
   /** Show a moment of a scene. */

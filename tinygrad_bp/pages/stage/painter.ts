@@ -6,6 +6,20 @@ import { mixed, PALETTES, type Palette, type Theme } from "./palette";
 const FACES = { sans: '"Inter", sans-serif', serif: '"Source Serif 4", serif' };
 const GLOW = 0.12; // below this, a bead has no halo
 
+const TRIED = 20; // frames
+const SLOW = 20; // milliseconds
+
+/** Whether the first frames came slowly: then fewer pixels will do. */
+export class Pace {
+  private readonly first: number[] = [];
+
+  slow(interval: number): boolean {
+    if (this.first.length < TRIED) this.first.push(interval);
+    if (this.first.length < TRIED) return false;
+    return [...this.first].sort((a, b) => a - b)[TRIED >> 1] > SLOW;
+  }
+}
+
 export class Painter {
   private readonly context: CanvasRenderingContext2D;
   private palette: Palette = PALETTES.dark;
@@ -103,19 +117,20 @@ export class Painter {
     const side = image.width;
     c.globalAlpha = alpha;
     c.imageSmoothingEnabled = false;
+    const shown = Math.min(side, rows);
+    const part = (shown / side) * size;
     if ((mark.look ?? "glass") === "glass") {
       c.fillStyle = this.solid("glass", 1);
-      c.beginPath();
+      c.beginPath(); // around the image: under it, it would show through where both are faded
       c.roundRect(x - size / 2 - 6, y - size / 2 - 6, size + 12, size + 12, 4);
-      c.fill();
+      c.rect(x - size / 2, y - size / 2, size, part);
+      c.fill("evenodd");
     } else if (mark.lit) {
       c.globalAlpha = alpha * mark.lit;
       c.fillStyle = this.solid("gauge", 1);
       c.fillRect(x - size / 2 - 1, y - size / 2 - 1, size + 2, size + 2);
       c.globalAlpha = alpha;
     }
-    const shown = Math.min(side, rows);
-    const part = (shown / side) * size;
     if (shown > 0) c.drawImage(image, 0, 0, side, shown, x - size / 2, y - size / 2, size, part);
     c.globalAlpha = 1;
   }

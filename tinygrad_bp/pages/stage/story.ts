@@ -12,6 +12,8 @@ export interface Story {
   /** The file in `controls` with its control. */
   control: string;
   covers: string[];
+  /** What the drawer says: why, and the formula in symbols, with the numbers of the case, and what comes out. */
+  drawer: { words: string[]; formula: { symbols: string; numbers: string; result: string } };
 }
 
 export const STORY = file.scenes as unknown as Story[];

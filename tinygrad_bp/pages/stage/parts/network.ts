@@ -49,6 +49,9 @@ export function blendLook(a: Look, b: Look, s: number): Look {
   };
 }
 
+/** Whose numbers a frame's network shows, for words about its marks. */
+export const readingOn = new WeakMap<Frame, Reading>();
+
 export function network(
   frame: Frame,
   box: Box,
@@ -57,6 +60,7 @@ export function network(
   light: Light = ALL_LIT,
 ): void {
   const start = frame.marks.length;
+  readingOn.set(frame, reading);
   rays(frame, box, look, reading, light);
   picture(frame, box, look, reading, light);
   for (const l of [1, 2] as const) edges(frame, box, look, reading, l, light.legs[l]);
