@@ -39,13 +39,13 @@ class Plan:
     """How much is measured; the defaults are what the page shows.
 
     >>> Plan(amounts=(100,)).runs
-    5
+    4
     """
 
     amounts: tuple[int, ...] = (100, 300, 1_000, 3_000, 10_000, 30_000, 60_000)
     steps: int = 6_000
     """Of each training: 10 passes through 60,000 digits."""
-    seeds: tuple[tuple[float, tuple[int, ...]], ...] = ((0.0, (0, 1, 2)), (0.3, (0, 1)))
+    seeds: tuple[tuple[float, tuple[int, ...]], ...] = ((0.0, (0, 1)), (0.3, (0, 1)))
     """For each share of guessed labels, those of the networks; what is shown is their mean."""
 
     @property
@@ -68,7 +68,7 @@ def measure(
 
     `accuracy[i][j]` belongs to `share[i]` and `digits[j]`. Each network begins with a scaled start
     and takes the same number of steps. The same data and plan give the same result; `tell(what)` is
-    called before each of the trainings. Raises `DataError` for fewer than 100 training digits.
+    called after each of the trainings. Raises `DataError` for fewer than 100 training digits.
 
     >>> from tinygrad_bp.data.sets import drawn
     >>> found = measure(drawn(0, train=200, test=50), Plan(amounts=(100, 1000), steps=3))
@@ -90,9 +90,9 @@ def measure(
         )
         found = []
         for seed in seeds:
-            tell(f"learning from {size:,} digits" + (f", {share:.0%} guessed" if share else ""))
             learned = _learned(part, plan.steps, seed)
             found.append(accuracy_of(learned, data.test_images, data.test_labels))
+            tell(f"learning from {size:,} digits" + (f", {share:.0%} guessed" if share else ""))
         return round(float(np.mean(found)), 4)
 
     return {
@@ -105,14 +105,14 @@ def measure(
 def guessed(labels: NDArray[np.int64], share: float) -> NDArray[np.int64]:
     """Return labels of which a share are any digit, as if by people who do not look.
 
-    A guess is right one time in ten.
+    A guess is right one time in ten. Of more labels, the first ones stay what they are.
 
     >>> labels = guessed(np.zeros(10_000, np.int64), 0.3)
     >>> round(float(np.mean(labels == 0)), 1)
     0.7
     """
-    rng = np.random.default_rng(43)
-    return np.where(rng.random(len(labels)) < share, rng.integers(0, OUTPUTS, len(labels)), labels)
+    chance, guess = np.random.default_rng(43).random((len(labels), 2)).T
+    return np.where(chance < share, (OUTPUTS * guess).astype(labels.dtype), labels)
 
 
 def _learned(data: Mnist, steps: int, seed: int) -> NDArray[np.float32]:
