@@ -26,17 +26,15 @@ interface Rooms {
   samples: Rect;
   wall: { corner: Point; columns: number; tile: number };
   chart: Rect;
-  small: number;
 }
 
 function rooms({ width: w, height: h, up }: Box): Rooms {
   if (up) {
     const [columns, wide] = [40, 0.92 * w];
     return {
-      samples: [0.04 * w, 0.63 * h, wide, 40],
-      wall: { corner: [0.04 * w, 0.725 * h], columns, tile: wide / columns },
+      samples: [0.04 * w, 0.615 * h, wide, 40],
+      wall: { corner: [0.04 * w, 0.745 * h], columns, tile: wide / columns },
       chart: [0.05 * w, 0.055 * h, 0.87 * w, 0.29 * h],
-      small: 12,
     };
   }
   const tile = Math.min((0.34 * w) / 20, (0.7 * h) / 30);
@@ -44,7 +42,6 @@ function rooms({ width: w, height: h, up }: Box): Rooms {
     samples: [0.035 * w, 0.075 * h, 0.34 * w, 0.105 * h],
     wall: { corner: [0.035 * w, 0.225 * h], columns: 20, tile },
     chart: [0.63 * w, 0.13 * h, 0.32 * w, 0.66 * h],
-    small: 14,
   };
 }
 
@@ -69,7 +66,7 @@ function look({ box }: Stage): Look {
   return {
     layout: box.up ? SMALL.up : SMALL.right,
     picture: 0,
-    idle: [0.35, 0.35],
+    idle: [0.5, 0.5],
     trace: [0, 0.9, 0.9],
     beads: [1, 1, 1],
     names: 0,
@@ -192,7 +189,7 @@ function axes(made: Frame, t: number, { box, session }: Stage, at: At): void {
     add(made, { kind: "line", from: at(digits[0], share), to: at(last, share), width: 1, ink, alpha }); // prettier-ignore
   }
   const [x, y] = at(digits[0], 1);
-  add(made, { kind: "text", at: [x, y - size], text: "100 % of unseen digits read rightly", size, ink: "mute", alpha }); // prettier-ignore
+  add(made, { kind: "text", at: [x, y - size], text: box.up ? "100 % read rightly" : "100 % of unseen digits read rightly", size, ink: "mute", alpha }); // prettier-ignore
   const ticks = digits.filter((n) => Number.isInteger(Math.log10(n)) || n === last);
   for (const n of ticks) {
     const [left, floor] = at(n, 0);
@@ -297,6 +294,10 @@ function describe(id: string, { data: { amount, wrong } }: Session): string | un
   return `${many}, ${share} of the labels guessed: ${left} are read rightly.`;
 }
 
+function unbroken(text: string): string {
+  return text.replace(" ", "\u00a0");
+}
+
 export const scene: Scene = {
   id: "data",
   seconds: 8.5,
@@ -309,8 +310,8 @@ export const scene: Scene = {
     const i = chosen(session);
     return {
       amount: whole(amount.digits[i]),
-      buys: percent(amount.accuracy[i]),
-      guessed: percent(wrong.accuracy[i]),
+      buys: unbroken(percent(amount.accuracy[i])),
+      guessed: unbroken(percent(wrong.accuracy[i])),
     };
   },
 };

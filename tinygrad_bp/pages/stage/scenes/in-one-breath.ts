@@ -91,7 +91,7 @@ function frame(t: number, stage: Stage, before: Before): Frame {
 
 function hint(made: Frame, box: Box, { picture }: Layout, alpha: number): void {
   const [x, y] = place(box, picture.u, picture.v);
-  const at = box.up ? ([x + picture.size / 2 + 16, y] as const) : ([x, y + picture.size / 2 + 26] as const); // prettier-ignore
+  const at = box.up ? ([x + picture.size / 2 + 16, y] as const) : ([x, y - picture.size / 2 - 22] as const); // prettier-ignore
   const size = box.up ? 13 : 15;
   add(made, { kind: "text", at, text: "draw here", size, ink: "mute", alpha, align: box.up ? "left" : "center" }); // prettier-ignore
 }
