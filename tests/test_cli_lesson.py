@@ -14,6 +14,7 @@ from lesson_cases import SMALL
 from tinygrad_bp.cli import main
 from tinygrad_bp.cli.lesson import PROMPT
 from tinygrad_bp.data import write_idx
+from tinygrad_bp.lesson import labelled
 from tinygrad_bp.lesson.coverage import COVERAGE
 from tinygrad_bp.lesson.explorer import drawn_data
 from tinygrad_bp.lesson.steps import STEPS
@@ -124,6 +125,7 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         write_idx(tmp_path / f"{name}-images-idx3-ubyte", pixels)
         write_idx(tmp_path / f"{name}-labels-idx1-ubyte", labels.astype(np.uint8))
     monkeypatch.setattr("tinygrad_bp.cli.explore.FULL", SMALL)
+    monkeypatch.setattr("tinygrad_bp.lesson.labelled.FULL", labelled.Plan(steps=3))
     monkeypatch.setattr("tinygrad_bp.lesson.cached.cache_folder", lambda: tmp_path / "cache")
     return tmp_path
 
@@ -133,7 +135,8 @@ def test_explore_writes_one_page(tmp_path: Path, capsys: Capture) -> None:
     for path in paths:
         assert main(["explore", "-o", str(path)]) == 0
     out = capsys.readouterr().out
-    assert f"{paths[0]}: 500 digits that the library drew itself" in out
+    assert f"{paths[0]}: 1,000 digits to learn from and 500 others, which the library drew" in out
+    assert "#present" not in out
     assert f"{paths[0].stat().st_size / 1e6:.2f} MB" in out
     assert paths[0].read_bytes() == paths[1].read_bytes()
     assert paths[0].read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
@@ -144,6 +147,8 @@ def test_explore_without_compression_is_larger(tmp_path: Path) -> None:
     assert main(["explore", "-o", str(packed)]) == 0
     assert main(["explore", "-o", str(plain), "--no-compress"]) == 0
     assert plain.stat().st_size > 1.3 * packed.stat().st_size
+    assert '"deflate"' in packed.read_text(encoding="utf-8")
+    assert '"deflate"' not in plain.read_text(encoding="utf-8")
 
 
 def test_explore_opens_a_browser(
@@ -155,13 +160,23 @@ def test_explore_opens_a_browser(
     assert opened == [(tmp_path / "a.html").as_uri()]
 
 
+def test_explore_opens_the_page_for_a_classroom(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    assert main(["explore", "-o", str(tmp_path / "a.html"), "--open", "--present"]) == 0
+    assert opened == [(tmp_path / "a.html").as_uri() + "#present"]
+    assert opened[0] in capsys.readouterr().out
+
+
 def test_explore_measures_digits_of_your_own_once(small: Path, capsys: Capture) -> None:
     command = ["explore", "--data", str(small), "--example", "9", "-o", str(small / "a.html")]
     assert main(command) == 0
-    assert "minutes, once" in capsys.readouterr().out
+    assert "a minute, once" in capsys.readouterr().out
     first = (small / "a.html").read_bytes()
     assert main(command) == 0
-    assert "minutes, once" not in capsys.readouterr().out
+    assert "a minute, once" not in capsys.readouterr().out
     assert (small / "a.html").read_bytes() == first
 
 
@@ -197,7 +212,7 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     [
         (["-o", "no/such/folder/a.html"], 2, "does not exist"),
         (["-o", "."], 2, "is a folder"),
-        (["--example", "500", "-o", "never.html"], 1, "no example 500"),
+        (["--example", "1000", "-o", "never.html"], 1, "no example 1000"),
         (["--data", "nowhere", "-o", "never.html"], 1, "does not exist"),
     ],
 )

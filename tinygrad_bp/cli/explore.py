@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,19 +13,23 @@ from tinygrad_bp.cli.targets import check_folder, check_target
 from tinygrad_bp.data import mnist
 from tinygrad_bp.errors import DataError
 from tinygrad_bp.files import replacing
-from tinygrad_bp.lesson.cached import cached_path, measured_once
+from tinygrad_bp.lesson import labelled
+from tinygrad_bp.lesson.cached import cached_path, labelled_once, labelled_path, measured_once
 from tinygrad_bp.lesson.curves import FULL
-from tinygrad_bp.lesson.explorer import EXAMPLE, explorer_data
+from tinygrad_bp.lesson.explorer import explorer_data
+from tinygrad_bp.lesson.stage import EXAMPLE, stage_data
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable, Iterator
 
-__all__ = ["add_example", "add_options", "explore", "load"]
+__all__ = ["add_example", "add_options", "explore", "load", "load_stage"]
 
 EXAMPLES = """\
 examples:
   tinygrad-bp explore --open              on digits that the library draws
   tinygrad-bp explore --data MNIST --example 7 -o seven.html
+  tinygrad-bp explore --present --open    for the classroom: the stage and its sentences alone
   tinygrad-bp explore --png slides        and figures, with matplotlib
 """
 
@@ -45,6 +51,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="where to write the page (default: backprop.html)",
     )
     parser.add_argument("--open", action="store_true", help="open the page in a browser")
+    parser.add_argument(
+        "--present",
+        action="store_true",
+        help="for the classroom: open the stage and its sentences alone, to step by a clicker",
+    )
     parser.add_argument(
         "--no-compress",
         dest="compress",
@@ -68,8 +79,8 @@ def add_example(parser: argparse.ArgumentParser) -> None:
         "--data",
         type=Path,
         metavar="FOLDER",
-        help="folder with MNIST's four IDX files; training on them takes minutes, once (default: "
-        "digits that the library draws, with networks that come with it)",
+        help="folder with MNIST's four IDX files; measuring on them takes up to a minute, once "
+        "(default: digits that the library draws, for which that is done)",
     )
 
 
@@ -78,23 +89,41 @@ def add_example(parser: argparse.ArgumentParser) -> None:
 
 def explore(options: argparse.Namespace) -> int:
     """Carry the command out and return its exit code."""
-    from tinygrad_bp.lesson.page import page
-
     _check_targets(options)
     screen = Screen()
-    data = load(options.data, options.example, screen, compress=options.compress)
+    made = _stage  # or `_panels`, as long as that page is here
+    text, about = made(options, screen)
     with replacing(options.out) as file:
-        file.write(page(data).encode())
+        file.write(text.encode())
     size = options.out.stat().st_size / 1e6
-    screen.line(f"{options.out}: {data['source']['text']}, {len(data['networks'])} networks.")
+    screen.line(f"{options.out}: {about}")
     screen.line(f"One file of {size:.2f} MB that needs nothing else: open it in a browser.")
+    address = options.out.resolve().as_uri() + ("#present" if options.present else "")
+    if options.present:
+        screen.line(f"For the classroom: {address}")
     if options.png is not None:
-        _draw(data, options.png, screen)
+        _draw(load(options.data, options.example, screen), options.png, screen)
     if options.open:
         import webbrowser
 
-        webbrowser.open(options.out.resolve().as_uri())
+        webbrowser.open(address)
     return 0
+
+
+def _stage(options: argparse.Namespace, screen: Screen) -> tuple[str, str]:
+    """The page, and what is said of it."""
+    from tinygrad_bp.lesson.page import stage_page
+
+    data = load_stage(options.data, options.example, screen, compress=options.compress)
+    return stage_page(data), data["source"]["text"]
+
+
+def _panels(options: argparse.Namespace, screen: Screen) -> tuple[str, str]:
+    """The page of 17 panels, and what is said of it."""
+    from tinygrad_bp.lesson.page import page
+
+    data = load(options.data, options.example, screen, compress=options.compress)
+    return page(data), f"{data['source']['text']}, {len(data['networks'])} networks."
 
 
 def _check_targets(options: argparse.Namespace) -> None:
@@ -105,6 +134,24 @@ def _check_targets(options: argparse.Namespace) -> None:
 
         check_folder("--png", options.png)
         check_matplotlib()
+
+
+def load_stage(
+    folder: Path | None, example: int | None, screen: Screen, *, compress: bool = True
+) -> dict[str, Any]:
+    """Return what the stage's page carries, for the digits in a folder or for drawn ones.
+
+    Raises `DataError` if the folder has no digits or no such example.
+    """
+    wanted = EXAMPLE if example is None else example
+    if folder is None:
+        return stage_data(example=wanted, compress=compress)
+    data, plan = mnist(folder, verify=False), labelled.FULL
+    if not labelled_path(data, plan).exists():
+        screen.line("Learning from these digits: this takes up to a minute, once.", style="dim")
+    with _telling(screen, plan.runs) as tell:
+        measured = labelled_once(data, plan, tell)
+    return stage_data(data, example=wanted, compress=compress, measured=measured)
 
 
 def load(
@@ -122,17 +169,17 @@ def load(
         screen.line(
             "Training and measuring on these digits: this takes minutes, once.", style="dim"
         )
-    done = 0
-    with screen.progress(FULL.stages) as show:
-
-        def tell(what: str) -> None:
-            nonlocal done
-            done += 1
-            if show is not None:
-                show(done, what)
-
+    with _telling(screen, FULL.stages) as tell:
         measured = measured_once(data, FULL, tell)
     return explorer_data(data, example=wanted, compress=compress, measured=measured)
+
+
+@contextlib.contextmanager
+def _telling(screen: Screen, total: int) -> Iterator[Callable[[str], None]]:
+    """Show a bar while the block runs, and give what moves it by one."""
+    done = count(1)
+    with screen.progress(total) as show:
+        yield lambda what: None if show is None else show(next(done), what)
 
 
 def _draw(data: dict[str, Any], folder: Path, screen: Screen) -> None:

@@ -6,6 +6,7 @@ avenues(two, 2), committee(two), equations(two)  from the outputs back to the pi
 deltas_of(parameters, images, labels)            the same for many examples at once
 Lesson()                                         all 17 steps, with their numbers
 explorer_data()                                  what the explorer page is made of
+stage()                                          the lesson's page, inside a notebook
 """
 
 from tinygrad_bp.lesson.chain import Chain, chain
@@ -23,6 +24,7 @@ from tinygrad_bp.lesson.network import (
     network_of,
     unflatten,
 )
+from tinygrad_bp.lesson.notebook import Stage, stage
 from tinygrad_bp.lesson.sampling import agreement, noise_scale, predicted_cosine
 from tinygrad_bp.lesson.steps import Lesson, Step
 from tinygrad_bp.lesson.voters import avenues, committee, equations, hebb, paths_of
@@ -33,6 +35,7 @@ __all__ = [
     "Deltas",
     "Lesson",
     "OneExample",
+    "Stage",
     "Step",
     "Wiggle",
     "agreement",
@@ -56,6 +59,7 @@ __all__ = [
     "predicted_cosine",
     "rank_of",
     "sensitive_pair",
+    "stage",
     "unflatten",
     "wish_table",
 ]

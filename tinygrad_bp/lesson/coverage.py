@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-__all__ = ["COVERAGE", "Covered", "as_markdown"]
+from tinygrad_bp.lesson.stage import story
+
+__all__ = ["COVERAGE", "Covered", "as_markdown", "scenes_of"]
 
 
 class Covered(NamedTuple):
@@ -18,7 +20,7 @@ class Covered(NamedTuple):
     id: str
     what: str
     step: int
-    """Of the 17 steps of the page."""
+    """Of the 17 steps."""
     function: str
     """Within the package."""
     test: str
@@ -241,6 +243,17 @@ def _read(row: str) -> Covered:
     return Covered(name, what, int(step), function, test.strip())
 
 
+def scenes_of(id_: str) -> list[str]:
+    """Return the scenes that show a statement, in the order of the story that says so.
+
+    Every S is on stage; others belong to the experiments beside it.
+
+    >>> scenes_of("S28"), scenes_of("K2")
+    (['ten-voters'], [])
+    """
+    return [scene["id"] for scene in story()["scenes"] if id_ in scene["covers"]]
+
+
 COVERAGE = tuple(map(_read, re.findall(r".+\n    .+", _ROWS)))
 """Every statement, in order."""
 
@@ -249,18 +262,19 @@ def as_markdown() -> str:
     """Return the table as a page; `python -m tinygrad_bp.lesson.coverage` prints it.
 
     >>> print(as_markdown().splitlines()[10].rpartition(" | ")[0])
-    | S5 | information is fed forward | 1 | `lesson.deltas.activations`
+    | S5 | information is fed forward | feed-forward | `lesson.deltas.activations`
     """
     lines = [
         "Made by `python -m tinygrad_bp.lesson.coverage`.",
         "",
         "# What the lesson says, and where it is shown, computed and tested",
         "",
-        "| id | statement | step of the page | function | test |",
-        "| --- | --- | ---: | --- | --- |",
+        "| id | statement | scene | function | test |",
+        "| --- | --- | --- | --- | --- |",
     ]
-    for id_, what, step, function, test in COVERAGE:
-        lines.append(f"| {id_} | {what} | {step} | `{function}` | `{test.partition('::')[2]}` |")
+    for id_, what, _, function, test in COVERAGE:
+        scenes = ", ".join(scenes_of(id_))
+        lines.append(f"| {id_} | {what} | {scenes} | `{function}` | `{test.partition('::')[2]}` |")
     return "\n".join(lines) + "\n"
 
 

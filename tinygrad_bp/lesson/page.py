@@ -13,11 +13,13 @@ from tinygrad_bp.explain.document import as_json, document
 from tinygrad_bp.lesson.blobs import unblob
 from tinygrad_bp.lesson.example import OneExample
 from tinygrad_bp.lesson.network import network_of
+from tinygrad_bp.lesson.stage import story
+from tinygrad_bp.pages import document as built
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["page"]
+__all__ = ["page", "stage_page"]
 
 PARTS = "lesson/page_parts"
 STYLES = (
@@ -56,18 +58,48 @@ def page(data: dict[str, Any]) -> str:
     )
 
 
+def stage_page(data: dict[str, Any]) -> str:
+    """Return an HTML document that tells the lesson on one stage, scene by scene.
+
+    `data` is what `stage_data` returns. The document is complete: it loads nothing, works from a
+    file, and computes what it shows from the digits and the network in it; without JavaScript it
+    shows the first moment as tables. The same data give the same document, byte for byte.
+
+    >>> from tinygrad_bp.lesson.stage import stage_data
+    >>> text = stage_page(stage_data())
+    >>> text.startswith("<!DOCTYPE html>"), len(text) < 600_000
+    (True, True)
+    """
+    number = data["shown"]["indices"][0]
+    pixels = unblob(data["shown"]["images"])[: data["sizes"][0]] / 255
+    net = network_of(unblob(data["net"]), data["sizes"])
+    example = OneExample(net, pixels, data["digits"]["labels"][number])
+    title = story()["title"]
+    plain = (
+        f"<h1>{html.escape(title)}</h1>\n"
+        "<p>This page is drawn by a script, which this browser does not run. Its first moment "
+        f"in numbers follows; it is made of {html.escape(data['source']['text'])}</p>\n"
+        f"{_tables(example, number, 'untrained')}"
+    )
+    return built("stage", title=title, data=as_json(data), plain=plain)
+
+
 def _first_moment(data: dict[str, Any]) -> str:
     """The picture, the outputs and their wishes at the start, for readers without JavaScript."""
     network, number = data["networks"][data["start"]["network"]], data["start"]["example"]
     images = unblob(data["digits"]["images"]).reshape(-1, data["sizes"][0])
     net = network_of(unblob(network["parameters"]), data["sizes"])
     example = OneExample(net, images[number] / 255, data["digits"]["labels"][number])
+    return _tables(example, number, network["name"])
+
+
+def _tables(example: OneExample, number: int, network: str) -> str:
     outputs = zip(example.output, example.target, example.wishes, strict=True)
     *hidden, _ = example.activations[1:]
     return "\n".join(
         (
             f"<p>Example {number} is a {example.label}; the network: "
-            f"{html.escape(network['name'])}. Its cost is {example.cost:.5f}, the sum of the "
+            f"{html.escape(network)}. Its cost is {example.cost:.5f}, the sum of the "
             "squared gaps. A wish is minus the slope of the cost.</p>",
             _table(
                 "The ten outputs",

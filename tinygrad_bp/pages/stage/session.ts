@@ -19,9 +19,9 @@ export interface Data {
   /** The network of scenes 1 to 9, untrained, and one with a scaled start. */
   net: Net;
   start: Net;
-  /** How much accuracy so many digits buy, and what wrong labels do: measured beforehand. */
+  /** How much accuracy so many digits buy, and with a share of guessed labels: measured beforehand. */
   amount: { digits: number[]; accuracy: number[] };
-  wrong: { share: number[]; accuracy: number[] };
+  wrong: { share: number; accuracy: number[] };
 }
 
 /** All that a reader can set: it goes into the address, so that a moment can be sent to somebody. */
