@@ -109,7 +109,7 @@ export class Painter {
       c.roundRect(x - size / 2 - 6, y - size / 2 - 6, size + 12, size + 12, 4);
       c.fill();
     } else if (mark.lit) {
-      c.globalAlpha = alpha * mark.lit;
+      c.globalAlpha = alpha * mark.lit * this.palette.litAlpha;
       c.fillStyle = this.solid("gauge", 1);
       c.fillRect(x - size / 2 - 1, y - size / 2 - 1, size + 2, size + 2);
       c.globalAlpha = alpha;

@@ -54,7 +54,7 @@ export function initial(): Choices {
     avenues: [0, 0, 0],
     knobs: [0, 0],
     batch: 10,
-    deal: 10,
+    deal: 100,
     amount: 3,
     drawing: null,
   };

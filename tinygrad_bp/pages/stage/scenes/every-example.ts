@@ -4,7 +4,7 @@ import { eased, mix, span } from "../clock";
 import { cosine, gradient, nameOf } from "../engine";
 import { add, empty, type Frame } from "../frame";
 import { along, neuron, place, strip, type Box, type Layout, type Point } from "../layout";
-import { short } from "../numbers";
+import { short, whole } from "../numbers";
 import { dissolve } from "../parts/inset";
 import { network, type Look } from "../parts/network";
 import { inkOf } from "../parts/wishes";
@@ -12,8 +12,8 @@ import { halfTrained, readingAt } from "../run";
 import type { Session } from "../session";
 import { leave, moved, type Before, type Scene, type Stage } from "../scene";
 
-const COMES = [0.8, 3.2] as const; // seconds in which the columns come
-const JOINS = [4.6, 6.2] as const; // seconds in which they are averaged
+const COMES = [0.8, 3] as const; // seconds in which the columns come
+const JOINS = [4.4, 6.1] as const; // seconds in which they are averaged
 const AT_ONCE = 0.5;
 
 interface Wishes {
@@ -35,30 +35,44 @@ export function wishes(session: Session): Wishes {
   });
 }
 
-/** Rows by rule: of each kind, those that all want most, and those on which the eight disagree most. */
-function chosen(session: Session, each: Float64Array[], all: Float64Array): number[] {
-  const { sizes } = session.data;
-  const spread = (i: number) => {
-    const mean = each.reduce((sum, wish) => sum + wish[i], 0) / each.length;
-    return each.reduce((sum, wish) => sum + Math.abs(wish[i]), 0) - 3 * each.length * Math.abs(mean); // prettier-ignore
+const KINDS = [
+  ["W3", 3, "want"],
+  ["W3", 3, "cancel"],
+  ["W2", 1, "want"],
+  ["W2", 2, "cancel"],
+  ["b3", 1, "want"],
+  ["b3", 1, "cancel"],
+  ["W1", 1, "cancel"],
+] as const;
+
+/**
+ * Rows by rule: of each kind, among the third that matters most to the eight, those which most of
+ * them have a say in and all digits want, and those on which the eight cancel; at first one, then
+ * two, and so on, into the same neuron.
+ */
+function chosen({ data }: Session, each: Float64Array[], all: Float64Array): number[] {
+  const sizes = all.map((_, i) => each.reduce((sum, wish) => sum + Math.abs(wish[i]), 0));
+  const voices = (i: number) => sizes[i] / (Math.max(...each.map((wish) => Math.abs(wish[i]))) || 1); // prettier-ignore
+  const agree = (i: number) => Math.abs(each.reduce((sum, wish) => sum + wish[i], 0)) / (sizes[i] || 1); // prettier-ignore
+  const by = {
+    want: (i: number) => Math.abs(all[i]) * voices(i),
+    cancel: (i: number) => voices(i) * (1 - agree(i)),
   };
-  const want = (i: number) => Math.abs(all[i]);
-  const kinds: [string, number, (i: number) => number][] = [
-    ["W3", 3, want],
-    ["W3", 3, spread],
-    ["W2", 1, want],
-    ["W2", 2, spread],
-    ["b3", 1, want],
-    ["b3", 1, spread],
-    ["W1", 1, spread],
-  ];
-  const names = Array.from(all, (_, i) => nameOf(sizes, i).slice(0, 2));
+  const names = Array.from(all, (_, i) => nameOf(data.sizes, i));
+  const into = (i: number) => names[i].replace(/,.*|b|W/g, "").replace("]", "");
   const rows: number[] = [];
-  for (const [kind, count, by] of kinds) {
-    const found = names.map((_, i) => i).filter((i) => names[i] === kind && !rows.includes(i));
-    rows.push(...found.sort((a, b) => by(b) - by(a)).slice(0, count));
+  for (const [kind, count, rule] of KINDS) {
+    const found = names.flatMap((name, i) => (name.startsWith(kind) ? i : []));
+    const third = found.sort((a, b) => sizes[b] - sizes[a]).slice(0, Math.ceil(found.length / 3));
+    const best = third.sort((a, b) => by[rule](b) - by[rule](a));
+    for (let n = 0; n < count; n += 1) {
+      const left = best.filter((i) => !rows.includes(i)).slice(0, 200);
+      const taken = (i: number) => rows.filter((row) => into(row) === into(i)).length;
+      const fewest = Math.min(...left.map(taken));
+      rows.push(left.find((i) => taken(i) === fewest)!);
+    }
   }
-  return rows.sort((a, b) => heightOf(session, a) - heightOf(session, b));
+  return rows.sort((a, b) => heightOf(data.sizes, a) - heightOf(data.sizes, b));
 }
 
 interface Source {
@@ -74,8 +88,7 @@ function source(sizes: readonly number[], index: number): Source {
 }
 
 /** Where it stands across the flow: rows are in this order, so that their leads do not cross. */
-function heightOf(session: Session, index: number): number {
-  const { sizes } = session.data;
+function heightOf(sizes: readonly number[], index: number): number {
   const { layer, j, k } = source(sizes, index);
   const to = (j + 0.5) / sizes[layer];
   return k === null || layer === 1 ? to : (to + (k + 0.5) / sizes[layer - 1]) / 2;
@@ -102,7 +115,7 @@ function look({ box }: Stage): Look {
 function cells({ up }: Box) {
   return up
     ? { first: 0.285, apart: 0.0695, average: 0.905, reach: 0.031, head: 0.055, top: 0.145, bottom: 0.955, size: 32 }
-    : { first: 0.335, apart: 0.0685, average: 0.925, reach: 0.03, head: 0.07, top: 0.17, bottom: 0.93, size: 50 }; // prettier-ignore
+    : { first: 0.335, apart: 0.0685, average: 0.93, reach: 0.031, head: 0.07, top: 0.17, bottom: 0.93, size: 44 }; // prettier-ignore
 }
 
 function rowAt(box: Box, i: number, n: number): number {
@@ -149,10 +162,10 @@ function leads(made: Frame, t: number, { box, session }: Stage, shown: Look, fou
     const start = place(box, columnAt(box, 0) - cells(box).reach * 1.15, v);
     const end = place(box, cells(box).average + cells(box).reach * 1.3, v);
     add(made,
-      { kind: "line", from, to: start, width: 1, ink: "hair", alpha },
-      { kind: "line", from: start, to: end, width: 1, ink: "hair", alpha: alpha * 0.7 },
+      { kind: "line", from, to: start, width: 1, ink: "mute", alpha: alpha * 0.5 },
+      { kind: "line", from: start, to: end, width: 1, ink: "hair", alpha: alpha * 0.6 },
     ); // prettier-ignore
-    if (edge) add(made, { kind: "line", id: nameOf(sizes, row), from: edge, to, width: 2.2, ink: "ink", alpha }); // prettier-ignore
+    if (edge) add(made, { kind: "line", id: nameOf(sizes, row), from: edge, to, width: 1.8, ink: "ink", alpha: alpha * 0.85 }); // prettier-ignore
     else add(made, { kind: "bar", id: nameOf(sizes, row), rect: around(to, shown.layout.radii[layer - 1] + 3), radius: 9, ink: "ink", outline: 1.6, alpha }); // prettier-ignore
   });
 }
@@ -164,7 +177,7 @@ function around([x, y]: Point, r: number): number[] {
 function axisLine(made: Frame, box: Box, u: number, alpha: number): void {
   const { top, bottom } = cells(box);
   const [from, to] = [place(box, u, top - 0.03), place(box, u, bottom + 0.03)];
-  add(made, { kind: "line", from, to, width: 1, ink: "hair", alpha });
+  add(made, { kind: "line", from, to, width: 1, ink: "ring", alpha });
 }
 
 /** One digit's wishes: its picture, and a bar for each row. */
@@ -195,7 +208,7 @@ function bar(
   to: number,
   v: number,
   alpha: number,
-  thick = box.up ? 9 : 13,
+  thick = box.up ? 11 : 20,
 ): void {
   // prettier-ignore
   if (Math.abs(to - from) * along(box) < 0.3) return;
@@ -206,6 +219,7 @@ function bar(
 function joining(made: Frame, t: number, { box, session }: Stage, found: Wishes): void {
   const { average: u } = cells(box);
   const heard = found.each.map((_, d) => d).filter((d) => session.choices.columns[d]);
+  const large = enlarged(box, found);
   found.rows.forEach((row, i) => {
     const v = rowAt(box, i, found.rows.length);
     let sum = 0;
@@ -213,14 +227,22 @@ function joining(made: Frame, t: number, { box, session }: Stage, found: Wishes)
       const { joins } = times(d, found.each.length);
       const length = lengthIn(box, found, row, found.each[d][row]);
       const s = span(t, joins, joins + AT_ONCE, eased.travel);
-      if (s === 1) sum += length / heard.length;
+      if (s === 1) sum += (large * length) / heard.length;
       else if (s > 0) {
         const from = mix(columnAt(box, d), u + sum, s);
-        bar(made, box, "", from, from + length * mix(1, 1 / heard.length, s), v, 0.8);
+        bar(made, box, "", from, from + length * mix(1, large / heard.length, s), v, 0.8);
       }
     }
-    bar(made, box, `average.${row}`, u, u + sum, v, 1, box.up ? 11 : 17);
+    bar(made, box, `average.${row}`, u, u + sum, v, 1);
   });
+}
+
+/** How many times as large averages are drawn: much of what the digits want cancels. */
+function enlarged(box: Box, found: Wishes): number {
+  const all = Array<boolean>(found.each.length).fill(true);
+  const mean = average(found, all);
+  const longest = found.rows.flatMap((row) => [mean, found.all].map((of) => Math.abs(lengthIn(box, found, row, of[row])))); // prettier-ignore
+  return Math.max(1, Math.min(4, Math.floor((1.6 * cells(box).reach) / Math.max(...longest))));
 }
 
 /** What all digits want, as outlines round what the eight want on average. */
@@ -231,23 +253,23 @@ function everybody(
   found: Wishes,
   near: number,
 ): void {
-  // prettier-ignore
   const { average: u, head, size } = cells(box);
   const alpha = span(t, 6.4, 6.9);
   const shown = span(t, JOINS[0] - 0.3, JOINS[0]);
+  const large = enlarged(box, found);
   found.rows.forEach((row, i) => {
-    const length = lengthIn(box, found, row, found.all[row]);
-    const rect = strip(box, u, u + length, rowAt(box, i, found.rows.length), box.up ? 15 : 23);
+    const length = large * lengthIn(box, found, row, found.all[row]);
+    const rect = strip(box, u, u + length, rowAt(box, i, found.rows.length), box.up ? 15 : 26);
     if (Math.abs(length) * along(box) > 1.5) add(made, { kind: "bar", id: `all.${row}`, rect, ink: "ink", alpha, outline: 1.2, dash: [3, 2.5] }); // prettier-ignore
   });
   axisLine(made, box, u, shown);
   const [x, y] = place(box, u, head);
   const { length } = session.data.digits;
-  const [small, large] = box.up ? [11, 17] : [13, 24];
+  const [small, big] = box.up ? [11, 17] : [13, 24];
   add(made,
-    { kind: "text", at: [x, y - size * (box.up ? 0.45 : 0.36)], text: "average", size: small, ink: "ink", alpha: shown, align: "center", weight: 600 },
-    { kind: "text", id: "cosine", at: [x, y + size * (box.up ? 0.1 : 0.05)], text: short(near), size: large, ink: "ink", alpha, align: "center", weight: 600, face: "serif" },
-    { kind: "text", at: [x, y + size * (box.up ? 0.62 : 0.45)], text: box.up ? "cosine" : `cosine to all ${length}`, size: small * 0.92, ink: "mute", alpha, align: "center" },
+    { kind: "text", at: [x, y - size * (box.up ? 0.45 : 0.36)], text: large > 1 ? `average × ${large}` : "average", size: small, ink: "ink", alpha: shown, align: "center", weight: 600 },
+    { kind: "text", id: "cosine", at: [x, y + size * (box.up ? 0.1 : 0.05)], text: short(near), size: big, ink: "ink", alpha, align: "center", weight: 600, face: "serif" },
+    { kind: "text", at: [x, y + size * (box.up ? 0.62 : 0.45)], text: box.up ? "cosine" : `cosine to all ${whole(length)}`, size: small * 0.92, ink: "mute", alpha, align: "center" },
   ); // prettier-ignore
 }
 
@@ -282,4 +304,11 @@ export function pairs({ each }: Wishes): number[] {
   return each.flatMap((wish, d) => each.slice(0, d).map((other) => cosine(wish, other)));
 }
 
-export const scene: Scene = { id: "every-example", seconds: 9, look, frame, settled: 6.5 };
+export const scene: Scene = {
+  id: "every-example",
+  seconds: 9,
+  look,
+  frame,
+  settled: 4.4,
+  words: ({ data }) => ({ digits: whole(data.digits.length) }),
+};

@@ -3,11 +3,12 @@
 import { eased, mix, span } from "../clock";
 import { cosine, gradient } from "../engine";
 import { add, empty, type Frame, type Ink } from "../frame";
-import type { Box, Point } from "../layout";
+import { neuron, type Box, type Point } from "../layout";
 import { short, whole } from "../numbers";
 import { bare, dissolve, rectBetween, whole as everywhere, within } from "../parts/inset";
 import { network, type Look } from "../parts/network";
 import { band, gridIn, sideOf, tile, tileAt, type Rect } from "../parts/wall";
+import { inkOf } from "../parts/wishes";
 import { hash, seeded, shuffled } from "../random";
 import { halfTrained, lapseOf, readingAt } from "../run";
 import type { Session } from "../session";
@@ -48,6 +49,8 @@ interface Dealt {
   /** Which digit is at which place. */
   order: number[];
   arrows: Direction[];
+  /** The gradient of the first batch. */
+  first: Float64Array;
 }
 
 /** The average gradient of a batch beside that of all digits. */
@@ -76,9 +79,9 @@ export function dealt(session: Session, size: number): Dealt {
     const arrows = found.map((slopes, b) => ({
       cosine: cosine(slopes, all),
       ratio: norm(slopes) / norm(all),
-      side: cosine(rests[b], rests[0]) < 0 ? -1 : 1,
+      side: cosine(rests[b], rests[0]) < 0 ? 1 : -1,
     }));
-    return { order, arrows };
+    return { order, arrows, first: found[0] };
   });
 }
 
@@ -141,7 +144,7 @@ function digitsOnWall(made: Frame, t: number, { box, session }: Stage, { order }
     const out = deal < n && place < deal ? span(t, DEAL[0] + (0.3 * place) / deal, DEAL[1] - 0.3 + (0.3 * place) / deal, eased.camera) : 0; // prettier-ignore
     const { at, side } = out ? between(stands, tray(box, place, deal), out) : stands;
     const lit = Math.max(swept(t, k / n), out, calledUp(t, place, deal, n));
-    tile(made, session.data.digits[k], at, side, lit, (0.5 + 0.5 * lit) * seen);
+    tile(made, session.data.digits[k], at, side, lit, (0.75 + 0.25 * lit) * seen);
   });
 }
 
@@ -165,7 +168,7 @@ function comes(batch: number): number {
 }
 
 /** Unit length and starting point for which all arrows fit into the fan. */
-function fitted(box: Box, arrows: readonly Direction[]): { start: Point; unit: number } {
+function fitted(box: Box, arrows: readonly Direction[]): Fit {
   const [x, y, w, h] = fan(box);
   const [long, wide] = box.up ? [h, w] : [w, h];
   const ahead = Math.max(1, ...arrows.map((a) => a.ratio * a.cosine));
@@ -176,53 +179,91 @@ function fitted(box: Box, arrows: readonly Direction[]): { start: Point; unit: n
   return { start, unit };
 }
 
-function arrow(
-  made: Frame,
-  box: Box,
-  id: string,
-  direction: Direction,
-  fit: { start: Point; unit: number },
-  grown: number,
-  width: number,
-  ink: Ink,
-  alpha: number,
-): void {
-  // prettier-ignore
-  const { cosine: ahead, ratio, side } = direction;
-  const length = fit.unit * ratio * grown;
-  const [u, v] = [length * ahead, length * side * Math.sqrt(Math.max(0, 1 - ahead ** 2))];
-  const [x, y] = fit.start;
-  const to: Point = box.up ? [x + v, y - u] : [x + u, y + v];
-  if (grown > 0) add(made, { kind: "arrow", id, from: fit.start, to, width, head: width * 2.4, ink, alpha }); // prettier-ignore
+const EVERYBODY: Direction = { cosine: 1, ratio: 1, side: 1 };
+
+interface Fit {
+  start: Point;
+  unit: number;
+}
+
+function tipOf(box: Box, { cosine: ahead, ratio, side }: Direction, { start, unit }: Fit): Point {
+  const [u, v] = [unit * ratio * ahead, unit * ratio * side * Math.sqrt(Math.max(0, 1 - ahead ** 2))]; // prettier-ignore
+  return box.up ? [start[0] + v, start[1] - u] : [start[0] + u, start[1] + v];
 }
 
 function arrows(made: Frame, t: number, { box }: Stage, { arrows: all }: Dealt): void {
   const fit = fitted(box, all);
   const thick = box.up ? 9 : 13;
+  const arrow = (id: string, one: Direction, s: number, width: number, ink: Ink) => {
+    const grown = { ...one, ratio: one.ratio * s };
+    if (s > 0) add(made, { kind: "arrow", id, from: fit.start, to: tipOf(box, grown, fit), width, head: width * 2.4, ink, alpha: 1 }); // prettier-ignore
+  };
   all.slice(1).forEach((one, i) => {
-    const grown = span(t, comes(i + 1), comes(i + 1) + 0.3, eased.arrival);
-    arrow(made, box, `batch.${i + 1}`, one, fit, grown, 1.8, "idle", 0.6);
+    const s = span(t, comes(i + 1), comes(i + 1) + 0.3, eased.arrival);
+    arrow(`batch.${i + 1}`, one, s, 2, "ring");
   });
-  const whole: Direction = { cosine: 1, ratio: 1, side: 1 };
-  arrow(made, box, "everybody", whole, fit, span(t, SWEEP[1], SWEEP[1] + 0.6, eased.arrival), thick, "spent", 1); // prettier-ignore
-  arrow(made, box, "batch.0", all[0], fit, span(t, DEAL[1], DEAL[1] + 0.6, eased.arrival), thick * 0.45, "ink", 1); // prettier-ignore
+  arrow("everybody", EVERYBODY, span(t, SWEEP[1], SWEEP[1] + 0.6, eased.arrival), thick, "mute");
+  arrow("batch.0", all[0], span(t, DEAL[1], DEAL[1] + 0.6, eased.arrival), thick * 0.45, "ink");
+}
+
+/** The first batch's step on the edges of the network: more and less. */
+function landing(
+  made: Frame,
+  t: number,
+  { box, session }: Stage,
+  shown: Look,
+  first: Float64Array,
+): void {
+  const alpha = span(t, DEAL[1] + 0.2, DEAL[1] + 0.6) * (1 - span(t, MORE[0] + 0.6, MORE[0] + 1.2));
+  if (alpha === 0) return;
+  const { sizes } = session.data;
+  const at = (l: number, j: number) => neuron(box, shown.layout, l, j, sizes[l]);
+  let start = sizes[1] * (sizes[0] + 1);
+  for (const l of [2, 3]) {
+    const [n, edges] = [sizes[l - 1], sizes[l - 1] * sizes[l]];
+    const part = first.subarray(start, start + edges);
+    const largest = part.reduce((max, p) => Math.max(max, Math.abs(p)), 0) || 1;
+    part.forEach((slope, i) => {
+      const size = Math.abs(slope) / largest;
+      const [from, to] = [at(l - 1, i % n), at(l, Math.floor(i / n))];
+      if (size > 0.06) add(made, { kind: "line", id: `step.${start + i}`, from, to, width: 0.5 + 3 * size, ink: inkOf(-slope), alpha: alpha * (0.3 + 0.7 * size) }); // prettier-ignore
+    });
+    start += edges + sizes[l];
+  }
 }
 
 function captions(made: Frame, t: number, { box, session }: Stage, { arrows: all }: Dealt): void {
   const { deal } = session.choices;
-  const [x, y, w, h] = fan(box);
+  const n = session.data.digits.length;
   const [large, size] = box.up ? [24, 11.5] : [44, 14];
-  const top = box.up ? y + h + 0.025 * box.height : y + h + 40;
-  const whose = deal >= session.data.digits.length ? "everybody" : deal === 1 ? "this digit" : `these ${whole(deal)}`; // prettier-ignore
+  const [x, y, , h] = fan(box);
+  const top = y + h + (box.up ? 22 : 40);
   const angle = Math.round((Math.acos(Math.min(1, all[0].cosine)) * 180) / Math.PI);
   const alpha = span(t, DEAL[1] + 0.3, DEAL[1] + 0.7);
-  const everyone = span(t, SWEEP[1], SWEEP[1] + 0.4);
+  const fit = fitted(box, all);
+  const batch = deal >= n ? "the same" : deal === 1 ? "this digit" : `these ${whole(deal)}`;
+  const everybody = span(t, SWEEP[1], SWEEP[1] + 0.4);
+  named(made, box, tipOf(box, EVERYBODY, fit), `all ${whole(n)}`, 1, size, "mute", everybody);
+  named(made, box, tipOf(box, all[0], fit), batch, -1, size, "ink", alpha);
   add(made,
-    { kind: "text", at: [x, y - (box.up ? 6 : 22)], text: `what all ${whole(session.data.digits.length)} want`, size, ink: "mute", alpha: everyone },
-    { kind: "text", at: [x + w, y - (box.up ? 6 : 22)], text: `what ${whose} ${deal === 1 || whose === "everybody" ? "wants" : "want"}`, size, ink: "ink", alpha, align: "right", weight: 600 },
-    { kind: "text", id: "cosine", at: [x, top + (box.up ? 4 : 0)], text: short(all[0].cosine), size: large, ink: "ink", alpha, weight: 600, face: "serif" },
-    { kind: "text", at: [x + (box.up ? 46 : 84), top + 4], text: `cosine: ${angle}° apart`, size, ink: "mute", alpha },
+    { kind: "text", id: "cosine", at: [x, top], text: short(all[0].cosine), size: large, ink: "ink", alpha, weight: 600, face: "serif" },
+    { kind: "text", at: [x + (box.up ? 44 : 84), top + (box.up ? 2 : 5)], text: `cosine: ${angle}° apart`, size, ink: "mute", alpha },
   ); // prettier-ignore
+}
+
+/** The name of an arrow, at its tip. */
+function named(
+  made: Frame,
+  box: Box,
+  [x, y]: Point,
+  text: string,
+  below: number,
+  size: number,
+  ink: Ink,
+  alpha: number,
+): void {
+  const at: Point = [Math.min(x, 0.965 * box.width), y + below * 1.6 * size];
+  add(made, { kind: "text", at, text, size, ink, alpha, align: "right", weight: 600 });
 }
 
 function frame(t: number, stage: Stage, before: Before): Frame {
@@ -234,6 +275,7 @@ function frame(t: number, stage: Stage, before: Before): Frame {
   const half = readingAt(session, halfTrained(session));
   const shown = moved(t, before, look(stage));
   within(made, box, rect, (place) => {
+    landing(made, t, { ...stage, box: place }, shown, found.first);
     if (t >= 0.6) return network(made, place, shown, half);
     const learned = readingAt(session, lapseOf(session).end);
     dissolve(made, place, shown, [learned, half], span(t, 0, 0.6));
