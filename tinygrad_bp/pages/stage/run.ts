@@ -200,3 +200,16 @@ export function advance(session: Session, milliseconds: number): boolean {
   }
   return !run;
 }
+
+const SLICE = 5; // milliseconds, of which sixteen are a frame
+
+/** Compute all of it whenever there is nothing else to do; gives what stops that. */
+export function ahead(session: Session): () => void {
+  let stopped = false;
+  const idle = window.requestIdleCallback ?? ((act: () => void) => setTimeout(act, 30));
+  const act = () => {
+    if (!stopped && !advance(session, SLICE)) idle(act);
+  };
+  idle(act);
+  return () => (stopped = true);
+}

@@ -127,7 +127,7 @@ function ticks(made: Frame, box: Box, shown: Look, before: Reading, alpha: numbe
 /** Accuracy in large letters, and how the cost went. */
 function figures(made: Frame, { box, session }: Stage, stop: Stop, alpha: number): void {
   const steps = stop.steps;
-  const done = steps === 0 ? "before the step" : steps < 1 ? "stepping" : steps === 1 ? "after 1 step" : `after ${whole(steps)} steps`; // prettier-ignore
+  const done = steps === 0 ? "before the step" : steps < 1 ? "on the way" : steps === 1 ? "after 1 step" : `after ${whole(steps)} steps`; // prettier-ignore
   const [x, y] = box.up ? [0.97 * box.width, 0.885 * box.height] : [29, 0.845 * box.height];
   const align = box.up ? "right" : "left";
   const [large, small] = box.up ? [34, 11.5] : [54, 14];

@@ -114,7 +114,7 @@ function look({ box }: Stage): Look {
 /** The table of columns, in u, and of rows, in v. */
 function cells({ up }: Box) {
   return up
-    ? { first: 0.285, apart: 0.0695, average: 0.905, reach: 0.031, head: 0.055, top: 0.145, bottom: 0.955, size: 32 }
+    ? { first: 0.285, apart: 0.0695, average: 0.905, reach: 0.031, head: 0.055, top: 0.145, bottom: 0.955, size: 25 }
     : { first: 0.335, apart: 0.0685, average: 0.93, reach: 0.031, head: 0.07, top: 0.17, bottom: 0.93, size: 44 }; // prettier-ignore
 }
 
@@ -253,7 +253,7 @@ function everybody(
   found: Wishes,
   near: number,
 ): void {
-  const { average: u, head, size } = cells(box);
+  const { average: u, head } = cells(box);
   const alpha = span(t, 6.4, 6.9);
   const shown = span(t, JOINS[0] - 0.3, JOINS[0]);
   const large = enlarged(box, found);
@@ -263,13 +263,27 @@ function everybody(
     if (Math.abs(length) * along(box) > 1.5) add(made, { kind: "bar", id: `all.${row}`, rect, ink: "ink", alpha, outline: 1.2, dash: [3, 2.5] }); // prettier-ignore
   });
   axisLine(made, box, u, shown);
-  const [x, y] = place(box, u, head);
-  const { length } = session.data.digits;
-  const [small, big] = box.up ? [11, 17] : [13, 24];
+  const title = large > 1 ? `average × ${large}` : "average";
+  captions(made, box, place(box, u, head), [title, short(near), `cosine to all ${whole(session.data.digits.length)}`], [shown, alpha]); // prettier-ignore
+}
+
+/** What the last column is, and how near it comes. */
+function captions(
+  made: Frame,
+  box: Box,
+  [x, y]: Point,
+  [title, near, note]: readonly string[],
+  [shown, alpha]: readonly number[],
+): void {
+  const lines = box.up
+    ? { x: 6, ys: [y - 30, y - 4, y + 11], sizes: [11, 17, 10] }
+    : { x, ys: [y - 21, y + 2, y + 22], sizes: [13, 24, 12] };
+  const [first, second, third] = lines.ys.map((at): Point => [lines.x, at]);
+  const align = box.up ? "left" : "center";
   add(made,
-    { kind: "text", at: [x, y - size * (box.up ? 0.45 : 0.36)], text: large > 1 ? `average × ${large}` : "average", size: small, ink: "ink", alpha: shown, align: "center", weight: 600 },
-    { kind: "text", id: "cosine", at: [x, y + size * (box.up ? 0.1 : 0.05)], text: short(near), size: big, ink: "ink", alpha, align: "center", weight: 600, face: "serif" },
-    { kind: "text", at: [x, y + size * (box.up ? 0.62 : 0.45)], text: box.up ? "cosine" : `cosine to all ${whole(length)}`, size: small * 0.92, ink: "mute", alpha, align: "center" },
+    { kind: "text", at: first, text: title, size: lines.sizes[0], ink: "ink", alpha: shown, align, weight: 600 },
+    { kind: "text", id: "cosine", at: second, text: near, size: lines.sizes[1], ink: "ink", alpha, align, weight: 600, face: "serif" },
+    { kind: "text", at: third, text: box.up ? "cosine" : note, size: lines.sizes[2], ink: "mute", alpha, align },
   ); // prettier-ignore
 }
 

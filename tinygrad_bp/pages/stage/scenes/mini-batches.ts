@@ -237,13 +237,22 @@ function captions(made: Frame, t: number, { box, session }: Stage, { arrows: all
   const n = session.data.digits.length;
   const [large, size] = box.up ? [24, 11.5] : [44, 14];
   const [x, y, , h] = fan(box);
-  const top = y + h + (box.up ? 22 : 40);
+  const top = y + h + (box.up ? 34 : 40);
   const angle = Math.round((Math.acos(Math.min(1, all[0].cosine)) * 180) / Math.PI);
   const alpha = span(t, DEAL[1] + 0.3, DEAL[1] + 0.7);
   const fit = fitted(box, all);
   const batch = deal >= n ? "the same" : deal === 1 ? "this digit" : `these ${whole(deal)}`;
   const everybody = span(t, SWEEP[1], SWEEP[1] + 0.4);
-  named(made, box, tipOf(box, EVERYBODY, fit), `all ${whole(n)}`, 1, size, "mute", everybody);
+  named(
+    made,
+    box,
+    box.up ? fit.start : tipOf(box, EVERYBODY, fit),
+    `all ${whole(n)}`,
+    1,
+    size,
+    "mute",
+    everybody,
+  );
   named(made, box, tipOf(box, all[0], fit), batch, -1, size, "ink", alpha);
   add(made,
     { kind: "text", id: "cosine", at: [x, top], text: short(all[0].cosine), size: large, ink: "ink", alpha, weight: 600, face: "serif" },
@@ -251,7 +260,7 @@ function captions(made: Frame, t: number, { box, session }: Stage, { arrows: all
   ); // prettier-ignore
 }
 
-/** The name of an arrow, at its tip. */
+/** The name of an arrow: at its tip, but on a phone that of all at its foot. */
 function named(
   made: Frame,
   box: Box,
@@ -263,7 +272,7 @@ function named(
   alpha: number,
 ): void {
   const at: Point = [Math.min(x, 0.965 * box.width), y + below * 1.6 * size];
-  add(made, { kind: "text", at, text, size, ink, alpha, align: "right", weight: 600 });
+  add(made, { kind: "text", at, text, size, ink, alpha, align: box.up ? "center" : "right", weight: 600 }); // prettier-ignore
 }
 
 function frame(t: number, stage: Stage, before: Before): Frame {
