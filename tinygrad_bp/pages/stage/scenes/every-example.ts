@@ -129,8 +129,8 @@ function columnAt(box: Box, d: number): number {
 }
 
 /** The length in u of a row's wish: the row's largest reaches to the next column. */
-function lengthIn(box: Box, { each }: Wishes, row: number, wish: number): number {
-  const largest = Math.max(...each.map((of) => Math.abs(of[row]))) || 1;
+function lengthIn(box: Box, { each, all }: Wishes, row: number, wish: number): number {
+  const largest = Math.max(...[...each, all].map((of) => Math.abs(of[row]))) || 1;
   return (wish / largest) * cells(box).reach;
 }
 
@@ -177,7 +177,7 @@ function around([x, y]: Point, r: number): number[] {
 function axisLine(made: Frame, box: Box, u: number, alpha: number): void {
   const { top, bottom } = cells(box);
   const [from, to] = [place(box, u, top - 0.03), place(box, u, bottom + 0.03)];
-  add(made, { kind: "line", from, to, width: 1, ink: "ring", alpha });
+  add(made, { kind: "line", from, to, width: 1, ink: "mute", alpha: 0.4 * alpha });
 }
 
 /** One digit's wishes: its picture, and a bar for each row. */

@@ -108,8 +108,9 @@ function placeOf(box: Box, place: number, deal: number, open: number): { at: Poi
       : deal === 100
         ? [1.6 * Math.floor(column / 20), 1.3 * Math.floor(row / 5)]
         : [0, 0];
+  const left = box.up ? (w - side * (COLUMNS + 1.6 * open)) / 2 : 0;
   const at: Point = [
-    x + side * (column + 0.5 + open * apart[0]),
+    x + left + side * (column + 0.5 + open * apart[0]),
     y + side * (row + 0.5 + open * apart[1]),
   ];
   return { at, side };
@@ -124,7 +125,8 @@ function wallRect(box: Box): Rect {
 function tray(box: Box, i: number, n: number): { at: Point; side: number } {
   const [x, y, w, h] = band(box, "head");
   const grid = gridIn([x, y, box.up ? w : 0.62 * w, h], n);
-  return { at: tileAt(grid, i), side: sideOf(grid) };
+  const [side, [left, top]] = [sideOf(grid), tileAt(grid, i)];
+  return { at: [box.up ? left + (w - side * grid.columns) / 2 : left, top], side };
 }
 
 function between(a: { at: Point; side: number }, b: { at: Point; side: number }, s: number) {
@@ -194,13 +196,13 @@ function tipOf(box: Box, { cosine: ahead, ratio, side }: Direction, { start, uni
 function arrows(made: Frame, t: number, { box }: Stage, { arrows: all }: Dealt): void {
   const fit = fitted(box, all);
   const thick = box.up ? 9 : 13;
-  const arrow = (id: string, one: Direction, s: number, width: number, ink: Ink) => {
+  const arrow = (id: string, one: Direction, s: number, width: number, ink: Ink, alpha = 1) => {
     const grown = { ...one, ratio: one.ratio * s };
-    if (s > 0) add(made, { kind: "arrow", id, from: fit.start, to: tipOf(box, grown, fit), width, head: width * 2.4, ink, alpha: 1 }); // prettier-ignore
+    if (s > 0) add(made, { kind: "arrow", id, from: fit.start, to: tipOf(box, grown, fit), width, head: width * 2.4, ink, alpha }); // prettier-ignore
   };
   all.slice(1).forEach((one, i) => {
     const s = span(t, comes(i + 1), comes(i + 1) + 0.3, eased.arrival);
-    arrow(`batch.${i + 1}`, one, s, 2, "ring");
+    arrow(`batch.${i + 1}`, one, s, 2, "idle", 0.5);
   });
   arrow("everybody", EVERYBODY, span(t, SWEEP[1], SWEEP[1] + 0.6, eased.arrival), thick, "mute");
   arrow("batch.0", all[0], span(t, DEAL[1], DEAL[1] + 0.6, eased.arrival), thick * 0.45, "ink");
