@@ -70,12 +70,24 @@ function layer(w: Float64Array, b: Float64Array, a: ArrayLike<number>): Float64A
 
 /** The weighted sums of a layer. */
 export function sums(w: Float64Array, b: Float64Array, a: ArrayLike<number>): Float64Array {
+  const lit = litOf(a);
   return b.map((bias, j) => {
     let z = bias;
     const row = j * a.length;
-    for (let k = 0; k < a.length; k += 1) if (a[k] !== 0) z += w[row + k] * a[k];
+    for (let i = 0; i < lit.length; i += 1) z += w[row + lit[i]] * a[lit[i]];
     return z;
   });
+}
+
+const litIn = new WeakMap<object, Uint16Array>();
+const ALL = Uint16Array.from({ length: 100 }, (_, k) => k);
+
+/** Which pixels are lit, found once for each picture: a few in 784. Of a small layer, all neurons. */
+function litOf(a: ArrayLike<number>): Uint16Array {
+  if (a.length <= ALL.length) return ALL.subarray(0, a.length);
+  let lit = litIn.get(a);
+  if (!lit) litIn.set(a, (lit = Uint16Array.from(Array.from(a).flatMap((p, k) => (p ? k : [])))));
+  return lit;
 }
 
 export function target(label: number, n = 10): number[] {
@@ -145,12 +157,14 @@ export function asked(net: Net, l: number, delta: Float64Array): number[][] {
 export function addGradient(into: Net, net: Net, pass: Pass, label: number, scale = 1): number {
   deltas(net, pass, label).forEach((delta, l) => {
     const a = pass[l];
-    delta.forEach((d, j) => {
-      const step = scale * d;
+    const lit = litOf(a);
+    const w = into.w[l];
+    for (let j = 0; j < delta.length; j += 1) {
+      const step = scale * delta[j];
       into.b[l][j] += step;
       const row = j * a.length;
-      for (let k = 0; k < a.length; k += 1) if (a[k] !== 0) into.w[l][row + k] += step * a[k];
-    });
+      for (let i = 0; i < lit.length; i += 1) w[row + lit[i]] += step * a[lit[i]];
+    }
   });
   return cost(pass, label);
 }
@@ -202,10 +216,9 @@ export function checked(net: Net, { pixels, label }: Example, index: number, h =
 
 /** The network after a step against a gradient. */
 export function stepped(net: Net, slopes: Float64Array, rate: number): Net {
-  return netOn(
-    net.vector.map((p, i) => p - rate * slopes[i]),
-    net.sizes,
-  );
+  const vector = net.vector.slice();
+  for (let i = 0; i < vector.length; i += 1) vector[i] -= rate * slopes[i];
+  return netOn(vector, net.sizes);
 }
 
 export interface Score {

@@ -126,7 +126,7 @@ export class Painter {
       c.rect(x - size / 2, y - size / 2, size, part);
       c.fill("evenodd");
     } else if (mark.lit) {
-      c.globalAlpha = alpha * mark.lit;
+      c.globalAlpha = alpha * mark.lit * this.palette.litAlpha;
       c.fillStyle = this.solid("gauge", 1);
       c.fillRect(x - size / 2 - 1, y - size / 2 - 1, size + 2, size + 2);
       c.globalAlpha = alpha;

@@ -58,7 +58,7 @@ export function initial(): Choices {
     knobs: [1, 1],
     wiggle: -1,
     batch: 10,
-    deal: 10,
+    deal: 100,
     amount: 3,
     drawing: null,
   };

@@ -1,0 +1,215 @@
+// Training, for real: computed ahead in idle slices, and recorded, so that any moment of it can be
+// shown again. `lesson/runs.py` is the same training in NumPy.
+
+import { gradient, score, stepped, type Net } from "./engine";
+import { seeded, shuffled } from "./random";
+import { reading, type Data, type Digit, type Reading, type Session } from "./session";
+
+export interface Leg {
+  steps: number;
+  /** Digits a step. */
+  batch: number;
+  rate: number;
+}
+
+/** A training: legs one after the other, and after which steps it is scored. */
+export interface Plan {
+  start: "net" | "start";
+  legs: readonly Leg[];
+  /** A stop between two whole numbers is on the way of a step: p + s * step. */
+  stops: readonly number[];
+  seed: number;
+}
+
+/** Where a training stands after some steps; accuracy and cost are those of unseen digits. */
+export interface Stop {
+  steps: number;
+  /** How many digits' gradients were computed until then. */
+  work: number;
+  accuracy: number;
+  cost: number;
+  right: readonly boolean[];
+  net: Net;
+}
+
+interface Step {
+  digits: readonly Digit[];
+  rate: number;
+}
+
+export class Run {
+  readonly stops: Stop[] = [];
+  private net: Net;
+  private steps = 0;
+  private work = 0;
+  private readonly queue: Iterator<Step, void>;
+  /** The step that is being taken, and its gradient. */
+  private taking: { slopes: Float64Array; step: Step } | null = null;
+
+  constructor(
+    readonly plan: Plan,
+    private readonly data: Data,
+  ) {
+    this.net = data[plan.start];
+    this.queue = queued(plan, data.digits);
+  }
+
+  get done(): boolean {
+    return this.stops.length === this.plan.stops.length;
+  }
+
+  get end(): Stop {
+    return this.at(Infinity);
+  }
+
+  /** The last stop at or before so many steps; what is missing is computed now. */
+  at(steps: number): Stop {
+    return this.until(steps).at(-1)!;
+  }
+
+  /** All stops until then. */
+  until(steps: number): readonly Stop[] {
+    const count = 1 + this.plan.stops.findLastIndex((stop) => stop <= steps);
+    while (this.stops.length < count) this.advance();
+    return this.stops.slice(0, count);
+  }
+
+  /** The first stop at which so large a share is read rightly, or else the last one. */
+  first(accuracy: number): Stop {
+    const good = (stop: Stop) => stop.accuracy >= accuracy;
+    while (!this.done && !this.stops.some(good)) this.advance();
+    return this.stops.find(good) ?? this.end;
+  }
+
+  /** Record a stop if one is due, or else take a step: a few milliseconds at most, but for large batches. */
+  advance(): void {
+    const due = this.plan.stops[this.stops.length];
+    if (due === this.steps) this.record(due, this.net);
+    else if (due < this.steps + 1) this.record(due, this.partly(due - this.steps));
+    else this.land();
+  }
+
+  private partly(share: number): Net {
+    const { slopes, step } = this.next();
+    return stepped(this.net, slopes, share * step.rate);
+  }
+
+  private land(): void {
+    const { step } = this.next();
+    this.net = this.partly(1);
+    this.steps += 1;
+    this.work += step.digits.length;
+    this.taking = null;
+  }
+
+  private next(): NonNullable<Run["taking"]> {
+    if (!this.taking) {
+      const step = this.queue.next().value!;
+      this.taking = { slopes: gradient(this.net, step.digits), step };
+    }
+    return this.taking;
+  }
+
+  private record(steps: number, net: Net): void {
+    this.stops.push({ steps, work: this.work, net, ...score(net, this.data.unseen) });
+  }
+}
+
+/** The digits of each step. Those of an epoch are shuffled, unless a step takes them all. */
+function* queued({ legs, seed }: Plan, digits: readonly Digit[]): Generator<Step, void> {
+  const random = seeded(seed);
+  let order: number[] = [];
+  for (const { steps, batch, rate } of legs) {
+    for (let i = 0; i < steps; i += 1) {
+      if (batch >= digits.length) {
+        yield { digits, rate };
+        continue;
+      }
+      if (!order.length) order = shuffled(digits.length, random);
+      yield { digits: order.splice(0, batch).map((k) => digits[k]), rate };
+    }
+  }
+}
+
+export const STEPS = 2000; // of the time lapse, after its first step
+const FRAMES = 150; // stops that it has at most
+const LANDING = 32; // parts of its first step
+const HALF = 0.4; // the share that a half-trained network reads rightly: half of what it will
+
+export const WORK = 12000; // digits that each network of the race looks at
+const EVERY = 100; // digits between two of its stops
+export const FLAG = 0.8;
+
+/** Scene 11: one step on all digits, in parts, then many on a few, at first one by one. */
+export function lapse(data: Data): Plan {
+  const parts = Array.from({ length: LANDING }, (_, i) => i / LANDING);
+  const later = Array.from({ length: FRAMES + 1 }, (_, i) => lapsed(i / FRAMES));
+  return {
+    start: "net",
+    legs: [
+      { steps: 1, batch: data.digits.length, rate: 1.5 },
+      { steps: 400, batch: 20, rate: 3 },
+      { steps: 1000, batch: 20, rate: 6 },
+      { steps: 600, batch: 20, rate: 2 },
+    ],
+    stops: [...parts, ...new Set(later)],
+    seed: 2,
+  };
+}
+
+/** How many steps have been taken at a moment of the time lapse: single ones can be seen at first. */
+export function lapsed(s: number): number {
+  return 1 + Math.floor(STEPS * s * s + 1e-9);
+}
+
+/** Scene 13: from a start that learns, with so many digits a step. */
+export function race(data: Data, wanted: number): Plan {
+  const batch = Math.min(wanted, data.digits.length);
+  const steps = Math.floor(WORK / batch);
+  const apart = Math.max(1, Math.floor(EVERY / batch));
+  const stops = Array.from({ length: Math.floor(steps / apart) + 1 }, (_, i) => i * apart);
+  return { start: "start", legs: [{ steps, batch, rate: 1.5 }], stops, seed: 1 };
+}
+
+export function lapseOf(session: Session): Run {
+  return session.once("lapse", () => new Run(lapse(session.data), session.data));
+}
+
+/** The race of one network; without a number, the one that looks at all digits before each step. */
+export function raceOf(session: Session, batch = session.data.digits.length): Run {
+  return session.once(`race ${batch}`, () => new Run(race(session.data, batch), session.data));
+}
+
+/** A stop of scene 11's own run at which it has come half of the way. */
+export function halfTrained(session: Session): Stop {
+  return session.once("half", () => lapseOf(session).first(HALF));
+}
+
+export function readingAt(session: Session, stop: Stop): Reading {
+  return reading(stop.net, session.digit);
+}
+
+/** Compute what scenes will show, for so many milliseconds; gives whether all of it is ready. */
+export function advance(session: Session, milliseconds: number): boolean {
+  const runs = [lapseOf(session), raceOf(session, 10), raceOf(session), raceOf(session, 100), raceOf(session, 1)]; // prettier-ignore
+  const until = performance.now() + milliseconds;
+  let run = runs.find(({ done }) => !done);
+  while (run && performance.now() < until) {
+    run.advance();
+    run = runs.find(({ done }) => !done);
+  }
+  return !run;
+}
+
+const SLICE = 5; // milliseconds, of which sixteen are a frame
+
+/** Compute all of it whenever there is nothing else to do; gives what stops that. */
+export function ahead(session: Session): () => void {
+  let stopped = false;
+  const idle = window.requestIdleCallback ?? ((act: () => void) => setTimeout(act, 30));
+  const act = () => {
+    if (!stopped && !advance(session, SLICE)) idle(act);
+  };
+  idle(act);
+  return () => (stopped = true);
+}
