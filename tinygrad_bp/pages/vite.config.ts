@@ -22,5 +22,5 @@ export default defineConfig({
       cssFileName: page,
     },
   },
-  test: { include: ["tests/**/*.test.ts"] },
+  test: { include: ["tests/**/*.test.ts"], testTimeout: 60_000 },
 });
