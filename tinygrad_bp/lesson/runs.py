@@ -27,7 +27,7 @@ WORK = 12_000
 """Digits that each network of the race looks at."""
 EVERY = 100
 """Digits between two stops of the race."""
-STEPS, FRAMES, LANDING = 2000, 150, 32
+STEPS, FRAMES, LANDING = 2000, 120, 32
 """Of the time lapse: its steps, how many stops it has at most, and parts of the step before it."""
 
 

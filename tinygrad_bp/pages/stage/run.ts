@@ -132,7 +132,7 @@ function* queued({ legs, seed }: Plan, digits: readonly Digit[]): Generator<Step
 }
 
 export const STEPS = 2000; // of the time lapse, after its first step
-const FRAMES = 150; // stops that it has at most
+const FRAMES = 120; // stops that it has at most
 const LANDING = 32; // parts of its first step
 const HALF = 0.4; // the share that a half-trained network reads rightly: half of what it will
 
@@ -181,6 +181,11 @@ export function raceOf(session: Session, batch = session.data.digits.length): Ru
 /** A stop of scene 11's own run at which it has come half of the way. */
 export function halfTrained(session: Session): Stop {
   return session.once("half", () => lapseOf(session).first(HALF));
+}
+
+/** The average gradient of all digits on the half-trained network. */
+export function everybody(session: Session): Float64Array {
+  return session.once("everybody", () => gradient(halfTrained(session).net, session.data.digits));
 }
 
 export function readingAt(session: Session, stop: Stop): Reading {
