@@ -27,7 +27,7 @@ WORK = 12_000
 """Digits that each network of the race looks at."""
 EVERY = 100
 """Digits between two stops of the race."""
-STEPS, FRAMES, LANDING = 2000, 150, 32
+STEPS, FRAMES, LANDING = 2000, 120, 32
 """Of the time lapse: its steps, how many stops it has at most, and parts of the step before it."""
 
 
@@ -137,8 +137,8 @@ class Stop(NamedTuple):
 def _lapse() -> Run:
     parts = [i / LANDING for i in range(LANDING)]
     later = {1 + STEPS * i * i // FRAMES**2 for i in range(FRAMES + 1)}
-    legs = (Leg(1, 1000, 1.5), Leg(400, 20, 3.0), Leg(1000, 20, 6.0), Leg(600, 20, 2.0))
-    return Run(legs, (*parts, *sorted(later)), seed=2)
+    legs = (Leg(1, 1000, 1.5), Leg(STEPS, 20, 3.0))
+    return Run(legs, (*parts, *sorted(later)), seed=5)
 
 
 LAPSE = _lapse()
@@ -152,7 +152,7 @@ def race(batch: int) -> Run:
     (12, (0, 10, 20))
     """
     steps = WORK // batch
-    return Run((Leg(steps, batch, 1.5),), tuple(range(0, steps + 1, max(1, EVERY // batch))))
+    return Run((Leg(steps, batch, 2.0),), tuple(range(0, steps + 1, max(1, EVERY // batch))))
 
 
 def run(wanted: Run, start: NDArray[np.float64], given: Carried) -> Iterator[Stop]:

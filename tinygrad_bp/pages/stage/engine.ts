@@ -80,11 +80,11 @@ export function sums(w: Float64Array, b: Float64Array, a: ArrayLike<number>): Fl
 }
 
 const litIn = new WeakMap<object, Uint16Array>();
-const ALL = Uint16Array.from({ length: 100 }, (_, k) => k);
+const ALL = Array.from({ length: 100 }, (_, n) => Uint16Array.from({ length: n }, (_, k) => k));
 
 /** Which pixels are lit, found once for each picture: a few in 784. Of a small layer, all neurons. */
 function litOf(a: ArrayLike<number>): Uint16Array {
-  if (a.length <= ALL.length) return ALL.subarray(0, a.length);
+  if (a.length < ALL.length) return ALL[a.length];
   let lit = litIn.get(a);
   if (!lit) litIn.set(a, (lit = Uint16Array.from(Array.from(a).flatMap((p, k) => (p ? k : [])))));
   return lit;
@@ -100,13 +100,19 @@ export function output(pass: Pass): ArrayLike<number> {
 
 /** The digit that is read: the first of the brightest outputs. */
 export function answer(pass: Pass): number {
-  const out = Array.from(output(pass));
-  return out.indexOf(Math.max(...out));
+  const out = output(pass);
+  let best = 0;
+  for (let j = 1; j < out.length; j += 1) if (out[j] > out[best]) best = j;
+  return best;
 }
 
 /** How far each output is from its target. */
 export function gaps(pass: Pass, label: number): number[] {
-  return Array.from(output(pass), (a, j) => (j === label ? 1 : 0) - a);
+  return Array.from(output(pass), (a, j) => gap(a, j, label));
+}
+
+function gap(a: number, j: number, label: number): number {
+  return (j === label ? 1 : 0) - a;
 }
 
 /** What an example wishes of an output: minus the slope of its squared gap. */
@@ -115,19 +121,23 @@ export function wish(gap: number): number {
 }
 
 export function cost(pass: Pass, label: number): number {
-  return gaps(pass, label).reduce((sum, gap) => sum + gap * gap, 0);
+  const out = output(pass);
+  let sum = 0;
+  for (let j = 0; j < out.length; j += 1) sum += gap(out[j], j, label) ** 2;
+  return sum;
 }
 
 /** The slopes of the cost in the weighted sums, by layer from 0. */
 export function deltas(net: Net, pass: Pass, label: number): Float64Array[] {
   const last = net.w.length - 1;
   const found: Float64Array[] = [];
-  found[last] = Float64Array.from(
-    gaps(pass, label),
-    (gap, j) => -2 * gap * slope(pass[last + 1][j]),
-  );
+  const out = output(pass);
+  found[last] = new Float64Array(out.length);
+  for (let j = 0; j < out.length; j += 1) found[last][j] = -2 * gap(out[j], j, label) * slope(out[j]); // prettier-ignore
   for (let l = last; l > 0; l -= 1) {
-    found[l - 1] = received(net, l, found[l]).map((g, k) => g * slope(pass[l][k]));
+    const sum = received(net, l, found[l]);
+    for (let k = 0; k < sum.length; k += 1) sum[k] *= slope(pass[l][k]);
+    found[l - 1] = sum;
   }
   return found;
 }
@@ -141,9 +151,10 @@ export function slope(a: number): number {
 export function received(net: Net, l: number, delta: Float64Array): Float64Array {
   const n = net.sizes[l];
   const sum = new Float64Array(n);
-  delta.forEach((d, j) => {
-    for (let k = 0; k < n; k += 1) sum[k] += d * net.w[l][j * n + k];
-  });
+  const w = net.w[l];
+  for (let j = 0; j < delta.length; j += 1) {
+    for (let k = 0; k < n; k += 1) sum[k] += delta[j] * w[j * n + k];
+  }
   return sum;
 }
 

@@ -132,7 +132,7 @@ function* queued({ legs, seed }: Plan, digits: readonly Digit[]): Generator<Step
 }
 
 export const STEPS = 2000; // of the time lapse, after its first step
-const FRAMES = 150; // stops that it has at most
+const FRAMES = 120; // stops that it has at most
 const LANDING = 32; // parts of its first step
 const HALF = 0.4; // the share that a half-trained network reads rightly: half of what it will
 
@@ -148,12 +148,10 @@ export function lapse(data: Data): Plan {
     start: "net",
     legs: [
       { steps: 1, batch: data.digits.length, rate: 1.5 },
-      { steps: 400, batch: 20, rate: 3 },
-      { steps: 1000, batch: 20, rate: 6 },
-      { steps: 600, batch: 20, rate: 2 },
+      { steps: STEPS, batch: 20, rate: 3 },
     ],
     stops: [...parts, ...new Set(later)],
-    seed: 2,
+    seed: 5,
   };
 }
 
@@ -168,7 +166,7 @@ export function race(data: Data, wanted: number): Plan {
   const steps = Math.floor(WORK / batch);
   const apart = Math.max(1, Math.floor(EVERY / batch));
   const stops = Array.from({ length: Math.floor(steps / apart) + 1 }, (_, i) => i * apart);
-  return { start: "start", legs: [{ steps, batch, rate: 1.5 }], stops, seed: 1 };
+  return { start: "start", legs: [{ steps, batch, rate: 2 }], stops, seed: 1 };
 }
 
 export function lapseOf(session: Session): Run {
@@ -183,6 +181,11 @@ export function raceOf(session: Session, batch = session.data.digits.length): Ru
 /** A stop of scene 11's own run at which it has come half of the way. */
 export function halfTrained(session: Session): Stop {
   return session.once("half", () => lapseOf(session).first(HALF));
+}
+
+/** The average gradient of all digits on the half-trained network. */
+export function everybody(session: Session): Float64Array {
+  return session.once("everybody", () => gradient(halfTrained(session).net, session.data.digits));
 }
 
 export function readingAt(session: Session, stop: Stop): Reading {

@@ -1,7 +1,6 @@
 // 11. One step on the average of all digits, slowly; then again and again, and the network reads.
 
 import { span } from "../clock";
-import { gradient } from "../engine";
 import { add, empty, type Frame } from "../frame";
 import { across, layoutIn, neuron, place, strip, type Box, type Point } from "../layout";
 import { percent, whole } from "../numbers";
@@ -44,8 +43,8 @@ interface Change {
 /** What the first step changes in every weight. */
 function change(session: Session): Float64Array {
   return session.once("first step", () => {
-    const { net, digits } = session.data;
-    return gradient(net, digits).map((slope) => -lapseOf(session).plan.legs[0].rate * slope);
+    const [before, after] = [0, 1].map((steps) => lapseOf(session).at(steps).net.vector);
+    return after.map((p, i) => p - before[i]);
   });
 }
 

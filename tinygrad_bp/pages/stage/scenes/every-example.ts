@@ -8,7 +8,7 @@ import { short, whole } from "../numbers";
 import { dissolve } from "../parts/inset";
 import { network, type Look } from "../parts/network";
 import { inkOf } from "../parts/wishes";
-import { halfTrained, readingAt } from "../run";
+import { everybody, halfTrained, readingAt } from "../run";
 import type { Session } from "../session";
 import { leave, moved, type Before, type Scene, type Stage } from "../scene";
 
@@ -28,9 +28,9 @@ export function wishes(session: Session): Wishes {
   return session.once("columns", () => {
     const { digits, shown } = session.data;
     const { net } = halfTrained(session);
-    const wish = (some: typeof digits) => gradient(net, some).map((slope) => -slope);
-    const each = shown.map((index) => wish([digits[index]]));
-    const all = wish(digits);
+    const wish = (slopes: Float64Array) => slopes.map((slope) => -slope);
+    const each = shown.map((index) => wish(gradient(net, [digits[index]])));
+    const all = wish(everybody(session));
     return { each, all, rows: chosen(session, each, all) };
   });
 }
@@ -239,20 +239,15 @@ function joining(made: Frame, t: number, { box, session }: Stage, found: Wishes)
 
 /** How many times as large averages are drawn: much of what the digits want cancels. */
 function enlarged(box: Box, found: Wishes): number {
-  const all = Array<boolean>(found.each.length).fill(true);
-  const mean = average(found, all);
-  const longest = found.rows.flatMap((row) => [mean, found.all].map((of) => Math.abs(lengthIn(box, found, row, of[row])))); // prettier-ignore
+  const longest = found.rows.flatMap((row) => {
+    const mean = found.each.reduce((sum, wish) => sum + wish[row], 0) / found.each.length;
+    return [mean, found.all[row]].map((wish) => Math.abs(lengthIn(box, found, row, wish)));
+  });
   return Math.max(1, Math.min(4, Math.floor((1.6 * cells(box).reach) / Math.max(...longest))));
 }
 
 /** What all digits want, as outlines round what the eight want on average. */
-function everybody(
-  made: Frame,
-  t: number,
-  { box, session }: Stage,
-  found: Wishes,
-  near: number,
-): void {
+function ofAll(made: Frame, t: number, { box, session }: Stage, found: Wishes, near: number): void {
   const { average: u, head } = cells(box);
   const alpha = span(t, 6.4, 6.9);
   const shown = span(t, JOINS[0] - 0.3, JOINS[0]);
@@ -298,17 +293,20 @@ function frame(t: number, stage: Stage, before: Before): Frame {
   else network(made, box, shown, half);
   leave(made, t, before);
   session.data.shown.forEach((_, d) => column(made, t, stage, found, d));
-  const mean = average(found, session.choices.columns);
-  const near = cosine(mean, found.all);
+  const { columns } = session.choices;
+  const { mean, near } = session.once(`columns ${columns.join()}`, () => {
+    const mean = average(found, columns);
+    return { mean, near: cosine(mean, found.all) };
+  });
   joining(made, t, stage, found);
-  everybody(made, t, stage, found, near);
+  ofAll(made, t, stage, found, near);
   made.facts = {
     steps: halfTrained(session).steps,
     accuracy: halfTrained(session).accuracy,
     average: found.rows.map((row) => mean[row]),
     all: found.rows.map((row) => found.all[row]),
     cosine: near,
-    "cosines of pairs": pairs(found),
+    "cosines of pairs": session.once("pairs", () => pairs(found)),
   };
   return made;
 }

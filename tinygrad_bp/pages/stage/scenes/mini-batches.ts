@@ -10,7 +10,7 @@ import { network, type Look } from "../parts/network";
 import { band, gridIn, sideOf, tile, tileAt, type Rect } from "../parts/wall";
 import { inkOf } from "../parts/wishes";
 import { hash, seeded, shuffled } from "../random";
-import { halfTrained, lapseOf, readingAt } from "../run";
+import { everybody, halfTrained, lapseOf, readingAt } from "../run";
 import type { Session } from "../session";
 import { leave, moved, type Before, type Scene, type Stage } from "../scene";
 
@@ -60,10 +60,6 @@ interface Direction {
   ratio: number;
   /** On which side it is of everybody's, seen from where the first one is. */
   side: number;
-}
-
-function everybody(session: Session): Float64Array {
-  return session.once("everybody", () => gradient(halfTrained(session).net, session.data.digits));
 }
 
 export function dealt(session: Session, size: number): Dealt {
