@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,10 @@ from tinygrad_bp.data import write_idx
 from tinygrad_bp.lesson import labelled
 from tinygrad_bp.lesson.coverage import COVERAGE
 from tinygrad_bp.lesson.explorer import drawn_data
-from tinygrad_bp.lesson.steps import STEPS
+from tinygrad_bp.lesson.stage import stage_data, story
 
 Capture = pytest.CaptureFixture[str]
+TITLES = [scene["title"].format(label=2) for scene in story()["scenes"]]
 
 
 @pytest.fixture(autouse=True)
@@ -30,26 +32,25 @@ def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
 # --- lesson ---------------------------------------------------------------------------------------
 
 
-def test_lesson_walks_through_all_steps(capsys: Capture) -> None:
+def test_lesson_tells_all_scenes(capsys: Capture) -> None:
     assert main(["lesson"]) == 0
     out = capsys.readouterr().out
-    for number, (title, _, _) in enumerate(STEPS, start=1):
+    for number, title in enumerate(TITLES, start=1):
         assert f"\n{number}. {title}\n" in out
+    assert "searched for" in out
     assert "\x1b" not in out
 
 
-def test_lesson_shows_one_step_on_another_example(capsys: Capture) -> None:
-    assert main(["lesson", "--step", "2", "--example", "7", "--network", "4"]) == 0
+def test_lesson_shows_one_scene_on_another_example(capsys: Capture) -> None:
+    assert main(["lesson", "--scene", "4", "--example", "7"]) == 0
     out = capsys.readouterr().out
-    assert "Example 7 of" in out
-    assert "30 epochs" in out
-    assert "2. The cost" in out
+    assert f"4. What does this {stage_data(example=7)['digits']['labels'][7]} want?" in out
     assert "1. Feed forward" not in out
-    assert "Σ (a - y)²" in out
+    assert out.count("●") == 10
 
 
 def test_lesson_draws_the_digit(capsys: Capture) -> None:
-    assert main(["lesson", "--step", "1"]) == 0
+    assert main(["lesson", "--scene", "1"]) == 0
     assert "█" in capsys.readouterr().out
 
 
@@ -57,15 +58,15 @@ def test_lesson_lists_its_coverage(capsys: Capture) -> None:
     assert main(["lesson", "--coverage"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == [covered.id for covered in COVERAGE]
+    assert "ten-voters" in next(line for line in lines if line.startswith("S28 "))
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "complaint"),
     [
-        (["--step", "18"], 2, "has 17 steps"),
-        (["--step", "0"], 2, "1 or more"),
-        (["--example", "500"], 1, "no example 500"),
-        (["--network", "5"], 1, "no network 5"),
+        (["--scene", "16"], 2, "has 15 scenes"),
+        (["--scene", "0"], 2, "1 or more"),
+        (["--example", "1000"], 1, "no example 1000"),
         (["--data", "nowhere"], 1, "does not exist"),
     ],
 )
@@ -75,39 +76,61 @@ def test_lesson_refuses(arguments: list[str], code: int, complaint: str, capsys:
 
 
 class Terminal(io.StringIO):
-    encoding = "utf-8"
+    def __init__(self, text: str = "", encoding: str = "utf-8") -> None:
+        super().__init__(text)
+        self._encoding = encoding
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return self._encoding
 
     def isatty(self) -> bool:
         return True
 
 
+def in_terminal(monkeypatch: pytest.MonkeyPatch, answers: str, encoding: str = "utf-8") -> str:
+    out = Terminal(encoding=encoding)
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setattr(sys, "stdin", Terminal(answers))
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["lesson"]) == 0
+    return re.sub(r"\x1b\[[0-9;]*m", "", out.getvalue())
+
+
 @pytest.mark.parametrize(
-    ("answers", "titles"),
+    ("answers", "numbers"),
     [
         ("\n\nq\n", [1, 2, 3]),
         ("b\n\nb\nq\n", [1, 1, 2, 1]),
-        ("17\n\n", [1, 17]),
+        ("15\n\n", [1, 15]),
         ("99\nq\n", [1, 2]),
         ("", [1]),
     ],
     ids=["enter", "back", "number", "no-such-number", "end-of-input"],
 )
 def test_lesson_waits_for_keys_in_a_terminal(
-    monkeypatch: pytest.MonkeyPatch, answers: str, titles: list[int]
+    monkeypatch: pytest.MonkeyPatch, answers: str, numbers: list[int]
 ) -> None:
-    out = Terminal()
-    monkeypatch.setattr(sys, "stdout", out)
-    monkeypatch.setattr(sys, "stdin", Terminal(answers))
-    monkeypatch.setenv("TERM", "xterm-256color")
-    assert main(["lesson"]) == 0
-    shown = [
-        number
-        for line in out.getvalue().splitlines()
-        for number, (title, _, _) in enumerate(STEPS, start=1)
-        if f"{number}. {title}" in line
-    ]
-    assert shown == titles
-    assert PROMPT in out.getvalue()
+    out = in_terminal(monkeypatch, answers)
+    titles = "|".join(re.escape(title) for title in TITLES)
+    assert [int(n) for n in re.findall(rf"(\d+)\. (?:{titles})", out)] == numbers
+    assert PROMPT in out
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_every_scene_fits_a_small_terminal(monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
+    out = in_terminal(monkeypatch, "\n" * 15, encoding)
+    first, *screens = re.split(r"(?:\x1b\[2J|\x1b\[H)+", out)
+    assert first == ""
+    assert len(screens) == 15
+    for screen in screens:
+        lines = screen.split("\n")
+        assert len(lines) <= 24, screen
+        assert max(len(line) for line in lines) <= 80, screen
+        assert "{" not in screen
+        if encoding == "ascii":
+            assert screen.isascii(), screen
 
 
 # --- explore --------------------------------------------------------------------------------------
@@ -180,9 +203,11 @@ def test_explore_measures_digits_of_your_own_once(small: Path, capsys: Capture) 
     assert (small / "a.html").read_bytes() == first
 
 
-def test_lesson_walks_on_digits_of_your_own(small: Path, capsys: Capture) -> None:
-    assert main(["lesson", "--data", str(small), "--example", "9", "--step", "15"]) == 0
-    assert "15. Stumbling downhill" in capsys.readouterr().out
+def test_lesson_is_told_with_digits_of_your_own(small: Path, capsys: Capture) -> None:
+    assert main(["lesson", "--data", str(small), "--example", "9"]) == 0
+    out = capsys.readouterr().out
+    assert "200 training digits of the folder" in out
+    assert all(f"\n{number}. " in out for number in range(1, 16))
 
 
 def test_explore_draws_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

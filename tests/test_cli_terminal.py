@@ -120,7 +120,7 @@ def test_check(run: Run, model: str, either: str) -> None:
 def test_explore(run: Run, here: Path, either: str) -> None:
     code, written = run("explore", "-o", f"{HOSTILE}.html")
     assert code == 0
-    assert f"{ESCAPED}.html: 500 digits" in written
+    assert f"{ESCAPED}.html: 1,000 digits" in written
 
 
 @pytest.mark.parametrize("page", [False, True], ids=["text", "page"])

@@ -108,7 +108,7 @@ class Screen:
         """
         from rich.text import Text
 
-        cells = [[*self._drawn(r.image), *map(Text, map(one_line, r.caption))] for r in readings]
+        cells = [[*self.drawn(r.image), *map(Text, map(one_line, r.caption))] for r in readings]
         width = max(cell.cell_len for lines in cells for cell in lines)
         columns = max(1, (self.console.width + len(GAP)) // (width + len(GAP)))
         cells = cells if rows is None else cells[: rows * columns]
@@ -123,7 +123,7 @@ class Screen:
                 line.rstrip()
                 self.line(line)
 
-    def _drawn(self, image: NDArray[Any]) -> list[Text]:
+    def drawn(self, image: NDArray[Any]) -> list[Text]:
         """Return an image as lines, two pixels in each character, one above the other."""
         image = _trimmed(image)
         if len(image) % 2:

@@ -29,7 +29,7 @@ class Covered(NamedTuple):
 
 _ROWS = """
 S1  |  1 | backpropagation, step by step | lesson.steps.Lesson
-    test_cli_lesson.py::test_lesson_walks_through_all_steps
+    test_cli_lesson.py::test_lesson_tells_all_scenes
 S2  | 15 | networks learn by backpropagation | lesson.descent.descend
     test_lesson_many.py::test_nothing_is_learned_without_gradients
 S3  |  1 | the recap comes first | lesson.steps.Lesson

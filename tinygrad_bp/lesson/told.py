@@ -1,0 +1,228 @@
+"""The numbers behind the story, in Python: what its sentences say and what its scenes show."""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_bp.lesson.blobs import unblob
+from tinygrad_bp.lesson.deltas import deltas_of
+from tinygrad_bp.lesson.descent import accuracy_of, descend
+from tinygrad_bp.lesson.example import OneExample
+from tinygrad_bp.lesson.knobs import sensitive_pair
+from tinygrad_bp.lesson.network import Layer, flatten, network_of, unflatten
+from tinygrad_bp.lesson.sampling import cosine
+from tinygrad_bp.lesson.stage import story
+from tinygrad_bp.lesson.voters import committee
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tinygrad_bp.lesson.voters import Committee
+
+__all__ = ["Race", "Told", "sentence"]
+
+BRACES = re.compile(r"\{([^}]*)\}")
+BRIGHT = 4  # senders that the sentence about bang for the buck speaks of
+BATCH = 10
+WORK = 12_000  # digits that each network of the race looks at
+HALF = 0.5
+
+
+class Race(NamedTuple):
+    """A training: how many digits' gradients it took so far, and what was read rightly by then."""
+
+    work: list[int]
+    accuracy: list[float]
+    steps: int
+    parameters: NDArray[np.float64]
+
+
+class Told:
+    """The story on one example: `data` is what `stage_data` returns.
+
+    What needs training is trained when it is first asked for, by this library.
+
+    >>> from tinygrad_bp.lesson.stage import stage_data
+    >>> told = Told(stage_data())
+    >>> told.one.output[:3].round(1).tolist(), told.words["answer"]
+    ([0.5, 0.8, 0.2], 'a 3')
+    """
+
+    def __init__(self, data: dict[str, Any]) -> None:
+        self.data = data
+        count, sizes = data["digits"]["count"], data["sizes"]
+        pairs = unblob(data["digits"]["images"])
+        images = np.stack([pairs >> 4, pairs & 15], axis=1).reshape(-1, sizes[0]) / 15
+        self.shown: list[int] = data["shown"]["indices"]
+        images[self.shown] = unblob(data["shown"]["images"]).reshape(-1, sizes[0]) / 255
+        labels = np.array(data["digits"]["labels"])
+        self.images, self.unseen = images[:count], images[count:]
+        self.labels, self.unseen_labels = labels[:count], labels[count:]
+        self.start = unblob(data["net"]).astype(float)
+        self.one = self._on(self.start)
+
+    def _on(self, parameters: NDArray[Any]) -> OneExample:
+        first = self.shown[0]
+        net = network_of(parameters, self.data["sizes"])
+        return OneExample(net, self.images[first], int(self.labels[first]))
+
+    # --- what one example wants -------------------------------------------------------------------
+
+    @cached_property
+    def near(self) -> int:
+        """The output that is not far off: the lesson's 8, if it is one."""
+        gaps = np.abs(self.one.target - self.one.output)
+        if self.one.label == 2 and gaps[8] < 0.3:
+            return 8
+        gaps[(np.arange(len(gaps)) == self.one.label) | (gaps <= 0.05)] = np.inf
+        return int(gaps.argmin())
+
+    @cached_property
+    def voters(self) -> Committee:
+        """What the ten outputs wish of the layer before them."""
+        return committee(self.one)
+
+    @cached_property
+    def into_label(self) -> NDArray[np.float64]:
+        """Nudges on the weights into the right output."""
+        return np.asarray(-self.one.deltas[-1][self.one.label] * self.one.activations[-2])
+
+    @cached_property
+    def share(self) -> float:
+        """How much of all that these weights do the brightest senders' do."""
+        order = np.argsort(-self.one.activations[-2], kind="stable")[:BRIGHT]
+        return float((self.into_label[order] ** 2).sum() / (self.into_label**2).sum())
+
+    # --- what many want, and training -------------------------------------------------------------
+
+    def _trained(
+        self, parameters: NDArray[Any], *, steps: int, batch: int | None, lr: float, scores: int = 1
+    ) -> Race:
+        net = network_of(parameters, self.data["sizes"])
+        work, done, found = 0, [0], [self.accuracy(parameters)]
+        walk = descend(net, self.images, self.labels, steps=steps, batch_size=batch, lr=lr)
+        for step, examples in enumerate(walk, start=1):
+            work += examples
+            if step % max(1, steps // scores) == 0:
+                done.append(work)
+                found.append(self.accuracy(flatten(net)))
+        return Race(done, found, steps, flatten(net))
+
+    def accuracy(self, parameters: NDArray[Any]) -> float:
+        """The share of unseen digits that are read rightly."""
+        return accuracy_of(parameters, self.unseen, self.unseen_labels)
+
+    @cached_property
+    def after_a_step(self) -> OneExample:
+        """The example once a step was taken that all digits want."""
+        first = self._trained(self.start, steps=1, batch=None, lr=1.5)
+        return self._on(first.parameters)
+
+    @cached_property
+    def lapse(self) -> Race:
+        """Many steps after that."""
+        return self._trained(self.after_a_step.parameters, steps=1600, batch=20, lr=3.0)
+
+    @cached_property
+    def half_trained(self) -> NDArray[np.float64]:
+        """A network that reads about half of the digits."""
+        race = Race([], [0.0], 0, self.after_a_step.parameters)
+        for _ in range(12):
+            race = self._trained(race.parameters, steps=50, batch=20, lr=3.0)
+            if race.accuracy[-1] >= HALF:
+                break
+        return race.parameters
+
+    @cached_property
+    def columns(self) -> NDArray[np.float64]:
+        """Nudges of the shown digits on all parameters of the half-trained network, (8, 13002)."""
+        rows = self.shown
+        return -deltas_of(self.half_trained, self.images[rows], self.labels[rows]).per_example()
+
+    @cached_property
+    def cosines(self) -> list[float]:
+        """How a tenth's gradient agrees with everybody's, on the half-trained network."""
+        deltas = deltas_of(self.half_trained, self.images, self.labels)
+        full, order = deltas.gradient(), np.random.default_rng(0).permutation(len(self.labels))
+        return [float(cosine(deltas.gradient(rows), full)) for rows in np.array_split(order, 10)]
+
+    @cached_property
+    def race(self) -> tuple[Race, Race]:
+        """The stumbling and the careful training, from a start that learns."""
+        layers = unflatten(self.start, self.data["sizes"])
+        scaled = [Layer(w / np.sqrt(w.shape[1]), 0 * b) for w, b in layers]
+        start = np.concatenate([p.ravel() for layer in scaled for p in layer])
+        careful = max(1, WORK // len(self.labels))
+        return (
+            self._trained(start, steps=WORK // BATCH, batch=BATCH, lr=1.5, scores=60),
+            self._trained(start, steps=careful, batch=None, lr=1.5, scores=careful),
+        )
+
+    @cached_property
+    def reads(self) -> OneExample:
+        """An unseen digit, read by the network that learned after every few."""
+        net = network_of(self.race[0].parameters, self.data["sizes"])
+        return OneExample(net, self.unseen[0], int(self.unseen_labels[0]))
+
+    # --- words ------------------------------------------------------------------------------------
+
+    @cached_property
+    def words(self) -> dict[str, str]:
+        """What stands for the braces of the sentences."""
+        one, pair = self.one, sensitive_pair(self.one)
+        amount, wrong = self.data["amount"], self.data["wrong"]
+        chosen = min(3, len(amount["digits"]) - 1)
+        strong, weak = (-wiggle.predicted / wiggle.nudge for wiggle in pair[:2])
+        zeros = len(one.gradient) - np.count_nonzero(one.gradient)
+        return {
+            "label": str(one.label),
+            "answer": f"{'an' if one.prediction == 8 else 'a'} {one.prediction}",
+            "large": _number(strong),
+            "small": _number(weak),
+            "ratio": str(round(pair.ratio)),
+            "near": str(self.near),
+            "voter": str(one.label),
+            "raise": "raise",
+            "rise": "rise",
+            "with": "brighter",
+            "against": "dimmer",
+            "share": f"{self.share:.0%}".replace("%", " %"),
+            "hebb": "Neurons that fire together wire together.",
+            "zeros": f"{zeros:,}",
+            "digits": f"{len(self.labels):,}",
+            "batch": str(BATCH),
+            "amount": f"{amount['digits'][chosen]:,}",
+            "buys": f"{100 * amount['accuracy'][chosen]:.0f} %",
+            "guessed": f"{100 * wrong['accuracy'][chosen]:.0f} %",
+        }
+
+    def title(self, number: int) -> str:
+        """The title of a scene, counted from 1."""
+        return self.filled(story()["scenes"][number - 1]["title"])
+
+    def sentence(self, number: int) -> str:
+        """What a scene says, counted from 1; no lines are dashed here."""
+        return self.filled(sentence(story()["scenes"][number - 1])).replace(" (dashed)", "")
+
+    def filled(self, text: str) -> str:
+        """Put words in the place of braces; "{+up}" and "{-down}" are words already."""
+        return BRACES.sub(lambda found: self.words.get(found[1], found[1].lstrip("+-")), text)
+
+
+def sentence(scene: dict[str, Any]) -> str:
+    """Return a scene's clauses as one text, braces and all.
+
+    >>> sentence({"clauses": [[0, "The pixels light up,"], [2.3, "and {label} is read."]]})
+    'The pixels light up, and {label} is read.'
+    """
+    return " ".join(text for _, text in scene["clauses"])
+
+
+def _number(x: float) -> str:
+    """Two digits that count, without a leading zero, with a true minus."""
+    text = f"{abs(x):.2g}" if abs(x) >= 1e-4 else f"{abs(x):.1e}"
+    return ("\N{MINUS SIGN}" if x < 0 else "") + text.removeprefix("0")
