@@ -1,0 +1,1 @@
+"""The pages of the library: Svelte and TypeScript, and in `built` what they are built to."""
