@@ -105,6 +105,9 @@ export class Pass {
   /** All nodes: each when its gradient is complete and used; what gets none comes last. */
   readonly order: number[];
 
+  /** Of each place in the source, the operations that were recorded there. */
+  private readonly ops = new Map<string, Set<string>>();
+
   constructor(readonly data: Data) {
     const { nodes, edges, steps } = data;
     [this.into, this.outOf, this.reads] = [nodes.map(() => []), nodes.map(() => []), nodes.map(() => [])]; // prettier-ignore
@@ -115,6 +118,7 @@ export class Pass {
       // A step goes back from all outputs of an operation at once, along an edge from each.
       if (edge.step !== null) this.outOf[edge.child].push(edge.step);
     }
+    for (const { op, source } of nodes) if (op && source) this.opsOf(source).add(op);
     const moments = nodes.map(({ id }) => (id === data.loss ? -1 : this.momentOf(id)));
     this.order = nodes
       .map(({ id }) => id)
@@ -207,6 +211,13 @@ export class Pass {
       else found.push({ child, start: k, steps: 1 });
     });
     return found;
+  }
+
+  /** One expression of the user's may be many operations: those of a layer or of a function. */
+  opsOf({ file, line, column, segment }: Source): Set<string> {
+    const place = `${file}:${line}:${column}:${segment}`;
+    if (!this.ops.has(place)) this.ops.set(place, new Set());
+    return this.ops.get(place)!;
   }
 
   private momentOf(id: number): number {

@@ -12,8 +12,9 @@ export function placeText(source: Source): string {
 }
 
 /** What a node is called in a drawing: what nobody named, by what it was computed as. */
-export function caption({ name, source }: Node): string {
-  return /^v\d+$/.test(name) && source?.segment ? source.segment.replace(/\s+/g, " ") : name;
+export function caption(pass: Pass, { name, source }: Node): string {
+  if (!/^v\d+$/.test(name) || !source?.segment || pass.opsOf(source).size > 1) return name;
+  return source.segment.replace(/\s+/g, " ");
 }
 
 /** What a finished gradient means: what happens to the loss if its node is moved a little. */
