@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from html.parser import HTMLParser
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -119,11 +121,41 @@ def test_a_kernel_prints_nothing(
     assert "Backward pass from" in capsys.readouterr().out
 
 
-def test_nbconvert_keeps_the_frame(data: dict[str, Any]) -> None:
+class Frames(HTMLParser):
+    """What the frames of a document hold."""
+
+    def __init__(self, document: str) -> None:
+        super().__init__()
+        self.held: list[str | None] = []
+        self.feed(document)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "iframe":
+            self.held.append(dict(attrs)["srcdoc"])
+
+
+def test_nbconvert_keeps_the_page(data: dict[str, Any], document: str) -> None:
     nbformat = pytest.importorskip("nbformat", reason="needs nbformat")
     nbconvert = pytest.importorskip("nbconvert", reason="needs nbconvert")
     output = nbformat.v4.new_output("display_data", {"text/html": frame(data)})
     cell = nbformat.v4.new_code_cell("bp.explain(loss)", outputs=[output])
     notebook = nbformat.v4.new_notebook(cells=[cell])
     written, _ = nbconvert.HTMLExporter().from_notebook_node(notebook)
-    assert frame(data) in written
+    assert Frames(written).held == [document]
+
+
+@pytest.mark.slow
+def test_a_kernel_shows_the_page_and_prints_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    nbformat = pytest.importorskip("nbformat", reason="needs nbformat")
+    pytest.importorskip("ipykernel", reason="needs ipykernel")
+    processors = pytest.importorskip("nbconvert.preprocessors", reason="needs nbconvert")
+    monkeypatch.setenv("PYTHONPATH", str(Path(bp.__file__).parents[1]))
+    source = "import tinygrad_bp as bp\nw = bp.Tensor(2.0, requires_grad=True)\nbp.explain(w * w)"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+    processors.ExecutePreprocessor(timeout=120, kernel_name="python3").preprocess(notebook, {})
+    (output,) = notebook.cells[0].outputs
+    assert output.output_type == "execute_result"
+    (held,) = Frames(output.data["text/html"]).held
+    assert held is not None
+    embedded, _ = Elements(held).text_of("script")
+    assert len(json.loads(embedded)["steps"]) == 2

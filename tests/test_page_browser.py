@@ -282,7 +282,7 @@ def test_a_larger_array_is_a_tile_for_each_entry(opened: Open) -> None:
     )
     tiles = dict.fromkeys(("plus", "minus"), 0)
     for look, way in ways:
-        tiles[look.split("-")[0]] += way.count("M")
+        tiles[look.removeprefix("tone-")] += way.count("M")
     b = leaves["b"].grad
     assert b is not None
     both = np.concatenate([grad.ravel(), b.data])

@@ -102,10 +102,10 @@ export function normText(view: ArrayView): string {
   return `‖g‖ ${brief(norm, 3)}`;
 }
 
-/** From 1 to 4, how deep the colour of an entry is; 0 for none. */
-export function depthOfColour(x: Entry, most: number): number {
-  if (typeof x !== "number" || x === 0 || most === 0) return 0;
-  return Math.max(1, Math.ceil((Math.abs(x) / most) * 4));
+/** The classes of an entry: its sign and, from 1 to 4, how large it is beside the largest. */
+export function heat(x: Entry, most: number): string {
+  if (typeof x !== "number" || x === 0 || most === 0) return "";
+  return `tone-${sign(x)} heat-${Math.max(1, Math.ceil((Math.abs(x) / most) * 4))}`;
 }
 
 function flat(view: ArrayView): Entry[] {

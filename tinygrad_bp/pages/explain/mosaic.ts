@@ -1,7 +1,7 @@
 // A whole array at a glance: a tile for each entry, its colour the sign and its depth the size.
 
 import type { Entry } from "../shared/digits.svelte";
-import { depthOfColour, entriesOf, isScalar, reach, type View } from "./arrays";
+import { heat, entriesOf, isScalar, reach, type View } from "./arrays";
 
 export interface Mosaic {
   width: number;
@@ -23,8 +23,7 @@ export function mosaicOf(view: View, room: { width: number; height: number }): M
   const paths = new Map<string, string>();
   rows.forEach((row, i) =>
     row.forEach((x, j) => {
-      const depth = depthOfColour(x, most);
-      const tone = depth ? `${(x as number) > 0 ? "plus" : "minus"}-${depth}` : "zero";
+      const tone = heat(x, most);
       const tile = `M${j * side} ${i * side}h${side - gap}v${side - gap}h${gap - side}z`;
       paths.set(tone, (paths.get(tone) ?? "") + tile);
     }),

@@ -1,7 +1,7 @@
 // The page of a backward pass without a browser: where moments lead, what is said, where boxes are.
 
 import { describe, expect, test } from "vitest";
-import { common, depthOfColour, elementsOf, entry, slices, type View } from "../explain/arrays";
+import { common, heat, elementsOf, entry, slices, type View } from "../explain/arrays";
 import { fromHash } from "../explain/address";
 import { mosaicOf } from "../explain/mosaic";
 import { Neighbours } from "../explain/neighbours";
@@ -161,11 +161,17 @@ describe("arrays", () => {
   test("a tile for each entry, in the colour of its sign", () => {
     const { tiles } = mosaicOf(matrix, { width: 80, height: 40 })!;
     const count = Object.fromEntries(tiles.map(({ tone, d }) => [tone, d.split("M").length - 1]));
-    expect(count).toEqual({ "plus-1": 1, "minus-2": 1, zero: 2, "plus-4": 1, "minus-4": 1 });
+    expect(count).toEqual({
+      "tone-plus heat-1": 1,
+      "tone-minus heat-2": 1,
+      "": 2,
+      "tone-plus heat-4": 1,
+      "tone-minus heat-4": 1,
+    });
     expect(mosaicOf(cube, { width: 80, height: 40 })).toBeNull();
     const wide = { shape: [1, 200], dtype: "float64", data: [Array(200).fill(1)] };
     expect(mosaicOf(wide, { width: 80, height: 40 })).toBeNull();
-    expect(depthOfColour(1e-300, 1)).toBe(1);
+    expect(heat(1e-300, 1)).toBe("tone-plus heat-1");
   });
 
   test("short vectors are their elements; a sign is of all or of none", () => {
