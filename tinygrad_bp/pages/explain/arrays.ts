@@ -28,8 +28,8 @@ export function shapeOf(view: View): number[] {
 
 /** The entries of a vector that is short enough to be written out in a line. */
 export function elementsOf(view: View, most: number): Entry[] | null {
-  if (isScalar(view) || view.shape.length !== 1 || !view.data || view.shape[0] > most) return null;
-  return view.data as Entry[];
+  if (isScalar(view) || view.shape.length !== 1 || !view.data) return null;
+  return view.shape[0] > 0 && view.shape[0] <= most ? (view.data as Entry[]) : null;
 }
 
 /** The entry at an index, or null where the page was not given it. */

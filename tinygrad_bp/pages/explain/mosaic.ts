@@ -13,6 +13,7 @@ export interface Mosaic {
 /** The tiles of a matrix or vector in the room there is, null for anything else. */
 export function mosaicOf(view: View, room: { width: number; height: number }): Mosaic | null {
   if (isScalar(view) || view.shape.length > 2 || view.shape.includes(0)) return null;
+  if (!view.data) return null; // a corner is not the whole
   const entries = entriesOf(view);
   const rows = (view.shape.length === 2 ? entries : [entries]) as Entry[][];
   const [high, wide] = [rows.length, rows[0].length];

@@ -1,6 +1,6 @@
 // What the page says in words that are not in the data.
 
-import { brief, count, indexText, type Entry } from "../shared/digits.svelte";
+import { count, full, indexText, type Entry } from "../shared/digits.svelte";
 import { entry, isScalar, shapeOf, type View } from "./arrays";
 import type { Node, Pass, Source, Step } from "./record";
 
@@ -25,13 +25,13 @@ export function meaning(pass: Pass, step: Step, element: number[] | null): strin
     const left = count(step.of - step.reported, "contribution");
     return `${parent.name} waits for ${left} more.`;
   }
-  const seed = pass.array(loss.grad);
-  if (parent.held !== null || !isScalar(seed) || seed !== 1) return null;
+  const [seed, value] = [pass.array(loss.grad), pass.array(loss.value)];
+  if (parent.held !== null || seed !== 1 || typeof value !== "number") return null;
   const g = at(pass.array(step.after), element);
   if (typeof g !== "number") return null;
   const which = `${parent.name}${indexText(element ?? [])}`;
   if (g === 0) return `Moving ${which} a little leaves ${loss.name} where it is.`;
-  const [way, by] = [g > 0 ? "up" : "down", brief(Math.abs(g * NUDGE), 2)];
+  const [way, by] = [g > 0 ? "up" : "down", full(Number(Math.abs(g * NUDGE).toPrecision(2)))];
   return `If ${which} were ${NUDGE} larger, ${loss.name} would go ${way} by about ${by}.`;
 }
 

@@ -144,6 +144,23 @@ describe.each([1, 2, 3, 4, 5, 6, 7, 8])("the pass of seed %i", (seed) => {
   });
 });
 
+test("nothing is said of what a gradient means where it means no such thing", () => {
+  const { data } = passOf(3);
+  const at = (x: View) => data.arrays.push(x) - 1;
+  const said = (change: Partial<Node>) => {
+    const nodes = data.nodes.map((node) => (node.id === data.loss ? { ...node, ...change } : node));
+    return meaning(
+      new Pass({ ...data, nodes }),
+      data.steps.find(({ of }) => of === 1)!,
+      null,
+    );
+  };
+  expect(said({})).not.toBeNull();
+  expect(said({ value: at("nan") })).toBeNull(); // slopes of what is no number
+  expect(said({ grad: at(2) })).toBeNull(); // not the loss's own slope
+  expect(said({ grad: at({ shape: [2], dtype: "float64", data: [1, 1] }) })).toBeNull();
+});
+
 describe("arrays", () => {
   const matrix = { shape: [2, 3], dtype: "float64", data: [[1, -2, 0], [4, "nan", -4]] }; // prettier-ignore
   const cube = { shape: [2, 1, 2], dtype: "float64", data: [[[1, 2]], [[3, 4]]] };
@@ -169,6 +186,8 @@ describe("arrays", () => {
       "tone-minus heat-4": 1,
     });
     expect(mosaicOf(cube, { width: 80, height: 40 })).toBeNull();
+    const corner = { shape: [40, 50], dtype: "float64", corner: [[1, 2]] };
+    expect(mosaicOf(corner, { width: 80, height: 40 })).toBeNull();
     const wide = { shape: [1, 200], dtype: "float64", data: [Array(200).fill(1)] };
     expect(mosaicOf(wide, { width: 80, height: 40 })).toBeNull();
     expect(heat(1e-300, 1)).toBe("tone-plus heat-1");
