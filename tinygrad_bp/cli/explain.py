@@ -32,8 +32,8 @@ examples:
   tinygrad-bp explain chain.py:cost -o backward.html --open
   tinygrad-bp explain "my.module:loss(x, y).mean()"
                                               an expression in its names
-A script may call backward(): its graphs are kept while it runs, and the gradients that it leaves
-are forgotten, so that what is shown is this one backward pass.
+A script may call backward(): its graphs are kept while it runs, and what that
+left in .grad is forgotten, so that the gradients are those of this one pass.
 """
 
 
