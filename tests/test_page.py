@@ -73,7 +73,7 @@ def test_a_nan_must_be_a_word() -> None:
 def test_without_scripts_the_title_and_what_to_do_are_there(document: str, data: Any) -> None:
     elements = Elements(document)
     assert elements.text_of("h1") == [data["title"]]
-    assert "bp.explain(loss)" in elements.text_of("noscript")[0]
+    assert "bp.explain(loss)" in elements.text_of("noscript")[1]
 
 
 # --- in a notebook --------------------------------------------------------------------------

@@ -1,8 +1,7 @@
-"""HTML documents that load nothing: styles, scripts and data stand inside them.
+"""One HTML document out of many files that were written to be read.
 
-A page of `tinygrad_bp.pages` is one script and one style sheet, built from its sources (`built`).
-Plain HTML, CSS and ES modules, written to be read, are put together here, without their comments
-and indentation (`document`). The policy of either admits what stands inside alone, by hashes.
+Plain HTML, CSS and ES modules become a document that loads nothing: styles and scripts stand inside
+it, without their comments and indentation, and its policy admits these alone, by their hashes.
 Paths are those inside the package, such as "lesson/page_parts/dom.js".
 """
 
@@ -10,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import html
 import json
 import posixpath
 import re
@@ -18,25 +16,7 @@ from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from typing import Any
 
-__all__ = ["as_json", "built", "document"]
-
-DOCUMENT = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>{title}</title>
-<style>{style}</style>
-</head>
-<body>
-<div id="page">{body}</div>
-<script type="application/json" id="data">{data}</script>
-<script>{script}</script>
-</body>
-</html>
-"""
+__all__ = ["as_json", "document"]
 
 # What could end a script element or a line of one, as JSON escapes that mean the same.
 ESCAPES = str.maketrans({c: f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"})
@@ -62,28 +42,6 @@ def as_json(data: Any) -> str:
     '{"name":"\\u003c/script\\u003e","values":[1,2.5]}'
     """
     return json.dumps(data, allow_nan=False, separators=(",", ":")).translate(ESCAPES)
-
-
-def built(name: str, *, title: str, body: str, data: Any) -> str:
-    """Return a page of `tinygrad_bp.pages` with its data: a document that loads nothing.
-
-    `body` is HTML for readers without scripts, which the script replaces; `title` is text. The same
-    arguments give the same document, byte for byte. Raises `ValueError` as `as_json` does.
-
-    >>> page = built("explain", title="x = 2", body="<h1>x = 2</h1>", data={})
-    >>> page.startswith("<!DOCTYPE html>"), "default-src 'none'" in page
-    (True, True)
-    """
-    style, script = (_text(f"pages/built/{name}.{kind}").strip() for kind in ("css", "js"))
-    script = script.replace("</script", "<\\/script").replace("<!--", "<\\!--")
-    return DOCUMENT.format(
-        policy=f"{_policy(style, script)}; font-src data:",
-        title=html.escape(title),
-        style=style,
-        body=body,
-        data=as_json(data),
-        script=script,
-    )
 
 
 def document(template: str, *, styles: Iterable[str], script: str, texts: Mapping[str, str]) -> str:

@@ -1,7 +1,7 @@
 """The backward pass as one HTML file, to step through in a browser.
 
 The page is written in `tinygrad_bp/pages/explain` and built to one script and one style sheet;
-`tinygrad_bp.explain.document` makes one document of these and the data.
+`tinygrad_bp.pages` makes one document of these and the data.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 import html
 from typing import Any
 
-from tinygrad_bp.explain.document import built
+from tinygrad_bp.explain.document import as_json
+from tinygrad_bp.pages import document
 
 __all__ = ["frame", "page"]
 
 WITHOUT_SCRIPTS = (
-    "<noscript><p>Stepping needs JavaScript, which is switched off here. Nothing is sent or loaded "
-    "when it is on. The same steps as text: <code>bp.explain(loss)</code> in Python.</p></noscript>"
+    "<p>Stepping needs JavaScript, which is switched off here. Nothing is sent or loaded "
+    "when it is on. The same steps as text: <code>bp.explain(loss)</code> in Python.</p>"
 )
 
 
@@ -35,11 +36,11 @@ def page(data: dict[str, Any]) -> str:
     >>> page(data).startswith("<!DOCTYPE html>")
     True
     """
-    return built(
+    return document(
         "explain",
         title=f"{data['title']}: the backward pass",
-        body=f"<h1>{html.escape(data['title'])}</h1>{WITHOUT_SCRIPTS}",
-        data=data,
+        data=as_json(data),
+        plain=f"<h1>{html.escape(data['title'])}</h1>\n{WITHOUT_SCRIPTS}",
     )
 
 
