@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 HOSTILE = "</script><script>window.__hacked = 1</script><img src=x onerror=alert(1)>&\u2028\u2029"
@@ -22,6 +23,12 @@ def _below(folder: Any) -> Iterator[Any]:
             yield from _below(part)
         else:
             yield part
+
+
+def sources_of(page: str) -> list[Path]:
+    """The files that a page of `tinygrad_bp.pages` is built from, sorted by name."""
+    pages = Path(str(files("tinygrad_bp").joinpath("pages")))
+    return sorted(path for folder in (page, "shared") for path in (pages / folder).rglob("*.*"))
 
 
 def without_data(document: str) -> str:

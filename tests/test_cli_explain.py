@@ -47,9 +47,25 @@ def test_a_script_is_explained(run: Any, target: str) -> None:
     assert "not part of the explanation ['chain.py']" in err or target != "chain.py:loss"
 
 
-def test_what_backward_left_is_shown(run: Any) -> None:
-    _, out, _ = run("chain.py:loss")
-    assert "already held" in out
+@pytest.mark.parametrize("target", ["chain.py:loss", "chain.py:loss * 1.0", "chain.py:w"])
+def test_what_backward_left_is_forgotten(run: Any, target: str) -> None:
+    """The numbers are those of this one pass, whatever the script's own passes added up."""
+    _, out, _ = run(target, "--json")
+    data = json.loads(out)
+    assert [node["held"] for node in data["nodes"]] == [None] * len(data["nodes"])
+    assert [step["before"] for step in data["steps"] if step["reported"] == 1] == [None] * len(
+        {data["edges"][step["edge"]]["parent"] for step in data["steps"]}
+    )
+    assert not any(note["kind"] == "held" for node in data["nodes"] for note in node["notes"])
+
+
+def test_in_a_script_of_its_own_an_earlier_pass_is_shown(run: Any, tmp_path: Path) -> None:
+    """Only the command forgets: `explain` called after a `backward()` tells what it found."""
+    script = f"{SCRIPT}\nimport tinygrad_bp as bp\nbp.explain(cost())\n"
+    (tmp_path / "own.py").write_text(script)
+    _, _, err = run("own.py:loss")
+    assert "already held" in err
+    assert ".grad held" in err
 
 
 def test_a_page(run: Any, tmp_path: Path) -> None:

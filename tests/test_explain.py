@@ -52,7 +52,7 @@ def test_a_long_pass_is_cut_on_request(capsys: pytest.CaptureFixture[str]) -> No
 def test_a_page_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     _, _, cost = chain()
     page = tmp_path / "cost.html"
-    assert repr(bp.explain(cost, page)) == "<Trace of cost: 6 nodes, 5 steps>"
+    assert repr(bp.explain(cost, page)) == "<Explanation of cost: 6 nodes, 5 steps>"
     assert page.read_text("utf-8").startswith("<!DOCTYPE html>")
     assert [p.name for p in tmp_path.iterdir()] == ["cost.html"]
     with pytest.raises(DataError, match="could not be written"):

@@ -191,10 +191,10 @@ def test_the_text_shows_both_outputs_and_what_arrives() -> None:
     text = narrate(trace(loss, checks=False).to_dict(), width=200)
     (block,) = [b for b in text.split("\n\n") if b.startswith("whole = ")]
     lines = block.splitlines()
-    assert lines[0].startswith("whole = divmod(x, d)[0] = (3,), norm ")
-    assert lines[1].startswith("rest = divmod(x, d)[1] = (3,), norm ")
+    assert lines[0].startswith("whole = divmod(x, d)[0] = [")
+    assert lines[1].startswith("rest = divmod(x, d)[1] = [")
     assert [line for line in lines if "arrives" in line] == [
-        next(line for line in lines if line.startswith("  arrives: g[1] = dloss/drest = (3,)"))
+        next(line for line in lines if line.startswith("  arrives: g[1] = dloss/drest = ["))
     ]
     assert "    contribution: -g[1] * whole = " in block
     assert re.search(r"^  whole: no gradient: output 0 of divmod", text, re.M)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-import re
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from documents import HOSTILE, Elements, parts_of
+from documents import HOSTILE, Elements
 
+import tinygrad_bp as bp
 from tinygrad_bp import Tensor
-from tinygrad_bp.explain.page import page
+from tinygrad_bp.explain.page import frame, page
 from tinygrad_bp.explain.trace import trace
-
-PARTS = parts_of("explain")
 
 
 def example() -> dict[str, Any]:
@@ -68,10 +70,92 @@ def test_a_nan_must_be_a_word() -> None:
         page(example() | {"arrays": [float("nan")]})
 
 
-# --- the files ------------------------------------------------------------------------------
+def test_without_scripts_the_title_and_what_to_do_are_there(document: str, data: Any) -> None:
+    elements = Elements(document)
+    assert elements.text_of("h1") == [data["title"]]
+    assert "bp.explain(loss)" in elements.text_of("noscript")[1]
 
 
-def test_each_key_of_the_help_is_one_that_is_listened_to(document: str) -> None:
-    helped = set(re.findall(r"<dt>.*?</dt>", document, flags=re.DOTALL))
-    keys = {key for item in helped for key in re.findall(r"<kbd>(.*?)</kbd>", item)}
-    assert keys == {"→", "←", "Shift", "Home", "End", *"lg/std?"}
+# --- in a notebook --------------------------------------------------------------------------
+
+
+def inside(shown: str) -> tuple[dict[str, str | None], str]:
+    """The attributes of the frame, and the document in it."""
+    ((tag, attributes),) = Elements(shown).found
+    assert tag == "iframe"
+    return attributes, attributes["srcdoc"] or ""
+
+
+def test_a_notebook_shows_the_page_in_a_frame(
+    data: dict[str, Any], document: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    w = Tensor([[1.0, -2.0], [0.5, 3.0]], requires_grad=True, name="w")
+    loss = (w * np.array([2.0, 0.25])).sum() ** 2
+    explained = bp.explain(loss)
+    assert "Backward pass from" in capsys.readouterr().out  # no notebook here
+    attributes, held = inside(explained._repr_html_())
+    assert held == page(explained.to_dict())
+    assert attributes["sandbox"] == "allow-scripts"  # and nothing of the notebook's
+    assert attributes["title"] == f"{data['title']}: the backward pass"
+    assert inside(frame(data))[1] == document
+
+
+def test_what_hostile_names_say_stays_inside_the_frame(data: dict[str, Any]) -> None:
+    hostile = {**data, "title": f'{HOSTILE}" onload="alert(1)'}
+    attributes, held = inside(frame(hostile))
+    assert "onload" not in attributes
+    assert held == page(hostile)
+
+
+def test_a_kernel_prints_nothing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shell = SimpleNamespace(kernel=object())
+    ipython = SimpleNamespace(get_ipython=lambda: shell)
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    w = Tensor(2.0, requires_grad=True)
+    bp.explain(w * w)
+    assert capsys.readouterr().out == ""
+    del shell.kernel  # IPython in a terminal
+    bp.explain(w * w)
+    assert "Backward pass from" in capsys.readouterr().out
+
+
+class Frames(HTMLParser):
+    """What the frames of a document hold."""
+
+    def __init__(self, document: str) -> None:
+        super().__init__()
+        self.held: list[str | None] = []
+        self.feed(document)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "iframe":
+            self.held.append(dict(attrs)["srcdoc"])
+
+
+def test_nbconvert_keeps_the_page(data: dict[str, Any], document: str) -> None:
+    nbformat = pytest.importorskip("nbformat", reason="needs nbformat")
+    nbconvert = pytest.importorskip("nbconvert", reason="needs nbconvert")
+    output = nbformat.v4.new_output("display_data", {"text/html": frame(data)})
+    cell = nbformat.v4.new_code_cell("bp.explain(loss)", outputs=[output])
+    notebook = nbformat.v4.new_notebook(cells=[cell])
+    written, _ = nbconvert.HTMLExporter().from_notebook_node(notebook)
+    assert Frames(written).held == [document]
+
+
+@pytest.mark.slow
+def test_a_kernel_shows_the_page_and_prints_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    nbformat = pytest.importorskip("nbformat", reason="needs nbformat")
+    pytest.importorskip("ipykernel", reason="needs ipykernel")
+    processors = pytest.importorskip("nbconvert.preprocessors", reason="needs nbconvert")
+    monkeypatch.setenv("PYTHONPATH", str(Path(bp.__file__).parents[1]))
+    source = "import tinygrad_bp as bp\nw = bp.Tensor(2.0, requires_grad=True)\nbp.explain(w * w)"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+    processors.ExecutePreprocessor(timeout=120, kernel_name="python3").preprocess(notebook, {})
+    (output,) = notebook.cells[0].outputs
+    assert output.output_type == "execute_result"
+    (held,) = Frames(output.data["text/html"]).held
+    assert held is not None
+    embedded, _ = Elements(held).text_of("script")
+    assert len(json.loads(embedded)["steps"]) == 2

@@ -17,7 +17,7 @@ import pytest
 from outputs import polar
 
 from tinygrad_bp import Tensor, functional
-from tinygrad_bp.explain.page import page
+from tinygrad_bp.explain.page import frame, page
 from tinygrad_bp.explain.trace import trace
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
@@ -177,10 +177,12 @@ def test_what_arrives_at_several_outputs_is_shown(opened: Open) -> None:
     at = next(k for k, step in enumerate(data["steps"], 1) if len(step["arrivals"]) == 2)
     shown.evaluate(f"location.hash = '#step={at}&element=1'")
     shown.wait_for_function(f"document.querySelector('#scrubber').value === '{at}'")
-    arriving = shown.locator("#parts .part:nth-child(2)")
+    arriving = shown.locator("#parts .parts .part:nth-child(2)")
     assert arriving.locator("code").all_inner_texts() == ["g[0] = dloss/dr", "g[1] = dloss/dphi"]
     expected = [array(data, a["array"])["data"][1] for a in data["steps"][at - 1]["arrivals"]]
-    assert numbers(shown, "#parts .part:nth-child(2)") == expected
+    assert numbers(shown, "#parts .part:nth-child(2) .chosen") == expected
+    given = [array(data, a["array"])["data"] for a in data["steps"][at - 1]["arrivals"]]
+    assert numbers(shown, "#parts .part:nth-child(2)") == [x for pair in given for x in pair]
     ids = {node["name"]: node["id"] for node in data["nodes"]}
     states = [shown.inner_text(f"tr[data-node='{ids[name]}'] td:last-child") for name in
               ("r", "phi", "whole")]  # fmt: skip
@@ -193,6 +195,125 @@ def test_what_arrives_at_several_outputs_is_shown(opened: Open) -> None:
     for _ in range(2):
         shown.keyboard.press("l")
     assert position(shown) == len(data["steps"])  # outputs are no leaves to stop at
+
+
+def test_the_chain_rule_is_in_sight_at_each_step(opened: Open) -> None:
+    """What arrives, times the slope, is what is sent: of a number, and of each element."""
+    for graph in (neurons, layer):
+        data = trace(graph()[0]).to_dict()
+        shown = opened(data)
+        for _ in data["steps"]:
+            shown.keyboard.press("ArrowRight")
+            if shown.locator(".product").count():
+                g, slope, sent = numbers(shown, ".product")
+                assert sent == pytest.approx(g * slope, rel=1e-12, abs=1e-300)
+            else:
+                terms = numbers(shown, ".sum tbody tr:not(.total)")
+                assert sum(terms[2::3]) == pytest.approx(numbers(shown, ".sum .total")[0])
+
+
+def test_what_a_gradient_means_is_what_happens(opened: Open) -> None:
+    """The sentence under the numbers, tried out: the leaf moved, and the cost computed anew."""
+    loss, leaves = neurons()
+    data = trace(loss).to_dict()
+    at = receivers(data).index("w2") + 1
+    shown = opened(data, f"#step={at}")
+    said = re.fullmatch(
+        r"If w2 were 0\.01 larger, cost would go (up|down) by about ([\d.]+)\.",
+        shown.inner_text(".meaning"),
+    )
+    assert said
+
+    def cost(w2: float) -> float:
+        w1, b = leaves["w1"].item(), leaves["b"].item()
+        hidden = functional.sigmoid(w1 * 0.5 + b)
+        return float((functional.sigmoid(w2 * hidden + w1) - 1.0) ** 2)
+
+    change = cost(leaves["w2"].item() + 0.01) - cost(leaves["w2"].item())
+    assert (change > 0) == (said[1] == "up")
+    assert abs(change) == pytest.approx(float(said[2]), rel=0.06)
+    first = receivers(data).index("w1") + 1
+    shown.evaluate(f"location.hash = '#step={first}'")
+    expected = "w1 waits for 1 contribution more."
+    playwright.expect(shown.locator(".meaning")).to_have_text(expected, timeout=PATIENCE_MS)
+
+
+def test_a_gradient_from_an_earlier_pass_is_shown_before_this_ones(opened: Open) -> None:
+    loss, leaves = neurons()
+    loss.backward(retain_graph=True)
+    held = leaves["w2"].grad
+    assert held is not None
+    data = trace(loss).to_dict()
+    at = receivers(data).index("w2") + 1
+    shown = opened(data, f"#step={at}")
+    before, added, after = numbers(shown, "#parts .parts .part:nth-child(5)")
+    assert (before, after) == (held.item(), held.item() + added)
+    assert "already held" in shown.inner_text(".badges")
+    assert shown.locator(".meaning").count() == 0  # the sum of two passes is no slope
+
+
+def test_a_short_vector_is_shown_as_its_elements(opened: Open) -> None:
+    """Nowhere a norm: not in the drawing, the list, the sentence nor the derivation."""
+    w = Tensor([0.5, -0.25], requires_grad=True, name="w")
+    loss = ((w * np.array([2.0, 4.0])) ** 2).sum()
+    data = trace(loss).to_dict()
+    shown = opened(data)
+    shown.keyboard.press("End")
+    for part in ("#card", "#drawing", "#list"):
+        assert not re.search("‖|norm", shown.inner_text(part))
+    grad = [4.0, -8.0]
+    assert numbers(shown, "#parts .parts .part:nth-child(5) .result") == grad
+    assert numbers(shown, ".leaves") == grad
+    w_id = next(node["id"] for node in data["nodes"] if node["name"] == "w")
+    assert numbers(shown, f"tr[data-node='{w_id}'] td:nth-child(4)") == grad
+    drawn = [text.replace(MINUS, "-") for text in shown.locator("g.leaf tspan").all_text_contents()]
+    assert [float(text) for text in drawn] == grad
+
+
+def test_a_larger_array_is_a_tile_for_each_entry(opened: Open) -> None:
+    loss, leaves = layer()
+    shown = opened(trace(loss).to_dict())
+    shown.keyboard.press("End")
+    loss.backward()
+    assert leaves["W"].grad is not None
+    grad = leaves["W"].grad.data
+    ways = shown.eval_on_selector_all(
+        "g.leaf .tile", "all => all.map((one) => [one.classList[1], one.getAttribute('d')])"
+    )
+    tiles = dict.fromkeys(("plus", "minus"), 0)
+    for look, way in ways:
+        tiles[look.removeprefix("tone-")] += way.count("M")
+    b = leaves["b"].grad
+    assert b is not None
+    both = np.concatenate([grad.ravel(), b.data])
+    assert tiles == {"plus": int((both > 0).sum()), "minus": int((both < 0).sum())}
+
+
+def test_the_pass_plays_to_its_end(opened: Open) -> None:
+    loss, _ = neurons()
+    data = trace(loss).to_dict()
+    shown = opened(data, f"#step={len(data['steps']) - 1}")
+    shown.keyboard.press("Space")
+    assert shown.get_attribute("#play", "aria-label") == "Pause"
+    last = str(len(data["steps"]))
+    playwright.expect(shown.locator("#scrubber")).to_have_value(last, timeout=PATIENCE_MS)
+    playwright.expect(shown.locator("#play")).to_have_attribute("aria-label", "Play")
+
+
+def test_the_page_works_inside_a_notebook(visit: Open, tmp_path: Path) -> None:
+    """In a frame without rights: no address, no storage, nothing outside."""
+    loss, _ = neurons()
+    data = trace(loss).to_dict()
+    outer = tmp_path / "notebook.html"
+    outer.write_text(f"<!DOCTYPE html><title>n</title><body>{frame(data)}", encoding="utf-8")
+    shown = visit(outer.as_uri())
+    held = shown.frame_locator("iframe")
+    held.locator("#into").click()
+    held.locator("#into").press("ArrowRight")
+    assert held.locator("#scrubber").input_value() == "2"
+    assert (
+        held.locator("#sentence").inner_text().replace(MINUS, "-") == data["steps"][1]["sentence"]
+    )
 
 
 # --- keys -----------------------------------------------------------------------------------

@@ -160,7 +160,7 @@ def test_a_gradient_that_was_given_is_no_derivative_of_the_loss() -> None:
     x = Tensor([3.0, 4.0], requires_grad=True)
     y = x * 2.0
     text = narrate(data(y, gradient=np.array([1.0, 10.0])))
-    assert "  arrives: g, as it was given: (2,), norm 10.05\n      [ 1 10]\n" in text
+    assert "  arrives: g, as it was given: [1, 10]\n" in text
     scaled = narrate(data(np.sum(y), gradient=5.0))
     assert "  arrives: g, as it was given: 5\n" in scaled
     assert "dy" not in scaled.replace("dy/dx = 2", "")
@@ -178,9 +178,9 @@ def test_arrays_show_shapes_and_small_ones_their_numbers() -> None:
     loss = np.sum((x + b) ** 2)
     text = narrate(data(loss))
     assert "    broadcasting undone: summed over axis 0: (3, 2) -> (2,)\n" in text
-    assert "    contribution: g = (2,), norm 29.7\n        [21 21]\n" in text
+    assert "    contribution: g = [21, 21]\n" in text
     assert "\n        [[ 3  3]\n         [ 7  7]\n         [11 11]]\n" in text
-    assert "  b     (2,), norm 0.7071  (2,), norm 29.7\n" in f"{text}\n"
+    assert "  b     [0.5, -0.5]  [21, 21]\n" in f"{text}\n"
 
 
 def test_large_arrays_are_not_printed() -> None:
@@ -195,7 +195,7 @@ def test_values_that_are_not_finite_are_shown_as_they_are() -> None:
     with np.errstate(all="ignore"):
         found = data(np.sum(np.log(x)))
     assert "= -inf" in narrate(found)
-    assert "[inf   1]" in narrate(found)
+    assert "[inf, 1]" in narrate(found)
 
 
 def test_notes_are_words() -> None:

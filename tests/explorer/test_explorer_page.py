@@ -161,14 +161,14 @@ def test_modules_stand_after_what_they_import(document: str) -> None:
             made.add(opened[1])
         else:
             assert set(re.findall(r'modules\["(.*?)"\]', line)) <= made
-    assert {"explain/page_parts/dom.js", "lesson/page_parts/main.js"} <= made
+    assert {"lesson/page_parts/elements.js", "lesson/page_parts/main.js"} <= made
 
 
 def test_a_name_that_nobody_gives_is_an_error() -> None:
-    with pytest.raises(KeyError, match="title"):
+    with pytest.raises(KeyError, match="tables"):
         assemble(
-            "explain/page_parts/page.html",
+            "lesson/page_parts/page.html",
             styles=[],
-            script="explain/page_parts/dom.js",
+            script="lesson/page_parts/elements.js",
             texts={"data": "{}"},
         )

@@ -16,6 +16,7 @@ from tinygrad_bp.cli.arguments import UsageError, whole
 from tinygrad_bp.cli.screen import Screen
 from tinygrad_bp.cli.subjects import guarded, module_named
 from tinygrad_bp.cli.targets import check_target
+from tinygrad_bp.engine import topological_order
 from tinygrad_bp.modes import retain_graphs
 from tinygrad_bp.tensor import Tensor
 
@@ -31,7 +32,8 @@ examples:
   tinygrad-bp explain chain.py:cost -o backward.html --open
   tinygrad-bp explain "my.module:loss(x, y).mean()"
                                               an expression in its names
-A script may call backward(): its graphs are kept while it runs.
+A script may call backward(): its graphs are kept while it runs, and what that
+left in .grad is forgotten, so that the gradients are those of this one pass.
 """
 
 
@@ -73,6 +75,7 @@ def explain(options: argparse.Namespace) -> int:
     if options.out:
         check_target("--out", options.out)
     loss, names = _evaluated(options.target)
+    _forget_gradients(loss)
     checks = False if options.no_checks else None
     if options.json:
         print(json.dumps(trace(loss, names=names, checks=checks).to_dict()))
@@ -102,6 +105,15 @@ def _evaluated(target: str) -> tuple[Tensor, dict[str, Any]]:
     if not isinstance(value, Tensor):
         raise UsageError(f"{expression} is of type {type(value).__name__}, not a Tensor")
     return value, {name: v for name, v in names.items() if isinstance(v, Tensor)}
+
+
+def _forget_gradients(loss: Tensor) -> None:
+    """Clear what the script's own backward passes left behind, of all that the loss came from."""
+    for op in topological_order(loss):
+        for given in op.inputs or ():
+            if isinstance(given, Tensor):
+                given.zero_grad()
+    loss.zero_grad()
 
 
 @contextlib.contextmanager

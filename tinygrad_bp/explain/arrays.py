@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tinygrad_bp.explain.formatting import number, shape_text
+from tinygrad_bp.explain.formatting import in_line, number, shape_text
 
 __all__ = ["Views", "array_of_view", "finite", "norm_of", "summary"]
 
@@ -103,11 +103,13 @@ def norm_of(view: Any) -> float:
 
 
 def summary(view: Any) -> str:
-    """Return a scalar's number, an array's shape and norm.
+    """Return a scalar's number, a short vector's elements, another array's shape and norm.
 
     >>> summary(0.48433), summary({"shape": [2], "dtype": "float64", "data": [3.0, 4.0]})
-    ('0.4843', '(2,), norm 5')
+    ('0.4843', '[3, 4]')
     """
     if not isinstance(view, Mapping):
         return number(view)
+    if "data" in view and (elements := in_line(array_of_view(view))) is not None:
+        return elements
     return f"{shape_text(view['shape'])}, norm {number(norm_of(view))}"

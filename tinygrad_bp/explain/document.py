@@ -2,7 +2,7 @@
 
 Plain HTML, CSS and ES modules become a document that loads nothing: styles and scripts stand inside
 it, without their comments and indentation, and its policy admits these alone, by their hashes.
-Paths are those inside the package, such as "explain/page_parts/dom.js".
+Paths are those inside the package, such as "lesson/page_parts/dom.js".
 """
 
 from __future__ import annotations
@@ -52,13 +52,13 @@ def document(template: str, *, styles: Iterable[str], script: str, texts: Mappin
     `texts`, whose values must be valid HTML where they stand. The same arguments give the same
     document, byte for byte. Raises `KeyError` for a name that is in none of them.
 
-    >>> explained = document(
-    ...     "explain/page_parts/page.html",
-    ...     styles=["explain/page_parts/base.css"],
-    ...     script="explain/page_parts/main.js",
-    ...     texts={"title": "x", "data": "{}"},
+    >>> lesson = document(
+    ...     "lesson/page_parts/page.html",
+    ...     styles=["lesson/page_parts/base.css"],
+    ...     script="lesson/page_parts/main.js",
+    ...     texts={"source": "x", "tables": "", "data": "{}"},
     ... )
-    >>> explained.startswith("<!DOCTYPE html>"), "https:" in explained
+    >>> lesson.startswith("<!DOCTYPE html>"), "https:" in lesson
     (True, False)
     """
     style = "".join(_bare(_text(name), ".css") for name in styles)

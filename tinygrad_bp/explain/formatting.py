@@ -8,7 +8,19 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["brief", "columns", "counted", "described", "number", "plain", "shape_text", "table"]
+__all__ = [
+    "brief",
+    "columns",
+    "counted",
+    "described",
+    "in_line",
+    "number",
+    "plain",
+    "shape_text",
+    "table",
+]
+
+FEW = 3  # elements of a vector that is written out wherever it is mentioned
 
 # Unicode's categories of what cannot be seen: control and format characters, separators of lines.
 _UNSEEN = {"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"}
@@ -41,20 +53,34 @@ def counted(count: int, one: str, many: str = "") -> str:
     return f"{count:,} {one if count == 1 else many or f'{one}s'}"
 
 
-def described(value: Any) -> str:
-    """Return a scalar as a number, an array as its shape and norm.
+def in_line(value: Any, digits: int = 4) -> str | None:
+    """Return a vector of up to three elements as these, None for what is no such vector.
 
-    >>> described(0.48433), described(np.array([3.0, 4.0]))
-    ('0.4843', '(2,), norm 5')
+    >>> in_line(np.array([-0.0896, 0.2544])), in_line(np.ones((2, 2)))
+    ('[-0.0896, 0.2544]', None)
+    """
+    array = np.asarray(value)
+    if array.ndim != 1 or not 0 < array.size <= FEW:
+        return None
+    return f"[{', '.join(number(x, digits) for x in array.tolist())}]"
+
+
+def described(value: Any) -> str:
+    """Return a scalar as a number, a short vector as its elements, an array as shape and norm.
+
+    >>> described(0.48433), described(np.array([3.0, 4.0])), described(np.eye(4))
+    ('0.4843', '[3, 4]', '(4, 4), norm 2')
     """
     array = np.asarray(value)
     if array.ndim == 0:
         return number(array.item())
+    if (elements := in_line(array)) is not None:
+        return elements
     return f"{shape_text(array.shape)}, norm {number(float(np.linalg.norm(array.ravel())))}"
 
 
 def brief(value: Any, digits: int = 4) -> str:
-    """Return a scalar as a number, and say of an array in words how large it is.
+    """Return a scalar as a number, a short vector as its elements; say how large an array is.
 
     >>> brief(np.array(0.123456)), brief(np.ones((3, 4)))
     ('0.1235', 'an array (3, 4) of norm 3.464')
@@ -62,6 +88,8 @@ def brief(value: Any, digits: int = 4) -> str:
     array = np.asarray(value)
     if array.ndim == 0:
         return format(array.item(), f".{digits}g")
+    if (elements := in_line(array, digits)) is not None:
+        return elements
     if array.dtype.kind not in "fc":
         return f"an array {array.shape} of {array.dtype}"
     with np.errstate(all="ignore"):

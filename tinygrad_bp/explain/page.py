@@ -1,7 +1,7 @@
 """The backward pass as one HTML file, to step through in a browser.
 
-The files in `page_parts` are written to be read: plain HTML, CSS and ES modules.
-`tinygrad_bp.explain.document` makes one document of them.
+The page is written in `tinygrad_bp/pages/explain` and built to one script and one style sheet;
+`tinygrad_bp.pages` makes one document of these and the data.
 """
 
 from __future__ import annotations
@@ -9,12 +9,15 @@ from __future__ import annotations
 import html
 from typing import Any
 
-from tinygrad_bp.explain.document import as_json, document
+from tinygrad_bp.explain.document import as_json
+from tinygrad_bp.pages import document
 
-__all__ = ["page"]
+__all__ = ["frame", "page"]
 
-PARTS = "explain/page_parts"
-STYLES = ("base.css", "layout.css", "graph.css", "tables.css", "card.css")
+WITHOUT_SCRIPTS = (
+    "<p>Stepping needs JavaScript, which is switched off here. Nothing is sent or loaded "
+    "when it is on. The same steps as text: <code>bp.explain(loss)</code> in Python.</p>"
+)
 
 
 def page(data: dict[str, Any]) -> str:
@@ -30,13 +33,25 @@ def page(data: dict[str, Any]) -> str:
     >>> node |= {"layer": 0, "x": 0.0, "y": 0.0}
     >>> data = {"version": 1, "title": "x = 2", "loss": 0, "arrays": [2.0, 1.0], "nodes": [node]}
     >>> data |= {"edges": [], "steps": [], "sources": {}, "checks": {"done": True, "text": ""}}
-    >>> document = page(data)
-    >>> document.startswith("<!DOCTYPE html>"), "https:" in document
-    (True, False)
+    >>> page(data).startswith("<!DOCTYPE html>")
+    True
     """
     return document(
-        f"{PARTS}/page.html",
-        styles=[f"{PARTS}/{name}" for name in STYLES],
-        script=f"{PARTS}/main.js",
-        texts={"title": html.escape(data["title"]), "data": as_json(data)},
+        "explain",
+        title=f"{data['title']}: the backward pass",
+        data=as_json(data),
+        plain=f"<h1>{html.escape(data['title'])}</h1>\n{WITHOUT_SCRIPTS}",
+    )
+
+
+def frame(data: dict[str, Any], *, height: int = 680) -> str:
+    """Return a frame that holds the page, for a notebook: nothing in it can reach the notebook.
+
+    >>> frame({"title": "x = 2"}).startswith('<iframe sandbox="allow-scripts"')
+    True
+    """
+    return (
+        f'<iframe sandbox="allow-scripts" title="{html.escape(data["title"])}: the backward pass" '
+        f'width="100%" height="{height}" style="border: 0" srcdoc="{html.escape(page(data))}">'
+        "</iframe>"
     )

@@ -16,7 +16,7 @@ import numpy as np
 
 from tinygrad_bp.explain.arrays import array_of_view, summary
 from tinygrad_bp.explain.data import Data
-from tinygrad_bp.explain.formatting import counted, number, plain, table
+from tinygrad_bp.explain.formatting import counted, in_line, number, plain, table
 
 __all__ = ["narrate"]
 
@@ -96,7 +96,7 @@ class _Narrator:
         """A label, a text and an array: in the line if it is a number, below it if it is small."""
         yield from self._said(indent, label, text + summary(view))
         array = array_of_view(view) if isinstance(view, Mapping) and view["shape"] else None
-        if array is not None and 0 < array.size <= _PRINTED:
+        if array is not None and 0 < array.size <= _PRINTED and in_line(array) is None:
             yield from _rows(array, indent + "    ", self.width)
 
     # the parts

@@ -23,7 +23,7 @@ __all__ = ["page", "stage_page"]
 
 PARTS = "lesson/page_parts"
 STYLES = (
-    "explain/page_parts/base.css",
+    f"{PARTS}/base.css",
     f"{PARTS}/layout.css",
     f"{PARTS}/drawing.css",
     f"{PARTS}/steps.css",

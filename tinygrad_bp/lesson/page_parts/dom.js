@@ -1,7 +1,7 @@
 // What steps build their elements with: the shared makers and a few of our own. Text only ever
 // enters as text nodes; no string is parsed as markup.
 
-import { byId, draw, fill, make } from "../../explain/page_parts/dom.js";
+import { byId, draw, fill, make } from "./elements.js";
 
 export { byId, draw, fill, make };
 

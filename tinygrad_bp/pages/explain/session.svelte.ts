@@ -1,0 +1,79 @@
+// The few things that change, and the only ways to change them.
+
+import { digits } from "../shared/digits.svelte";
+import { Pass } from "./record";
+
+export type Moment = { position?: number; element?: number[] | null; inspected?: number | null };
+
+export class Session {
+  /** How many steps have happened. */
+  position = $state(0);
+  /** The index the reader chose in an array, kept from step to step where it fits. */
+  element = $state.raw<number[] | null>(null);
+  /** A node to show instead of the step, for nodes that no step touches. */
+  inspected = $state<number | null>(null);
+  /** Whether keys of a single letter are on. */
+  letters = $state(true);
+  source = $state(true);
+  table = $state(false);
+  playing = $state(false);
+  open = $state<"" | "help" | "go" | "array">("");
+  theme = $state<"dark" | "light">("dark");
+
+  constructor(readonly pass: Pass) {}
+
+  set(moment: Moment) {
+    if (moment.position !== undefined) {
+      const position = Math.round(Number(moment.position) || 0);
+      this.position = Math.min(Math.max(position, 0), this.pass.last);
+      this.inspected = null;
+    }
+    if (moment.element !== undefined) this.element = moment.element;
+    if (moment.inspected !== undefined) this.inspected = moment.inspected;
+  }
+
+  go(position: number) {
+    this.playing = false;
+    this.set({ position });
+  }
+
+  show(node: number) {
+    const position = this.pass.positionOf(node);
+    this.playing = false;
+    this.set(position === null ? { inspected: node } : { position });
+  }
+
+  play() {
+    if (!this.playing && this.position === this.pass.last) this.set({ position: 0 });
+    this.playing = !this.playing;
+  }
+
+  turnDigits() {
+    digits.all = !digits.all;
+  }
+
+  /** The step to look at; none while a node is inspected. */
+  get edge() {
+    return this.inspected === null ? this.pass.edgeAt(this.position) : null;
+  }
+
+  get step() {
+    return this.inspected === null ? this.pass.stepAt(this.position) : null;
+  }
+
+  /** The node that everything is drawn around. */
+  get centre(): number {
+    return this.inspected ?? this.pass.senderAt(this.position);
+  }
+
+  /** What the buttons do; the keys do the same. */
+  readonly moves = {
+    "over-back": () => this.go(this.pass.previousNode(this.position)),
+    "into-back": () => this.go(this.position - 1),
+    into: () => this.go(this.position + 1),
+    over: () => this.go(this.pass.nextNode(this.position)),
+    "to-leaf": () => this.go(this.pass.nextLeaf(this.position)),
+    start: () => this.go(0),
+    end: () => this.go(this.pass.last),
+  };
+}

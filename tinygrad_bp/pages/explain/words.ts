@@ -1,0 +1,85 @@
+// What the page says in words that are not in the data.
+
+import { count, full, indexText, type Entry } from "../shared/digits.svelte";
+import { entry, isScalar, shapeOf, type View } from "./arrays";
+import type { Node, Pass, Source, Step } from "./record";
+
+const NUDGE = 0.01;
+
+/** The last part of the path is enough to know the file by. */
+export function placeText(source: Source): string {
+  return `${source.file.split(/[\\/]/).at(-1)}:${source.line}`;
+}
+
+/** What a node is called in a drawing: what nobody named, by what it was computed as. */
+export function caption(pass: Pass, { name, source }: Node): string {
+  if (!/^v\d+$/.test(name) || !source?.segment || pass.opsOf(source).size > 1) return name;
+  return source.segment.replace(/\s+/g, " ");
+}
+
+/** What a finished gradient means: what happens to the loss if its node is moved a little. */
+export function meaning(pass: Pass, step: Step, element: number[] | null): string | null {
+  const parent = pass.node(pass.data.edges[step.edge].parent);
+  const loss = pass.loss;
+  if (step.reported < step.of) {
+    const left = count(step.of - step.reported, "contribution");
+    return `${parent.name} waits for ${left} more.`;
+  }
+  const [seed, value] = [pass.array(loss.grad), pass.array(loss.value)];
+  if (parent.held !== null || seed !== 1 || typeof value !== "number") return null;
+  const g = at(pass.array(step.after), element);
+  if (typeof g !== "number") return null;
+  const which = `${parent.name}${indexText(element ?? [])}`;
+  if (g === 0) return `Moving ${which} a little leaves ${loss.name} where it is.`;
+  const [way, by] = [g > 0 ? "up" : "down", full(Number(Math.abs(g * NUDGE).toPrecision(2)))];
+  return `If ${which} were ${NUDGE} larger, ${loss.name} would go ${way} by about ${by}.`;
+}
+
+/** One product g times slope, and where its parts come from. */
+export interface Product {
+  g: Entry;
+  slope: Entry;
+  from: string;
+  to: string;
+  sent: Entry;
+}
+
+/** The chosen element of a contribution, if it is a single product of two numbers. */
+export function productOf(pass: Pass, step: Step, element: number[] | null): Product | null {
+  const edge = pass.data.edges[step.edge];
+  const [child, parent] = [pass.node(edge.child), pass.node(edge.parent)];
+  const sent = at(pass.array(step.contribution), element);
+  const written = writtenAs(step, element);
+  const to = `${parent.name}${indexText(element ?? [])}`;
+  if (sent === null || step.arrivals.length > 1) return null;
+  if (written) {
+    if (written.terms.length !== 1 || written.more) return null;
+    const [[o, g, slope]] = written.terms;
+    return { g, slope, sent, from: `${child.name}${indexText(o)}`, to };
+  }
+  const [g, slope] = [pass.array(step.arriving), step.local && pass.array(step.local.value)];
+  if (element !== null || !isScalar(g) || !isScalar(slope) || g === null || slope === null)
+    return null;
+  return { g, slope, sent, from: child.name, to };
+}
+
+export function writtenAs(step: Step, element: number[] | null) {
+  return step.elements.find(({ index }) => String(index) === String(element ?? []));
+}
+
+/** The element the reader chose where it fits, else the one that was checked or written out. */
+export function chosenElement(step: Step, parent: Node, wanted: number[] | null): number[] | null {
+  const { shape } = parent;
+  if (shape.length === 0) return null;
+  if (wanted?.length === shape.length && wanted.every((i, k) => i < shape[k])) return wanted;
+  return step.check?.index ?? step.elements[0]?.index ?? shape.map(() => 0);
+}
+
+/** The chosen element only where an array has the shape of the parent, and so the same elements. */
+export function likeParent(view: View, parent: Node, element: number[] | null): number[] | null {
+  return String(shapeOf(view)) === String(parent.shape) ? element : null;
+}
+
+function at(view: View, element: number[] | null): Entry | null {
+  return isScalar(view) ? view : element && entry(view, element);
+}
