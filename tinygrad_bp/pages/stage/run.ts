@@ -204,15 +204,14 @@ export function advance(session: Session, milliseconds: number): boolean {
   return !run;
 }
 
-const SLICE = 5; // milliseconds, of which sixteen are a frame
+const SLICE = 5; // milliseconds, of which a frame has sixteen
 
-/** Compute all of it whenever there is nothing else to do; gives what stops that. */
+/** Compute all of it in slices, between frames; gives what stops that. */
 export function ahead(session: Session): () => void {
-  let stopped = false;
-  const idle = window.requestIdleCallback ?? ((act: () => void) => setTimeout(act, 30));
+  let timer = 0;
   const act = () => {
-    if (!stopped && !advance(session, SLICE)) idle(act);
+    if (!advance(session, SLICE)) timer = window.setTimeout(act);
   };
-  idle(act);
-  return () => (stopped = true);
+  timer = window.setTimeout(act);
+  return () => clearTimeout(timer);
 }

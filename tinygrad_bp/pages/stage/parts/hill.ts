@@ -7,7 +7,7 @@ import { short } from "../numbers";
 import type { Stop } from "../run";
 import type { Rect } from "./wall";
 
-const COSTS: [number, number] = [3.2, 0.2];
+const COSTS: [number, number] = [3.2, 0.12];
 const MARKED = [2, 1, 0.5, 0.25];
 
 export interface Hill {
