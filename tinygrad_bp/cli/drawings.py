@@ -57,12 +57,12 @@ def gap(share: float, target: float, width: int) -> Text:
     """
     at = round(share * (width - 1))
     cells = [" "] * (width + 1)
-    end = width - 1 if target > share else 0
+    end = width - 1 if (up := target > 0.5) else 0
     for i in range(min(at, end), max(at, end) + 1):
         cells[i] = "─"
-    cells[end] = "→" if target > share else "←"
+    cells[end] = "→" if up else "←"
     cells[at] = "●"
-    return Text("".join(cells), PLUS if target > share else MINUS)
+    return Text("".join(cells), PLUS if up else MINUS)
 
 
 def columns(values: ArrayLike, rows: int, *, pitch: int = 4, most: float = 0.0) -> list[Text]:
