@@ -57,12 +57,12 @@ def gap(share: float, target: float, width: int) -> Text:
     """
     at = round(share * (width - 1))
     cells = [" "] * (width + 1)
-    end = width - 1 if target > share else 0
+    end = width - 1 if (up := target > 0.5) else 0
     for i in range(min(at, end), max(at, end) + 1):
         cells[i] = "─"
-    cells[end] = "→" if target > share else "←"
+    cells[end] = "→" if up else "←"
     cells[at] = "●"
-    return Text("".join(cells), PLUS if target > share else MINUS)
+    return Text("".join(cells), PLUS if up else MINUS)
 
 
 def columns(values: ArrayLike, rows: int, *, pitch: int = 4, most: float = 0.0) -> list[Text]:
@@ -99,7 +99,7 @@ def line(values: Sequence[float], width: int) -> str:
     return "".join(HEIGHTS[round(8 * min(1.0, max(0.0, values[i])))] for i in places)
 
 
-def beside(left: Sequence[Text], right: Sequence[Text]) -> list[Text]:
+def _beside(left: Sequence[Text], right: Sequence[Text]) -> list[Text]:
     """Return two drawings side by side, the left one padded to its widest line."""
     width = max(text.cell_len for text in left)
     found = []
@@ -143,7 +143,7 @@ def _levels(output: NDArray[np.float64], width: int, marked: int, words: str) ->
 
 def _feed_forward(told: Told, screen: Screen) -> list[Text]:
     outputs = _levels(told.one.output, 28, told.one.prediction, "the answer")
-    return beside(_picture(told.one.image, screen), outputs)
+    return _beside(_picture(told.one.image, screen), outputs)
 
 
 def _picture(image: NDArray[Any], screen: Screen) -> list[Text]:
@@ -236,7 +236,7 @@ def _and_again(told: Told, screen: Screen) -> list[Text]:
     nudges = one.nudges[: one.sizes[1] * one.sizes[0]].reshape(one.sizes[1], -1)
     strongest = int(np.abs(nudges).max(axis=1).argmax())
     picture = np.abs(nudges[strongest])
-    pictures = beside(
+    pictures = _beside(
         _picture(one.image, screen), _picture(picture / (picture.max() or 1.0), screen)
     )
     words = f"the picture            how much to change the weights into neuron {strongest}"
@@ -262,7 +262,7 @@ def _arrow(share: float) -> tuple[str, str]:
 
 def _a_step(told: Told, _: Screen) -> list[Text]:
     before, after = told.one, told.after_a_step
-    rows = beside(
+    rows = _beside(
         _levels(before.output, 16, -1, ""), _levels(after.output, 16, before.label, "wanted")
     )
     later = told.lapse
@@ -332,7 +332,7 @@ def _in_one_breath(told: Told, screen: Screen) -> list[Text]:
     numbers = {scene["id"]: i for i, scene in enumerate(story()["scenes"], start=1)}
     lines = [Text(f"{numbers[id_]:>2} {text}") for id_, text in story()["lines"]]
     said = f"   An unseen digit: it reads a {one.prediction} ({_short(one.output.max())})."
-    return beside(_picture(one.image, screen), [*lines, Text(), Text(said, "bold")])
+    return _beside(_picture(one.image, screen), [*lines, Text(), Text(said, "bold")])
 
 
 SCENES: dict[str, Drawing] = {

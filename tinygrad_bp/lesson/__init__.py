@@ -7,6 +7,7 @@ deltas_of(parameters, images, labels)            the same for many examples at o
 Lesson()                                         all 17 steps, with their numbers
 explorer_data()                                  what the explorer page is made of
 stage()                                          the lesson's page, inside a notebook
+Told(stage_data())                               the numbers of its fifteen scenes
 """
 
 from tinygrad_bp.lesson.chain import Chain, chain
@@ -26,7 +27,9 @@ from tinygrad_bp.lesson.network import (
 )
 from tinygrad_bp.lesson.notebook import Stage, stage
 from tinygrad_bp.lesson.sampling import agreement, noise_scale, predicted_cosine
+from tinygrad_bp.lesson.stage import stage_data, story
 from tinygrad_bp.lesson.steps import Lesson, Step
+from tinygrad_bp.lesson.told import Told
 from tinygrad_bp.lesson.voters import avenues, committee, equations, hebb, paths_of
 
 __all__ = [
@@ -37,6 +40,7 @@ __all__ = [
     "OneExample",
     "Stage",
     "Step",
+    "Told",
     "Wiggle",
     "agreement",
     "avenues",
@@ -60,6 +64,8 @@ __all__ = [
     "rank_of",
     "sensitive_pair",
     "stage",
+    "stage_data",
+    "story",
     "unflatten",
     "wish_table",
 ]

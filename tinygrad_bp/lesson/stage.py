@@ -23,7 +23,18 @@ if TYPE_CHECKING:
 
     from tinygrad_bp.data import Mnist
 
-__all__ = ["LEARNED", "UNSEEN", "searched", "shown", "stage_data", "story"]
+__all__ = [
+    "LEARNED",
+    "UNSEEN",
+    "bought",
+    "packed",
+    "pixels_of",
+    "searched",
+    "shown",
+    "stage_data",
+    "story",
+    "untrained",
+]
 
 LEARNED, UNSEEN = 1000, 500
 """How many digits the page learns from, and how many it is tried on."""

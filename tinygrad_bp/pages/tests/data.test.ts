@@ -169,6 +169,15 @@ describe("in one breath", () => {
     expect(picture.pixels).toBe(drawing);
   });
 
+  test("nobody says what a drawing should be", () => {
+    const given = session({ drawing: inked(strokes(10)) });
+    const end = frame(BREATH, 6, given);
+    const { describe: words } = SCENES[BREATH];
+    expect(words!("a3.4", given, end)).toMatch(/^Output 4 is \.?\d+(\.\d)?\.$/);
+    expect(words!("picture", given, end)).toBe(`The network reads this as a ${end.facts.answer}.`);
+    expect(words!("a3.4", session(), end)).toBe(undefined);
+  });
+
   test("while the pen moves, no light runs", () => {
     const given = session({ drawing: inked(strokes(9)) });
     const { marks } = frame(BREATH, SCENES[BREATH].settled!, given);

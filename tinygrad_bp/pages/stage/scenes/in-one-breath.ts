@@ -4,6 +4,7 @@ import { span } from "../clock";
 import { gradient, stepped, type Net } from "../engine";
 import { add, empty, type Frame } from "../frame";
 import { layoutIn, place, type Box, type Layout } from "../layout";
+import { short } from "../numbers";
 import { boxed, gauges } from "../parts/gauges";
 import { network, type Look } from "../parts/network";
 import { seeded, shuffled } from "../random";
@@ -96,10 +97,20 @@ function hint(made: Frame, box: Box, { picture }: Layout, alpha: number): void {
   add(made, { kind: "text", at, text: "draw here", size, ink: "mute", alpha, align: box.up ? "left" : "center" }); // prettier-ignore
 }
 
+/** Nobody has said what a drawing should be. */
+function describe(id: string, session: Session): string | undefined {
+  if (!session.choices.drawing) return undefined;
+  const [kind, j] = id.split(".");
+  const { pass, answer } = read(session);
+  if (kind === "a3" || kind === "level") return `Output ${j} is ${short(pass[3][Number(j)])}.`;
+  return kind === "picture" ? `The network reads this as a ${answer}.` : undefined;
+}
+
 export const scene: Scene = {
   id: "in-one-breath",
   seconds: 6,
   look,
   frame,
+  describe,
   settled: 1.1,
 };
