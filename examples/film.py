@@ -61,7 +61,8 @@ def frames(scenes: list[str], width: int, height: int, shown: int, fps: int) -> 
                 page.evaluate("([id, t]) => window.lesson.seek(id, t)", [scene, i / fps])
                 page.evaluate("() => new Promise(done => requestAnimationFrame(done))")
                 picture = Image.open(io.BytesIO(page.screenshot()))
-                yield picture.resize((shown, round(shown * height / width)), Image.Resampling.LANCZOS)
+                size = (shown, round(shown * height / width))
+                yield picture.resize(size, Image.Resampling.LANCZOS)
         browser.close()
 
 

@@ -29,7 +29,7 @@ EXAMPLES = """\
 examples:
   tinygrad-bp explore --open              on digits that the library draws
   tinygrad-bp explore --data MNIST --example 7 -o seven.html
-  tinygrad-bp explore --present --open    for the classroom: the stage and its sentences alone
+  tinygrad-bp explore --present --open    for the classroom: stage and sentences
   tinygrad-bp explore --png slides        and figures, with matplotlib
 """
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-import tinygrad_bp as bp
-from tinygrad_bp import functional, optim
+from tinygrad_bp import functional, optim, program
 from tinygrad_bp.data import Mnist, minibatches
 from tinygrad_bp.errors import DataError
 from tinygrad_bp.lesson.descent import accuracy_of
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tinygrad_bp import Tensor
+    from tinygrad_bp.tensor import Tensor
 
 __all__ = ["FULL", "SHIPPED", "Plan", "guessed", "measure", "shipped"]
 
@@ -121,7 +120,7 @@ def _learned(data: Mnist, steps: int, seed: int) -> NDArray[np.float32]:
     net = Training(recipe, [part[:LEAST] for part in data], classes=OUTPUTS).model
     optimizer = optim.SGD(net.named_parameters(), lr=LR)
 
-    @bp.compile
+    @program.compile
     def step(x: NDArray[np.float32], y: NDArray[np.float32]) -> Tensor:
         optimizer.zero_grad()
         cost = functional.sum_squares(net(x), y)

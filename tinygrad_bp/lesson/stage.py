@@ -44,14 +44,19 @@ ORDER = (8, 3, 5, 0, 7, 4, 1)
 """Digits that are shown after the 2."""
 OUTPUTS = {0: 0.5, 1: 0.8, 2: 0.2, 8: 0.2}
 """What the lesson's untrained network makes of its 2, to one decimal: those that are spoken of."""
-SEEDS = {"mnist": 0, "drawn": 106_097}
-"""Of the network: the lesson's own, and for drawn digits what `searched` finds."""
+SEEDS = {"mnist": 0, "drawn": 146_501}
+"""Of the network: the lesson's own, and for drawn digits the third that `searched` finds.
+
+The networks of the first two, 106,097 and 116,027, still misread one of the shown digits at the end
+of scene 11.
+"""
 TEXTS = {
     "mnist": "{learned:,} training digits of the folder that was given, and {unseen:,} of its test "
     "digits, which are never learned from.",
     "drawn": "{learned:,} digits to learn from and {unseen:,} others, which the library drew "
-    "itself: no folder with MNIST was given. The untrained network was searched for: it is the "
-    "first of {seed:,} to give the 2 the outputs of the lesson: .5, .8, .2, for the 8 .2 too.",
+    "itself: no folder with MNIST was given. The untrained network was searched for among "
+    "{seed:,}: it gives the 2 the outputs of the lesson, .5, .8, .2, for the 8 .2 too, and learns to "
+    "read all of the digits that are shown.",
 }
 
 
@@ -83,8 +88,8 @@ def searched(image: NDArray[Any], seeds: Iterable[int] | None = None) -> int:
     So that drawn digits tell the lesson's story in the lesson's numbers; all seeds from 0 on take
     minutes. Raises `ValueError` if none of `seeds` does.
 
-    >>> searched(drawn_data(train=6, test=1).train_images[5], range(106_090, 106_100))
-    106097
+    >>> searched(drawn_data(train=6, test=1).train_images[5], range(146_495, 146_505))
+    146501
     """
     wanted, pixels = list(OUTPUTS), pixels_of(image)[None] / 255
     for seed in count() if seeds is None else seeds:
