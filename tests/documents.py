@@ -3,26 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 HOSTILE = "</script><script>window.__hacked = 1</script><img src=x onerror=alert(1)>&\u2028\u2029"
-
-
-def parts_of(package: str) -> list[Any]:
-    """The files that a document is made of, sorted by name."""
-    return list(_below(files("tinygrad_bp").joinpath(package, "page_parts")))
-
-
-def _below(folder: Any) -> Iterator[Any]:
-    for part in sorted(folder.iterdir(), key=lambda part: part.name):
-        if part.is_dir():
-            yield from _below(part)
-        else:
-            yield part
 
 
 def sources_of(page: str) -> list[Path]:

@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from documents import Elements, parts_of, sources_of, without_data
+from documents import Elements, sources_of, without_data
 
 from tinygrad_bp import Tensor
 from tinygrad_bp.explain import page as explain_page
 from tinygrad_bp.explain.trace import trace
-from tinygrad_bp.lesson import explorer_data
-from tinygrad_bp.lesson import page as lesson_page
+from tinygrad_bp.lesson.page import stage_page
+from tinygrad_bp.lesson.stage import stage_data
 
 NAMES = ("http://www.w3.org/", "https://svelte.dev/e/")
 """Namespaces, and what the errors of Svelte are called: names, which nothing is loaded from."""
@@ -37,11 +37,11 @@ def of_a_graph() -> str:
 
 
 def of_the_lesson() -> str:
-    return lesson_page.page(explorer_data())
+    return stage_page(stage_data())
 
 
-MAKERS = {"explain": of_a_graph, "lesson": of_the_lesson}
-WRITTEN = {"explain": sources_of("explain"), "lesson": parts_of("lesson")}
+MAKERS = {"explain": of_a_graph, "stage": of_the_lesson}
+WRITTEN = {"explain": sources_of("explain"), "stage": sources_of("stage")}
 
 
 @pytest.fixture(scope="module", params=MAKERS)
@@ -92,7 +92,7 @@ def test_the_policy_admits_what_stands_inside_and_nothing_else(made: Page) -> No
         "form-action": "'none'",
         "style-src": " ".join(f"'{hashed(style)}'" for style in styles),
         "script-src": f"'{hashed(script)}'",
-        **(INSIDE if made.package == "explain" else {}),
+        **INSIDE,
     }
 
 
@@ -126,27 +126,3 @@ def test_the_modules_parse_no_text_as_code(package: str, forbidden: str) -> None
 
 def test_the_same_data_give_the_same_bytes(made: Page) -> None:
     assert MAKERS[made.package]() == made.document
-
-
-def test_each_file_is_short_and_used() -> None:
-    document = of_the_lesson()
-    for part in parts_of("lesson"):
-        kind = part.name.rpartition(".")[2]
-        lines = part.read_text(encoding="utf-8").splitlines()
-        assert len(lines) < (600 if kind == "css" else 500), part.name
-        assert [line for line in lines if len(line) > 100] == [], part.name
-        if kind == "js":
-            assert f'/{part.name}"] = ' in document
-        if kind == "css":
-            assert next(line for line in lines if line.endswith("{")) in document, part.name
-
-
-def test_no_string_goes_on_over_a_lines_end() -> None:
-    """So that lines can be stripped one by one, see `tinygrad_bp.explain.document`."""
-    for part in parts_of("lesson"):
-        if part.name.endswith(".js"):
-            text = re.sub(r"^\s*//.*", "", part.read_text(encoding="utf-8"), flags=re.MULTILINE)
-            for line in text.splitlines():
-                assert line.count("`") % 2 == 0, (part.name, line)
-                assert not line.endswith("\\"), (part.name, line)
-            assert "/*" not in text, part.name

@@ -12,7 +12,7 @@ PACKAGE = "tinygrad_bp.explain"
 
 # From the bottom up. A file imports from layers below its own, never from its own.
 LAYERS = {
-    "what needs no graph": "document formatting layout signature source symbol watch",
+    "what needs no graph": "formatting layout signature source symbol watch",
     "one value, one op, one array": "arrays identity slopes",
     "names": "names why",
     "formulas and nodes": "formulas graph",

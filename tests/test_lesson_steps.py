@@ -7,7 +7,6 @@ import importlib
 import io
 import json
 import re
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -201,14 +200,6 @@ def test_training_changes_only_weights_of_living_pixels() -> None:
     assert not changed[[0, 0, -1, -1], [0, -1, 0, -1]].any()
 
 
-def test_the_page_is_made_of_the_data(data: dict[str, Any]) -> None:
-    from tinygrad_bp.lesson.page import page
-
-    document = page(data)
-    assert data["digits"]["images"]["deflate"] in document.replace("\\u003d", "=")
-    assert len(document) < 1_000_000
-
-
 # --- measuring ------------------------------------------------------------------------------------
 
 
@@ -387,20 +378,3 @@ def test_its_test_is_there(test: str) -> None:
 def test_the_coverage_page_is_current() -> None:
     written = Path(__file__).parent.parent / "examples" / "coverage.md"
     assert written.read_text(encoding="utf-8") == as_markdown()
-
-
-def test_the_page_shows_what_the_table_says() -> None:
-    """Each statement is named by its step, or by one of the asides folded below it."""
-    parts = files("tinygrad_bp").joinpath("lesson", "page_parts")
-
-    def covered_by(path: str) -> set[str]:
-        text = parts.joinpath(*path.split("/")).read_text(encoding="utf-8")
-        listed = re.search(r"\n  covers: \[(.*?)\]", text, re.DOTALL)
-        assert listed is not None, path
-        asides = re.findall(r'from "\.\./(asides/\w+\.js)"', text)
-        return set(re.findall(r"\w+", listed[1])).union(*map(covered_by, asides))
-
-    covers = {n: covered_by(f"steps/step{n}.js") for n in range(1, 18)}
-    for row in COVERAGE:
-        assert row.id in covers[row.step], row
-    assert set().union(*covers.values()) <= {row.id for row in COVERAGE}

@@ -17,6 +17,7 @@ from tinygrad_bp.lesson import labelled
 from tinygrad_bp.lesson.cached import cached_path, labelled_once, labelled_path, measured_once
 from tinygrad_bp.lesson.curves import FULL
 from tinygrad_bp.lesson.explorer import explorer_data
+from tinygrad_bp.lesson.page import stage_page
 from tinygrad_bp.lesson.stage import EXAMPLE, stage_data
 
 if TYPE_CHECKING:
@@ -91,8 +92,8 @@ def explore(options: argparse.Namespace) -> int:
     """Carry the command out and return its exit code."""
     _check_targets(options)
     screen = Screen()
-    made = _stage  # or `_panels`, as long as that page is here
-    text, about = made(options, screen)
+    data = load_stage(options.data, options.example, screen, compress=options.compress)
+    text, about = stage_page(data), data["source"]["text"]
     with replacing(options.out) as file:
         file.write(text.encode())
     size = options.out.stat().st_size / 1e6
@@ -108,22 +109,6 @@ def explore(options: argparse.Namespace) -> int:
 
         webbrowser.open(address)
     return 0
-
-
-def _stage(options: argparse.Namespace, screen: Screen) -> tuple[str, str]:
-    """The page, and what is said of it."""
-    from tinygrad_bp.lesson.page import stage_page
-
-    data = load_stage(options.data, options.example, screen, compress=options.compress)
-    return stage_page(data), data["source"]["text"]
-
-
-def _panels(options: argparse.Namespace, screen: Screen) -> tuple[str, str]:
-    """The page of 17 panels, and what is said of it."""
-    from tinygrad_bp.lesson.page import page
-
-    data = load(options.data, options.example, screen, compress=options.compress)
-    return page(data), f"{data['source']['text']}, {len(data['networks'])} networks."
 
 
 def _check_targets(options: argparse.Namespace) -> None:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import html
 from typing import Any
 
-from tinygrad_bp.explain.document import as_json
-from tinygrad_bp.pages import document
+from tinygrad_bp.pages import as_json, document
 
 __all__ = ["frame", "page"]
 

@@ -202,8 +202,8 @@ G8  | 11 | relative importance | backward.gradients
     test_lesson_numbers.py::test_direction_and_importance_in_two_dimensions
 G9  |  5 | activations must be smooth | functional.sigmoid
     test_lesson_many.py::test_a_step_for_an_activation_cannot_learn
-N1  |  1 | the network drawn and fed by hand | lesson.page.page
-    test_lesson_steps.py::test_the_page_is_made_of_the_data
+N1  |  1 | the network drawn and fed by hand | lesson.page.stage_page
+    test_stage.py::test_the_page_is_the_same_every_time
 N2  |  1 | weights as a pattern of pixels | lesson.figures.draw_figures
     test_lesson_many.py::test_weights_as_a_pattern_respond_to_what_is_like_them
 N3  |  5 | a bias as a threshold | rules.sigmoid
@@ -230,8 +230,8 @@ A5  | 17 | noise is read with confidence | lesson.curves.limits
     test_lesson_numbers.py::test_noise_is_read_as_a_digit
 A6  | 17 | shifted digits confuse it | lesson.curves.shifted
     test_lesson_many.py::test_what_is_shipped_of_the_limits
-A7  | 17 | from a 3 to an 8 | lesson.page.page
-    test_lesson_steps.py::test_the_page_is_made_of_the_data
+A7  | 17 | from a 3 to an 8 | lesson.page.stage_page
+    test_stage.py::test_the_page_is_the_same_every_time
 A8  | 17 | neighbourhood is not used | lesson.curves.limits
     test_lesson_many.py::test_what_is_shipped_of_the_limits
 """

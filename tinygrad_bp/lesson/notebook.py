@@ -41,8 +41,8 @@ def stage(data: Mnist | None = None, *, example: int = EXAMPLE, height: int = 64
     begin with, `height` the frame's in pixels. Raises `DataError` if there is no such example.
 
     >>> import tinygrad_bp as bp
-    >>> bp.lesson.stage()
-    <Stage: a page of 0.46 MB, shown in notebooks>
+    >>> bp.lesson.stage()  # doctest: +ELLIPSIS
+    <Stage: a page of 0... MB, shown in notebooks>
     """
     measured = None if data is None else labelled_once(data)
     return Stage(stage_page(stage_data(data, example=example, measured=measured)), height=height)

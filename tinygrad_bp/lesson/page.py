@@ -1,61 +1,20 @@
-"""The lesson as one HTML file: what one picture wants of 13,002 weights and biases.
-
-The files in `page_parts` are written to be read: plain HTML, CSS and ES modules.
-`tinygrad_bp.explain.document` makes one document of them.
-"""
+"""The lesson as one HTML file: what one picture wants of 13,002 weights and biases."""
 
 from __future__ import annotations
 
 import html
 from typing import TYPE_CHECKING, Any
 
-from tinygrad_bp.explain.document import as_json, document
 from tinygrad_bp.lesson.blobs import unblob
 from tinygrad_bp.lesson.example import OneExample
 from tinygrad_bp.lesson.network import network_of
 from tinygrad_bp.lesson.stage import story
-from tinygrad_bp.pages import document as built
+from tinygrad_bp.pages import as_json, document
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["page", "stage_page"]
-
-PARTS = "lesson/page_parts"
-STYLES = (
-    f"{PARTS}/base.css",
-    f"{PARTS}/layout.css",
-    f"{PARTS}/drawing.css",
-    f"{PARTS}/steps.css",
-    f"{PARTS}/charts/charts.css",
-    f"{PARTS}/chain.css",
-    f"{PARTS}/ends.css",
-    f"{PARTS}/averages.css",
-)
-
-
-def page(data: dict[str, Any]) -> str:
-    """Return an HTML document that walks through the lesson, step by step.
-
-    `data` is what `explorer_data` returns. The document is complete: it loads nothing, works from a
-    file, and computes what it shows from the digits and networks in it; without JavaScript it shows
-    the first moment as tables. The same data give the same document, byte for byte.
-
-    >>> from tinygrad_bp.lesson.explorer import explorer_data
-    >>> text = page(explorer_data())
-    >>> text.startswith("<!DOCTYPE html>"), "https:" in text, len(text) < 1_000_000
-    (True, False, True)
-    """
-    return document(
-        f"{PARTS}/page.html",
-        styles=STYLES,
-        script=f"{PARTS}/main.js",
-        texts={
-            "source": html.escape(data["source"]["text"]),
-            "tables": _first_moment(data),
-            "data": as_json(data),
-        },
-    )
+__all__ = ["stage_page"]
 
 
 def stage_page(data: dict[str, Any]) -> str:
@@ -67,7 +26,7 @@ def stage_page(data: dict[str, Any]) -> str:
 
     >>> from tinygrad_bp.lesson.stage import stage_data
     >>> text = stage_page(stage_data())
-    >>> text.startswith("<!DOCTYPE html>"), len(text) < 600_000
+    >>> text.startswith("<!DOCTYPE html>"), len(text) < 1_000_000
     (True, True)
     """
     number = data["shown"]["indices"][0]
@@ -81,16 +40,7 @@ def stage_page(data: dict[str, Any]) -> str:
         f"in numbers follows; it is made of {html.escape(data['source']['text'])}</p>\n"
         f"{_tables(example, number, 'untrained')}"
     )
-    return built("stage", title=title, data=as_json(data), plain=plain)
-
-
-def _first_moment(data: dict[str, Any]) -> str:
-    """The picture, the outputs and their wishes at the start, for readers without JavaScript."""
-    network, number = data["networks"][data["start"]["network"]], data["start"]["example"]
-    images = unblob(data["digits"]["images"]).reshape(-1, data["sizes"][0])
-    net = network_of(unblob(network["parameters"]), data["sizes"])
-    example = OneExample(net, images[number] / 255, data["digits"]["labels"][number])
-    return _tables(example, number, network["name"])
+    return document("stage", title=title, data=as_json(data), plain=plain)
 
 
 def _tables(example: OneExample, number: int, network: str) -> str:

@@ -55,8 +55,8 @@ TEXTS = {
     "digits, which are never learned from.",
     "drawn": "{learned:,} digits to learn from and {unseen:,} others, which the library drew "
     "itself: no folder with MNIST was given. The untrained network was searched for among "
-    "{seed:,}: it gives the 2 the outputs of the lesson, .5, .8, .2, for the 8 .2 too, and learns to "
-    "read all of the digits that are shown.",
+    "{seed:,}: it gives the 2 the outputs of the lesson, .5, .8, .2, for the 8 .2 too, and learns "
+    "to read all of the digits that are shown.",
 }
 
 

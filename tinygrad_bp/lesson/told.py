@@ -49,7 +49,7 @@ class Told:
     >>> from tinygrad_bp.lesson.stage import stage_data
     >>> told = Told(stage_data())
     >>> told.one.output[:3].round(1).tolist(), told.words["answer"]
-    ([0.5, 0.8, 0.2], 'a 3')
+    ([0.5, 0.8, 0.2], 'a 6')
     """
 
     def __init__(self, data: dict[str, Any]) -> None:

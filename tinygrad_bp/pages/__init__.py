@@ -10,9 +10,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
+import json
 from importlib.resources import files
+from typing import Any
 
-__all__ = ["document"]
+__all__ = ["as_json", "document"]
+
+# What could end a script element or a line of one, as JSON escapes that mean the same.
+ESCAPES = str.maketrans({c: f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"})
 
 # Without the script there is no stage: what is left is an ordinary text that scrolls.
 PLAIN = (
@@ -41,6 +46,17 @@ DOCUMENT = """\
 </body>
 </html>
 """
+
+
+def as_json(data: Any) -> str:
+    r"""Return `data` as JSON that may stand inside a script element, whatever its strings contain.
+
+    Raises `ValueError` for a nan or an infinity, which JSON has no word for.
+
+    >>> as_json({"name": "</script>", "values": [1, 2.5]})
+    '{"name":"\\u003c/script\\u003e","values":[1,2.5]}'
+    """
+    return json.dumps(data, allow_nan=False, separators=(",", ":")).translate(ESCAPES)
 
 
 def document(page: str, *, title: str, data: str, plain: str) -> str:
