@@ -25,6 +25,8 @@ export interface Scene {
   frame(t: number, stage: Stage, before: Before): Frame;
   /** What stands in braces in its sentence; "+up" and "-down" wear the colours of their signs. */
   words?(session: Session): Record<string, string>;
+  /** A sentence about a mark of its own, if the usual one will not do. */
+  describe?(id: string, session: Session, frame: Frame): string | undefined;
   /** The moment that shows what its control has changed; none: from the start. */
   settled?: number;
 }
