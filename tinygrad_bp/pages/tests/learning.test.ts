@@ -115,6 +115,26 @@ describe("what the scenes say of made-up digits", () => {
   );
 });
 
+describe("marks", () => {
+  const own =
+    /^(column|average|all|row|step|before|batch|everybody|digit|accuracy|stumbling|careful)\b/;
+
+  test.each(["every-example", "a-step", "mini-batches", "stochastic-gradient-descent"])(
+    "%s: each of its own is told in words",
+    (id) => {
+      const given = session();
+      const i = SCENES.findIndex((scene) => scene.id === id);
+      for (const t of [1.5, 5.5, SCENES[i].seconds]) {
+        const frame = frameOf(i, t, { box: BOXES.laptop, session: given });
+        const ids = frame.marks.flatMap((mark) => (mark.id && own.test(mark.id) ? mark.id : []));
+        for (const mark of new Set(ids.filter((each) => id !== "a-step" || each !== "accuracy"))) {
+          expect(SCENES[i].describe?.(mark, given, frame), mark).toMatch(/^[A-Z].*\.$/);
+        }
+      }
+    },
+  );
+});
+
 const path = process.env.STAGE_DATA;
 interface Dump {
   data: Carried;

@@ -1,9 +1,10 @@
 // 11. One step on the average of all digits, slowly; then again and again, and the network reads.
 
 import { span } from "../clock";
+import { nameOf } from "../engine";
 import { add, empty, type Frame } from "../frame";
 import { across, layoutIn, neuron, place, strip, type Box, type Point } from "../layout";
-import { percent, whole } from "../numbers";
+import { percent, short, signed, whole } from "../numbers";
 import { boxed, gauges } from "../parts/gauges";
 import { dissolve } from "../parts/inset";
 import { network, type Look } from "../parts/network";
@@ -176,4 +177,13 @@ function frame(t: number, stage: Stage, before: Before): Frame {
   return made;
 }
 
-export const scene: Scene = { id: "a-step", seconds: 11, look, frame, settled: 0.9 };
+function describe(id: string, session: Session): string | undefined {
+  const [kind, at] = id.split(".");
+  if (kind === "step")
+    return `The first step changes ${nameOf(session.data.sizes, Number(at))} by ${signed(change(session)[Number(at)])}.`;
+  if (kind === "before")
+    return `Before, output ${at} was ${short(session.now.pass[3][Number(at)])}.`;
+  return undefined;
+}
+
+export const scene: Scene = { id: "a-step", seconds: 11, look, frame, settled: 0.9, describe };

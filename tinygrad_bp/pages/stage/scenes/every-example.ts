@@ -4,7 +4,7 @@ import { eased, mix, span } from "../clock";
 import { cosine, gradient, nameOf } from "../engine";
 import { add, empty, type Frame } from "../frame";
 import { along, neuron, place, strip, type Box, type Layout, type Point } from "../layout";
-import { short, whole } from "../numbers";
+import { short, signed, whole } from "../numbers";
 import { dissolve } from "../parts/inset";
 import { network, type Look } from "../parts/network";
 import { inkOf } from "../parts/wishes";
@@ -165,8 +165,8 @@ function leads(made: Frame, t: number, { box, session }: Stage, shown: Look, fou
       { kind: "line", from, to: start, width: 1, ink: "mute", alpha: alpha * 0.5 },
       { kind: "line", from: start, to: end, width: 1, ink: "hair", alpha: alpha * 0.6 },
     ); // prettier-ignore
-    if (edge) add(made, { kind: "line", id: nameOf(sizes, row), from: edge, to, width: 1.8, ink: "ink", alpha: alpha * 0.85 }); // prettier-ignore
-    else add(made, { kind: "bar", id: nameOf(sizes, row), rect: around(to, shown.layout.radii[layer - 1] + 3), radius: 9, ink: "ink", outline: 1.6, alpha }); // prettier-ignore
+    if (edge) add(made, { kind: "line", id: `row.${row}`, from: edge, to, width: 1.8, ink: "ink", alpha: alpha * 0.85 }); // prettier-ignore
+    else add(made, { kind: "bar", id: `row.${row}`, rect: around(to, shown.layout.radii[layer - 1] + 3), radius: 9, ink: "ink", outline: 1.6, alpha }); // prettier-ignore
   });
 }
 
@@ -196,7 +196,7 @@ function column(made: Frame, t: number, { box, session }: Stage, found: Wishes, 
     const start = comes + (0.35 * i) / found.rows.length;
     const grown = span(t, start, start + 0.4, eased.arrival);
     const length = lengthIn(box, found, row, found.each[d][row]);
-    bar(made, box, `wish.${d}.${row}`, u, u + length * grown, rowAt(box, i, found.rows.length), heard); // prettier-ignore
+    bar(made, box, `column.${d}.${row}`, u, u + length * grown, rowAt(box, i, found.rows.length), heard); // prettier-ignore
   });
 }
 
@@ -316,11 +316,33 @@ export function pairs({ each }: Wishes): number[] {
   return each.flatMap((wish, d) => each.slice(0, d).map((other) => cosine(wish, other)));
 }
 
+function describe(id: string, session: Session): string | undefined {
+  const { data, choices } = session;
+  const [kind, a, b] = id.split(".");
+  const found = wishes(session);
+  const name = (index: string) => nameOf(data.sizes, Number(index));
+  switch (kind) {
+    case "column":
+      return `The ${data.digits[data.shown[Number(a)]].label} wishes ${signed(found.each[Number(a)][Number(b)])} of ${name(b)}.`;
+    case "digit":
+      return `A ${data.digits[Number(a)].label}, and what it alone would change.`;
+    case "average":
+      return `On average, the digits that are on wish ${signed(average(found, choices.columns)[Number(a)])} of ${name(a)}.`;
+    case "all":
+      return `On average, all ${whole(data.digits.length)} wish ${signed(found.all[Number(a)])} of ${name(a)}.`;
+    case "row":
+      return `This is ${name(a)}: ${short(halfTrained(session).net.vector[Number(a)])} now.`;
+    default:
+      return undefined;
+  }
+}
+
 export const scene: Scene = {
   id: "every-example",
   seconds: 9,
   look,
   frame,
   settled: 4.4,
+  describe,
   words: ({ data }) => ({ digits: whole(data.digits.length) }),
 };

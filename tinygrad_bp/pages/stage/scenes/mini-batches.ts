@@ -1,10 +1,10 @@
 // 12. The digits are shuffled and dealt; each mini-batch has an arrow of its own beside everybody's.
 
 import { eased, mix, span } from "../clock";
-import { cosine, gradient } from "../engine";
+import { cosine, gradient, nameOf } from "../engine";
 import { add, empty, type Frame, type Ink } from "../frame";
 import { neuron, type Box, type Point } from "../layout";
-import { short, whole } from "../numbers";
+import { short, signed, whole } from "../numbers";
 import { bare, dissolve, rectBetween, whole as everywhere, within } from "../parts/inset";
 import { network, type Look } from "../parts/network";
 import { band, gridIn, sideOf, tile, tileAt, type Rect } from "../parts/wall";
@@ -240,17 +240,8 @@ function captions(made: Frame, t: number, { box, session }: Stage, { arrows: all
   const alpha = span(t, DEAL[1] + 0.3, DEAL[1] + 0.7);
   const fit = fitted(box, all);
   const batch = deal >= n ? "the same" : deal === 1 ? "this digit" : `these ${whole(deal)}`;
-  const everybody = span(t, SWEEP[1], SWEEP[1] + 0.4);
-  named(
-    made,
-    box,
-    box.up ? fit.start : tipOf(box, EVERYBODY, fit),
-    `all ${whole(n)}`,
-    1,
-    size,
-    "mute",
-    everybody,
-  );
+  const everyone = span(t, SWEEP[1], SWEEP[1] + 0.4);
+  namedAll(made, box, fit, `all ${whole(n)}`, size, everyone);
   named(made, box, tipOf(box, all[0], fit), batch, -1, size, "ink", alpha);
   add(made,
     { kind: "text", id: "cosine", at: [x, top], text: short(all[0].cosine), size: large, ink: "ink", alpha, weight: 600, face: "serif" },
@@ -258,7 +249,7 @@ function captions(made: Frame, t: number, { box, session }: Stage, { arrows: all
   ); // prettier-ignore
 }
 
-/** The name of an arrow: at its tip, but on a phone that of all at its foot. */
+/** The name of an arrow, at its tip. */
 function named(
   made: Frame,
   box: Box,
@@ -271,6 +262,22 @@ function named(
 ): void {
   const at: Point = [Math.min(x, 0.965 * box.width), y + below * 1.6 * size];
   add(made, { kind: "text", at, text, size, ink, alpha, align: box.up ? "center" : "right", weight: 600 }); // prettier-ignore
+}
+
+/** What everybody's arrow is called: before its tip where there is room, on a phone at its foot. */
+function namedAll(
+  made: Frame,
+  box: Box,
+  fit: Fit,
+  text: string,
+  size: number,
+  alpha: number,
+): void {
+  const [x, y] = tipOf(box, EVERYBODY, fit);
+  if (box.up || x + 80 > 0.965 * box.width) {
+    return named(made, box, box.up ? fit.start : [x, y], text, 1, size, "mute", alpha);
+  }
+  add(made, { kind: "text", at: [x + 10, y], text, size, ink: "mute", alpha, weight: 600 });
 }
 
 function frame(t: number, stage: Stage, before: Before): Frame {
@@ -305,4 +312,23 @@ function look({ box }: Stage): Look {
   return insetLook(box);
 }
 
-export const scene: Scene = { id: "mini-batches", seconds: 9, look, frame, settled: 3.9 };
+function describe(id: string, session: Session): string | undefined {
+  const [kind, at] = id.split(".");
+  const { arrows: all, first } = dealt(session, session.choices.deal);
+  if (kind === "everybody")
+    return "What all digits want on average: minus the gradient of the cost.";
+  if (kind === "digit") return `A ${session.data.digits[Number(at)].label} to learn from.`;
+  if (kind === "step") return `The first batch wishes ${signed(-first[Number(at)])} of ${nameOf(session.data.sizes, Number(at))}.`; // prettier-ignore
+  if (kind !== "batch") return undefined;
+  const { cosine: ahead, ratio } = all[Number(at)];
+  return `Batch ${Number(at) + 1}: its cosine with everybody’s is ${short(ahead)}, and it is ${ratio.toFixed(1)} times as long.`;
+}
+
+export const scene: Scene = {
+  id: "mini-batches",
+  seconds: 9,
+  look,
+  frame,
+  settled: 3.9,
+  describe,
+};

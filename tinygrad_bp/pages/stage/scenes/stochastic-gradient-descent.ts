@@ -62,13 +62,20 @@ function networks(made: Frame, t: number, { box, session }: Stage, two: readonly
     within(made, box, from, (place) => dissolve(made, place, insetLook(box), [half, fresh], span(t, 0, SPLIT[0]))); // prettier-ignore
   } else {
     const s = span(t, ...SPLIT, eased.camera);
-    for (const { side, stop } of two) {
+    for (const { side, stop } of [...two].reverse()) {
+      const start = made.marks.length;
       const seen = side === 0 ? 1 : span(t, SPLIT[0], SPLIT[0] + 0.3);
       const rect = rectBetween(from, networkRect(box, side), s);
       within(made, box, rect, (place) => network(made, place, dimmed(small, seen), readingAt(session, stop))); // prettier-ignore
+      if (side === 1) nameless(made, start);
     }
   }
   made.network = [0, 0];
+}
+
+/** Of a second network of the same weights, so that no name stands for two numbers. */
+function nameless(frame: Frame, start: number): void {
+  for (let i = start; i < frame.marks.length; i += 1) frame.marks[i] = { ...frame.marks[i], id: undefined }; // prettier-ignore
 }
 
 function panelLook(box: Box): Look {
@@ -145,12 +152,28 @@ function look({ box }: Stage): Look {
   return dimmed(panelLook(box), 0);
 }
 
+function describe(id: string, { data }: Session, { facts }: Frame): string | undefined {
+  const [kind, at] = id.split(".");
+  const side = NAMES.indexOf(kind);
+  const of = (name: string, i: number) => (facts[name] as readonly number[])[i];
+  if (kind === "digit") {
+    const digit = data.unseen.find(({ index }) => index === Number(at));
+    return (
+      digit && `A ${digit.label} that is never learnt from; where it is lit, it is read rightly.`
+    );
+  }
+  if (kind === "accuracy") return `The ${NAMES[Number(at)]} network reads ${percent(of("accuracy", Number(at)))} of the unseen digits.`; // prettier-ignore
+  if (side < 0) return undefined;
+  return `The ${kind} network: after ${whole(of("steps", side))} steps, the cost of unseen digits is ${of("cost", side).toFixed(3)}.`;
+}
+
 export const scene: Scene = {
   id: "stochastic-gradient-descent",
   seconds: 14,
   look,
   frame,
   settled: 1.4,
+  describe,
   words: ({ choices }) => ({
     batch: choices.batch === 1 ? "digit" : String(choices.batch),
   }),
