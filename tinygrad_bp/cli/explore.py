@@ -1,4 +1,4 @@
-"""`tinygrad-bp explore`: write the lesson as a page to click through, and its figures."""
+"""`tinygrad-bp explore`: write the lesson as a page that plays, and its figures."""
 
 from __future__ import annotations
 
@@ -29,7 +29,6 @@ EXAMPLES = """\
 examples:
   tinygrad-bp explore --open              on digits that the library draws
   tinygrad-bp explore --data MNIST --example 7 -o seven.html
-  tinygrad-bp explore --present --open    for the classroom: the stage and its sentences alone
   tinygrad-bp explore --png slides        and figures, with matplotlib
 """
 
@@ -54,7 +53,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--present",
         action="store_true",
-        help="for the classroom: open the stage and its sentences alone, to step by a clicker",
+        help="for the classroom: the stage and its sentences alone",
     )
     parser.add_argument(
         "--no-compress",
@@ -79,8 +78,8 @@ def add_example(parser: argparse.ArgumentParser) -> None:
         "--data",
         type=Path,
         metavar="FOLDER",
-        help="folder with MNIST's four IDX files; measuring on them takes up to a minute, once "
-        "(default: digits that the library draws, for which that is done)",
+        help="folder with MNIST's four IDX files; learning from them takes up to a minute, once "
+        "(default: digits that the library draws)",
     )
 
 
