@@ -36,8 +36,8 @@ COMMANDS = {
     "study": "Study numerical derivatives: errors by step size, Taylor remainders.",
     "mutants": "Plant faults in the derivative rules and see if the check notices.",
     "explain": "Follow the backward pass of a script's graph, as text or as a page.",
-    "explore": "Write the lesson as a page to click through: what an image of a 2 wants.",
-    "lesson": "Walk through the lesson's steps in the terminal, on one example.",
+    "explore": "Write the lesson as a page that plays: a network that learns as you watch.",
+    "lesson": "Tell the lesson in the terminal, scene by scene, on one example.",
 }
 """Each has a file of its name, with a function `add_options(parser)`."""
 

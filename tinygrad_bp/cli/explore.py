@@ -1,4 +1,4 @@
-"""`tinygrad-bp explore`: write the lesson as a page to click through, and its figures."""
+"""`tinygrad-bp explore`: write the lesson as a page that plays, and its figures."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--present",
         action="store_true",
-        help="for the classroom: open the stage and its sentences alone, to step by a clicker",
+        help="for the classroom: the stage and its sentences alone",
     )
     parser.add_argument(
         "--no-compress",
@@ -80,8 +80,8 @@ def add_example(parser: argparse.ArgumentParser) -> None:
         "--data",
         type=Path,
         metavar="FOLDER",
-        help="folder with MNIST's four IDX files; measuring on them takes up to a minute, once "
-        "(default: digits that the library draws, for which that is done)",
+        help="folder with MNIST's four IDX files; learning from them takes up to a minute, once "
+        "(default: digits that the library draws)",
     )
 
 

@@ -189,7 +189,7 @@ function axes(made: Frame, t: number, { box, session }: Stage, at: At): void {
     add(made, { kind: "line", from: at(digits[0], share), to: at(last, share), width: 1, ink, alpha }); // prettier-ignore
   }
   const [x, y] = at(digits[0], 1);
-  add(made, { kind: "text", at: [x, y - size], text: box.up ? "100 % read rightly" : "100 % of unseen digits read rightly", size, ink: "mute", alpha }); // prettier-ignore
+  add(made, { kind: "text", at: [x, y - (box.up ? 13 : 32)], text: box.up ? "100 % read rightly" : "100 % of unseen digits read rightly", size, ink: "mute", alpha }); // prettier-ignore
   const ticks = digits.filter((n) => Number.isInteger(Math.log10(n)) || n === last);
   for (const n of ticks) {
     const [left, floor] = at(n, 0);
