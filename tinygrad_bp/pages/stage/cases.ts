@@ -87,7 +87,7 @@ const CASES: Record<string, Case> = {
       less: told(wish(gaps[near])),
     };
   },
-  "three-ways": ({ voter }, reading) => {
+  "three-ways": ({ voter, now: reading }) => {
     const k = biggest(reading.pass[2]);
     const { w, a } = edge(reading, voter, k);
     const delta = -reading.deltas[2][voter];
