@@ -11,6 +11,7 @@ type Case = (session: Session, reading: Reading) => Words;
 
 const WIGGLE = 0.001;
 const WORK = 12_000; // digits that scene 13's networks look at
+const RATE = 1.5; // of scene 11's first step
 const SHOWN = 4; // terms of a long sum, the last among them
 
 function biggest(values: ArrayLike<number>): number {
@@ -45,10 +46,10 @@ function telling({ net, pass, label }: Reading): number {
   return placeOf(net.sizes, 3, label, biggest(pass[2]));
 }
 
-/** The average of all digits' slopes on the network on the stage, kept. */
-function everybodys(session: Session, { net }: Reading): Float64Array {
-  const key = `slopes of all ${net.vector[0]} ${net.vector.at(-1)}`;
-  return session.once(key, () => gradient(net, session.data.digits));
+/** The average of all digits' slopes on the network that has not learned, kept. */
+function everybodys(session: Session): Float64Array {
+  const { data } = session;
+  return session.once("slopes of all digits", () => gradient(data.net, data.digits));
 }
 
 const CASES: Record<string, Case> = {
@@ -87,7 +88,7 @@ const CASES: Record<string, Case> = {
       less: told(wish(gaps[near])),
     };
   },
-  "three-ways": ({ voter }, reading) => {
+  "three-ways": ({ voter, now: reading }) => {
     const k = biggest(reading.pass[2]);
     const { w, a } = edge(reading, voter, k);
     const delta = -reading.deltas[2][voter];
@@ -150,16 +151,17 @@ const CASES: Record<string, Case> = {
       mean: told(mean),
     };
   },
-  "a-step": (session, reading) => {
-    const index = telling(reading);
-    const slope = everybodys(session, reading)[index];
-    const [before, rate] = [reading.net.vector[index], 1.5];
+  "a-step": (session) => {
+    const { net } = session.data;
+    const slopes = everybodys(session);
+    const index = biggest(slopes);
+    const [before, slope] = [net.vector[index], slopes[index]];
     return {
-      name: nameOf(reading.net.sizes, index),
+      name: nameOf(net.sizes, index),
       before: told(before),
-      rate: String(rate),
+      rate: String(RATE),
       slope: slope < 0 ? `(${told(slope)})` : told(slope),
-      after: told(before - rate * slope),
+      after: told(before - RATE * slope),
     };
   },
   "mini-batches": ({ data, choices }) => ({

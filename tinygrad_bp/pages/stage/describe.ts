@@ -1,6 +1,6 @@
 // What a mark shows, in one short sentence with its numbers.
 
-import { nameOf, placeOf, received, wish } from "./engine";
+import { gaps, nameOf, placeOf, received, wish } from "./engine";
 import type { Frame, Mark } from "./frame";
 import { precise } from "./numbers";
 import { readingOn } from "./parts/network";
@@ -35,9 +35,9 @@ export function readingOf(frame: Frame, session: Session): Reading {
   return readingOn.get(frame) ?? session.now;
 }
 
-const output: Teller = ({ pass, label, gaps }, [j]) =>
+const output: Teller = ({ pass, label }, [j]) =>
   `Output ${j} is ${told(pass[3][j])} and should be ${j === label ? 1 : 0}; ` +
-  `its wish is ${withSign(wish(gaps[j]))}.`;
+  `its wish is ${withSign(wish(gaps(pass, label)[j]))}.`;
 
 function hidden(layer: 1 | 2): Teller {
   return ({ net, pass }, [k]) =>
