@@ -9,14 +9,14 @@ const GLOW = 0.12; // below this, a bead has no halo
 const TRIED = 20; // frames
 const SLOW = 20; // milliseconds
 
-/** Whether the first frames came slowly: then fewer pixels will do. */
+/** Whether a quarter of the first frames came slowly: then fewer pixels will do. */
 export class Pace {
   private readonly first: number[] = [];
 
   slow(interval: number): boolean {
     if (this.first.length < TRIED) this.first.push(interval);
     if (this.first.length < TRIED) return false;
-    return [...this.first].sort((a, b) => a - b)[TRIED >> 1] > SLOW;
+    return this.first.filter((interval) => interval > SLOW).length >= TRIED / 4;
   }
 }
 
