@@ -301,7 +301,8 @@ def replace_all(
         map(setattr, (memory, *objects), ("latest", *names), (now, *new)),
     )
     deque(stroke, maxlen=0)
-    if any(name != "options" for name in names):  # programs look at options themselves
+    # Programs look at options themselves. (A generator that ends early may swallow an interrupt.)
+    if not {"options"}.issuperset(names):
         changes.note()
 
 
