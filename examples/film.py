@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,7 +52,7 @@ def frames(scenes: list[str], width: int, height: int, shown: int, fps: int) -> 
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         path = Path(folder) / "lesson.html"
         path.write_text(stage_page(stage_data()), encoding="utf-8")
-        browser = playwright.chromium.launch()
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"))
         page = browser.new_page(viewport={"width": width, "height": height}, color_scheme="dark")
         page.goto(path.as_uri())
         page.wait_for_function("window.lesson && window.lesson.ready()")

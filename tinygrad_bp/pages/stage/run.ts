@@ -178,6 +178,11 @@ export function raceOf(session: Session, batch = session.data.digits.length): Ru
   return session.once(`race ${batch}`, () => new Run(race(session.data, batch), session.data));
 }
 
+/** The network at the end of the race: the one that stepped after every ten digits. */
+export function learned(session: Session): Net {
+  return raceOf(session, 10).end.net;
+}
+
 /** A stop of scene 11's own run at which it has come half of the way. */
 export function halfTrained(session: Session): Stop {
   return session.once("half", () => lapseOf(session).first(HALF));

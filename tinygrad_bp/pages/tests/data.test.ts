@@ -6,7 +6,8 @@ import { answer, forward, score } from "../stage/engine";
 import type { Picture } from "../stage/frame";
 import { seeded } from "../stage/random";
 import { frameOf, SCENES } from "../stage/scenes";
-import { learned, read } from "../stage/scenes/in-one-breath";
+import { learned } from "../stage/run";
+import { read } from "../stage/scenes/in-one-breath";
 import { Session, type Choices } from "../stage/session";
 import { BOXES, data } from "./given";
 

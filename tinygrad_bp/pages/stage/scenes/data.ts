@@ -7,9 +7,9 @@ import type { Box, Layout, Point } from "../layout";
 import { percent, whole } from "../numbers";
 import { network, type Light, type Look } from "../parts/network";
 import { hash } from "../random";
+import { learned } from "../run";
 import { reading, type Session } from "../session";
 import { leave, moved, type Before, type Scene, type Stage } from "../scene";
-import { learned } from "./in-one-breath";
 
 const EACH = 100; // digits that a small picture stands for
 const FIRST = [0.9, 2.6] as const; // the chosen number pours in,

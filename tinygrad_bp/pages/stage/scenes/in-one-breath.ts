@@ -1,35 +1,17 @@
 // 15. The lesson in six lines; then the network that just learned reads what the reader draws.
 
 import { span } from "../clock";
-import { gradient, stepped, type Net } from "../engine";
 import { add, empty, type Frame } from "../frame";
 import { layoutIn, place, type Box, type Layout } from "../layout";
 import { short } from "../numbers";
 import { boxed, gauges } from "../parts/gauges";
 import { network, type Look } from "../parts/network";
-import { seeded, shuffled } from "../random";
+import { learned } from "../run";
 import { reading, type Reading, type Session } from "../session";
 import { leave, moved, type Before, type Scene, type Stage } from "../scene";
 
 const LEG = 0.9; // seconds from layer to layer
 const START = 1.2;
-const BATCH = 10;
-const WORK = 12000;
-
-/** The network at the end of the race before: it stepped after every ten digits. */
-export function learned(session: Session): Net {
-  return session.once("learned", () => {
-    const { digits, start } = session.data;
-    const random = seeded(1);
-    let net = start;
-    let order: number[] = [];
-    for (let work = 0; work < WORK; work += BATCH) {
-      if (order.length < BATCH) order = shuffled(digits.length, random);
-      net = stepped(net, gradient(net, order.splice(0, BATCH).map((k) => digits[k])), 1.5); // prettier-ignore
-    }
-    return net;
-  });
-}
 
 const UP: Layout = {
   picture: { u: 0.135, v: 0.5, size: 140 },
