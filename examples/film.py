@@ -55,7 +55,8 @@ def frames(scenes: list[str], width: int, height: int, shown: int, fps: int) -> 
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"))
         page = browser.new_page(viewport={"width": width, "height": height}, color_scheme="dark")
         page.goto(path.as_uri())
-        page.wait_for_function("window.lesson && window.lesson.ready()")
+        while not page.evaluate("() => window.lesson.ready()"):
+            page.wait_for_timeout(20)
         for scene in scenes:
             seconds = page.evaluate("id => window.lesson.seconds(id)", scene)
             for i in range(int(seconds * fps)):
