@@ -15,8 +15,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tinygrad_bp.lesson.example import OneExample
+from tinygrad_bp.lesson.network import network_of
 from tinygrad_bp.lesson.page import stage_page
+from tinygrad_bp.lesson.runs import Carried, carried
 from tinygrad_bp.lesson.stage import stage_data, story
+from tinygrad_bp.lesson.voters import committee
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 
@@ -85,6 +89,67 @@ def title(shown: Any) -> str:
 def title_of(scene: str) -> str:
     found: str = next(each["title"] for each in story()["scenes"] if each["id"] == scene)
     return found
+
+
+# --- numbers --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def given() -> Carried:
+    return carried(stage_data())
+
+
+def facts(shown: Any, scene: str, **choices: Any) -> dict[str, Any]:
+    """The numbers of a scene as it ends."""
+    found: dict[str, Any] = shown.evaluate(
+        "([scene, choices]) => lesson.frame(scene, lesson.seconds(scene), choices).facts",
+        [scene, choices],
+    )
+    return found
+
+
+def test_the_numbers_of_one_example_are_those_of_python(opened: Open, given: Carried) -> None:
+    shown, net = opened(), network_of(given.net)
+    for digit, index in enumerate(given.shown):
+        one = OneExample(net, given.images[index], int(given.labels[index]))
+        votes = committee(one)
+        found = {
+            **facts(shown, "feed-forward", digit=digit),
+            **facts(shown, "how-wrong", digit=digit),
+            **facts(shown, "ten-voters", digit=digit),
+            "voter's": facts(shown, "asks-before", digit=digit, voter=8)["wishes"],
+            **facts(shown, "and-again", digit=digit, wiggle=12_000),
+        }
+        expected = {
+            "outputs": one.output,
+            "layer 1": one.activations[1],
+            "layer 2": one.activations[2],
+            "answer": one.prediction,
+            "squares": (one.output - one.target) ** 2,
+            "cost": one.cost,
+            "sums": votes.total(),
+            "own": votes.wishes[one.label],
+            "voter's": votes.wishes[8],
+            "delta 1": one.deltas[0],
+            "delta 2": one.deltas[1],
+            "delta 3": one.deltas[2],
+            "nonzero": np.count_nonzero(one.nudges),
+            "slope by backpropagation": -one.nudges[12_000],
+        }
+        for name, value in expected.items():
+            np.testing.assert_allclose(found[name], value, rtol=1e-6, atol=1e-9, err_msg=name)
+
+
+def test_the_numbers_of_all_examples_are_those_of_the_library(opened: Open, given: Carried) -> None:
+    net = network_of(given.net)
+    cost = np.sum((net(given.images) - np.eye(10)[given.labels]) ** 2) / len(given.labels)
+    cost.backward()
+    slopes = np.concatenate([p.grad.data.ravel() for p in net.parameters()])
+    shown = opened()
+    assert facts(shown, "how-wrong")["average"] == pytest.approx(cost.item(), rel=1e-6)
+    found = facts(shown, "which-way-down")
+    assert (found["up"], found["down"]) == (np.sum(slopes < 0), np.sum(slopes > 0))
+    assert found["largest"] == pytest.approx(np.abs(slopes).max(), rel=1e-6)
 
 
 # --- addresses --------------------------------------------------------------------------------
