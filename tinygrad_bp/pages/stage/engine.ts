@@ -180,16 +180,6 @@ export function addGradient(into: Net, net: Net, pass: Pass, label: number, scal
   return cost(pass, label);
 }
 
-/** The slope of an example's cost in one parameter, from a wiggle of `h` either way. */
-export function wiggled(net: Net, { pixels, label }: Example, index: number, h = 1e-4): number {
-  const costs = [h, -h].map((step) => {
-    const there = copyOf(net);
-    there.vector[index] += step;
-    return cost(forward(there, pixels), label);
-  });
-  return (costs[0] - costs[1]) / (2 * h);
-}
-
 export interface Example {
   pixels: Float64Array;
   label: number;

@@ -1,7 +1,7 @@
 // 9. The same to layer 1, and to the weights of the pixels: one example's whole gradient.
 
 import { eased, mix, span } from "../clock";
-import { asked, wiggled } from "../engine";
+import * as engine from "../engine";
 import { add, empty, type Arrow, type Frame } from "../frame";
 import { layoutIn, type Box, type Point } from "../layout";
 import { network, neuronAt, type Look } from "../parts/network";
@@ -22,7 +22,7 @@ const CHECK = 7.4;
 export function askedOfFirst(session: Session): number[][] {
   const { now } = session;
   return session.once(`asked of layer 1 ${now.digit.index}`, () =>
-    asked(now.net, 1, now.deltas[1]),
+    engine.asked(now.net, 1, now.deltas[1]),
   );
 }
 
@@ -38,8 +38,9 @@ export function checkedIndex(session: Session): number {
 export function checked(session: Session): { index: number; backprop: number; wiggle: number } {
   const index = checkedIndex(session);
   const { digit, now } = session;
-  const wiggle = session.once(`wiggle ${digit.index} ${index}`, () =>
-    wiggled(now.net, digit, index),
+  const wiggle = session.once(
+    `wiggle ${digit.index} ${index}`,
+    () => engine.checked(now.net, digit, index, 1e-4).difference,
   );
   return { index, backprop: -nudgesOf(session).vector[index] || 0, wiggle };
 }
