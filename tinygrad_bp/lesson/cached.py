@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -49,16 +50,35 @@ def labelled_once(
     >>> list(inspect.signature(labelled_once).parameters)
     ['data', 'plan', 'tell']
     """
-    path = labelled_path(data, plan)
-    try:
-        found = json.loads(path.read_bytes())
+
+    def read(content: bytes) -> dict[str, Any]:
+        found = json.loads(content)
         return {key: found[key] for key in ("digits", "share", "accuracy")}
-    except (OSError, ValueError, KeyError, TypeError):
-        measured = labelled.measure(data, plan, tell or (lambda _: None))
+
+    def make() -> dict[str, Any]:
+        return labelled.measure(data, plan, tell or (lambda _: None))
+
+    def write(measured: dict[str, Any], file: BinaryIO) -> None:
+        file.write(json.dumps(measured).encode())
+
+    return _once(labelled_path(data, plan), read, make, write)
+
+
+def _once(
+    path: Path,
+    read: Callable[[bytes], dict[str, Any]],
+    make: Callable[[], dict[str, Any]],
+    write: Callable[[dict[str, Any], BinaryIO], None],
+) -> dict[str, Any]:
+    """Return what a file holds; if it is not there, or damaged, make that and write it."""
+    try:
+        return read(path.read_bytes())
+    except (OSError, ValueError, KeyError, TypeError, EOFError):
+        made = make()
     _make_folder(path.parent)
     with replacing(path) as file:
-        file.write(json.dumps(measured).encode())
-    return measured
+        write(made, file)
+    return made
 
 
 def _digest(data: Mnist, plan: object) -> str:
@@ -96,13 +116,8 @@ def measured_once(
     >>> list(inspect.signature(measured_once).parameters)
     ['data', 'plan', 'tell']
     """
-    path = cached_path(data, plan)
-    try:
-        with path.open("rb") as file:
-            return unpack(file)
-    except (OSError, ValueError, KeyError, EOFError):
-        measured = measure(data, plan, tell or (lambda _: None))
-    _make_folder(path.parent)
-    with replacing(path) as file:
-        pack(measured, file)
-    return measured
+
+    def make() -> dict[str, Any]:
+        return measure(data, plan, tell or (lambda _: None))
+
+    return _once(cached_path(data, plan), lambda content: unpack(io.BytesIO(content)), make, pack)
