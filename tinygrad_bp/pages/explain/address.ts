@@ -15,8 +15,7 @@ export function fromHash(pass: Pass, hash: string): Moment {
   const moment: Moment = {};
   if (given.has("step")) moment.position = Number(given.get("step"));
   const element = (given.get("element") ?? "").split(",").filter(Boolean).map(Number);
-  if (element.length && element.every((i) => Number.isInteger(i) && i >= 0))
-    moment.element = element;
+  if (element.length && element.every((i) => Number.isInteger(i) && i >= 0)) moment.element = element;
   const named = pass.data.nodes.find(({ name }) => name === given.get("node"));
   if (named) moment.inspected = named.id;
   return moment;

@@ -62,8 +62,7 @@ export function summary({ shape, min, max, mean, norm }: ArrayView): string {
 
 export function cornerNote(view: ArrayView): string {
   const shown = entriesOf(view);
-  const sides =
-    depth(shown) > 1 ? `${shown.length} by ${(shown[0] as Nested[]).length}` : `${shown.length}`;
+  const sides = depth(shown) > 1 ? `${shown.length} by ${(shown[0] as Nested[]).length}` : `${shown.length}`;
   const at = view.shape.length > 2 ? " of the first matrix" : "";
   return `Only the corner${at} is shown: ${sides} entries.`;
 }

@@ -28,9 +28,7 @@ export class Neighbours {
         ...nearest([...this.reads[id]], centre),
         ...nearest(this.readBy[id], centre),
       ]);
-      border = next.filter(
-        (id) => !found.has(id) && found.size < MOST_DRAWN && Boolean(found.add(id)),
-      );
+      border = next.filter((id) => !found.has(id) && found.size < MOST_DRAWN && Boolean(found.add(id)));
     }
     return found;
   }

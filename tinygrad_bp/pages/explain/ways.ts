@@ -34,8 +34,7 @@ export function waysOf(edges: Edge[], placed: Placed): Map<number, Way> {
 
 export function curve({ start, end, back, horizontal, lane }: Way): string {
   const neck = { along: end.along - back * ARROW, across: end.across };
-  const at = (along: number, across: number) =>
-    horizontal ? `${along} ${across}` : `${across} ${along}`;
+  const at = (along: number, across: number) => (horizontal ? `${along} ${across}` : `${across} ${along}`);
   const bend = (p: Spot, q: Spot) => {
     const middle = (p.along + q.along) / 2;
     return `C${at(middle, p.across)} ${at(middle, q.across)} ${at(q.along, q.across)}`;
@@ -101,26 +100,17 @@ function portShifts(edges: Edge[], { points, horizontal, box }: Placed): Map<num
 /** Where an edge should run between its ends, null if nothing is in its way. */
 function laneOf(start: Spot, end: Spot, boxes: Spot[], half: Spot, id: number): Lane | null {
   const [low, high] = [Math.min(start.along, end.along), Math.max(start.along, end.along)];
-  const between = boxes.filter(
-    ({ along }) => along - half.along > low + 1 && along + half.along < high - 1,
-  );
+  const between = boxes.filter(({ along }) => along - half.along > low + 1 && along + half.along < high - 1);
   if (between.length === 0) return null;
-  const clear = (across: number) =>
-    between.every((box) => Math.abs(box.across - across) > half.across + BESIDE / 2);
-  const detour = (across: number) =>
-    Math.abs(across - start.across) + Math.abs(across - end.across);
-  const beside = between.flatMap(({ across }) => [
-    across - half.across - BESIDE,
-    across + half.across + BESIDE,
-  ]);
+  const clear = (across: number) => between.every((box) => Math.abs(box.across - across) > half.across + BESIDE / 2);
+  const detour = (across: number) => Math.abs(across - start.across) + Math.abs(across - end.across);
+  const beside = between.flatMap(({ across }) => [across - half.across - BESIDE, across + half.across + BESIDE]);
   const free = [start.across, end.across, ...beside].filter(clear);
   const best = free.reduce((a, b) => (detour(b) < detour(a) ? b : a));
   const alongs = between.map(({ along }) => along);
   const [first, last] = [Math.min(...alongs) - half.along, Math.max(...alongs) + half.along];
   const across = best + ((id % 3) - 1) * APART;
-  return start.along < end.along
-    ? { across, from: first, to: last }
-    : { across, from: last, to: first };
+  return start.along < end.along ? { across, from: first, to: last } : { across, from: last, to: first };
 }
 
 function turned({ x, y }: Point, horizontal: boolean): Spot {

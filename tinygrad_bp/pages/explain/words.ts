@@ -58,8 +58,7 @@ export function productOf(pass: Pass, step: Step, element: number[] | null): Pro
     return { g, slope, sent, from: `${child.name}${indexText(o)}`, to };
   }
   const [g, slope] = [pass.array(step.arriving), step.local && pass.array(step.local.value)];
-  if (element !== null || !isScalar(g) || !isScalar(slope) || g === null || slope === null)
-    return null;
+  if (element !== null || !isScalar(g) || !isScalar(slope) || g === null || slope === null) return null;
   return { g, slope, sent, from: child.name, to };
 }
 

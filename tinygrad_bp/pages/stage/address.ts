@@ -41,8 +41,7 @@ function numbers(n: number, low: number, high: number): Reader {
 }
 
 function flags(n: number): Reader {
-  return (text) =>
-    text.length === n && /^[01]+$/.test(text) ? Array.from(text, (c) => c === "1") : undefined;
+  return (text) => (text.length === n && /^[01]+$/.test(text) ? Array.from(text, (c) => c === "1") : undefined);
 }
 
 function drawn(text: string): Float64Array | undefined {

@@ -34,10 +34,7 @@ export async function readData(carried: Carried): Promise<Data> {
     pixels: unpacked(packed, index * size, size),
   }));
   carried.shown.indices.forEach((index, i) => {
-    digits[index].pixels = Float64Array.from(
-      bytes.subarray(i * size, (i + 1) * size),
-      (p) => p / 255,
-    );
+    digits[index].pixels = Float64Array.from(bytes.subarray(i * size, (i + 1) * size), (p) => p / 255);
   });
   const net = netOn(Float64Array.from(vector), carried.sizes);
   return {
@@ -71,8 +68,7 @@ function unpacked(packed: Uint8Array | Float32Array, start: number, n: number): 
 
 async function read({ dtype, length, deflate, raw }: Blob64): Promise<Uint8Array | Float32Array> {
   const bytes = deflate === undefined ? decoded(raw!) : await inflated(decoded(deflate));
-  if (dtype === "uint8")
-    return new Uint8Array(bytes.buffer as ArrayBuffer, bytes.byteOffset, length);
+  if (dtype === "uint8") return new Uint8Array(bytes.buffer as ArrayBuffer, bytes.byteOffset, length);
   return new Float32Array(bytes.buffer as ArrayBuffer, bytes.byteOffset, length);
 }
 

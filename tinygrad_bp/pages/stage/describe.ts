@@ -41,8 +41,7 @@ const output: Teller = ({ pass, label }, [j]) =>
 
 function hidden(layer: 1 | 2): Teller {
   return ({ net, pass }, [k]) =>
-    `${upper(neuron(layer, k))} is at ${told(pass[layer][k])}; ` +
-    `its bias is ${told(net.b[layer - 1][k])}.`;
+    `${upper(neuron(layer, k))} is at ${told(pass[layer][k])}; ` + `its bias is ${told(net.b[layer - 1][k])}.`;
 }
 
 function weight(layer: 2 | 3): Teller {
@@ -73,8 +72,7 @@ const TELLERS: Record<string, Teller> = {
     const all = asked?.[k] ?? -received(net, 2, deltas[2])[k];
     return `${sums ? "All together wish" : "The wish is"} ${withSign(all)} of neuron ${k} of layer 2.`;
   },
-  own: ({ asked, label }, [k]) =>
-    `The ${label} alone had wished ${withSign(asked[label][k])} of neuron ${k}.`,
+  own: ({ asked, label }, [k]) => `The ${label} alone had wished ${withSign(asked[label][k])} of neuron ${k}.`,
   pixel: ({ digit }, [i]) =>
     `The pixel in row ${Math.floor(i / 28)}, column ${i % 28} is ${told(digit.pixels[i])} bright.`,
   picture: ({ digit, label }) =>
@@ -90,12 +88,7 @@ function fact(kind: string, at: number[], facts: Facts): string | undefined {
 }
 
 /** The sentence about the mark with this id; none if there is nothing to say. */
-export function describe(
-  id: string,
-  scene: Scene,
-  session: Session,
-  frame: Frame,
-): string | undefined {
+export function describe(id: string, scene: Scene, session: Session, frame: Frame): string | undefined {
   const own = scene.describe?.(id, session, frame);
   if (own !== undefined) return own;
   const [kind, ...rest] = id.split(".");

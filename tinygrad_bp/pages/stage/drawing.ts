@@ -54,10 +54,7 @@ export function normalised(strokes: readonly Stroke[]): Stroke[] {
   const size = Math.max(high[0] - low[0], high[1] - low[1]);
   const scale = size > 0 ? (SPAN - 2 * PEN) / size : 1;
   const middle = [0, 1].map((d) => (low[d] + high[d]) / 2);
-  const sized = moved(strokes, ([x, y]) => [
-    SIDE / 2 + (x - middle[0]) * scale,
-    SIDE / 2 + (y - middle[1]) * scale,
-  ]);
+  const sized = moved(strokes, ([x, y]) => [SIDE / 2 + (x - middle[0]) * scale, SIDE / 2 + (y - middle[1]) * scale]);
   const [cx, cy] = centre(inked(sized));
   return moved(sized, ([x, y]) => [x + SIDE / 2 - cx, y + SIDE / 2 - cy]);
 }

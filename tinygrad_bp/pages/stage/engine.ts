@@ -65,18 +65,20 @@ export function forward(net: Net, pixels: ArrayLike<number>): Pass {
 }
 
 function layer(w: Float64Array, b: Float64Array, a: ArrayLike<number>): Float64Array {
-  return sums(w, b, a).map(sigmoid);
+  const z = sums(w, b, a);
+  for (let j = 0; j < z.length; j += 1) z[j] = sigmoid(z[j]);
+  return z;
 }
 
 /** The weighted sums of a layer. */
 export function sums(w: Float64Array, b: Float64Array, a: ArrayLike<number>): Float64Array {
   const lit = litOf(a);
-  return b.map((bias, j) => {
-    let z = bias;
-    const row = j * a.length;
-    for (let i = 0; i < lit.length; i += 1) z += w[row + lit[i]] * a[lit[i]];
-    return z;
-  });
+  const z = b.slice();
+  for (let i = 0; i < lit.length; i += 1) {
+    const p = a[lit[i]];
+    for (let j = 0, at = lit[i]; j < z.length; j += 1, at += a.length) z[j] += w[at] * p;
+  }
+  return z;
 }
 
 const litIn = new WeakMap<object, Uint16Array>();

@@ -52,10 +52,7 @@ function distance(mark: Mark, [x, y]: Point): number {
 
 /** An outline is its rim alone, so that what is inside can be reached. */
 function fromBar([left, top, width, height]: readonly number[], rim: boolean, p: Point): number {
-  const out = [
-    Math.max(left - p[0], p[0] - left - width),
-    Math.max(top - p[1], p[1] - top - height),
-  ];
+  const out = [Math.max(left - p[0], p[0] - left - width), Math.max(top - p[1], p[1] - top - height)];
   const inside = Math.max(...out);
   if (inside <= 0) return rim ? -inside : 0;
   return Math.hypot(Math.max(0, out[0]), Math.max(0, out[1]));

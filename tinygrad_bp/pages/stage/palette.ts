@@ -10,11 +10,7 @@ function rgb(hex: string): Rgb {
   return [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16)) as unknown as Rgb;
 }
 
-function palette(
-  haloAlpha: number,
-  litAlpha: number,
-  colours: Record<Ink | "halo", string>,
-): Palette {
+function palette(haloAlpha: number, litAlpha: number, colours: Record<Ink | "halo", string>): Palette {
   const read = Object.entries(colours).map(([name, hex]) => [name, rgb(hex)]);
   return { ...Object.fromEntries(read), haloAlpha, litAlpha };
 }

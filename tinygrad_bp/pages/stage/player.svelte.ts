@@ -68,8 +68,7 @@ export class Player {
   /** Play or pause; where motion is unwelcome, on to the next scene. */
   play(): void {
     const over = this.atEnd && !this.playing;
-    if (this.still || (over && this.present))
-      return this.go(this.index < LAST ? this.index + 1 : 0);
+    if (this.still || (over && this.present)) return this.go(this.index < LAST ? this.index + 1 : 0);
     if (over) this.seek(this.index < LAST ? this.index + 1 : 0, 0);
     this.playing = !this.playing;
   }

@@ -67,6 +67,11 @@ export class Run {
     return this.until(steps).at(-1)!;
   }
 
+  /** All of it, a few milliseconds at a time, but for large batches. */
+  *whole(): Generator<void> {
+    for (; !this.done; yield) this.advance();
+  }
+
   /** All stops until then. */
   until(steps: number): readonly Stop[] {
     const count = 1 + this.plan.stops.findLastIndex((stop) => stop <= steps);
@@ -81,8 +86,8 @@ export class Run {
     return this.stops.find(good) ?? this.end;
   }
 
-  /** Record a stop if one is due, or else take a step: a few milliseconds at most, but for large batches. */
-  advance(): void {
+  /** Record a stop if one is due, or else take a step. */
+  private advance(): void {
     const due = this.plan.stops[this.stops.length];
     if (due === this.steps) this.record(due, this.net);
     else if (due < this.steps + 1) this.record(due, this.partly(due - this.steps));
@@ -195,28 +200,4 @@ export function everybody(session: Session): Float64Array {
 
 export function readingAt(session: Session, stop: Stop): Reading {
   return reading(stop.net, session.digit);
-}
-
-/** Compute what scenes will show, for so many milliseconds; gives whether all of it is ready. */
-export function advance(session: Session, milliseconds: number): boolean {
-  const runs = [lapseOf(session), raceOf(session, 10), raceOf(session), raceOf(session, 100), raceOf(session, 1)]; // prettier-ignore
-  const until = performance.now() + milliseconds;
-  let run = runs.find(({ done }) => !done);
-  while (run && performance.now() < until) {
-    run.advance();
-    run = runs.find(({ done }) => !done);
-  }
-  return !run;
-}
-
-const SLICE = 5; // milliseconds, of which a frame has sixteen
-
-/** Compute all of it in slices, between frames; gives what stops that. */
-export function ahead(session: Session): () => void {
-  let timer = 0;
-  const act = () => {
-    if (!advance(session, SLICE)) timer = window.setTimeout(act);
-  };
-  timer = window.setTimeout(act);
-  return () => clearTimeout(timer);
 }

@@ -4,6 +4,7 @@ import { eased, span } from "./clock";
 import { add, faded, type Frame, type Mark } from "./frame";
 import type { Box } from "./layout";
 import { blendLook, type Look } from "./parts/network";
+import type { Run } from "./run";
 import type { Session } from "./session";
 
 export interface Stage {
@@ -23,6 +24,8 @@ export interface Scene {
   /** How the network stands at the end. */
   look(stage: Stage): Look;
   frame(t: number, stage: Stage, before: Before): Frame;
+  /** The trainings that it shows. */
+  trains?(session: Session): Run[];
   /** What stands in braces in its sentence; "+up" and "-down" wear the colours of their signs. */
   words?(session: Session): Record<string, string>;
   /** A sentence about a mark of its own, if the usual one will not do. */
@@ -40,12 +43,7 @@ export function moved(t: number, before: Before, look: Look, seconds = CAMERA): 
 }
 
 /** Let go of what the scene before has left, but for marks that this scene draws itself. */
-export function leave(
-  frame: Frame,
-  t: number,
-  before: Before,
-  taken: (id: string) => boolean = () => false,
-): void {
+export function leave(frame: Frame, t: number, before: Before, taken: (id: string) => boolean = () => false): void {
   const alpha = 1 - span(t, 0, LEAVING);
   if (alpha === 0) return;
   add(frame, ...faded(before.marks.filter(({ id }) => !(id && taken(id))), alpha)); // prettier-ignore

@@ -25,3 +25,12 @@ function before(i: number, stage: Stage): Before {
 function nothing(i: number, stage: Stage): Before {
   return { look: SCENES[Math.max(0, i - 1)].look(stage), marks: [] };
 }
+
+/** All that scenes will need, a little at a time: once it is kept, each of them opens at once. */
+export function* ahead(stage: Stage): Generator<void> {
+  for (const [i, { trains, seconds }] of SCENES.entries()) {
+    for (const run of trains?.(stage.session) ?? []) yield* run.whole();
+    frameOf(i, seconds, stage);
+    yield;
+  }
+}

@@ -29,9 +29,7 @@ function frame(id: string, t: number, session: Session, box = BOXES.laptop): Fra
 }
 
 function squares({ marks }: Frame): Bar[] {
-  return marks.filter(
-    (mark): mark is Bar => mark.kind === "bar" && !!mark.id?.startsWith("square"),
-  );
+  return marks.filter((mark): mark is Bar => mark.kind === "bar" && !!mark.id?.startsWith("square"));
 }
 
 function text({ marks }: Frame, id: string): string | undefined {
@@ -41,22 +39,17 @@ function text({ marks }: Frame, id: string): string | undefined {
 const SEEDS = [2, 3, 5, 8, 13, 21];
 
 describe("how wrong", () => {
-  test.each(Object.entries(BOXES))(
-    "a square's area is its gap's square, all the way, on the %s",
-    (_, box) => {
-      const session = seededSession(3, 4);
-      const { gaps, cost } = session.now;
-      const unit = Math.max(...squares(frame("how-wrong", 3.5, session, box)).map(({ rect }) => rect[2])) /
+  test.each(Object.entries(BOXES))("a square's area is its gap's square, all the way, on the %s", (_, box) => {
+    const session = seededSession(3, 4);
+    const { gaps, cost } = session.now;
+    const unit = Math.max(...squares(frame("how-wrong", 3.5, session, box)).map(({ rect }) => rect[2])) /
       Math.max(...gaps.map(Math.abs)); // prettier-ignore
-      for (let t = 3.5; t <= 9; t += 0.25) {
-        const areas = squares(frame("how-wrong", t, session, box)).map(
-          ({ rect }) => rect[2] * rect[3],
-        );
-        areas.forEach((area, j) => expect(area / unit ** 2).toBeCloseTo(gaps[j] ** 2, 9));
-        expect(areas.reduce((a, b) => a + b) / unit ** 2).toBeCloseTo(cost, 9);
-      }
-    },
-  );
+    for (let t = 3.5; t <= 9; t += 0.25) {
+      const areas = squares(frame("how-wrong", t, session, box)).map(({ rect }) => rect[2] * rect[3]);
+      areas.forEach((area, j) => expect(area / unit ** 2).toBeCloseTo(gaps[j] ** 2, 9));
+      expect(areas.reduce((a, b) => a + b) / unit ** 2).toBeCloseTo(cost, 9);
+    }
+  });
 
   test("the bar's segments touch and do not overlap", () => {
     for (const seed of SEEDS) {

@@ -108,18 +108,15 @@ function strokes(seed: number): Stroke[] {
 }
 
 describe("a drawing", () => {
-  test.each([1, 2, 3, 4, 5, 6])(
-    "has MNIST's size and place, wherever it was drawn (%i)",
-    (seed) => {
-      const pixels = inked(normalised(strokes(seed)));
-      const lit = Array.from(pixels.keys()).filter((i) => pixels[i] > 0.5);
-      const [x, y] = [lit.map((i) => i % 28), lit.map((i) => Math.floor(i / 28))];
-      const size = Math.max(Math.max(...x) - Math.min(...x), Math.max(...y) - Math.min(...y)) + 1;
-      expect(Math.abs(size - 20)).toBeLessThanOrEqual(1);
-      centre(pixels).forEach((middle) => expect(middle).toBeCloseTo(14, 0));
-      expect(pixels.every((p) => p >= 0 && p <= 1)).toBe(true);
-    },
-  );
+  test.each([1, 2, 3, 4, 5, 6])("has MNIST's size and place, wherever it was drawn (%i)", (seed) => {
+    const pixels = inked(normalised(strokes(seed)));
+    const lit = Array.from(pixels.keys()).filter((i) => pixels[i] > 0.5);
+    const [x, y] = [lit.map((i) => i % 28), lit.map((i) => Math.floor(i / 28))];
+    const size = Math.max(Math.max(...x) - Math.min(...x), Math.max(...y) - Math.min(...y)) + 1;
+    expect(Math.abs(size - 20)).toBeLessThanOrEqual(1);
+    centre(pixels).forEach((middle) => expect(middle).toBeCloseTo(14, 0));
+    expect(pixels.every((p) => p >= 0 && p <= 1)).toBe(true);
+  });
 
   test("stays as it is when it has that already", () => {
     const once = normalised(strokes(7));

@@ -62,9 +62,7 @@ test("a small step lowers the cost by its square", () => {
 
 test("every parameter has a name of its own, and there are 13,002", () => {
   const sizes = given.sizes;
-  const names = new Set(
-    Array.from({ length: engine.count(sizes) }, (_, i) => engine.nameOf(sizes, i)),
-  );
+  const names = new Set(Array.from({ length: engine.count(sizes) }, (_, i) => engine.nameOf(sizes, i)));
   expect(names.size).toBe(13002);
   expect(engine.nameOf(sizes, 12560 + 16 * 5 + 2 - 16)).toBe("W2[4,2]");
   expect(engine.nameOf(sizes, 13001)).toBe("b3[9]");
@@ -80,8 +78,6 @@ test("random numbers are those that Python draws", () => {
   expect([random(), random(), random()].map((r) => Math.round(r * 2 ** 32))).toEqual([
     2581720956, 1925393290, 3661312704,
   ]);
-  expect([...shuffled(10, seeded(3))].sort((a, b) => a - b)).toEqual([
-    0, 1, 2, 3, 4, 5, 6, 7, 8, 9,
-  ]);
+  expect([...shuffled(10, seeded(3))].sort((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
   expect(hash(3, 4)).toBe(hash(3, 4));
 });

@@ -19,14 +19,10 @@ function passOf(seed: number, count = 12): Pass {
     return state % n;
   };
   const arrays: View[] = Array.from({ length: count }, () => random(2000) / 100 - 10);
-  const parents = Array.from({ length: count }, (_, i) =>
-    i < 3 ? [] : [i - 1, ...(random(2) ? [random(i)] : [])],
-  );
+  const parents = Array.from({ length: count }, (_, i) => (i < 3 ? [] : [i - 1, ...(random(2) ? [random(i)] : [])]));
   const edges: Data["edges"] = [];
   parents.forEach((all, child) =>
-    all.forEach((parent, slot) =>
-      edges.push({ id: edges.length, child, parent, slot, step: null }),
-    ),
+    all.forEach((parent, slot) => edges.push({ id: edges.length, child, parent, slot, step: null })),
   );
   const steps: Step[] = [];
   const totals = new Map<number, number>([[count - 1, 1]]);
@@ -83,8 +79,7 @@ describe.each([1, 2, 3, 4, 5, 6, 7, 8])("the pass of seed %i", (seed) => {
       expect(pass.reportedAt(parent, position)).toBe(pass.stepAt(position)!.reported);
       expect(pass.gradientAt(parent, position)).toBe(pass.array(pass.stepAt(position)!.after));
     }
-    for (const { id } of pass.data.nodes)
-      if (pass.into[id].length) expect(pass.stateAt(id, pass.last)).toBe("done");
+    for (const { id } of pass.data.nodes) if (pass.into[id].length) expect(pass.stateAt(id, pass.last)).toBe("done");
   });
 
   test("node by node forward and backward meet the same moments", () => {

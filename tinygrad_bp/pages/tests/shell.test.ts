@@ -163,10 +163,7 @@ group("the drawer", () => {
     expect(symbols).not.toBe("");
     const i = SCENES.findIndex((scene) => scene.id === id);
     const digits = given.data.shown.map((_, digit) => given.choosing({ digit, voter: (3 * digit) % 10 })); // prettier-ignore
-    for (const of of [
-      ...digits,
-      given.choosing({ voters: Array(10).fill(false), columns: Array(8).fill(false) }),
-    ]) {
+    for (const of of [...digits, given.choosing({ voters: Array(10).fill(false), columns: Array(8).fill(false) })]) {
       const seconds = SCENES[Math.max(0, i)].seconds;
       const frame = frameOf(Math.max(0, i), seconds, { box: BOXES.laptop, session: of });
       const text = [numbers, result].map((each) => filled(each, id, of, readingOf(frame, of)));

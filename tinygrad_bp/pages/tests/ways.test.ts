@@ -232,12 +232,7 @@ describe("and again", () => {
       const starts = [12544, 12816, 12992];
       names.forEach((name, l) => {
         list(facts[name]).forEach((delta, j) => {
-          const slope = engine.checked(
-            session.now.net,
-            session.digit,
-            starts[l] + j,
-            1e-4,
-          ).difference;
+          const slope = engine.checked(session.now.net, session.digit, starts[l] + j, 1e-4).difference;
           expect(delta).toBeCloseTo(slope, 7);
         });
       });

@@ -74,31 +74,26 @@ describe("the chain", () => {
       const { value, sender } = lessons(variable);
       return [variable, nudged(variable, 1e-6, value, sender).slope];
     })); // prettier-ignore
-    [by.w1, by.w2, by.w3, by.b3].forEach((g, i) =>
-      expect(g).toBeCloseTo(slopes[[0, 2, 4, 5][i]], 15),
-    );
+    [by.w1, by.w2, by.w3, by.b3].forEach((g, i) => expect(g).toBeCloseTo(slopes[[0, 2, 4, 5][i]], 15));
     expect(by.a2).toBeCloseTo(-0.1397858, 7);
     expect(by.a2).toBeCloseTo(CHAIN.w[2][0] * by.b3, 15);
     expect(by.w3).toBeCloseTo(lessons("w3").sender * by.b3, 15);
   });
 
-  test.each(VARIABLES)(
-    "the ratios of a nudge of %s telescope, and tend to the slopes",
-    (variable) => {
-      const random = seeded(VARIABLES.indexOf(variable));
-      for (let i = 0; i < 20; i += 1) {
-        const [value, sender] = [4 * random() - 2, random()];
-        const errors = [1e-3, 5e-4].map((by) => {
-          const { moved, ratios, slope } = nudged(variable, by, value, sender);
-          const whole = moved[moved.length - 1] / by;
-          expect(product(ratios) / whole).toBeCloseTo(1, 8);
-          return whole - slope;
-        });
-        // Linearly: half the nudge, half the error, but for its square.
-        expect(Math.abs(errors[0] - 2 * errors[1])).toBeLessThan(1e-6);
-      }
-    },
-  );
+  test.each(VARIABLES)("the ratios of a nudge of %s telescope, and tend to the slopes", (variable) => {
+    const random = seeded(VARIABLES.indexOf(variable));
+    for (let i = 0; i < 20; i += 1) {
+      const [value, sender] = [4 * random() - 2, random()];
+      const errors = [1e-3, 5e-4].map((by) => {
+        const { moved, ratios, slope } = nudged(variable, by, value, sender);
+        const whole = moved[moved.length - 1] / by;
+        expect(product(ratios) / whole).toBeCloseTo(1, 8);
+        return whole - slope;
+      });
+      // Linearly: half the nudge, half the error, but for its square.
+      expect(Math.abs(errors[0] - 2 * errors[1])).toBeLessThan(1e-6);
+    }
+  });
 
   test("a dark sender or a perfect output makes the slope 0", () => {
     expect(Math.abs(nudged("w3", 0.01, 1, 0).slope)).toBe(0);
@@ -139,19 +134,16 @@ describe("grounds", () => {
     }
   });
 
-  test.each(models.VALLEYS)(
-    "in the valley at %d a ball settles below 2 over the curvature",
-    (bottom) => {
-      const limit = 2 / models.valley.bend(bottom);
-      for (const share of [0.1, 0.5, 0.9]) {
-        expect(models.rolled(bottom + 0.1, share * limit, 200).at(-1)).toBeCloseTo(bottom, 6);
-      }
-      for (const share of [1.1, 2]) {
-        const way = models.rolled(bottom + 1e-3, share * limit, 200);
-        expect(Math.abs(way.at(-1)! - bottom)).toBeGreaterThan(0.01);
-      }
-    },
-  );
+  test.each(models.VALLEYS)("in the valley at %d a ball settles below 2 over the curvature", (bottom) => {
+    const limit = 2 / models.valley.bend(bottom);
+    for (const share of [0.1, 0.5, 0.9]) {
+      expect(models.rolled(bottom + 0.1, share * limit, 200).at(-1)).toBeCloseTo(bottom, 6);
+    }
+    for (const share of [1.1, 2]) {
+      const way = models.rolled(bottom + 1e-3, share * limit, 200);
+      expect(Math.abs(way.at(-1)! - bottom)).toBeGreaterThan(0.01);
+    }
+  });
 });
 
 test("neurons answer most to what is like their weights, and only above the threshold", () => {

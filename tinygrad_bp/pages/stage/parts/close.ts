@@ -96,15 +96,7 @@ export function sumLine(frame: Frame, close: Close, neuron: Neuron, alpha: numbe
     { kind: "line", from: tip(at.bias), to: tip(at.sum), width: 1.5, ink: "ink", alpha },
   ); // prettier-ignore
   ticks(frame, close, alpha);
-  label(
-    frame,
-    close,
-    `${short(z)}`,
-    uOf(close, z),
-    at.more - (box.up ? 0.057 : 0.03),
-    "ink",
-    alpha,
-  );
+  label(frame, close, `${short(z)}`, uOf(close, z), at.more - (box.up ? 0.057 : 0.03), "ink", alpha);
 }
 
 function ticks(frame: Frame, close: Close, alpha: number): void {
@@ -208,14 +200,7 @@ export function changes(
 }
 
 /** An arrow along the flow, of so many pixels. */
-function change(
-  frame: Frame,
-  box: Box,
-  id: string,
-  from: Point,
-  size: number,
-  width: number,
-): void {
+function change(frame: Frame, box: Box, id: string, from: Point, size: number, width: number): void {
   const to: Point = box.up ? [from[0], from[1] - size] : [from[0] + size, from[1]];
   if (Math.abs(size) > 0.5) add(frame, { kind: "arrow", id, from, to, width, head: 2 * width, ink: inkOf(size), alpha: 1 }); // prettier-ignore
 }
@@ -245,13 +230,7 @@ function lock([x, y]: Point, size: number, alpha: number): Mark[] {
 }
 
 /** The effects on the level, head to tail from where it was, and where they add up to. */
-export function ways(
-  frame: Frame,
-  close: Close,
-  before: number,
-  each: Amounts,
-  seen: readonly number[],
-): void {
+export function ways(frame: Frame, close: Close, before: number, each: Amounts, seen: readonly number[]): void {
   const { box, look } = close;
   const at = lanes(box);
   const [from, to] = look.layout.gauge;

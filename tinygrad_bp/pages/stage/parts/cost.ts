@@ -182,13 +182,7 @@ export function falling(
 }
 
 /** The mean of what lies on the pile. */
-export function meanLine(
-  frame: Frame,
-  box: Box,
-  layout: Layout,
-  cost: number,
-  alpha: number,
-): void {
+export function meanLine(frame: Frame, box: Box, layout: Layout, cost: number, alpha: number): void {
   const { floor, top } = placeIn(box);
   const u = uOfCost(box, layout, cost);
   const reach = top - (box.up ? 0.04 : 0.06);

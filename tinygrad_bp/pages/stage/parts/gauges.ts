@@ -50,15 +50,7 @@ export function gauges(frame: Frame, box: Box, given: Gauges): void {
   }
 }
 
-function numberAt(
-  frame: Frame,
-  box: Box,
-  layout: Layout,
-  j: number,
-  text: string,
-  ink: Ink,
-  alpha: number,
-): void {
+function numberAt(frame: Frame, box: Box, layout: Layout, j: number, text: string, ink: Ink, alpha: number): void {
   const [x, y] = place(box, layout.gauge[1], vOf(box, layout, j));
   const at: Point = box.up ? [x, y - 12] : [x + 40, y + 1];
   const size = box.up ? 10.5 : 13;

@@ -27,18 +27,12 @@ export function bare(radius: number): Layout {
 }
 
 /** Draw with a place of the stage as if it were all of it. */
-export function within(
-  frame: Frame,
-  box: Box,
-  [x, y, width, height]: Rect,
-  draw: (box: Box) => void,
-): void {
+export function within(frame: Frame, box: Box, [x, y, width, height]: Rect, draw: (box: Box) => void): void {
   // prettier-ignore
   const start = frame.marks.length;
   draw({ width, height, up: box.up });
   if (x === 0 && y === 0) return;
-  for (let i = start; i < frame.marks.length; i += 1)
-    frame.marks[i] = shifted(frame.marks[i], x, y);
+  for (let i = start; i < frame.marks.length; i += 1) frame.marks[i] = shifted(frame.marks[i], x, y);
 }
 
 function shifted(mark: Mark, x: number, y: number): Mark {
@@ -71,13 +65,7 @@ export function dimmed(look: Look, alpha: number): Look {
 }
 
 /** One network gives way to another: no weight and no activation is ever between the two. */
-export function dissolve(
-  frame: Frame,
-  box: Box,
-  look: Look,
-  [from, to]: readonly [Reading, Reading],
-  s: number,
-): void {
+export function dissolve(frame: Frame, box: Box, look: Look, [from, to]: readonly [Reading, Reading], s: number): void {
   if (s === 0 || s === 1) return network(frame, box, look, s ? to : from);
   const start = frame.marks.length;
   network(frame, box, dimmed(look, 1 - s), from);

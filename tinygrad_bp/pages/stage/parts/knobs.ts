@@ -63,9 +63,7 @@ export function pair(session: Session): Pair {
     const off = ({ ratio }: Pair) => Math.abs(ratio - WANTED);
     return weights
       .slice(0, LARGE)
-      .flatMap((large) =>
-        weights.map((small) => ({ large, small, ratio: all[large] / all[small] })),
-      )
+      .flatMap((large) => weights.map((small) => ({ large, small, ratio: all[large] / all[small] })))
       .reduce((best, each) => (off(each) < off(best) ? each : best));
   });
 }

@@ -33,14 +33,7 @@ export function line(
 }
 
 /** How far something has moved, and which way. */
-export function shift(
-  frame: Frame,
-  plan: Plan,
-  y: number,
-  wiggles: number,
-  width: number,
-  id: string,
-): void {
+export function shift(frame: Frame, plan: Plan, y: number, wiggles: number, width: number, id: string): void {
   const [from, to] = [0, wiggles].map((at): Point => [xOf(plan, at), y]);
   add(frame, {
     kind: "arrow",
@@ -69,15 +62,7 @@ export function beside(
   add(frame, { kind: "text", at, text, size, ink: inkOf(wiggles), alpha, align: side > 0 ? "left" : "right", weight: 600 }); // prettier-ignore
 }
 
-export function dot(
-  frame: Frame,
-  box: Box,
-  plan: Plan,
-  y: number,
-  wiggles: number,
-  id: string,
-  alpha: number,
-): void {
+export function dot(frame: Frame, box: Box, plan: Plan, y: number, wiggles: number, id: string, alpha: number): void {
   const r = box.up ? 6 : 8;
   const rect = [xOf(plan, wiggles) - r, y - r, 2 * r, 2 * r];
   add(frame,

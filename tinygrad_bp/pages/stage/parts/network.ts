@@ -33,8 +33,7 @@ const LAST = 0.78; // of a leg; neurons light up after it
 const RAYS = 12; // pixels with a line to a neuron
 
 export function blendLook(a: Look, b: Look, s: number): Look {
-  const each = <T extends readonly number[]>(x: T, y: T) =>
-    x.map((p, i) => mix(p, y[i], s)) as unknown as T;
+  const each = <T extends readonly number[]>(x: T, y: T) => x.map((p, i) => mix(p, y[i], s)) as unknown as T;
   const all = Array(10).fill(1);
   const own = Array.from({ length: (a.places ?? b.places ?? []).length }, (_, k) => k);
   return {
@@ -52,13 +51,7 @@ export function blendLook(a: Look, b: Look, s: number): Look {
 /** Whose numbers a frame's network shows, for words about its marks. */
 export const readingOn = new WeakMap<Frame, Reading>();
 
-export function network(
-  frame: Frame,
-  box: Box,
-  look: Look,
-  reading: Reading,
-  light: Light = ALL_LIT,
-): void {
+export function network(frame: Frame, box: Box, look: Look, reading: Reading, light: Light = ALL_LIT): void {
   const start = frame.marks.length;
   readingOn.set(frame, reading);
   rays(frame, box, look, reading, light);
@@ -151,14 +144,7 @@ function edges(frame: Frame, box: Box, look: Look, reading: Reading, l: 1 | 2, l
 }
 
 /** Light on its way along an edge, and the trace that it leaves. */
-function comet(
-  frame: Frame,
-  from: Point,
-  to: Point,
-  s: number,
-  strength: number,
-  alpha: number,
-): void {
+function comet(frame: Frame, from: Point, to: Point, s: number, strength: number, alpha: number): void {
   if (s === 0 || strength < 0.03) return;
   const at = (p: number): Point => [mix(from[0], to[0], p), mix(from[1], to[1], p)];
   const width = 0.8 + 1.6 * strength;
@@ -169,14 +155,7 @@ function comet(
   }
 }
 
-function beads(
-  frame: Frame,
-  box: Box,
-  look: Look,
-  reading: Reading,
-  l: 1 | 2 | 3,
-  leg: number,
-): void {
+function beads(frame: Frame, box: Box, look: Look, reading: Reading, l: 1 | 2 | 3, leg: number): void {
   const radius = look.layout.radii[l - 1];
   for (let j = 0; j < reading.net.sizes[l]; j += 1) {
     const at = neuronAt(box, look, l, j, reading);
@@ -184,19 +163,11 @@ function beads(
     const alpha = look.beads[l - 1] * seen;
     const lit = reading.pass[l][j] * span(leg, LAST, 1);
     add(frame, { kind: "bead", id: `a${l}.${j}`, at, radius, lit, alpha });
-    if (l === 3)
-      name(frame, box, at, radius, j, look.names * Math.max(Math.min(0.45, 4 * seen), seen));
+    if (l === 3) name(frame, box, at, radius, j, look.names * Math.max(Math.min(0.45, 4 * seen), seen));
   }
 }
 
-function name(
-  frame: Frame,
-  box: Box,
-  [x, y]: Point,
-  radius: number,
-  j: number,
-  alpha: number,
-): void {
+function name(frame: Frame, box: Box, [x, y]: Point, radius: number, j: number, alpha: number): void {
   const size = box.up ? 13 : 17;
   const at: Point = box.up ? [x, y - radius - 11] : [x + radius + 14, y + 1];
   add(frame, { kind: "text", at, text: String(j), size, ink: "ink", alpha, align: "center", weight: 600 }); // prettier-ignore

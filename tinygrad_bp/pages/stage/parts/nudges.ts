@@ -49,13 +49,7 @@ function pictureAt(box: Box, j: number): { at: Point; size: number } {
 }
 
 /** Sixteen copies of the example's own picture, each of which takes the sign of its neuron's wish. */
-export function pictures(
-  frame: Frame,
-  box: Box,
-  look: Look,
-  session: Session,
-  out: (j: number) => number,
-): void {
+export function pictures(frame: Frame, box: Box, look: Look, session: Session, out: (j: number) => number): void {
   const start = look.layout.picture;
   const from = place(box, start.u, start.v);
   pixelNudges(session).forEach((pixels, j) => {
@@ -109,41 +103,18 @@ export function biases(frame: Frame, box: Box, look: Look, session: Session, s: 
   });
 }
 
-function circle(
-  frame: Frame,
-  [x, y]: Point,
-  r: number,
-  outline: number,
-  ink: Ink,
-  alpha: number,
-  id?: string,
-): void {
+function circle(frame: Frame, [x, y]: Point, r: number, outline: number, ink: Ink, alpha: number, id?: string): void {
   const rect = [x - r, y - r, 2 * r, 2 * r];
   add(frame, { kind: "bar", id, rect, ink, alpha, outline, radius: r });
 }
 
 /** Where a parameter stands: its pixel, its edge, or its neuron. */
-export function highlight(
-  frame: Frame,
-  box: Box,
-  look: Look,
-  session: Session,
-  index: number,
-  alpha: number,
-): void {
+export function highlight(frame: Frame, box: Box, look: Look, session: Session, index: number, alpha: number): void {
   const { net } = session.now;
   const [, kind, layer, row, column] = /(.)(\d+)\[(\d+),?(\d*)\]/.exec(nameOf(net.sizes, index))!;
   const [l, j, k] = [layer, row, column].map(Number);
   const to = neuronAt(box, look, l, j, session.now);
-  circle(
-    frame,
-    to,
-    look.layout.radii[l - 1] + (kind === "b" ? 11 : 6),
-    2.5,
-    "ink",
-    alpha,
-    "checked",
-  );
+  circle(frame, to, look.layout.radii[l - 1] + (kind === "b" ? 11 : 6), 2.5, "ink", alpha, "checked");
   if (kind === "b") return;
   if (l > 1) {
     const from = neuronAt(box, look, l - 1, k, session.now);

@@ -70,13 +70,7 @@ export function tile(
 }
 
 /** The first digits of a list, lit where they are read rightly. */
-export function wall(
-  frame: Frame,
-  grid: Grid,
-  digits: readonly Digit[],
-  lit: readonly boolean[],
-  alpha: number,
-): void {
+export function wall(frame: Frame, grid: Grid, digits: readonly Digit[], lit: readonly boolean[], alpha: number): void {
   const count = Math.min(digits.length, grid.columns * grid.rows);
   const side = sideOf(grid);
   for (let i = 0; i < count; i += 1) {

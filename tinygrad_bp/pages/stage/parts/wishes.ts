@@ -23,26 +23,13 @@ export function unit(box: Box): number {
   return box.up ? UNIT.up : UNIT.right;
 }
 
-export function vOfNeuron(
-  box: Box,
-  look: Look,
-  layer: number,
-  k: number,
-  reading: Reading,
-): number {
+export function vOfNeuron(box: Box, look: Look, layer: number, k: number, reading: Reading): number {
   const [x, y] = neuronAt(box, look, layer, k, reading);
   return (box.up ? x : y) / across(box);
 }
 
 /** A hair line from each neuron of layer 2 to the axis, the axis, and which side is which. */
-export function ruler(
-  frame: Frame,
-  box: Box,
-  look: Look,
-  reading: Reading,
-  alpha: number,
-  layer: 1 | 2 = 2,
-): void {
+export function ruler(frame: Frame, box: Box, look: Look, reading: Reading, alpha: number, layer: 1 | 2 = 2): void {
   const u = axis(box);
   const low = Math.max(0.02, u - 2.2 * unit(box));
   for (let k = 0; k < reading.net.sizes[layer]; k += 1) {
@@ -100,14 +87,7 @@ export function onAxis(
 }
 
 /** The wish of an output as a small arrow behind it. */
-export function atOutput(
-  frame: Frame,
-  box: Box,
-  look: Look,
-  reading: Reading,
-  j: number,
-  alpha: number,
-): void {
+export function atOutput(frame: Frame, box: Box, look: Look, reading: Reading, j: number, alpha: number): void {
   const [from, to] = look.layout.gauge;
   const v = vOfNeuron(box, look, 3, j, reading);
   const middle = (from + to) / 2;

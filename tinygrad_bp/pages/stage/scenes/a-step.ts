@@ -88,10 +88,7 @@ function changes(session: Session, shown: Look): Change[] {
 function pixelAt(box: Box, { layout }: Look, pixel: number): Point {
   const { u, v, size } = layout.picture;
   const [x, y] = place(box, u, v);
-  return [
-    x + ((pixel % 28) + 0.5 - 14) * (size / 28),
-    y + (Math.floor(pixel / 28) + 0.5 - 14) * (size / 28),
-  ];
+  return [x + ((pixel % 28) + 0.5 - 14) * (size / 28), y + (Math.floor(pixel / 28) + 0.5 - 14) * (size / 28)];
 }
 
 /** What is still to be taken of the step, on its edges. */
@@ -142,8 +139,7 @@ function figures(made: Frame, { box, session }: Stage, stop: Stop, alpha: number
   const stops = lapseOf(session).until(steps);
   const highest = stops[0].cost;
   const at = (one: Stop): Point => [
-    left +
-      w * (one.steps <= 1 ? 0.06 * one.steps : 0.06 + 0.94 * Math.sqrt((one.steps - 1) / STEPS)),
+    left + w * (one.steps <= 1 ? 0.06 * one.steps : 0.06 + 0.94 * Math.sqrt((one.steps - 1) / STEPS)),
     top + h * (1 - one.cost / highest),
   ];
   const now = at(stop);
@@ -181,8 +177,7 @@ function describe(id: string, session: Session): string | undefined {
   const [kind, at] = id.split(".");
   if (kind === "step")
     return `The first step changes ${nameOf(session.data.sizes, Number(at))} by ${signed(change(session)[Number(at)])}.`;
-  if (kind === "before")
-    return `Before, output ${at} was ${short(session.now.pass[3][Number(at)])}.`;
+  if (kind === "before") return `Before, output ${at} was ${short(session.now.pass[3][Number(at)])}.`;
   return undefined;
 }
 

@@ -21,9 +21,7 @@ const CHECK = 7.4;
 /** What the neurons of layer 2 ask of those of layer 1: asked[j][k]. */
 export function askedOfFirst(session: Session): number[][] {
   const { now } = session;
-  return session.once(`asked of layer 1 ${now.digit.index}`, () =>
-    engine.asked(now.net, 1, now.deltas[1]),
-  );
+  return session.once(`asked of layer 1 ${now.digit.index}`, () => engine.asked(now.net, 1, now.deltas[1]));
 }
 
 /** The parameter to check: the steepest, unless the reader has chosen one. */

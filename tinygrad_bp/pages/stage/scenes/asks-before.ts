@@ -15,9 +15,7 @@ const TRAVEL = 1.5;
 const DIM = 0.28;
 
 export function lateLook({ box }: Stage, voter: number | null, dimmed = 1): Look {
-  const outputs = Array.from({ length: 10 }, (_, j) =>
-    voter === null || j === voter ? 1 : mix(1, DIM, dimmed),
-  );
+  const outputs = Array.from({ length: 10 }, (_, j) => (voter === null || j === voter ? 1 : mix(1, DIM, dimmed)));
   return {
     layout: layoutIn(box, "late"),
     picture: 0.55,

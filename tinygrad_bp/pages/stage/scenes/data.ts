@@ -85,8 +85,7 @@ function poured(t: number, session: Session): number {
   const some = digits[chosen(session)];
   const all = digits[digits.length - 1];
   if (t < FIRST[0]) return 0;
-  const [from, to, s] =
-    t < REST[0] ? [EACH, some, span(t, ...FIRST)] : [some, all, span(t, ...REST)];
+  const [from, to, s] = t < REST[0] ? [EACH, some, span(t, ...FIRST)] : [some, all, span(t, ...REST)];
   return Math.round(from * Math.pow(to / from, s));
 }
 
@@ -122,10 +121,7 @@ function wall(made: Frame, t: number, { box, session }: Stage): void {
     if (t < start) break;
     const s = span(t, start, start + 0.35, eased.arrival);
     const [column, row] = [i % columns, Math.floor(i / columns)];
-    const at: Point = [
-      corner[0] + (column + 0.5) * tile,
-      corner[1] + (row + 0.5) * tile - (1 - s) * 2.5 * tile,
-    ];
+    const at: Point = [corner[0] + (column + 0.5) * tile, corner[1] + (row + 0.5) * tile - (1 - s) * 2.5 * tile];
     const alpha = s * (1 - 0.8 * turned(t, i, session));
     const { pixels } = digits[i % digits.length];
     add(made, { kind: "picture", at, size: tile - 1.5, pixels, rows: 28, alpha, look: "plain", lit: 0.1 }); // prettier-ignore

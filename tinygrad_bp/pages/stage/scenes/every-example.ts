@@ -8,7 +8,7 @@ import { short, signed, whole } from "../numbers";
 import { dissolve } from "../parts/inset";
 import { network, type Look } from "../parts/network";
 import { inkOf } from "../parts/wishes";
-import { everybody, halfTrained, readingAt } from "../run";
+import { everybody, halfTrained, lapseOf, readingAt } from "../run";
 import type { Session } from "../session";
 import { leave, moved, type Before, type Scene, type Stage } from "../scene";
 
@@ -343,6 +343,7 @@ export const scene: Scene = {
   look,
   frame,
   settled: 4.4,
+  trains: (session) => [lapseOf(session)],
   describe,
   words: ({ data }) => ({ digits: whole(data.digits.length) }),
 };

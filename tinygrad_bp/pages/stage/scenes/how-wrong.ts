@@ -5,17 +5,7 @@ import { empty, type Frame } from "../frame";
 import { cost as costOf, forward } from "../engine";
 import { layoutIn } from "../layout";
 import { precise, whole } from "../numbers";
-import {
-  binEnds,
-  binned,
-  dropped,
-  falling,
-  headed,
-  meanLine,
-  piled,
-  room,
-  square,
-} from "../parts/cost";
+import { binEnds, binned, dropped, falling, headed, meanLine, piled, room, square } from "../parts/cost";
 import { gap, gauges, targets } from "../parts/gauges";
 import { network, type Look } from "../parts/network";
 import type { Digit, Session } from "../session";
@@ -48,9 +38,7 @@ interface Costs {
 /** The costs of all examples on the network that has not learned. */
 export function allCosts(session: Session): number[] {
   const { net, digits } = session.data;
-  return session.once("costs", () =>
-    digits.map(({ pixels, label }) => costOf(forward(net, pixels), label)),
-  );
+  return session.once("costs", () => digits.map(({ pixels, label }) => costOf(forward(net, pixels), label)));
 }
 
 export function ordered(session: Session): Costs {
@@ -96,13 +84,7 @@ function frame(t: number, stage: Stage, before: Before): Frame {
 }
 
 /** Gaps, squares, and the bar that they become. */
-function stack(
-  made: Frame,
-  t: number,
-  { box, session }: Stage,
-  { layout }: Look,
-  each: readonly number[],
-): void {
+function stack(made: Frame, t: number, { box, session }: Stage, { layout }: Look, each: readonly number[]): void {
   const { gaps, pass, cost } = session.now;
   room(made, box, layout, span(t, 3.1, 3.6));
   let before = 0;

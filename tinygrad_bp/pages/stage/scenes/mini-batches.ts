@@ -105,10 +105,7 @@ function placeOf(box: Box, place: number, deal: number, open: number): { at: Poi
         ? [1.6 * Math.floor(column / 20), 1.3 * Math.floor(row / 5)]
         : [0, 0];
   const left = box.up ? (w - side * (COLUMNS + 1.6 * open)) / 2 : 0;
-  const at: Point = [
-    x + left + side * (column + 0.5 + open * apart[0]),
-    y + side * (row + 0.5 + open * apart[1]),
-  ];
+  const at: Point = [x + left + side * (column + 0.5 + open * apart[0]), y + side * (row + 0.5 + open * apart[1])];
   return { at, side };
 }
 
@@ -205,13 +202,7 @@ function arrows(made: Frame, t: number, { box }: Stage, { arrows: all }: Dealt):
 }
 
 /** The first batch's step on the edges of the network: more and less. */
-function landing(
-  made: Frame,
-  t: number,
-  { box, session }: Stage,
-  shown: Look,
-  first: Float64Array,
-): void {
+function landing(made: Frame, t: number, { box, session }: Stage, shown: Look, first: Float64Array): void {
   const alpha = span(t, DEAL[1] + 0.2, DEAL[1] + 0.6) * (1 - span(t, MORE[0] + 0.6, MORE[0] + 1.2));
   if (alpha === 0) return;
   const { sizes } = session.data;
@@ -265,14 +256,7 @@ function named(
 }
 
 /** What everybody's arrow is called: before its tip where there is room, on a phone at its foot. */
-function namedAll(
-  made: Frame,
-  box: Box,
-  fit: Fit,
-  text: string,
-  size: number,
-  alpha: number,
-): void {
+function namedAll(made: Frame, box: Box, fit: Fit, text: string, size: number, alpha: number): void {
   const [x, y] = tipOf(box, EVERYBODY, fit);
   if (box.up || x + 80 > 0.965 * box.width) {
     return named(made, box, box.up ? fit.start : [x, y], text, 1, size, "mute", alpha);
@@ -315,8 +299,7 @@ function look({ box }: Stage): Look {
 function describe(id: string, session: Session): string | undefined {
   const [kind, at] = id.split(".");
   const { arrows: all, first } = dealt(session, session.choices.deal);
-  if (kind === "everybody")
-    return "What all digits want on average: minus the gradient of the cost.";
+  if (kind === "everybody") return "What all digits want on average: minus the gradient of the cost.";
   if (kind === "digit") return `A ${session.data.digits[Number(at)].label} to learn from.`;
   if (kind === "step") return `The first batch wishes ${signed(-first[Number(at)])} of ${nameOf(session.data.sizes, Number(at))}.`; // prettier-ignore
   if (kind !== "batch") return undefined;

@@ -158,9 +158,7 @@ function describe(id: string, { data }: Session, { facts }: Frame): string | und
   const of = (name: string, i: number) => (facts[name] as readonly number[])[i];
   if (kind === "digit") {
     const digit = data.unseen.find(({ index }) => index === Number(at));
-    return (
-      digit && `A ${digit.label} that is never learnt from; where it is lit, it is read rightly.`
-    );
+    return digit && `A ${digit.label} that is never learnt from; where it is lit, it is read rightly.`;
   }
   if (kind === "accuracy") return `The ${NAMES[Number(at)]} network reads ${percent(of("accuracy", Number(at)))} of the unseen digits.`; // prettier-ignore
   if (side < 0) return undefined;
@@ -173,6 +171,7 @@ export const scene: Scene = {
   look,
   frame,
   settled: 1.4,
+  trains: (session) => [10, undefined, 100, 1].map((batch) => raceOf(session, batch)),
   describe,
   words: ({ choices }) => ({
     batch: choices.batch === 1 ? "digit" : String(choices.batch),

@@ -27,9 +27,7 @@ function order(reading: Reading, heard: readonly boolean[]): Voter[] {
 }
 
 export function sums(reading: Reading, heard: readonly boolean[]): number[] {
-  return reading.asked[0].map((_, k) =>
-    reading.asked.reduce((sum, wishes, j) => sum + (heard[j] ? wishes[k] : 0), 0),
-  );
+  return reading.asked[0].map((_, k) => reading.asked.reduce((sum, wishes, j) => sum + (heard[j] ? wishes[k] : 0), 0));
 }
 
 /** The scale that all stacks fit into: u for a wish of 1. */
@@ -63,14 +61,7 @@ function frame(t: number, stage: Stage, before: Before): Frame {
   return made;
 }
 
-function travel(
-  made: Frame,
-  t: number,
-  { box }: Stage,
-  look: Look,
-  reading: Reading,
-  { j, lands }: Voter,
-): void {
+function travel(made: Frame, t: number, { box }: Stage, look: Look, reading: Reading, { j, lands }: Voter): void {
   if (lands === 0 || t < lands - TRAVEL || t > lands + 0.5) return;
   const s = span(t, lands - TRAVEL, lands, eased.travel);
   const alpha = 1 - span(t, lands, lands + 0.5);

@@ -97,13 +97,7 @@ function frame(t: number, stage: Stage, before: Before): Frame {
 }
 
 /** The gauges of the scene before: the voter's stays, with its target and its gap. */
-function level(
-  made: Frame,
-  t: number,
-  { box, session }: Stage,
-  close: Close,
-  levels: ArrayLike<number>,
-): void {
+function level(made: Frame, t: number, { box, session }: Stage, close: Close, levels: ArrayLike<number>): void {
   const { label } = session.now;
   const { layout, outputs } = close.look;
   gauges(made, box, { layout, levels, alpha: 1, each: outputs });

@@ -49,9 +49,7 @@ function frame(t: number, stage: Stage, before: Parameters<Scene["frame"]>[2]): 
   const arrive = (j: number) => 2.6 + 0.14 * others.indexOf(j);
   reading.gaps.forEach((_, j) => {
     const own = j === reading.label;
-    const grown = own
-      ? span(t, 1.5, 2.4, eased.arrival)
-      : span(t, arrive(j), arrive(j) + 0.6, eased.arrival);
+    const grown = own ? span(t, 1.5, 2.4, eased.arrival) : span(t, arrive(j), arrive(j) + 0.6, eased.arrival);
     gap(made, box, layout, j, reading.pass[3][j], own ? 1 : 0, grown, each[j]);
   });
   made.facts = { outputs: Array.from(reading.pass[3]), gaps: reading.gaps };

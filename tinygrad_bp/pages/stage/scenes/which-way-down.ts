@@ -112,14 +112,7 @@ function wished(made: Frame, t: number, { box, session }: Stage, shown: Look): v
 }
 
 /** The weight itself, in the network. */
-function edge(
-  made: Frame,
-  t: number,
-  { box, session }: Stage,
-  shown: Look,
-  knob: number,
-  from: number,
-): void {
+function edge(made: Frame, t: number, { box, session }: Stage, shown: Look, knob: number, from: number): void {
   // prettier-ignore
   const [l, j, k] = nameOf(session.data.sizes, knob).match(/\d+/g)!.map(Number);
   const [a, b] = [neuronAt(box, shown, l - 1, k, session.now), neuronAt(box, shown, l, j, session.now)]; // prettier-ignore
@@ -127,14 +120,7 @@ function edge(
 }
 
 /** One knob's bar out of the skyline, as high as ever, on its way to its number line. */
-function lifted(
-  made: Frame,
-  t: number,
-  { box, session }: Stage,
-  plan: Plan,
-  knob: number,
-  i: number,
-): void {
+function lifted(made: Frame, t: number, { box, session }: Stage, plan: Plan, knob: number, i: number): void {
   // prettier-ignore
   const seen = span(t, LIFT[i], LIFT[i] + 0.3);
   if (seen === 0) return;
@@ -211,14 +197,7 @@ function costTicks(before: number, times: number): [number, string][] {
   return [[0, ""], ...scale.ticks(3).map((cost): [number, string] => [scale(cost), label(cost)])];
 }
 
-function costSaid(
-  made: Frame,
-  box: Box,
-  plan: Plan,
-  cost: number,
-  times: number,
-  alpha: number,
-): void {
+function costSaid(made: Frame, box: Box, plan: Plan, cost: number, times: number, alpha: number): void {
   const [x, y] = [plan.left, plan.rows[2]];
   const words = ["cost,", `magnified ${whole(times)} times`];
   const right = plan.line[1];

@@ -1,17 +1,6 @@
 // Networks that learn in the page, and how well a few examples speak for all.
 
-import {
-  answer,
-  dot,
-  forward,
-  gradient,
-  gram,
-  score,
-  stepped,
-  type Example,
-  type Net,
-  type Score,
-} from "../engine";
+import { answer, dot, forward, gradient, gram, score, stepped, type Example, type Net, type Score } from "../engine";
 import { seeded, shuffled } from "../random";
 import type { Data, Session } from "../session";
 
