@@ -1,4 +1,4 @@
-"""What tests of the lesson share: its chain of single neurons, and measurements cut short."""
+"""What tests of the lesson share: its chain of single neurons."""
 
 from __future__ import annotations
 
@@ -6,22 +6,6 @@ import numpy as np
 
 from tinygrad_bp import Tensor
 from tinygrad_bp.functional import sigmoid
-from tinygrad_bp.lesson.curves import Plan
-
-SMALL = Plan(
-    first_steps=1,
-    epochs=(1,),
-    batch_sizes=(1, 10),
-    walk_examples=60,
-    walk_steps=3,
-    contour_points=3,
-    amounts=(20, 60),
-    amount_steps=3,
-    seeds=(0, 1),
-    retrained_epochs=1,
-    only_steps=2,
-    noise_images=5,
-)
 
 
 def chain() -> dict[str, Tensor]:

@@ -6,18 +6,16 @@ import io
 import re
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from lesson_cases import SMALL
 
 from tinygrad_bp.cli import main
 from tinygrad_bp.cli.lesson import PROMPT
 from tinygrad_bp.data import write_idx
 from tinygrad_bp.lesson import labelled
 from tinygrad_bp.lesson.coverage import COVERAGE
-from tinygrad_bp.lesson.explorer import drawn_data
+from tinygrad_bp.lesson.drawn import drawn_data
 from tinygrad_bp.lesson.stage import stage_data, story
 
 Capture = pytest.CaptureFixture[str]
@@ -58,7 +56,7 @@ def test_lesson_lists_its_coverage(capsys: Capture) -> None:
     assert main(["lesson", "--coverage"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == [covered.id for covered in COVERAGE]
-    assert "ten-voters" in next(line for line in lines if line.startswith("S28 "))
+    assert "Ten voters, one sum" in next(line for line in lines if line.startswith("S28 "))
 
 
 @pytest.mark.parametrize(
@@ -147,7 +145,6 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         pixels = np.rint(255 * images).astype(np.uint8).reshape(-1, 28, 28)
         write_idx(tmp_path / f"{name}-images-idx3-ubyte", pixels)
         write_idx(tmp_path / f"{name}-labels-idx1-ubyte", labels.astype(np.uint8))
-    monkeypatch.setattr("tinygrad_bp.cli.explore.FULL", SMALL)
     monkeypatch.setattr("tinygrad_bp.lesson.labelled.FULL", labelled.Plan(steps=3))
     monkeypatch.setattr("tinygrad_bp.lesson.cached.cache_folder", lambda: tmp_path / "cache")
     return tmp_path
@@ -210,21 +207,6 @@ def test_lesson_is_told_with_digits_of_your_own(small: Path, capsys: Capture) ->
     assert all(f"\n{number}. " in out for number in range(1, 16))
 
 
-def test_explore_draws_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("matplotlib")
-    asked: list[Any] = []
-
-    def draw(data: dict[str, Any], folder: Path) -> list[Path]:
-        asked.append((data["version"], folder))
-        return [folder / "one.png"]
-
-    monkeypatch.setattr("tinygrad_bp.lesson.figures.draw_figures", draw)
-    folder = tmp_path / "figures"
-    assert main(["explore", "-o", str(tmp_path / "a.html"), "--png", str(folder)]) == 0
-    assert asked == [(1, folder)]
-    assert folder.is_dir()
-
-
 @pytest.fixture
 def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder, which is the current one."""
@@ -247,13 +229,3 @@ def test_explore_refuses(
     assert main(["explore", *arguments]) == code
     assert complaint in capsys.readouterr().err
     assert not list(empty.iterdir())
-
-
-def test_explore_says_when_matplotlib_is_missing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
-) -> None:
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    command = ["explore", "-o", str(tmp_path / "a.html"), "--png", str(tmp_path / "figures")]
-    assert main(command) == 1
-    assert "tinygrad_bp[plot]" in capsys.readouterr().err
-    assert not (tmp_path / "a.html").exists()

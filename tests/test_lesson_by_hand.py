@@ -12,9 +12,8 @@ import pytest
 
 from tinygrad_bp import functional as F
 from tinygrad_bp import optim
-from tinygrad_bp.lesson import flatten, lesson_network
-from tinygrad_bp.lesson.explorer import drawn_data
-from tinygrad_bp.lesson.steps import STEPS
+from tinygrad_bp.lesson import flatten, lesson_network, story
+from tinygrad_bp.lesson.drawn import drawn_data
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "backprop_by_hand.py"
 
@@ -65,11 +64,11 @@ def test_it_learns(by_hand: Any, digits: tuple[Any, Any], capsys: pytest.Capture
     assert costs[1] < costs[0]
 
 
-def test_it_is_short_and_every_part_has_its_step() -> None:
+def test_it_is_short_and_every_part_has_its_scene() -> None:
     text = EXAMPLE.read_text(encoding="utf-8")
     assert len(text.splitlines()) <= 60
     assert "tinygrad_bp" not in text.replace("tinygrad-bp", "")
-    named = re.findall(r"[Ss]teps? (\d+)(?: (?:to|and) (\d+))?", text)
-    steps = {int(number) for pair in named for number in pair if number}
-    assert max(steps) <= len(STEPS)
-    assert steps >= set(range(1, 10)) | {13, 14, 15}
+    named = re.findall(r"[Ss]cenes? (\d+)(?: (?:to|and) (\d+))?", text)
+    scenes = {int(number) for pair in named for number in pair if number}
+    assert max(scenes) <= len(story()["scenes"])
+    assert scenes >= {1, 2, *range(4, 14)}

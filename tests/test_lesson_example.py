@@ -32,7 +32,7 @@ from tinygrad_bp.lesson import (
     unflatten,
 )
 from tinygrad_bp.lesson.deltas import COSTS, costs_of
-from tinygrad_bp.lesson.explorer import drawn_data
+from tinygrad_bp.lesson.drawn import drawn_data
 
 SIZES = (784, 16, 16, 10)
 

@@ -17,6 +17,8 @@ import tinygrad_bp as bp
 from tinygrad_bp import Tensor
 from tinygrad_bp.explain.page import frame, page
 from tinygrad_bp.explain.trace import trace
+from tinygrad_bp.lesson.page import stage_page
+from tinygrad_bp.lesson.stage import stage_data
 
 
 def example() -> dict[str, Any]:
@@ -145,17 +147,25 @@ def test_nbconvert_keeps_the_page(data: dict[str, Any], document: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_kernel_shows_the_page_and_prints_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kernel_shows_the_pages_and_prints_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     nbformat = pytest.importorskip("nbformat", reason="needs nbformat")
     pytest.importorskip("ipykernel", reason="needs ipykernel")
+    nbconvert = pytest.importorskip("nbconvert", reason="needs nbconvert")
     processors = pytest.importorskip("nbconvert.preprocessors", reason="needs nbconvert")
     monkeypatch.setenv("PYTHONPATH", str(Path(bp.__file__).parents[1]))
-    source = "import tinygrad_bp as bp\nw = bp.Tensor(2.0, requires_grad=True)\nbp.explain(w * w)"
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+    sources = [
+        "import tinygrad_bp as bp\nw = bp.Tensor(2.0, requires_grad=True)\nbp.explain(w * w)",
+        "bp.lesson.stage()",
+    ]
+    cells = [nbformat.v4.new_code_cell(source) for source in sources]
+    notebook = nbformat.v4.new_notebook(cells=cells)
     processors.ExecutePreprocessor(timeout=120, kernel_name="python3").preprocess(notebook, {})
-    (output,) = notebook.cells[0].outputs
-    assert output.output_type == "execute_result"
-    (held,) = Frames(output.data["text/html"]).held
+    outputs = [output for cell in notebook.cells for output in cell.outputs]
+    assert [output.output_type for output in outputs] == ["execute_result"] * 2
+    held, staged = (Frames(output.data["text/html"]).held[0] for output in outputs)
     assert held is not None
+    assert staged == stage_page(stage_data())
+    written, _ = nbconvert.HTMLExporter().from_notebook_node(notebook)
+    assert Frames(written).held == [held, staged]
     embedded, _ = Elements(held).text_of("script")
     assert len(json.loads(embedded)["steps"]) == 2

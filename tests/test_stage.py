@@ -22,10 +22,9 @@ from tinygrad_bp.errors import DataError
 from tinygrad_bp.lesson import OneExample, labelled, lesson_network, network_of
 from tinygrad_bp.lesson.blobs import unblob
 from tinygrad_bp.lesson.cached import labelled_once, labelled_path
-from tinygrad_bp.lesson.coverage import COVERAGE, as_markdown, scenes_of
-from tinygrad_bp.lesson.explorer import drawn_data
+from tinygrad_bp.lesson.drawn import drawn_data
 from tinygrad_bp.lesson.page import stage_page
-from tinygrad_bp.lesson.prepare import prepare_labelled
+from tinygrad_bp.lesson.prepare import prepare
 from tinygrad_bp.lesson.stage import LEARNED, SEEDS, UNSEEN, searched, stage_data, story
 
 SCENES = [scene["id"] for scene in story()["scenes"]]
@@ -136,7 +135,7 @@ def test_the_shipped_figures_come_from_the_command(tmp_path: Path) -> None:
     """Of less data: all of it takes half a minute."""
     paths = tmp_path / "a.json", tmp_path / "b.json"
     for path in paths:
-        prepare_labelled(path, QUICK, train=200, test=20)
+        prepare(path, QUICK, train=200, test=20)
     assert paths[0].read_bytes() == paths[1].read_bytes()
     assert json.loads(paths[0].read_text()).keys() == labelled.shipped().keys()
 
@@ -191,21 +190,6 @@ def test_a_cache_that_cannot_be_made_is_told(
 # --- the story ------------------------------------------------------------------------------------
 
 
-def test_every_statement_of_the_lesson_is_on_stage() -> None:
-    shown = [scenes_of(f"S{n}") for n in range(1, 43)]
-    assert all(shown)
-    assert shown[0] == ["feed-forward"]
-    assert shown[-1] == ["data"]
-
-
-def test_nothing_is_said_to_be_shown_that_the_lesson_does_not_say() -> None:
-    said = {covered.id for covered in COVERAGE}
-    for scene in story()["scenes"]:
-        assert set(scene["covers"]) <= said
-        assert all(scene["id"] in scenes_of(id_) for id_ in scene["covers"])
-    assert all(scenes_of(id_)[0] in as_markdown() for id_ in ("S1", "S42"))
-
-
 def test_a_story_is_fifteen_scenes_of_short_sentences() -> None:
     assert len(SCENES) == len(set(SCENES)) == 15
     for scene in story()["scenes"]:
@@ -214,6 +198,27 @@ def test_a_story_is_fifteen_scenes_of_short_sentences() -> None:
         assert len(" ".join(text for _, text in scene["clauses"]).split()) <= 40
     assert len(story()["lines"]) == 6
     assert {id_ for id_, _ in story()["lines"]} <= set(SCENES)
+
+
+def test_the_recap_comes_first() -> None:
+    assert SCENES[:3] == ["feed-forward", "how-wrong", "which-way-down"]
+
+
+@pytest.mark.parametrize("scene", story()["scenes"], ids=lambda scene: scene["id"])
+def test_a_scene_can_be_read_in_words_numbers_and_formulas(scene: dict[str, Any]) -> None:
+    drawer = scene["drawer"]
+    assert all(words.endswith(".") for words in drawer["words"])
+    assert set(drawer["formula"]) == {"symbols", "numbers", "result"}
+    assert (
+        "{" in drawer["formula"]["numbers"] + drawer["formula"]["result"]
+    )  # worked out, not typed
+
+
+def test_one_example_is_not_said_to_be_faster() -> None:
+    """It is looked at to understand; that mini-batches are quick comes later."""
+    for scene in story()["scenes"][: SCENES.index("mini-batches")]:
+        words = json.dumps([scene["clauses"], scene["drawer"]["words"]])
+        assert not re.search(r"faster|quick|efficien|cheap", words)
 
 
 # --- the document ---------------------------------------------------------------------------------

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from tinygrad_bp.cli.screen import Screen
-    from tinygrad_bp.lesson.told import Race, Told
+    from tinygrad_bp.lesson.runs import Stop
+    from tinygrad_bp.lesson.told import Told
 
     Drawing = Callable[["Told", Screen], list[Text]]
 
@@ -247,7 +248,7 @@ def _every_example(told: Told, _: Screen) -> list[Text]:
     biases = told.columns[:, -told.one.sizes[-1] :].T  # the last of all parameters
     cells = np.column_stack([biases, biases.mean(axis=1)])
     most = float(np.abs(cells).max()) or 1.0
-    heads = [f"{f'a {told.labels[i]}':>7}" for i in told.shown]
+    heads = [f"{f'a {told.given.labels[i]}':>7}" for i in told.given.shown]
     table = [Text("".join([" " * 9, *heads, "  average"]), "bold")]
     for j, row in enumerate(cells):
         table.append(Text.assemble(f"output {j} ", *(_arrow(value / most) for value in row)))
@@ -265,8 +266,8 @@ def _a_step(told: Told, _: Screen) -> list[Text]:
     rows = _beside(
         _levels(before.output, 16, -1, ""), _levels(after.output, 16, before.label, "wanted")
     )
-    later = told.lapse
-    shares = {"at first": told.accuracy(told.start), f"{later.steps} steps on": later.accuracy[-1]}
+    first, last = told.lapse[0], told.lapse[-1]
+    shares = {"at first": first.accuracy, f"{last.steps - 1:,} steps on": last.accuracy}
     return [
         Text(
             f"before a step: cost {before.cost:.2f}".ljust(29) + f"after it: {after.cost:.2f}",
@@ -275,7 +276,7 @@ def _a_step(told: Told, _: Screen) -> list[Text]:
         *rows,
         Text(),
         *(
-            Text.assemble(f"{name:<14}", level(a, 40), f" {_percent(a)}")
+            Text.assemble(f"{name:<16}", level(a, 40), f" {_percent(a)}")
             for name, a in shares.items()
         ),
     ]
@@ -300,19 +301,20 @@ def _race(told: Told, _: Screen) -> list[Text]:
     for name, race in zip(("stumbling", "careful"), told.race, strict=True):
         upper, lower = _stairs(race)
         found += [
-            Text.assemble((f"{name:<10}", "bold"), f"{race.steps:,} steps"),
+            Text.assemble((f"{name:<10}", "bold"), f"{race[-1].steps:,} steps"),
             Text(upper),
-            Text(f"{lower} {_percent(race.accuracy[-1])}"),
+            Text(f"{lower} {_percent(race[-1].accuracy)}"),
             Text(),
         ]
-    work = told.race[0].work[-1]
+    work = told.race[0][-1].work
     return [*found, Text(f"from left to right: {work:,} digits looked at, by each", "dim")]
 
 
-def _stairs(race: Race, width: int = 60) -> tuple[str, str]:
+def _stairs(race: list[Stop], width: int = 60) -> tuple[str, str]:
     """Accuracy by work, in two rows; from one score to the next it stays what it was."""
-    at = np.searchsorted(race.work, np.linspace(0, race.work[-1], width), side="right") - 1
-    doubled = 2 * np.array(race.accuracy)[at]
+    work, accuracy = (np.array([getattr(stop, of) for stop in race]) for of in ("work", "accuracy"))
+    at = np.searchsorted(work, np.linspace(0, work[-1], width), side="right") - 1
+    doubled = 2 * accuracy[at]
     return line(list(doubled - 1), width), line(list(doubled), width)
 
 

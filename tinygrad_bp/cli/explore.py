@@ -1,4 +1,4 @@
-"""`tinygrad-bp explore`: write the lesson as a page that plays, and its figures."""
+"""`tinygrad-bp explore`: write the lesson as a page that plays."""
 
 from __future__ import annotations
 
@@ -9,14 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from tinygrad_bp.cli.arguments import whole
 from tinygrad_bp.cli.screen import Screen
-from tinygrad_bp.cli.targets import check_folder, check_target
+from tinygrad_bp.cli.targets import check_target
 from tinygrad_bp.data import mnist
-from tinygrad_bp.errors import DataError
 from tinygrad_bp.files import replacing
 from tinygrad_bp.lesson import labelled
-from tinygrad_bp.lesson.cached import cached_path, labelled_once, labelled_path, measured_once
-from tinygrad_bp.lesson.curves import FULL
-from tinygrad_bp.lesson.explorer import explorer_data
+from tinygrad_bp.lesson.cached import labelled_once, labelled_path
 from tinygrad_bp.lesson.page import stage_page
 from tinygrad_bp.lesson.stage import EXAMPLE, stage_data
 
@@ -24,14 +21,13 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterator
 
-__all__ = ["add_example", "add_options", "explore", "load", "load_stage"]
+__all__ = ["add_example", "add_options", "explore", "load"]
 
 EXAMPLES = """\
 examples:
   tinygrad-bp explore --open              on digits that the library draws
   tinygrad-bp explore --data MNIST --example 7 -o seven.html
   tinygrad-bp explore --present --open    for the classroom: stage and sentences
-  tinygrad-bp explore --png slides        and figures, with matplotlib
 """
 
 
@@ -63,9 +59,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="store_false",
         help="leave digits and networks uncompressed, for browsers older than 2023",
     )
-    parser.add_argument(
-        "--png", type=Path, metavar="FOLDER", help="also draw figures for slides, in this folder"
-    )
 
 
 def add_example(parser: argparse.ArgumentParser) -> None:
@@ -90,9 +83,9 @@ def add_example(parser: argparse.ArgumentParser) -> None:
 
 def explore(options: argparse.Namespace) -> int:
     """Carry the command out and return its exit code."""
-    _check_targets(options)
+    check_target("--out", options.out)
     screen = Screen()
-    data = load_stage(options.data, options.example, screen, compress=options.compress)
+    data = load(options.data, options.example, screen, compress=options.compress)
     text, about = stage_page(data), data["source"]["text"]
     with replacing(options.out) as file:
         file.write(text.encode())
@@ -102,8 +95,6 @@ def explore(options: argparse.Namespace) -> int:
     address = options.out.resolve().as_uri() + ("#present" if options.present else "")
     if options.present:
         screen.line(f"For the classroom: {address}")
-    if options.png is not None:
-        _draw(load(options.data, options.example, screen), options.png, screen)
     if options.open:
         import webbrowser
 
@@ -111,17 +102,7 @@ def explore(options: argparse.Namespace) -> int:
     return 0
 
 
-def _check_targets(options: argparse.Namespace) -> None:
-    """Refuse, before the work begins, what would fail after it."""
-    check_target("--out", options.out)
-    if options.png is not None:
-        from tinygrad_bp.lesson.figures import check_matplotlib
-
-        check_folder("--png", options.png)
-        check_matplotlib()
-
-
-def load_stage(
+def load(
     folder: Path | None, example: int | None, screen: Screen, *, compress: bool = True
 ) -> dict[str, Any]:
     """Return what the stage's page carries, for the digits in a folder or for drawn ones.
@@ -139,40 +120,9 @@ def load_stage(
     return stage_data(data, example=wanted, compress=compress, measured=measured)
 
 
-def load(
-    folder: Path | None, example: int | None, screen: Screen, *, compress: bool = True
-) -> dict[str, Any]:
-    """Return the explorer's data, for the digits in a folder or for drawn ones.
-
-    Raises `DataError` if the folder has no digits or no such example.
-    """
-    wanted = EXAMPLE if example is None else example
-    if folder is None:
-        return explorer_data(example=wanted, compress=compress)
-    data = mnist(folder, verify=False)
-    if not cached_path(data, FULL).exists():
-        screen.line(
-            "Training and measuring on these digits: this takes minutes, once.", style="dim"
-        )
-    with _telling(screen, FULL.stages) as tell:
-        measured = measured_once(data, FULL, tell)
-    return explorer_data(data, example=wanted, compress=compress, measured=measured)
-
-
 @contextlib.contextmanager
 def _telling(screen: Screen, total: int) -> Iterator[Callable[[str], None]]:
     """Show a bar while the block runs, and give what moves it by one."""
     done = count(1)
     with screen.progress(total) as show:
         yield lambda what: None if show is None else show(next(done), what)
-
-
-def _draw(data: dict[str, Any], folder: Path, screen: Screen) -> None:
-    from tinygrad_bp.lesson.figures import draw_figures
-
-    try:
-        folder.mkdir(exist_ok=True)
-        for path in draw_figures(data, folder):
-            screen.line(f"Drawn: {path}")
-    except OSError as error:
-        raise DataError(f"{folder} could not be written to: {error.strerror}.") from error

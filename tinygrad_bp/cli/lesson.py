@@ -7,7 +7,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from tinygrad_bp.cli.arguments import UsageError, whole
-from tinygrad_bp.cli.explore import add_example, load_stage
+from tinygrad_bp.cli.explore import add_example, load
 from tinygrad_bp.cli.screen import Screen
 from tinygrad_bp.lesson.stage import story
 from tinygrad_bp.lesson.told import Told
@@ -36,7 +36,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--coverage",
         action="store_true",
-        help="list what the lesson says, which scene shows it, which function and test covers it",
+        help="list what the lesson says, what shows it, which function and test covers it",
     )
 
 
@@ -48,7 +48,7 @@ def lesson(options: argparse.Namespace) -> int:
     last = len(story()["scenes"])
     if options.scene is not None and options.scene > last:
         raise UsageError(f"argument --scene: the lesson has {last} scenes")
-    told = Told(load_stage(options.data, options.example, screen))
+    told = Told(load(options.data, options.example, screen))
     if options.scene is None and screen.is_live and sys.stdin.isatty():
         _walk(told, screen, last)
         return 0
@@ -97,11 +97,8 @@ def _show(told: Told, number: int, screen: Screen) -> None:
 
 
 def _coverage(screen: Screen) -> int:
-    from tinygrad_bp.lesson.coverage import COVERAGE, scenes_of
+    from tinygrad_bp.lesson.coverage import COVERAGE, shown
 
-    for covered in COVERAGE:
-        scene = next(iter(scenes_of(covered.id)), "")
-        screen.line(
-            f"{covered.id:<4} {covered.what:<46} {scene:<28} {covered.function:<46} {covered.test}"
-        )
+    for id_, what, function, test in COVERAGE:
+        screen.line(f"{id_:<4} {what:<46} {shown(id_)[0]:<36} {function:<46} {test}")
     return 0

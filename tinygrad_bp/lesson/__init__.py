@@ -4,8 +4,6 @@ two = OneExample(lesson_network(), image, 2)     one example, forward and backwa
 two.wishes, two.nudges, two.wiggle("b3[2]")      what it wants, and whether to believe it
 avenues(two, 2), committee(two), equations(two)  from the outputs back to the pixels
 deltas_of(parameters, images, labels)            the same for many examples at once
-Lesson()                                         all 17 steps, with their numbers
-explorer_data()                                  what the explorer page is made of
 stage()                                          the lesson's page, inside a notebook
 Told(stage_data())                               the numbers of its fifteen scenes
 """
@@ -13,7 +11,6 @@ Told(stage_data())                               the numbers of its fifteen scen
 from tinygrad_bp.lesson.chain import Chain, chain
 from tinygrad_bp.lesson.deltas import Deltas, deltas_of
 from tinygrad_bp.lesson.example import OneExample, Wiggle
-from tinygrad_bp.lesson.explorer import explorer_data
 from tinygrad_bp.lesson.knobs import best_knobs, budget, rank_of, sensitive_pair
 from tinygrad_bp.lesson.many import notable_rows, wish_table
 from tinygrad_bp.lesson.network import (
@@ -28,7 +25,6 @@ from tinygrad_bp.lesson.network import (
 from tinygrad_bp.lesson.notebook import Stage, stage
 from tinygrad_bp.lesson.sampling import agreement, noise_scale, predicted_cosine
 from tinygrad_bp.lesson.stage import stage_data, story
-from tinygrad_bp.lesson.steps import Lesson, Step
 from tinygrad_bp.lesson.told import Told
 from tinygrad_bp.lesson.voters import avenues, committee, equations, hebb, paths_of
 
@@ -36,10 +32,8 @@ __all__ = [
     "SIZES",
     "Chain",
     "Deltas",
-    "Lesson",
     "OneExample",
     "Stage",
-    "Step",
     "Told",
     "Wiggle",
     "agreement",
@@ -50,7 +44,6 @@ __all__ = [
     "committee",
     "deltas_of",
     "equations",
-    "explorer_data",
     "flatten",
     "hebb",
     "index_of",

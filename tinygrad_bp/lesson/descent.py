@@ -11,7 +11,6 @@ from tinygrad_bp import functional, optim
 from tinygrad_bp.data import minibatches
 from tinygrad_bp.lesson.deltas import activations, costs_of
 from tinygrad_bp.lesson.network import flatten, unflatten
-from tinygrad_bp.rules import sigmoid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
     from tinygrad_bp import nn
 
-__all__ = ["Plane", "Walk", "accuracy_of", "contour", "descend", "mean_cost", "plane", "walk"]
+__all__ = ["Walk", "accuracy_of", "descend", "mean_cost", "walk"]
 
 OUTPUTS = 10
 
@@ -141,68 +140,3 @@ def walk(
         if progress is not None:
             progress()
     return Walk(np.array(points), np.array(costs), np.array(work))
-
-
-class Plane(NamedTuple):
-    """The flat piece through three points of the space of all parameters."""
-
-    origin: NDArray[np.float64]
-    axes: NDArray[np.float64]
-    """(2, parameters), orthonormal: distances in the plane are real distances."""
-
-    def project(self, points: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return coordinates (n, 2) of the points (n, parameters), and how far off they lie."""
-        away = points - self.origin
-        flat = away @ self.axes.T
-        return flat, np.linalg.norm(away - flat @ self.axes, axis=1)
-
-
-def plane(start: NDArray[Any], first: NDArray[Any], second: NDArray[Any]) -> Plane:
-    """Return the plane through three points; the first axis leads from `start` to `first`.
-
-    By Gram and Schmidt: the second axis is what is left of the way to `second` beside the first.
-    Raises `ValueError` if the three lie on one line.
-
-    >>> flat, off = plane(np.zeros(3), np.array([2.0, 0, 0]), np.array([1.0, 3.0, 0])).project(
-    ...     np.array([[1.0, 3.0, 0.5]])
-    ... )
-    >>> flat.tolist(), off.tolist()
-    ([[1.0, 3.0]], [0.5])
-    """
-    origin = start.astype(float)
-    along, aside = first - origin, second - origin
-    axis = along / np.linalg.norm(along)
-    rest = aside - (aside @ axis) * axis
-    if not np.linalg.norm(rest) > 1e-9 * np.linalg.norm(aside):
-        raise ValueError("the three points lie on one line, they span no plane")
-    return Plane(origin, np.stack([axis, rest / np.linalg.norm(rest)]))
-
-
-def contour(
-    where: Plane,
-    x: NDArray[Any],
-    y: NDArray[Any],
-    images: NDArray[Any],
-    labels: NDArray[np.int64],
-) -> NDArray[np.float64]:
-    """Return the mean cost at each crossing of a plane's coordinates: (len(y), len(x)).
-
-    >>> at = plane(np.zeros(13_002), *np.eye(2, 13_002))
-    >>> contour(at, np.zeros(1), np.zeros(2), np.zeros((1, 784)), np.array([2]))
-    array([[2.5],
-           [2.5]])
-    """
-    targets = np.eye(OUTPUTS)[labels]
-    pixels = images.astype(float)
-    # The sums of the first layer are linear in the parameters: three matrix products for all.
-    first, *_ = zip(*(unflatten(v) for v in (where.origin, *where.axes)), strict=True)
-    sums = [pixels @ layer.weight.T + layer.bias for layer in first]
-    found = np.empty((len(y), len(x)))
-    for i, j in np.ndindex(found.shape):
-        z = sums[0] + x[j] * sums[1] + y[i] * sums[2]
-        layers = unflatten(where.origin + x[j] * where.axes[0] + y[i] * where.axes[1])
-        output = sigmoid(z)
-        for layer in layers[1:]:
-            output = sigmoid(output @ layer.weight.T + layer.bias)
-        found[i, j] = costs_of(output, targets).mean()
-    return found

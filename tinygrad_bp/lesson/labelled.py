@@ -45,6 +45,8 @@ class Plan:
     amounts: tuple[int, ...] = (100, 300, 1_000, 3_000, 10_000, 30_000, 60_000)
     steps: int = 18_000
     """Of each training: 6 passes through 60,000 digits."""
+    passes: int = 200
+    """Of each training at most: a few digits have taught all they can by then."""
     seeds: tuple[tuple[float, tuple[int, ...]], ...] = ((0.0, (0, 1)), (0.3, (0, 1)))
     """For each share of guessed labels, those of the networks; what is shown is their mean."""
 
@@ -67,8 +69,9 @@ def measure(
     """Return mean accuracies on test digits, by share of guessed labels and number of digits.
 
     `accuracy[i][j]` belongs to `share[i]` and `digits[j]`. Each network begins with a scaled start
-    and takes the same number of steps. The same data and plan give the same result; `tell(what)` is
-    called after each of the trainings. Raises `DataError` for fewer than 100 training digits.
+    and takes the same number of steps, but fewer where digits are few. The same data and plan give
+    the same result; `tell(what)` is called after each of the trainings. Raises `DataError` for
+    fewer than 100 training digits.
 
     >>> from tinygrad_bp.data.sets import drawn
     >>> found = measure(drawn(0, train=200, test=50), Plan(amounts=(100, 1000), steps=3))
@@ -90,7 +93,7 @@ def measure(
         )
         found = []
         for seed in seeds:
-            learned = _learned(part, plan.steps, seed)
+            learned = _learned(part, min(plan.steps, plan.passes * size // BATCH), seed)
             found.append(accuracy_of(learned, data.test_images, data.test_labels))
             tell(f"learning from {size:,} digits" + (f", {share:.0%} guessed" if share else ""))
         return round(float(np.mean(found)), 4)

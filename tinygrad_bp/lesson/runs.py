@@ -12,21 +12,34 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from tinygrad_bp.lesson.blobs import unblob
-from tinygrad_bp.lesson.deltas import deltas_of
-from tinygrad_bp.lesson.descent import accuracy_of, mean_cost
+from tinygrad_bp.lesson.deltas import activations, costs_of, deltas_of
 from tinygrad_bp.lesson.network import unflatten
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from numpy.typing import NDArray
 
-__all__ = ["LAPSE", "Carried", "Leg", "Run", "Stop", "carried", "race", "run", "seeded", "shuffled"]
+__all__ = [
+    "LAPSE",
+    "Carried",
+    "Leg",
+    "Run",
+    "Stop",
+    "carried",
+    "half_trained",
+    "race",
+    "run",
+    "seeded",
+    "shuffled",
+]
 
 WORK = 12_000
 """Digits that each network of the race looks at."""
 EVERY = 100
 """Digits between two stops of the race."""
+HALF = 0.4
+"""The share that a half-trained network reads rightly: half of what it will."""
 STEPS, FRAMES, LANDING = 2000, 120, 32
 """Of the time lapse: its steps, how many stops it has at most, and parts of the step before it."""
 
@@ -172,6 +185,19 @@ def run(wanted: Run, start: NDArray[np.float64], given: Carried) -> Iterator[Sto
         yield _stop(due[0], work, vector, given)
 
 
+def half_trained(stops: Iterable[Stop]) -> Stop:
+    """Return the first stop that reads its share rightly, or else the last one.
+
+    >>> stops = [Stop(i, 0, share, 1.0, np.zeros(1)) for i, share in enumerate((0.1, 0.5, 0.9))]
+    >>> half_trained(stops).steps, half_trained(stops[:1]).steps
+    (1, 0)
+    """
+    for stop in stops:
+        if stop.accuracy >= HALF:
+            break
+    return stop
+
+
 def _batches(wanted: Run, n: int) -> Iterator[tuple[list[int], float]]:
     random = seeded(wanted.seed)
     order: list[int] = []
@@ -187,7 +213,7 @@ def _batches(wanted: Run, n: int) -> Iterator[tuple[list[int], float]]:
 
 
 def _stop(steps: float, work: int, vector: NDArray[np.float64], given: Carried) -> Stop:
-    images, labels = given.unseen_images, given.unseen_labels
-    return Stop(
-        steps, work, accuracy_of(vector, images, labels), mean_cost(vector, images, labels), vector
-    )
+    output, labels = activations(unflatten(vector), given.unseen_images)[-1], given.unseen_labels
+    right = float(np.mean(output.argmax(axis=1) == labels))
+    cost = float(costs_of(output, np.eye(output.shape[1])[labels]).mean())
+    return Stop(steps, work, right, cost, vector)

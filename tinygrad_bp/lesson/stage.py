@@ -13,7 +13,7 @@ from tinygrad_bp.errors import DataError
 from tinygrad_bp.lesson import labelled
 from tinygrad_bp.lesson.blobs import blob
 from tinygrad_bp.lesson.deltas import activations
-from tinygrad_bp.lesson.explorer import drawn_data
+from tinygrad_bp.lesson.drawn import drawn_data
 from tinygrad_bp.lesson.network import SIZES, flatten, lesson_network, unflatten
 
 if TYPE_CHECKING:

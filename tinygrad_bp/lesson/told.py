@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinygrad_bp.lesson.blobs import unblob
 from tinygrad_bp.lesson.deltas import deltas_of
-from tinygrad_bp.lesson.descent import accuracy_of, descend
+from tinygrad_bp.lesson.descent import accuracy_of
 from tinygrad_bp.lesson.example import OneExample
 from tinygrad_bp.lesson.knobs import sensitive_pair
-from tinygrad_bp.lesson.network import Layer, flatten, network_of, unflatten
+from tinygrad_bp.lesson.network import network_of
+from tinygrad_bp.lesson.runs import LAPSE, carried, half_trained, race, run, seeded, shuffled
 from tinygrad_bp.lesson.sampling import cosine
 from tinygrad_bp.lesson.stage import story
 from tinygrad_bp.lesson.voters import committee
@@ -21,30 +21,20 @@ from tinygrad_bp.lesson.voters import committee
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tinygrad_bp.lesson.runs import Stop
     from tinygrad_bp.lesson.voters import Committee
 
-__all__ = ["Race", "Told", "sentence"]
+__all__ = ["Told", "sentence"]
 
 BRACES = re.compile(r"\{([^}]*)\}")
 BRIGHT = 4  # senders that the sentence about bang for the buck speaks of
-BATCH = 10
-WORK = 12_000  # digits that each network of the race looks at
-HALF = 0.5
-
-
-class Race(NamedTuple):
-    """A training: how many digits' gradients it took so far, and what was read rightly by then."""
-
-    work: list[int]
-    accuracy: list[float]
-    steps: int
-    parameters: NDArray[np.float64]
+BATCH, DEAL = 10, 100  # digits of a mini-batch: in the race, and where mini-batches are dealt
 
 
 class Told:
     """The story on one example: `data` is what `stage_data` returns.
 
-    What needs training is trained when it is first asked for, by this library.
+    What needs training is trained when it is first asked for, step by step as the page does it.
 
     >>> from tinygrad_bp.lesson.stage import stage_data
     >>> told = Told(stage_data())
@@ -54,21 +44,13 @@ class Told:
 
     def __init__(self, data: dict[str, Any]) -> None:
         self.data = data
-        count, sizes = data["digits"]["count"], data["sizes"]
-        pairs = unblob(data["digits"]["images"])
-        images = np.stack([pairs >> 4, pairs & 15], axis=1).reshape(-1, sizes[0]) / 15
-        self.shown: list[int] = data["shown"]["indices"]
-        images[self.shown] = unblob(data["shown"]["images"]).reshape(-1, sizes[0]) / 255
-        labels = np.array(data["digits"]["labels"])
-        self.images, self.unseen = images[:count], images[count:]
-        self.labels, self.unseen_labels = labels[:count], labels[count:]
-        self.start = unblob(data["net"]).astype(float)
-        self.one = self._on(self.start)
+        self.given = carried(data)
+        self.one = self._on(self.given.net)
 
     def _on(self, parameters: NDArray[Any]) -> OneExample:
-        first = self.shown[0]
+        first = self.given.shown[0]
         net = network_of(parameters, self.data["sizes"])
-        return OneExample(net, self.images[first], int(self.labels[first]))
+        return OneExample(net, self.given.images[first], int(self.given.labels[first]))
 
     # --- what one example wants -------------------------------------------------------------------
 
@@ -99,74 +81,51 @@ class Told:
 
     # --- what many want, and training -------------------------------------------------------------
 
-    def _trained(
-        self, parameters: NDArray[Any], *, steps: int, batch: int | None, lr: float, scores: int = 1
-    ) -> Race:
-        net = network_of(parameters, self.data["sizes"])
-        work, done, found = 0, [0], [self.accuracy(parameters)]
-        walk = descend(net, self.images, self.labels, steps=steps, batch_size=batch, lr=lr)
-        for step, examples in enumerate(walk, start=1):
-            work += examples
-            if step % max(1, steps // scores) == 0:
-                done.append(work)
-                found.append(self.accuracy(flatten(net)))
-        return Race(done, found, steps, flatten(net))
-
     def accuracy(self, parameters: NDArray[Any]) -> float:
         """The share of unseen digits that are read rightly."""
-        return accuracy_of(parameters, self.unseen, self.unseen_labels)
+        return accuracy_of(parameters, self.given.unseen_images, self.given.unseen_labels)
+
+    @cached_property
+    def lapse(self) -> list[Stop]:
+        """Scene 11: a step that all digits want, and many after it."""
+        return list(run(LAPSE, self.given.net, self.given))
 
     @cached_property
     def after_a_step(self) -> OneExample:
-        """The example once a step was taken that all digits want."""
-        first = self._trained(self.start, steps=1, batch=None, lr=1.5)
-        return self._on(first.parameters)
-
-    @cached_property
-    def lapse(self) -> Race:
-        """Many steps after that."""
-        return self._trained(self.after_a_step.parameters, steps=1600, batch=20, lr=3.0)
+        """The example once the first step is taken."""
+        return self._on(next(stop.vector for stop in self.lapse if stop.steps == 1))
 
     @cached_property
     def half_trained(self) -> NDArray[np.float64]:
-        """A network that reads about half of the digits."""
-        race = Race([], [0.0], 0, self.after_a_step.parameters)
-        for _ in range(12):
-            race = self._trained(race.parameters, steps=50, batch=20, lr=3.0)
-            if race.accuracy[-1] >= HALF:
-                break
-        return race.parameters
+        """A network that has come half of the way."""
+        return half_trained(self.lapse).vector
 
     @cached_property
     def columns(self) -> NDArray[np.float64]:
         """Nudges of the shown digits on all parameters of the half-trained network, (8, 13002)."""
-        rows = self.shown
-        return -deltas_of(self.half_trained, self.images[rows], self.labels[rows]).per_example()
+        images, labels, rows = self.given.images, self.given.labels, self.given.shown
+        return -deltas_of(self.half_trained, images[rows], labels[rows]).per_example()
 
     @cached_property
     def cosines(self) -> list[float]:
-        """How a tenth's gradient agrees with everybody's, on the half-trained network."""
-        deltas = deltas_of(self.half_trained, self.images, self.labels)
-        full, order = deltas.gradient(), np.random.default_rng(0).permutation(len(self.labels))
-        return [float(cosine(deltas.gradient(rows), full)) for rows in np.array_split(order, 10)]
+        """How mini-batches' gradients agree with everybody's, on the half-trained network."""
+        deltas = deltas_of(self.half_trained, self.given.images, self.given.labels)
+        full, order = deltas.gradient(), shuffled(len(self.given.labels), seeded(LAPSE.seed))
+        dealt = [order[at : at + DEAL] for at in range(0, len(order), DEAL)]
+        return [float(cosine(deltas.gradient(rows), full)) for rows in dealt]
 
     @cached_property
-    def race(self) -> tuple[Race, Race]:
-        """The stumbling and the careful training, from a start that learns."""
-        layers = unflatten(self.start, self.data["sizes"])
-        scaled = [Layer(w / np.sqrt(w.shape[1]), 0 * b) for w, b in layers]
-        start = np.concatenate([p.ravel() for layer in scaled for p in layer])
-        careful = max(1, WORK // len(self.labels))
-        return (
-            self._trained(start, steps=WORK // BATCH, batch=BATCH, lr=1.5, scores=60),
-            self._trained(start, steps=careful, batch=None, lr=1.5, scores=careful),
-        )
+    def race(self) -> tuple[list[Stop], list[Stop]]:
+        """Scene 13: the stumbling and the careful training, from a start that learns."""
+        sizes = BATCH, len(self.given.labels)
+        stumbling, careful = (list(run(race(n), self.given.start, self.given)) for n in sizes)
+        return stumbling, careful
 
     @cached_property
     def reads(self) -> OneExample:
         """An unseen digit, read by the network that learned after every few."""
-        net = network_of(self.race[0].parameters, self.data["sizes"])
-        return OneExample(net, self.unseen[0], int(self.unseen_labels[0]))
+        net = network_of(self.race[0][-1].vector, self.data["sizes"])
+        return OneExample(net, self.given.unseen_images[0], int(self.given.unseen_labels[0]))
 
     # --- words ------------------------------------------------------------------------------------
 
@@ -193,7 +152,7 @@ class Told:
             "share": f"{self.share:.0%}".replace("%", " %"),
             "hebb": "Neurons that fire together wire together.",
             "zeros": f"{zeros:,}",
-            "digits": f"{len(self.labels):,}",
+            "digits": f"{len(self.given.labels):,}",
             "batch": str(BATCH),
             "amount": f"{amount['digits'][chosen]:,}",
             "buys": f"{100 * amount['accuracy'][chosen]:.0f} %",
