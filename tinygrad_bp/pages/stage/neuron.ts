@@ -1,6 +1,6 @@
 // One neuron close up, and the three ways to change what it puts out: bias, weights, activations.
 
-import { forward, slope, type Net } from "./engine";
+import { copyOf, forward, slope, tail } from "./engine";
 import type { Reading } from "./session";
 
 export interface Neuron {
@@ -63,14 +63,11 @@ export function effects(from: Neuron, to: Neuron, activation: number): Amounts {
 }
 
 /** The same reading with one output's neuron replaced, and all outputs worked out again. */
-export function withNeuron(reading: Reading, j: number, neuron: Neuron): Reading {
-  const { net, pass } = reading;
+export function withNeuron(reading: Reading, j: number, { weights, bias, senders }: Neuron): Reading {
+  const net = copyOf(reading.net);
   const last = net.w.length - 1;
-  const [w, b] = [net.w[last].slice(), net.b[last].slice()];
-  w.set(Array.from(neuron.weights), j * net.sizes[last]);
-  b[j] = neuron.bias;
-  const changed: Net = { ...net, w: [...net.w.slice(0, last), w], b: [...net.b.slice(0, last), b] };
-  const end: Net = { ...net, w: [w], b: [b] };
-  const [senders, output] = forward(end, neuron.senders);
-  return { ...reading, net: changed, pass: [...pass.slice(0, last), senders, output] };
+  net.w[last].set(Array.from(weights), j * net.sizes[last]);
+  net.b[last][j] = bias;
+  const end = forward(tail(net, last), senders);
+  return { ...reading, net, pass: [...reading.pass.slice(0, last), ...end] };
 }
