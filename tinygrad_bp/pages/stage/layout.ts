@@ -1,7 +1,7 @@
 // Where things stand. u runs along the flow, v across it, both from 0 to 1; on a laptop the flow goes
 // right, on a phone up, and scenes need not know which.
 
-import { blend } from "./clock";
+import { mix } from "./clock";
 
 export interface Box {
   width: number;
@@ -25,7 +25,7 @@ export interface Layout {
 export type Point = readonly [number, number];
 
 export function between(a: Point, b: Point, s: number): Point {
-  return blend(a, b, s);
+  return [mix(a[0], b[0], s), mix(a[1], b[1], s)];
 }
 
 export function place(box: Box, u: number, v: number): Point {
@@ -35,28 +35,6 @@ export function place(box: Box, u: number, v: number): Point {
 /** The square round a point, as x, y, width, height. */
 export function around([x, y]: Point, half: number): number[] {
   return [x - half, y - half, 2 * half, 2 * half];
-}
-
-/** Pixels along the flow, and across it. */
-export function along(box: Box): number {
-  return box.up ? box.height : box.width;
-}
-
-export function across(box: Box): number {
-  return box.up ? box.width : box.height;
-}
-
-/** A rectangle that goes from u0 to u1 and is `thick` pixels across, as x, y, width, height. */
-export function strip(box: Box, u0: number, u1: number, v: number, thick: number): number[] {
-  const [x0, y0] = place(box, Math.min(u0, u1), v);
-  const [x1, y1] = place(box, Math.max(u0, u1), v);
-  return box.up ? [x0 - thick / 2, y1, thick, y0 - y1] : [x0, y0 - thick / 2, x1 - x0, thick];
-}
-
-export function neuron(box: Box, layout: Layout, layer: number, j: number, n: number): Point {
-  const edge = layout.margins[layer - 1];
-  const v = edge + (1 - 2 * edge) * (n > 1 ? j / (n - 1) : 0.5);
-  return place(box, layout.columns[layer - 1], v + layout.shift[layer - 1]);
 }
 
 /** A layout; without margins for the layers one by one, all of them keep the same free. */
@@ -125,7 +103,7 @@ const LAYOUTS = {
   },
 } satisfies Record<string, Pair>;
 
-export type Place = keyof typeof LAYOUTS;
+type Place = keyof typeof LAYOUTS;
 
 export function layoutIn(box: Box, name: Place): Layout {
   const pair: Pair = LAYOUTS[name];

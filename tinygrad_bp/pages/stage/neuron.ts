@@ -1,6 +1,6 @@
 // One neuron close up, and the three ways to change what it puts out: bias, weights, activations.
 
-import { copyOf, forward, slope, tail } from "./engine";
+import { copyOf, dot, forward, slope, tail } from "./engine";
 import type { Reading } from "./session";
 
 export interface Neuron {
@@ -54,12 +54,12 @@ export function movedBy(neuron: Neuron, [bias, weights, senders]: Amounts): Neur
 /** What the changes of bias, weights and activations do to the activation, to first order. */
 export function effects(from: Neuron, to: Neuron, activation: number): Amounts {
   const per = slope(activation);
-  let [weights, senders] = [0, 0];
-  for (let k = 0; k < from.weights.length; k += 1) {
-    weights += from.senders[k] * (to.weights[k] - from.weights[k]);
-    senders += from.weights[k] * (to.senders[k] - from.senders[k]);
-  }
-  return [per * (to.bias - from.bias), per * weights, per * senders];
+  const changes = (a: ArrayLike<number>, b: ArrayLike<number>) => Array.from(a, (p, k) => b[k] - p);
+  return [
+    per * (to.bias - from.bias),
+    per * dot(from.senders, changes(from.weights, to.weights)),
+    per * dot(from.weights, changes(from.senders, to.senders)),
+  ];
 }
 
 /** The same reading with one output's neuron replaced, and all outputs worked out again. */

@@ -3,10 +3,13 @@
 
 import { mix, span, type Ease } from "./clock";
 import { empty, type Arrow, type Bar, type Line, type Mark, type Path, type Picture, type Text } from "./frame";
-import { across, along, around, neuron, place, strip, type Box, type Layout, type Point } from "./layout";
+import { around, place, type Box, type Layout, type Point } from "./layout";
 import type { Look } from "./parts/network";
 import type { Before, Stage } from "./scene";
 import type { Reading, Session } from "./session";
+
+/** x, y, width, height in pixels. */
+export type Rect = readonly [number, number, number, number];
 
 /** What a call may add to, or change of, a mark of its kind. */
 export type More<M extends Mark> = Partial<
@@ -19,6 +22,7 @@ export class Pen implements Stage {
   readonly session: Session;
   /** Whose numbers are shown. */
   readonly reading: Reading;
+  private readonly corner: Point = [0, 0];
 
   constructor(
     readonly t: number,
@@ -30,8 +34,18 @@ export class Pen implements Stage {
   }
 
   /** A pen on the same frame, for another network or another place. */
-  with(changes: Partial<Pick<Pen, "box" | "look" | "reading">>): Pen {
+  with(changes: Partial<Pick<Pen, "look" | "reading">>): Pen {
     return Object.assign(Object.create(Pen.prototype) as Pen, this, changes);
+  }
+
+  /** A pen for which a part of the stage is all of it. */
+  within([x, y, width, height]: Rect): Pen {
+    return Object.assign(this.with({}), { corner: [x, y], box: { width, height, up: this.up } });
+  }
+
+  /** That of two which is meant for this stage. */
+  pick<T>({ right, up }: { right: T; up: T }): T {
+    return this.up ? up : right;
   }
 
   /** Whether the stage is a phone's, on which the flow goes up. */
@@ -45,11 +59,11 @@ export class Pen implements Stage {
 
   /** Pixels along the flow, and across it. */
   get along(): number {
-    return along(this.box);
+    return this.up ? this.box.height : this.box.width;
   }
 
   get across(): number {
-    return across(this.box);
+    return this.up ? this.box.width : this.box.height;
   }
 
   /** From 0 at one second to 1 at another. */
@@ -58,7 +72,8 @@ export class Pen implements Stage {
   }
 
   at(u: number, v: number): Point {
-    return place(this.box, u, v);
+    const [x, y] = place(this.box, u, v);
+    return [x + this.corner[0], y + this.corner[1]];
   }
 
   /** A move along the flow, by so many pixels. */
@@ -66,15 +81,16 @@ export class Pen implements Stage {
     return this.up ? [x, y - by] : [x + by, y];
   }
 
-  neuron(layer: number, j: number): Point {
-    const stands = layer === 2 ? this.look.places[j] : j;
-    return neuron(this.box, this.layout, layer, stands, this.reading.net.sizes[layer]);
-  }
-
   /** v of a neuron. */
   vOf(layer: number, j: number): number {
-    const [x, y] = this.neuron(layer, j);
-    return (this.up ? x : y) / this.across;
+    const stands = layer === 2 ? this.look.places[j] : j;
+    const last = this.reading.net.sizes[layer] - 1;
+    const edge = this.layout.margins[layer - 1];
+    return edge + (1 - 2 * edge) * (last ? stands / last : 0.5) + this.layout.shift[layer - 1];
+  }
+
+  neuron(layer: number, j: number): Point {
+    return this.at(this.layout.columns[layer - 1], this.vOf(layer, j));
   }
 
   /** u of a level on the outputs' gauges. */
@@ -97,7 +113,8 @@ export class Pen implements Stage {
 
   /** A bar from u0 to u1 that is `thick` pixels across. */
   strip(u0: number, u1: number, v: number, thick: number, more: More<Bar> = {}): void {
-    this.bar(strip(this.box, u0, u1, v, thick), more);
+    const [[x0, y0], [x1, y1]] = [this.at(Math.min(u0, u1), v), this.at(Math.max(u0, u1), v)];
+    this.bar(this.up ? [x0 - thick / 2, y1, thick, y0 - y1] : [x0, y0 - thick / 2, x1 - x0, thick], more);
   }
 
   disc(at: Point, radius: number, more: More<Bar> = {}): void {

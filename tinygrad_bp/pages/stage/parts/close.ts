@@ -36,19 +36,15 @@ export function reachOf(states: readonly Neuron[]): number {
   return Math.ceil(Math.max(LAST, ...ends.map(Math.abs)));
 }
 
-function lanes({ up }: Pen): (typeof LANES)["right"] {
-  return up ? LANES.up : LANES.right;
-}
-
 function uOfSum(pen: Pen, { reach }: Close, sum: number): number {
   return pen.uOf((sum / reach + 1) / 2);
 }
 
-/** The products grow behind their senders (from `grow`), and go to their places (from `go`). */
-export function stack(pen: Pen, close: Close, grow: (k: number) => number, go: (k: number) => number): void {
+/** The products grow behind their senders, and go to their places, one after the other. */
+export function stack(pen: Pen, close: Close): void {
   const behind = pen.layout.columns[1] + (pen.up ? 0.07 : 0.075);
   const per = uOfSum(pen, close, 1) - uOfSum(pen, close, 0);
-  const at = lanes(pen);
+  const at = pen.pick(LANES);
   const parts = products(close.to);
   let [more, less] = [0, parts.reduce((sum, p) => sum + Math.max(0, p), 0)];
   parts.forEach((product, k) => {
@@ -57,16 +53,18 @@ export function stack(pen: Pen, close: Close, grow: (k: number) => number, go: (
     if (adds) more += product;
     else less += product;
     const length = product * per;
-    const [u, v] = between([behind, pen.vOf(2, k)], home, go(k));
+    const late = 0.03 * k;
+    const grown = pen.span(0.8 + late, 1.2 + late, eased.camera);
+    const [u, v] = between([behind, pen.vOf(2, k)], home, pen.span(1.2 + late, 1.8 + late, eased.camera));
     const full = Math.abs(length) * pen.along > 3 ? Math.sign(length) / pen.along : 0; // a pixel apart
-    const look = { id: `product.${k}`, ink: adds ? "gauge" : "mute", alpha: span(grow(k), 0, 0.1) } as const;
-    pen.strip(u + full, u + length * grow(k), v, pen.up ? 10 : 18, look);
+    const look = { id: `product.${k}`, ink: adds ? "gauge" : "mute", alpha: span(grown, 0, 0.1) } as const;
+    pen.strip(u + full, u + length * grown, v, pen.up ? 10 : 18, look);
   });
 }
 
 /** The bias, the sum that it ends at, and the line of sums. */
 export function sumLine(pen: Pen, close: Close, alpha: number): void {
-  const at = lanes(pen);
+  const at = pen.pick(LANES);
   const z = weightedSum(close.to);
   const u = uOfSum(pen, close, z);
   pen.line(pen.at(pen.uOf(0), at.sum), pen.at(pen.uOf(1), at.sum), { alpha });
@@ -83,24 +81,19 @@ export function sumLine(pen: Pen, close: Close, alpha: number): void {
 
 /** What the lanes are. */
 export function names(pen: Pen, alpha: number): void {
-  const { more, less, bias, sum, gauge } = lanes(pen);
-  const rows: [string, number][] = pen.up
-    ? [["weighted sum", less + 0.02]]
-    : [
-        ["what adds", more],
-        ["what takes away", less],
-        ["bias", bias],
-        ["weighted sum", sum],
-        ["sigmoid", (sum + gauge) / 2],
-      ];
+  const { more, less, bias, sum, gauge } = pen.pick(LANES);
+  const rows = pen.up
+    ? { "weighted sum": less + 0.02 }
+    : { "what adds": more, "what takes away": less, bias, "weighted sum": sum, sigmoid: (sum + gauge) / 2 };
   const u = pen.uOf(0) - (pen.up ? 0.024 : 0.014);
-  for (const [text, v] of rows) pen.text(pen.at(u, v), text, { alpha, align: pen.up ? "center" : "right" });
+  for (const [text, v] of Object.entries(rows))
+    pen.text(pen.at(u, v), text, { alpha, align: pen.up ? "center" : "right" });
 }
 
 /** How sums become activations: from each sum a hair line to the level that it is squashed to. */
 export function squash(pen: Pen, close: Close, s: number): void {
   if (s === 0) return;
-  const at = lanes(pen);
+  const at = pen.pick(LANES);
   const gap = (pen.up ? 12 : 16) / pen.across;
   const way = (sum: number): [Point, Point] => {
     const start = pen.at(uOfSum(pen, close, sum), at.sum + gap / 2);
@@ -114,7 +107,7 @@ export function squash(pen: Pen, close: Close, s: number): void {
 export function sumMoved(pen: Pen, close: Close): void {
   const [from, to] = [weightedSum(close.from), weightedSum(close.to)];
   if (from === to) return;
-  const [a, b] = [from, to].map((sum) => pen.at(uOfSum(pen, close, sum), lanes(pen).sum));
+  const [a, b] = [from, to].map((sum) => pen.at(uOfSum(pen, close, sum), pen.pick(LANES).sum));
   pen.arrow(a, b, 6, { id: "moved", head: 16, ink: inkOf(to - from) });
 }
 
@@ -160,7 +153,7 @@ function lock(pen: Pen, [x, y]: Point, size: number, alpha: number): void {
 
 /** The effects on the level, head to tail from where it was, and where they add up to. */
 export function ways(pen: Pen, before: number, each: Amounts, seen: readonly number[]): void {
-  const at = lanes(pen);
+  const at = pen.pick(LANES);
   let level = before;
   each.forEach((effect, i) => {
     const [a, b] = [level, level + effect].map((x) => pen.at(pen.uOf(x), at.ways[i]));
@@ -178,7 +171,7 @@ export function ways(pen: Pen, before: number, each: Amounts, seen: readonly num
 
 /** Which way an effect comes from, and how large it is: far enough off for levels below 0. */
 function nameOfWay(pen: Pen, i: number, effect: number, alpha: number): void {
-  const v = lanes(pen).ways[i];
+  const v = pen.pick(LANES).ways[i];
   const u = pen.uOf(0) - (pen.up ? 0.03 : 0.033);
   const align = pen.up ? "center" : "right";
   pen.text(pen.at(u, v), Math.abs(effect) < 0.005 ? "0" : signed(effect), { ink: inkOf(effect), alpha, align });
@@ -192,9 +185,4 @@ export function written(pen: Pen, alpha: number): void {
   const size = pen.layout.radii[2] * 0.45;
   const ink = lit > 0.4 ? "glass" : "light";
   pen.text(pen.neuron(3, voter), short(lit), { id: "written", size, ink, alpha, align: "center", weight: 600 });
-}
-
-/** Eases of the products' way, in order of their senders. */
-export function staggered(t: number, from: number, apart: number, lasts: number) {
-  return (k: number) => span(t, from + apart * k, from + apart * k + lasts, eased.camera);
 }

@@ -15,10 +15,6 @@ const PLACES = {
   up: { start: 0.585, bar: 0.13, floor: 0.955, top: 0.62 },
 };
 
-function placesOn({ up }: Pen): (typeof PLACES)["right"] {
-  return up ? PLACES.up : PLACES.right;
-}
-
 /** The side of a square whose gap is 1, in pixels: as long as a gauge. */
 function side(pen: Pen): number {
   return (pen.uOf(1) - pen.uOf(0)) * pen.along;
@@ -31,7 +27,7 @@ function thickness(pen: Pen): number {
 
 /** u of a cost, on the bar and on the axis of the pile. */
 function uOfCost(pen: Pen, cost: number): number {
-  return placesOn(pen).start + (cost * side(pen) ** 2) / thickness(pen) / pen.along;
+  return pen.pick(PLACES).start + (cost * (pen.uOf(1) - pen.uOf(0))) / 2;
 }
 
 /** A gap's square: it grows out of the gap, then flies to its place in the bar; its area stays. */
@@ -41,7 +37,7 @@ export function square(pen: Pen, j: number, before: number, grown: number, flown
   const by = gaps[j];
   const size = Math.abs(by) * side(pen);
   const from: Point = [pen.uOf(pass[3][j] + by / 2), pen.vOf(3, j)];
-  const to: Point = [uOfCost(pen, before + (by * by) / 2), placesOn(pen).bar];
+  const to: Point = [uOfCost(pen, before + (by * by) / 2), pen.pick(PLACES).bar];
   const thick = size ** (1 - flown) * thickness(pen) ** flown; // size > 0 if it is seen
   const half = (size * size) / (thick || 1) / pen.along / 2;
   const [u, v] = between(from, to, flown);
@@ -51,7 +47,7 @@ export function square(pen: Pen, j: number, before: number, grown: number, flown
 
 /** Room for ten whole squares. */
 export function room(pen: Pen, alpha: number): void {
-  const place = [uOfCost(pen, 0), uOfCost(pen, MOST), placesOn(pen).bar, thickness(pen)] as const;
+  const place = [uOfCost(pen, 0), uOfCost(pen, MOST), pen.pick(PLACES).bar, thickness(pen)] as const;
   pen.strip(...place, { ink: "empty", alpha });
   pen.strip(...place, { ink: "ring", alpha: 0.6 * alpha, outline: 1 });
 }
@@ -74,12 +70,12 @@ export function headed(pen: Pen, of: "bar" | "pile", number: string, words: read
 function headAt(pen: Pen, of: "bar" | "pile"): Point {
   if (pen.up) return [of === "bar" ? 14 : pen.box.width - 14, 24];
   if (of === "pile") return pen.at(uOfCost(pen, 6.4), 0.63);
-  const { start, bar } = placesOn(pen);
+  const { start, bar } = pen.pick(PLACES);
   const [x, y] = pen.at(start, bar);
   return [x, y - thickness(pen) / 2 - 30];
 }
 
-export interface Pile {
+interface Pile {
   bins: readonly number[];
   /** How many are in the fullest bin when all have come. */
   fullest: number;
@@ -102,13 +98,13 @@ export function binEnds(i: number): [number, number] {
 
 /** v of the top of a bin with so many in it. */
 function topOf(pen: Pen, { fullest }: Pile, n: number): number {
-  const { floor, top } = placesOn(pen);
+  const { floor, top } = pen.pick(PLACES);
   return mix(floor, top, n / fullest);
 }
 
 /** The costs of many examples, each laid on its place on the axis. */
 export function piled(pen: Pen, pile: Pile, alpha: number): void {
-  const { floor } = placesOn(pen);
+  const { floor } = pen.pick(PLACES);
   const half = 0.5 / pen.along; // a pixel between two bins
   pile.bins.forEach((n, i) => {
     if (n === 0) return;
@@ -127,7 +123,7 @@ export function piled(pen: Pen, pile: Pile, alpha: number): void {
 
 /** An example on its way from the bar to its place on the pile: `s` of the way. */
 export function falling(pen: Pen, pile: Pile, { pixels }: Example, cost: number, size: number, s: number): void {
-  const start = placesOn(pen).bar + (thickness(pen) / 2 + size) / pen.across;
+  const start = pen.pick(PLACES).bar + (thickness(pen) / 2 + size) / pen.across;
   const land = topOf(pen, pile, pile.bins[binOf(cost)]) - size / 2 / pen.across;
   const alpha = Math.min(1, 4 * (1 - s), 6 * s + 0.2);
   pen.picture(pen.at(uOfCost(pen, cost), mix(start, land, s)), size, pixels, { look: "plain", alpha });
@@ -135,7 +131,7 @@ export function falling(pen: Pen, pile: Pile, { pixels }: Example, cost: number,
 
 /** The mean of what lies on the pile. */
 export function meanLine(pen: Pen, cost: number): void {
-  const { floor, top } = placesOn(pen);
+  const { floor, top } = pen.pick(PLACES);
   const u = uOfCost(pen, cost);
   pen.line(pen.at(u, floor), pen.at(u, top - (pen.up ? 0.04 : 0.06)), { id: "mean", width: 2.5, ink: "ink" });
 }
@@ -144,7 +140,7 @@ export function meanLine(pen: Pen, cost: number): void {
 export function dropped(pen: Pen, cost: number, s: number): void {
   if (s === 0) return;
   const u = uOfCost(pen, cost);
-  const { bar, floor } = placesOn(pen);
+  const { bar, floor } = pen.pick(PLACES);
   const from = bar + thickness(pen) / 2 / pen.across;
   pen.line(pen.at(u, from), pen.at(u, mix(from, floor, s)), { alpha: 0.8, dash: [3, 4] });
 }

@@ -7,14 +7,8 @@ import type { Point } from "../layout";
 import { short, signed } from "../numbers";
 import type { More, Pen } from "../pen";
 
-interface Alphas {
-  alpha: number;
-  /** Of the levels as numbers. */
-  numbers?: number;
-}
-
-/** Bars as long as the levels, of which so much has grown. */
-export function gauges(pen: Pen, levels: ArrayLike<number>, { alpha, numbers = 0 }: Alphas, grown = 1): void {
+/** Bars as long as the levels, of which so much has grown; and the levels as numbers. */
+export function gauges(pen: Pen, levels: ArrayLike<number>, alpha: number, numbers = 0, grown = 1): void {
   const thick = pen.up ? 8 : 10;
   const [from, to] = pen.layout.gauge;
   pen.look.outputs.forEach((output, j) => {

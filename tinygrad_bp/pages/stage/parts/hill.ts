@@ -4,14 +4,13 @@ import { scaleLinear, scaleLog } from "d3-scale";
 import type { Ink } from "../frame";
 import type { Point } from "../layout";
 import { short } from "../numbers";
-import type { Pen } from "../pen";
+import type { Pen, Rect } from "../pen";
 import type { Stop } from "../run";
-import type { Rect } from "./wall";
 
 const COSTS = [3.2, 0.12];
 const MARKED = [2, 1, 0.5, 0.25];
 
-export interface Hill {
+interface Hill {
   floor: number;
   at(work: number, cost: number): Point;
 }

@@ -1,40 +1,13 @@
 // The network in a part of the stage, and one network on its way to being another.
 
-import type { Mark } from "../frame";
-import { layoutOf, type Layout, type Point } from "../layout";
+import { layoutOf, type Layout } from "../layout";
 import type { Pen } from "../pen";
 import type { Reading } from "../session";
 import { network, type Look } from "./network";
-import type { Rect } from "./wall";
 
 /** A network that fills its place, without picture or gauges. */
 export function bare(radius: number): Layout {
   return layoutOf([0, 0.5, 0], [0.05, 0.5, 0.95], 0.03, [radius, radius, radius * 1.3], [1, 1]);
-}
-
-/** Draw with a place of the stage as if it were all of it. */
-export function within(pen: Pen, [x, y, width, height]: Rect, draw: (pen: Pen) => void): void {
-  const { marks } = pen.frame;
-  const start = marks.length;
-  draw(pen.with({ box: { width, height, up: pen.up } }));
-  for (let i = start; i < marks.length; i += 1) marks[i] = shifted(marks[i], x, y);
-}
-
-function shifted(mark: Mark, x: number, y: number): Mark {
-  const to = ([a, b]: Point): Point => [a + x, b + y];
-  switch (mark.kind) {
-    case "line":
-    case "arrow":
-      return { ...mark, from: to(mark.from), to: to(mark.to) };
-    case "bar": {
-      const [a, b, w, h] = mark.rect;
-      return { ...mark, rect: [a + x, b + y, w, h] };
-    }
-    case "path":
-      return { ...mark, points: mark.points.map(to) };
-    default:
-      return { ...mark, at: to(mark.at) };
-  }
 }
 
 export function dimmed(look: Look, alpha: number): Look {

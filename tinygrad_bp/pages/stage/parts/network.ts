@@ -1,5 +1,6 @@
 // The network: picture, beads, edges, and the light that runs along them.
 
+import { scaleThreshold } from "d3-scale";
 import { span } from "../clock";
 import { nameOf, placeOf } from "../engine";
 import type { Frame } from "../frame";
@@ -92,21 +93,15 @@ function rays(pen: Pen, { legs }: Light): void {
   }
 }
 
-interface Ray {
-  j: number;
-  pixel: number;
-  strength: number;
-}
+const strongestOf = new WeakMap<Reading, ReturnType<typeof strongestIn>>();
 
-const strongestOf = new WeakMap<Reading, Ray[]>();
-
-function strongest(reading: Reading): Ray[] {
+function strongest(reading: Reading) {
   let found = strongestOf.get(reading);
   if (!found) strongestOf.set(reading, (found = strongestIn(reading)));
   return found;
 }
 
-function strongestIn({ net, digit, pass }: Reading): Ray[] {
+function strongestIn({ net, digit, pass }: Reading) {
   const n = net.sizes[0];
   return Array.from(pass[1], (_, j) => j).flatMap((j) => {
     const effect = Array.from(digit.pixels, (p, i) => Math.abs(p * net.w[0][j * n + i]));
@@ -119,7 +114,7 @@ function strongestIn({ net, digit, pass }: Reading): Ray[] {
 }
 
 /** A weight from neuron k of a layer to neuron j of the next: its place in the vector, and its ends. */
-export interface Edge {
+interface Edge {
   index: number;
   j: number;
   k: number;
@@ -131,26 +126,26 @@ export interface Edge {
 export function edgesInto(pen: Pen, layer: number): Edge[] {
   const { sizes } = pen.reading.net;
   const [n, start] = [sizes[layer - 1], placeOf(sizes, layer, 0, 0)];
-  return Array.from({ length: n * sizes[layer] }, (_, i) => {
-    const [j, k] = [Math.floor(i / n), i % n];
-    return { index: start + i, j, k, from: pen.neuron(layer - 1, k), to: pen.neuron(layer, j) };
-  });
+  const senders = Array.from({ length: n }, (_, k) => pen.neuron(layer - 1, k));
+  return Array.from({ length: sizes[layer] }, (_, j) => {
+    const to = pen.neuron(layer, j);
+    return senders.map((from, k) => ({ index: start + j * n + k, j, k, from, to }));
+  }).flat();
 }
 
 /** Weights by size: no sign and no light, so that learning shows as edges that grow. */
-function idleEdge(size: number): { width: number; alpha: number } {
-  const group = [0.4, 1, 2, 3.5].filter((limit) => size >= limit).length;
-  return { width: [0.6, 0.9, 1.4, 2.6, 4.4][group], alpha: 0.2 * [0.3, 0.6, 1.1, 2, 2.9][group] };
-}
+const SIZES = [0.4, 1, 2, 3.5];
+const widthOf = scaleThreshold(SIZES, [0.6, 0.9, 1.4, 2.6, 4.4]);
+const alphaOf = scaleThreshold(SIZES, [0.06, 0.12, 0.22, 0.4, 0.58]);
 
 function edges(pen: Pen, layer: number, leg: number): void {
   const { look, reading } = pen;
   const [idle, trace] = [look.idle[layer - 2], look.trace[layer - 1]];
   for (const { index, j, k, from, to } of edgesInto(pen, layer)) {
     const size = Math.abs(reading.net.vector[index]);
-    const { width, alpha } = idleEdge(size);
     const seen = layer === 3 ? look.outputs[j] : 1;
-    pen.line(from, to, { id: `w${layer}.${j}.${k}`, width, ink: "idle", alpha: Math.min(1, alpha * idle * seen) });
+    const alpha = Math.min(1, alphaOf(size) * idle * seen);
+    pen.line(from, to, { id: `w${layer}.${j}.${k}`, width: widthOf(size), ink: "idle", alpha });
     if (trace < 0.01 || leg === 0) continue;
     const start = 0.3 * hash(j + 16 * (layer - 1), k);
     const strength = reading.pass[layer - 1][k] * Math.min(1, size / 1.6);

@@ -43,7 +43,7 @@ const COLUMNS = { right: [0.062, 0.186, 0.31], up: [0.075, 0.192, 0.309] }; // u
 
 /** Where the picture of a neuron of layer 1 stands in the end, and how big it is. */
 function pictureAt(pen: Pen, j: number): { at: Point; size: number } {
-  const columns = pen.up ? COLUMNS.up : COLUMNS.right;
+  const columns = pen.pick(COLUMNS);
   const v = (pen.up ? 0.09 : 0.092) + ((pen.up ? 0.82 : 0.816) * j) / 15;
   return { at: pen.at(columns[j % columns.length], v), size: 0.142 * pen.across };
 }

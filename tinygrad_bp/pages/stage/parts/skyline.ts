@@ -3,23 +3,16 @@
 // largest wish down of the few knobs that share it.
 
 import { eased, mix } from "../clock";
+import { count as parameters } from "../engine";
 import { inkOf } from "../frame";
 import type { Box } from "../layout";
 import { whole } from "../numbers";
 import type { Pen } from "../pen";
 
-/** Where all of it stands, in pixels: `sections` from and to, and the number lines under them. */
-export interface Plan {
-  sections: readonly (readonly [number, number])[];
-  base: number;
-  reach: number;
-  rows: readonly number[];
-  line: readonly [number, number];
-  /** Where the bars that were lifted out come to stand. */
-  left: number;
-}
-
-/** The same in shares of the stage; base and reach before there are number lines, and with them. */
+/**
+ * Where all of it stands, in shares of the stage: the edges of sections, the number lines under them,
+ * and on whose left lifted bars come to stand; base and reach without number lines, and with them.
+ */
 const PLANS = {
   right: {
     edges: [0.13, 0.4, 0.43, 0.68, 0.71, 0.925],
@@ -40,7 +33,7 @@ const PLANS = {
 };
 
 /** The skyline has all the room first, and makes some for the number lines: `s` of the way. */
-export function planIn({ width, height, up }: Box, s: number): Plan {
+export function planIn({ width, height, up }: Box, s: number) {
   const { edges, base, reach, rows, line, left } = up ? PLANS.up : PLANS.right;
   const section = (l: number) => [edges[2 * l] * width, edges[2 * l + 1] * width] as const;
   return {
@@ -48,12 +41,14 @@ export function planIn({ width, height, up }: Box, s: number): Plan {
     base: mix(base[0], base[1], s) * height,
     reach: mix(reach[0], reach[1], s) * height,
     rows: rows.map((row) => row * height),
-    line: [line[0] * width, line[1] * width],
+    line: [line[0] * width, line[1] * width] as const,
     left: left * width,
   };
 }
 
-export interface Section {
+export type Plan = ReturnType<typeof planIn>;
+
+interface Section {
   name: string;
   /** The first knob's place in the vector, and how many there are. */
   start: number;
@@ -61,16 +56,14 @@ export interface Section {
 }
 
 export function sectionsOf(sizes: readonly number[]): Section[] {
-  let start = 0;
-  return sizes.slice(1).map((n, l) => {
-    const count = n * (sizes[l] + 1);
-    const name = l === sizes.length - 2 ? "outputs" : `layer ${l + 1}`;
-    start += count;
-    return { name, start: start - count, count };
-  });
+  return sizes.slice(1).map((n, l) => ({
+    name: l === sizes.length - 2 ? "outputs" : `layer ${l + 1}`,
+    start: parameters(sizes.slice(0, l + 1)),
+    count: n * (sizes[l] + 1),
+  }));
 }
 
-export interface Columns {
+interface Columns {
   ups: Float64Array;
   downs: Float64Array;
 }
@@ -92,18 +85,9 @@ export function columnsIn([from, to]: readonly [number, number]): number {
   return Math.floor((to - from) / 2);
 }
 
-/** A nudge as an upright bar, up from its base or down. */
-export function upright(
-  pen: Pen,
-  x: number,
-  base: number,
-  height: number,
-  width: number,
-  nudge: number,
-  alpha: number,
-  id?: string,
-): void {
-  pen.bar([x, nudge >= 0 ? base - height : base, width, height], { id, ink: inkOf(nudge), alpha });
+/** The rectangle of a nudge as an upright bar, up from its base or down. */
+export function upright(x: number, base: number, height: number, width: number, nudge: number): number[] {
+  return [x, nudge >= 0 ? base - height : base, width, height];
 }
 
 /** One section; its columns rise from left to right within 0.8 seconds. */
@@ -117,7 +101,7 @@ export function section(pen: Pen, plan: Plan, l: number, { ups, downs }: Columns
     for (const nudge of [ups[i], downs[i]]) {
       const height = (Math.abs(nudge) / most) * plan.reach * grown;
       if (height < 0.15) continue;
-      upright(pen, x0 + i * width, plan.base, height, width, nudge, alpha);
+      pen.bar(upright(x0 + i * width, plan.base, height, width, nudge), { ink: inkOf(nudge), alpha });
     }
   }
 }

@@ -1,11 +1,8 @@
 // A wall of small digits, and where it stands in the scenes about learning.
 
 import type { Box, Point } from "../layout";
-import type { Pen } from "../pen";
+import type { Pen, Rect } from "../pen";
 import type { Digit } from "../session";
-
-/** x, y, width, height in pixels. */
-export type Rect = readonly [number, number, number, number];
 
 /** A part of the stage that is given in shares of it. */
 export function rectIn({ width, height }: Box, [x, y, w, h]: Rect): Rect {
@@ -18,7 +15,7 @@ const BANDS: Record<"right" | "up", Record<Band, Rect>> = {
   up: { head: [0.03, 0.02, 0.94, 0.13], wall: [0.03, 0.165, 0.94, 0.365], foot: [0.03, 0.575, 0.94, 0.4] },
 };
 
-export type Band = "head" | "wall" | "foot";
+type Band = "head" | "wall" | "foot";
 
 export function band(box: Box, name: Band): Rect {
   return rectIn(box, BANDS[box.up ? "up" : "right"][name]);
@@ -53,23 +50,24 @@ export function tileAt({ corner, columns, side }: Grid, i: number): Point {
   return [corner[0] + ((i % columns) + 0.5) * side, corner[1] + (Math.floor(i / columns) + 0.5) * side];
 }
 
+export interface Tile {
+  at: Point;
+  side: number;
+}
+
 /** One small digit; a lit one is read rightly, or in use. */
-export function tile(pen: Pen, { pixels, index }: Digit, at: Point, side: number, lit: number, alpha: number): void {
+export function tile(pen: Pen, { pixels, index }: Digit, { at, side }: Tile, lit: number, alpha: number): void {
   pen.picture(at, Math.max(4, side - 2), pixels, { id: `digit.${index}`, look: "plain", lit, alpha });
 }
 
-/** At least the first n digits of a list, in full rows, lit where they are read rightly. */
-export function wall(
-  pen: Pen,
-  rect: Rect,
-  n: number,
-  digits: readonly Digit[],
-  lit: readonly boolean[],
-  alpha: number,
-): void {
-  const grid = gridIn(rect, n);
-  const full = grid.columns * Math.ceil(n / grid.columns);
-  digits.slice(0, full).forEach((digit, i) => {
-    tile(pen, digit, tileAt(grid, i), grid.side, lit[i] ? 1 : 0, (lit[i] ? 1 : 0.5) * alpha);
+const SEEN = { right: 200, up: 120 }; // digits on half of a wall, at least: as many as one can still see
+
+/** The unseen digits on one half of the wall, in full rows, lit where they are read rightly. */
+export function wall(pen: Pen, side: 0 | 1, right: readonly boolean[], alpha: number): void {
+  const grid = gridIn(half(pen.box, "wall", side), pen.pick(SEEN));
+  const full = grid.columns * Math.ceil(pen.pick(SEEN) / grid.columns);
+  pen.session.data.unseen.slice(0, full).forEach((digit, i) => {
+    const lit = right[i] ? 1 : 0;
+    tile(pen, digit, { at: tileAt(grid, i), side: grid.side }, lit, (0.5 + 0.5 * lit) * alpha);
   });
 }

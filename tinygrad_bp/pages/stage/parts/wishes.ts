@@ -65,7 +65,7 @@ export function atOutput(pen: Pen, j: number, alpha: number): void {
   pen.arrow(from, to, pen.up ? 6 : 9, { id: `gap.${j}`, ink: inkOf(gap), alpha });
 }
 
-export interface Segment {
+interface Segment {
   /** 0 for what is wished brighter, 1 for dimmer. */
   lane: number;
   from: number;

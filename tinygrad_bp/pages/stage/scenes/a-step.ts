@@ -110,7 +110,7 @@ function draw(pen: Pen): Facts {
   dissolve(pen, readingAt(session, halfTrained(session)), reading, pen.span(0, 0.6));
   leave(pen);
   const alpha = pen.span(0.4, 0.8);
-  gauges(pen, outputs, { alpha, numbers: alpha });
+  gauges(pen, outputs, alpha, alpha);
   const ticked = pen.span(LANDS[0], LANDS[0] + 0.3) * (1 - pen.span(9.6, 10));
   const long = pen.up ? 16 : 20;
   outputs.forEach((_, j) => {

@@ -2,7 +2,7 @@
 
 import { eased, mix, span } from "../clock";
 import { inkOf, type Facts, type Ink } from "../frame";
-import { movedBy, neuronOf, withNeuron, type Amounts } from "../neuron";
+import { movedBy, neuronOf, withNeuron } from "../neuron";
 import { percent } from "../numbers";
 import { changes, written } from "../parts/close";
 import { network, type Look } from "../parts/network";
@@ -65,7 +65,8 @@ function draw(given: Pen): Facts {
   const look = lookWith(given.look, session, others, given.span(SORTED, SORTED + 1.3, eased.camera));
   const from = neuronOf(now, voter);
   const left = 1 - given.span(0, 0.8, eased.camera); // of what the scene before had moved
-  const to = movedBy(from, avenues(session).map((amount) => amount * left) as unknown as Amounts);
+  const [bias, weights, senders] = avenues(session).map((amount) => amount * left);
+  const to = movedBy(from, [bias, weights, senders]);
   const pen = given.with({ look, reading: left ? withNeuron(now, voter, to) : now });
   changes(pen, from, to);
   bars(pen);
@@ -99,7 +100,7 @@ function edges(pen: Pen): void {
 /** Beside each sender how bright it is, and how far its weight is nudged. */
 function bars(pen: Pen): void {
   const wanted = nudgesInto(pen.session);
-  const { bright, nudge } = pen.up ? BARS.up : BARS.right;
+  const { bright, nudge } = pen.pick(BARS);
   const thick = pen.up ? 9 : 12;
   const alpha = pen.span(NUDGED, NUDGED + 0.5);
   const grown = pen.span(NUDGED, NUDGED + 1.4, eased.arrival);

@@ -6,8 +6,8 @@ import type { Facts, Ink } from "../frame";
 import { between, layoutOf, type Box, type Point } from "../layout";
 import { percent, whole } from "../numbers";
 import { lookOf, network, type Light } from "../parts/network";
-import { rectIn, tileAt, type Grid, type Rect } from "../parts/wall";
-import type { Pen } from "../pen";
+import { rectIn, tileAt, type Grid } from "../parts/wall";
+import type { Pen, Rect } from "../pen";
 import { hash } from "../random";
 import { learned } from "../run";
 import { leave, teller, type Scene } from "../scene";
@@ -130,12 +130,10 @@ function scales(box: Box, digits: readonly number[]): At {
 
 /** The points of a curve up to n, the last one on the line between two that were measured. */
 function until(digits: readonly number[], values: readonly number[], n: number, at: At): Point[] {
-  const points = digits.map((each, i) => at(each, values[i]));
-  const next = digits.findIndex((each) => each > n);
-  if (next < 0) return points;
-  if (next === 0) return [];
-  const [a, b] = [points[next - 1], points[next]];
-  return [...points.slice(0, next), between(a, b, (at(n, 0)[0] - a[0]) / (b[0] - a[0]))];
+  const value = scaleLog(digits, values);
+  const measured = digits.filter((each) => each <= n);
+  const between = measured.length && measured.length < digits.length ? [at(n, value(n))] : [];
+  return [...measured.map((each, i) => at(each, values[i])), ...between];
 }
 
 function axes(pen: Pen, at: At): void {

@@ -37,15 +37,8 @@ export function wishes(session: Session): Wishes {
   });
 }
 
-const KINDS = [
-  ["W3", 3, "want"],
-  ["W3", 3, "cancel"],
-  ["W2", 1, "want"],
-  ["W2", 2, "cancel"],
-  ["b3", 1, "want"],
-  ["b3", 1, "cancel"],
-  ["W1", 1, "cancel"],
-] as const;
+/** Of each kind, how many rows that all digits want, and how many on which the eight cancel. */
+const KINDS = { W3: [3, 3], W2: [1, 2], b3: [1, 1], W1: [0, 1] };
 
 /**
  * Rows by rule: of each kind, among the third that matters most to the eight, those which most of
@@ -56,23 +49,23 @@ function chosen({ data: { sizes } }: Session, each: Float64Array[], all: Float64
   const heard = all.map((_, i) => each.reduce((sum, wish) => sum + Math.abs(wish[i]), 0));
   const voices = (i: number) => heard[i] / largestOf(each.map((wish) => wish[i]));
   const agree = (i: number) => Math.abs(each.reduce((sum, wish) => sum + wish[i], 0)) / (heard[i] || 1);
-  const by = {
-    want: (i: number) => Math.abs(all[i]) * voices(i),
-    cancel: (i: number) => voices(i) * (1 - agree(i)),
-  };
+  const want = (i: number) => Math.abs(all[i]) * voices(i);
+  const cancel = (i: number) => voices(i) * (1 - agree(i));
   const names = Array.from(all, (_, i) => nameOf(sizes, i));
   const into = (i: number) => names[i].replace(/,.*|b|W/g, "").replace("]", "");
   const rows: number[] = [];
-  for (const [kind, count, rule] of KINDS) {
+  for (const [kind, counts] of Object.entries(KINDS)) {
     const found = names.flatMap((name, i) => (name.startsWith(kind) ? i : []));
     const third = found.sort((a, b) => heard[b] - heard[a]).slice(0, Math.ceil(found.length / 3));
-    const best = third.sort((a, b) => by[rule](b) - by[rule](a));
-    for (let n = 0; n < count; n += 1) {
-      const left = best.filter((i) => !rows.includes(i)).slice(0, 200);
-      const taken = (i: number) => rows.filter((row) => into(row) === into(i)).length;
-      const fewest = Math.min(...left.map(taken));
-      rows.push(left.find((i) => taken(i) === fewest)!);
-    }
+    [want, cancel].forEach((by, rule) => {
+      const best = [...third].sort((a, b) => by(b) - by(a));
+      for (let n = 0; n < counts[rule]; n += 1) {
+        const left = best.filter((i) => !rows.includes(i)).slice(0, 200);
+        const taken = (i: number) => rows.filter((row) => into(row) === into(i)).length;
+        const fewest = Math.min(...left.map(taken));
+        rows.push(left.find((i) => taken(i) === fewest)!);
+      }
+    });
   }
   return rows.sort((a, b) => heightOf(sizes, a) - heightOf(sizes, b));
 }
@@ -96,18 +89,14 @@ const TABLES = {
 };
 const REACH = 0.031; // of a row's largest wish, in u: to the next column
 
-function tableOn({ up }: Pen): (typeof TABLES)["right"] {
-  return up ? TABLES.up : TABLES.right;
-}
-
-/** v of the rows. */
-function rowsAt(pen: Pen, { rows }: Wishes): number[] {
-  const { top, bottom } = tableOn(pen);
-  return rows.map((_, i) => mix(top, bottom, i / (rows.length - 1)));
+/** The rows from the top, with their v. */
+function rowsAt(pen: Pen, { rows }: Wishes): { row: number; v: number }[] {
+  const { top, bottom } = pen.pick(TABLES);
+  return rows.map((row, i) => ({ row, v: mix(top, bottom, i / (rows.length - 1)) }));
 }
 
 function columnAt(pen: Pen, d: number): number {
-  const { first, apart } = tableOn(pen);
+  const { first, apart } = pen.pick(TABLES);
   return first + apart * d;
 }
 
@@ -125,13 +114,12 @@ export function average(found: Wishes, heard: readonly boolean[]): Float64Array 
 /** A hair line from a weight in the network to its row, and the edge itself. */
 function leads(pen: Pen, found: Wishes): void {
   const alpha = pen.span(0.6, 1);
-  const ys = rowsAt(pen, found);
-  found.rows.forEach((row, i) => {
+  rowsAt(pen, found).forEach(({ row, v }) => {
     const { layer, j, k } = knobAt(pen.session.data.sizes, row);
     const to = pen.neuron(layer, j);
     const edge = k === null || layer === 1 ? null : pen.neuron(layer - 1, k);
-    const start = pen.at(columnAt(pen, 0) - REACH * 1.15, ys[i]);
-    const end = pen.at(tableOn(pen).average + REACH * 1.3, ys[i]);
+    const start = pen.at(columnAt(pen, 0) - REACH * 1.15, v);
+    const end = pen.at(pen.pick(TABLES).average + REACH * 1.3, v);
     pen.line(edge ? between(edge, to, 0.6) : to, start, { alpha: alpha * 0.5 });
     pen.line(start, end, { ink: "hair", alpha: alpha * 0.6 });
     const id = `row.${row}`;
@@ -142,7 +130,7 @@ function leads(pen: Pen, found: Wishes): void {
 }
 
 function axisLine(pen: Pen, u: number, alpha: number): void {
-  const { top, bottom } = tableOn(pen);
+  const { top, bottom } = pen.pick(TABLES);
   pen.line(pen.at(u, top - 0.03), pen.at(u, bottom + 0.03), { alpha: 0.4 * alpha });
 }
 
@@ -159,15 +147,14 @@ function column(pen: Pen, found: Wishes, d: number): void {
   const u = columnAt(pen, d);
   const { index, pixels } = data.digits[data.shown[d]];
   const alpha = pen.span(comes, comes + 0.3) * heard;
-  const { head, size } = tableOn(pen);
+  const { head, size } = pen.pick(TABLES);
   const scale = pen.up ? 1 : Math.min(1.2, pen.box.height / 704);
   pen.picture(pen.at(u, head), size * scale, pixels, { id: `digit.${index}`, alpha });
   axisLine(pen, u, alpha);
-  const ys = rowsAt(pen, found);
-  found.rows.forEach((row, i) => {
-    const start = comes + (0.35 * i) / ys.length;
+  rowsAt(pen, found).forEach(({ row, v }, i) => {
+    const start = comes + (0.35 * i) / found.rows.length;
     const grown = pen.span(start, start + 0.4, eased.arrival);
-    bar(pen, `column.${d}.${row}`, u, lengthOf(found, row, found.each[d][row]) * grown, ys[i], heard);
+    bar(pen, `column.${d}.${row}`, u, lengthOf(found, row, found.each[d][row]) * grown, v, heard);
   });
 }
 
@@ -178,20 +165,19 @@ function bar(pen: Pen, id: string, from: number, length: number, v: number, alph
 
 /** Each digit's bars go to the average, where an eighth of them is added to what is there. */
 function joining(pen: Pen, found: Wishes): void {
-  const u = tableOn(pen).average;
+  const u = pen.pick(TABLES).average;
   const heard = [...found.each.keys()].filter((d) => pen.session.choices.columns[d]);
   const share = enlarged(found) / heard.length;
-  const ys = rowsAt(pen, found);
-  found.rows.forEach((row, i) => {
+  rowsAt(pen, found).forEach(({ row, v }) => {
     let sum = 0;
     for (const d of heard) {
       const joins = turnOf(d, found, JOINS);
       const length = lengthOf(found, row, found.each[d][row]);
       const s = pen.span(joins, joins + AT_ONCE, eased.travel);
       if (s === 1) sum += share * length;
-      else if (s > 0) bar(pen, "", mix(columnAt(pen, d), u + sum, s), length * mix(1, share, s), ys[i], 0.8);
+      else if (s > 0) bar(pen, "", mix(columnAt(pen, d), u + sum, s), length * mix(1, share, s), v, 0.8);
     }
-    bar(pen, `average.${row}`, u, sum, ys[i], 1);
+    bar(pen, `average.${row}`, u, sum, v, 1);
   });
 }
 
@@ -206,14 +192,13 @@ function enlarged(found: Wishes): number {
 
 /** What all digits want, as outlines round what the eight want on average. */
 function ofAll(pen: Pen, found: Wishes, near: number): void {
-  const u = tableOn(pen).average;
+  const u = pen.pick(TABLES).average;
   const alpha = pen.span(6.4, 6.9);
   const shown = pen.span(JOINS[0] - 0.3, JOINS[0]);
   const large = enlarged(found);
-  const ys = rowsAt(pen, found);
-  found.rows.forEach((row, i) => {
+  rowsAt(pen, found).forEach(({ row, v }) => {
     const length = large * lengthOf(found, row, found.all[row]);
-    outlined(pen, `all.${row}`, u, length, ys[i], pen.up ? 15 : 26, alpha);
+    outlined(pen, `all.${row}`, u, length, v, pen.up ? 15 : 26, alpha);
   });
   axisLine(pen, u, shown);
   captions(pen, large > 1 ? `average × ${large}` : "average", short(near), shown, alpha);
@@ -221,7 +206,7 @@ function ofAll(pen: Pen, found: Wishes, near: number): void {
 
 /** What the last column is, and how near it comes. */
 function captions(pen: Pen, title: string, near: string, shown: number, alpha: number): void {
-  const { average, head } = tableOn(pen);
+  const { average, head } = pen.pick(TABLES);
   const [x, y] = pen.at(average, head);
   const align = pen.up ? "left" : "center";
   const ys = pen.up ? [-30, -4, 11] : [-21, 2, 22];

@@ -16,7 +16,7 @@ export const scene: Scene = {
     const { pass, answer } = pen.reading;
     const legs = [0, 1, 2].map((l) => pen.span(START + l * LEG, START + (l + 1) * LEG));
     network(pen, { rows: 28 * pen.span(0, 1), legs });
-    gauges(pen, pass[3], { alpha: pen.span(0.2, 0.6), numbers: pen.span(4.9, 5.3) }, pen.span(4.2, 4.9));
+    gauges(pen, pass[3], pen.span(0.2, 0.6), pen.span(4.9, 5.3), pen.span(4.2, 4.9));
     boxed(pen, answer, pen.span(5.5, 5.9));
     const [, first, second, outputs] = pass.map((level) => Array.from(level));
     return { outputs, "layer 2": second, "layer 1": first, answer };

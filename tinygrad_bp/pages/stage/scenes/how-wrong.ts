@@ -10,20 +10,12 @@ import { gap, gauges, targets } from "../parts/gauges";
 import { lookOf, network } from "../parts/network";
 import type { Pen } from "../pen";
 import { leave, teller, type Scene } from "../scene";
-import type { Digit, Session } from "../session";
+import type { Session } from "../session";
 
 const FLIGHT = 0.8;
 const POUR = [5.7, 8] as const; // when the examples come
 const FALL = 0.45; // seconds that each of them falls
 const FIRST = 12; // so many come one by one, and larger
-
-interface Costs {
-  /** The shown digit first, then all others that the page learns from. */
-  digits: Digit[];
-  costs: number[];
-  /** Of the first 1, 2, 3 ... of them. */
-  means: number[];
-}
 
 /** The costs of all examples on the network that has not learned. */
 function allCosts(session: Session): number[] {
@@ -31,7 +23,8 @@ function allCosts(session: Session): number[] {
   return session.once("costs", () => digits.map(({ pixels, label }) => costOf(forward(net, pixels), label)));
 }
 
-export function ordered(session: Session): Costs {
+/** The shown digit first, then all others that the page learns from; means of the first 1, 2, 3 ... */
+export function ordered(session: Session) {
   const first = session.digit;
   return session.once(`costs from ${first.index}`, () => {
     const digits = [first, ...session.data.digits.filter((digit) => digit !== first)];
@@ -63,7 +56,7 @@ function draw(pen: Pen): Facts {
   leave(pen, (id) => id.startsWith("level"));
   const outputs = Array<number>(10).fill(mix(1, 0.45, pen.span(5.4, 6)));
   const faded = pen.with({ look: { ...pen.look, outputs } });
-  gauges(faded, pass[3], { alpha: 1, numbers: 1 - pen.span(0, 0.4) });
+  gauges(faded, pass[3], 1, 1 - pen.span(0, 0.4));
   targets(faded, label, pen.span(0.8, 1.1));
   return { ...stack(faded), ...average(pen) };
 }

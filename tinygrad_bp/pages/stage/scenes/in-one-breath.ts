@@ -41,8 +41,7 @@ function draw(given: Pen): Facts {
   leave(pen);
   const legs = [0, 1, 2].map((l) => pen.span(START + l * LEG, START + (l + 1) * LEG));
   network(pen, { rows: 28, legs });
-  const alphas = { alpha: pen.span(0.6, 1), numbers: pen.span(END + 0.2, END + 0.5) };
-  gauges(pen, pass[3], alphas, pen.span(END - 0.4, END + 0.2));
+  gauges(pen, pass[3], pen.span(0.6, 1), pen.span(END + 0.2, END + 0.5), pen.span(END - 0.4, END + 0.2));
   boxed(pen, answer, pen.span(END + 0.3, END + 0.6));
   if (!pen.session.choices.drawing) hint(pen, pen.span(0.7, 1.1));
   return { outputs: Array.from(pass[3]), answer };

@@ -5,11 +5,11 @@ import { cosine, dot, gradient, nameOf } from "../engine";
 import { inkOf, type Facts, type Ink } from "../frame";
 import type { Box, Point } from "../layout";
 import { short, signed, whole } from "../numbers";
-import { bare, dissolve, within } from "../parts/inset";
+import { bare, dissolve } from "../parts/inset";
 import { edgesInto, lookOf, network, type Look } from "../parts/network";
 import { largestOf } from "../parts/nudges";
-import { band, gridIn, rectIn, tile, tileAt, type Rect } from "../parts/wall";
-import type { Pen } from "../pen";
+import { band, gridIn, rectIn, tile, tileAt, type Tile } from "../parts/wall";
+import type { Pen, Rect } from "../pen";
 import { hash, seeded, shuffled } from "../random";
 import { everybody, halfTrained, lapseOf, readingAt } from "../run";
 import { leave, teller, type Scene } from "../scene";
@@ -43,16 +43,16 @@ interface Dealt {
   first: Float64Array;
 }
 
-/** The average gradient of a batch beside that of all digits. */
+/** The average gradient of a batch beside that of all digits, which is 1 long. */
 interface Direction {
   cosine: number;
-  /** Of its length, to that of everybody's. */
   ratio: number;
-  /** On which side it is of everybody's, seen from where the first one is. */
-  side: number;
+  /** How far it goes that way, and aside: to the side of the first one, or to the other. */
+  ahead: number;
+  aside: number;
 }
 
-const EVERYBODY: Direction = { cosine: 1, ratio: 1, side: 1 };
+const EVERYBODY = { ahead: 1, aside: 0 };
 
 export function dealt(session: Session, size: number): Dealt {
   return session.once(`dealt ${size}`, () => {
@@ -62,13 +62,14 @@ export function dealt(session: Session, size: number): Dealt {
     const count = Math.min(ARROWS, Math.ceil(order.length / size));
     const batches = Array.from({ length: count }, (_, b) => order.slice(b * size, (b + 1) * size));
     const { net } = halfTrained(session);
-    const found = batches.map((batch) => gradient(net, batch.map((k) => digits[k]))); // prettier-ignore
+    const digitAt = (k: number) => digits[k];
+    const found = batches.map((batch) => gradient(net, batch.map(digitAt)));
     const rests = found.map((slopes) => rest(slopes, all));
-    const arrows = found.map((slopes, b) => ({
-      cosine: cosine(slopes, all),
-      ratio: Math.sqrt(dot(slopes, slopes) / dot(all, all)),
-      side: cosine(rests[b], rests[0]) < 0 ? 1 : -1,
-    }));
+    const arrows = found.map((slopes, b): Direction => {
+      const [near, ratio] = [cosine(slopes, all), Math.sqrt(dot(slopes, slopes) / dot(all, all))];
+      const side = cosine(rests[b], rests[0]) < 0 ? 1 : -1;
+      return { cosine: near, ratio, ahead: ratio * near, aside: side * ratio * Math.sqrt(Math.max(0, 1 - near ** 2)) };
+    });
     return { order, arrows, first: found[0] };
   });
 }
@@ -77,11 +78,6 @@ export function dealt(session: Session, size: number): Dealt {
 function rest(u: Float64Array, along: Float64Array): Float64Array {
   const share = dot(u, along) / dot(along, along);
   return u.map((p, i) => p - share * along[i]);
-}
-
-interface Tile {
-  at: Point;
-  side: number;
 }
 
 /** The place of a tile: hundreds in blocks, tens in rows; `open` sets batches apart. */
@@ -127,9 +123,9 @@ function digitsOnWall(pen: Pen, { order }: Dealt): void {
     const stands = blend(placeOf(box, k, deal, 0), placeOf(box, place, deal, open), s);
     const goes = (0.3 * place) / deal;
     const out = deal < n && place < deal ? pen.span(DEAL[0] + goes, DEAL[1] - 0.3 + goes, eased.camera) : 0;
-    const { at, side } = out ? blend(stands, tray(box, place, deal), out) : stands;
+    const stand = out ? blend(stands, tray(box, place, deal), out) : stands;
     const lit = Math.max(swept(pen, k / n), out, calledUp(pen, place, deal, n));
-    tile(pen, session.data.digits[k], at, side, lit, (0.75 + 0.25 * lit) * seen);
+    tile(pen, session.data.digits[k], stand, lit, (0.75 + 0.25 * lit) * seen);
   });
 }
 
@@ -153,38 +149,26 @@ function comes(batch: number): number {
   return mix(...MORE, (batch - 1) / ARROWS);
 }
 
-interface Fit {
-  start: Point;
-  unit: number;
-}
-
-/** Unit length and starting point for which all arrows fit into the fan. */
-function fitted(box: Box, arrows: readonly Direction[]): Fit {
+/** Where the tips of arrows are that have grown so far: all of them fit into the fan. */
+function fitted(box: Box, arrows: readonly Direction[]) {
   const [x, y, w, h] = fan(box);
   const [long, wide] = box.up ? [h, w] : [w, h];
-  const ahead = Math.max(1, ...arrows.map((a) => a.ratio * a.cosine));
-  const behind = Math.max(0, ...arrows.map((a) => -a.ratio * a.cosine));
-  const aside = Math.max(0.01, ...arrows.map((a) => a.ratio * sine(a)));
+  const ahead = Math.max(1, ...arrows.map((arrow) => arrow.ahead));
+  const behind = Math.max(0, ...arrows.map((arrow) => -arrow.ahead));
+  const aside = Math.max(0.01, ...arrows.map((arrow) => Math.abs(arrow.aside)));
   const unit = Math.min(long / (ahead + behind), wide / 2 / aside, 0.85 * long);
   const start: Point = box.up ? [x + w / 2, y + h - unit * behind] : [x + unit * behind, y + h / 2];
-  return { start, unit };
-}
-
-function sine({ cosine }: Direction): number {
-  return Math.sqrt(Math.max(0, 1 - cosine ** 2));
-}
-
-function tipOf({ up }: Box, arrow: Direction, { start: [x, y], unit }: Fit, grown = 1): Point {
-  const length = unit * arrow.ratio * grown;
-  const [u, v] = [length * arrow.cosine, length * arrow.side * sine(arrow)];
-  return up ? [x + v, y - u] : [x + u, y + v];
+  return (arrow: Pick<Direction, "ahead" | "aside">, grown = 1): Point => {
+    const [u, v] = [unit * grown * arrow.ahead, unit * grown * arrow.aside];
+    return box.up ? [start[0] + v, start[1] - u] : [start[0] + u, start[1] + v];
+  };
 }
 
 function arrows(pen: Pen, { arrows: all }: Dealt): void {
-  const fit = fitted(pen.box, all);
+  const tipOf = fitted(pen.box, all);
   const thick = pen.up ? 9 : 13;
-  const arrow = (id: string, one: Direction, s: number, width: number, ink: Ink, alpha = 1) => {
-    if (s > 0) pen.arrow(fit.start, tipOf(pen.box, one, fit, s), width, { id, head: width * 2.4, ink, alpha });
+  const arrow = (id: string, one: typeof EVERYBODY, s: number, width: number, ink: Ink, alpha = 1) => {
+    if (s > 0) pen.arrow(tipOf(one, 0), tipOf(one, s), width, { id, head: width * 2.4, ink, alpha });
   };
   all.slice(1).forEach((one, i) => {
     const start = comes(i + 1);
@@ -218,10 +202,10 @@ function captions(pen: Pen, { arrows: all }: Dealt): void {
   const top = y + h + (up ? 34 : 40);
   const angle = Math.round((Math.acos(Math.min(1, all[0].cosine)) * 180) / Math.PI);
   const alpha = pen.span(DEAL[1] + 0.3, DEAL[1] + 0.7);
-  const fit = fitted(box, all);
-  namedAll(pen, fit, `all ${whole(n)}`, size, pen.span(SWEEP[1], SWEEP[1] + 0.4));
+  const tipOf = fitted(box, all);
+  namedAll(pen, tipOf(EVERYBODY, 0), tipOf(EVERYBODY), `all ${whole(n)}`, size, pen.span(SWEEP[1], SWEEP[1] + 0.4));
   const batch = deal >= n ? "the same" : deal === 1 ? "this digit" : `these ${whole(deal)}`;
-  named(pen, tipOf(box, all[0], fit), batch, -1, size, "ink", alpha);
+  named(pen, tipOf(all[0]), batch, -1, size, "ink", alpha);
   pen.figure([x, top], short(all[0].cosine), up ? 24 : 44, { id: "cosine", alpha });
   pen.text([x + (up ? 44 : 84), top + (up ? 2 : 5)], `cosine: ${angle}° apart`, { size, alpha });
 }
@@ -233,11 +217,10 @@ function named(pen: Pen, [x, y]: Point, text: string, below: 1 | -1, size: numbe
 }
 
 /** What everybody's arrow is called: before its tip where there is room, on a phone at its foot. */
-function namedAll(pen: Pen, fit: Fit, text: string, size: number, alpha: number): void {
-  const [x, y] = tipOf(pen.box, EVERYBODY, fit);
+function namedAll(pen: Pen, foot: Point, [x, y]: Point, text: string, size: number, alpha: number): void {
   const room = !pen.up && x + 80 <= 0.965 * pen.box.width;
   if (room) pen.text([x + 10, y], text, { size, alpha, weight: 600 });
-  else named(pen, pen.up ? fit.start : [x, y], text, 1, size, "mute", alpha);
+  else named(pen, pen.up ? foot : [x, y], text, 1, size, "mute", alpha);
 }
 
 function draw(pen: Pen): Facts {
@@ -247,11 +230,10 @@ function draw(pen: Pen): Facts {
   const stop = halfTrained(session);
   const half = readingAt(session, stop);
   const rect = blend([0, 0, box.width, box.height] as Rect, insetRect(box), pen.span(0, 0.9, eased.camera));
-  within(pen, rect, (inner) => {
-    landing(inner, found.first);
-    if (t >= 0.6) network(inner.with({ reading: half }));
-    else dissolve(inner, readingAt(session, lapseOf(session).end), half, pen.span(0, 0.6));
-  });
+  const inset = pen.within(rect);
+  landing(inset, found.first);
+  if (t >= 0.6) network(inset.with({ reading: half }));
+  else dissolve(inset, readingAt(session, lapseOf(session).end), half, pen.span(0, 0.6));
   leave(pen);
   arrows(pen, found);
   captions(pen, found);

@@ -3,30 +3,25 @@
 
 import { blend, eased, span } from "../clock";
 import type { Facts } from "../frame";
+import type { Box } from "../layout";
 import { percent, whole } from "../numbers";
 import { flag, heights, hillIn, slope, staircase, walker } from "../parts/hill";
-import { dimmed, dissolve, within } from "../parts/inset";
+import { dimmed, dissolve } from "../parts/inset";
 import { network, type Look } from "../parts/network";
-import { band, half, wall, type Rect } from "../parts/wall";
-import type { Pen } from "../pen";
-import { FLAG, halfTrained, raceOf, readingAt, WORK, type Run, type Stop } from "../run";
+import { band, half, wall } from "../parts/wall";
+import type { Pen, Rect } from "../pen";
+import { FLAG, halfTrained, raceOf, readingAt, WORK, type Stop } from "../run";
 import { leave, teller, type Scene } from "../scene";
 import { reading, type Session } from "../session";
 import { insetLook, insetRect } from "./mini-batches";
-import type { Box } from "../layout";
 
 const RUNS = [1.6, 13] as const; // seconds in which both work
 const SPLIT = [0.4, 1.4] as const;
 const NAMES = ["stumbling", "careful"];
-const SEEN = { right: 200, up: 120 }; // digits on each wall: as many as one can still see
 
-interface Racer {
-  side: 0 | 1;
-  run: Run;
-  stop: Stop;
-}
+type Racer = ReturnType<typeof racers>[number];
 
-function racers(session: Session, work: number): Racer[] {
+function racers(session: Session, work: number) {
   return [raceOf(session, session.choices.batch), raceOf(session)].map((run, i) => ({
     side: i as 0 | 1,
     run,
@@ -47,15 +42,14 @@ function networks(given: Pen, two: readonly Racer[]): void {
   if (given.t < SPLIT[0]) {
     const old = readingAt(session, halfTrained(session));
     const fresh = reading(session.data.start, session.digit);
-    const pen = given.with({ look: insetLook(box) });
-    within(pen, from, (inner) => dissolve(inner, old, fresh, pen.span(0, SPLIT[0])));
+    dissolve(given.within(from).with({ look: insetLook(box) }), old, fresh, given.span(0, SPLIT[0]));
   } else {
     const s = given.span(...SPLIT, eased.camera);
     for (const { side, stop } of [...two].reverse()) {
       const start = frame.marks.length;
       const seen = side === 0 ? 1 : given.span(SPLIT[0], SPLIT[0] + 0.3);
-      const pen = given.with({ look: dimmed(panelLook(box), seen), reading: readingAt(session, stop) });
-      within(pen, blend(from, networkRect(box, side), s), (inner) => network(inner));
+      const inset = given.within(blend(from, networkRect(box, side), s));
+      network(inset.with({ look: dimmed(panelLook(box), seen), reading: readingAt(session, stop) }));
       // the second network has the same weights: no name may stand for two numbers
       if (side === 1) frame.marks.push(...frame.marks.splice(start).map((mark) => ({ ...mark, id: undefined })));
     }
@@ -75,8 +69,7 @@ function panel(pen: Pen, { side, stop }: Racer): void {
   pen.text([x, y + size * 0.6], NAMES[side], { size, ink: "ink", alpha, weight: 600 });
   pen.figure([x, y + h * 0.53], percent(stop.accuracy), large, { id: `accuracy.${side}`, alpha });
   pen.text([x, y + h - size * 0.5], steps, { size: size * 0.92, alpha });
-  const count = pen.up ? SEEN.up : SEEN.right;
-  wall(pen, half(pen.box, "wall", side), count, pen.session.data.unseen, stop.right, pen.span(0.9, 1.5));
+  wall(pen, side, stop.right, pen.span(0.9, 1.5));
 }
 
 function paths(pen: Pen, work: number, two: readonly Racer[]): void {

@@ -13,14 +13,10 @@ import { lateLook, lengthOf } from "./asks-before";
 const APART = 0.44; // seconds between two voters
 const TRAVEL = 0.75;
 
-interface Voter {
-  j: number;
-  /** When its wishes land. */
-  lands: number;
-}
+type Voter = ReturnType<typeof order>[number];
 
-/** The voters in the order in which they speak: the right digit's own first. */
-function order({ now, choices }: Session): Voter[] {
+/** The voters in the order in which they speak, the right digit's own first, and when their wishes land. */
+function order({ now, choices }: Session) {
   const others = now.gaps.map((_, j) => j).filter((j) => j !== now.label);
   return [now.label, ...others]
     .map((j, i) => ({ j, lands: i ? 0.5 + APART * (i - 1) + TRAVEL : 0 }))

@@ -32,16 +32,9 @@ export function amounts(t: number, session: Session): Amounts {
 function look({ box, session: { voter } }: Stage): Look {
   const layout = layoutIn(box, "close");
   const edge = layout.margins[2];
-  const v = edge + ((1 - 2 * edge) * voter) / 9;
-  return lookOf(
-    { ...layout, shift: [0, 0, 0.5 - v] },
-    {
-      picture: 0.55,
-      idle: [0.12, 1.5],
-      beads: [0.5, 1, 1],
-      outputs: Array.from({ length: 10 }, (_, j) => (j === voter ? 1 : 0)),
-    },
-  );
+  const shift = [0, 0, 0.5 - edge - ((1 - 2 * edge) * voter) / 9];
+  const outputs = Array.from({ length: 10 }, (_, j) => (j === voter ? 1 : 0));
+  return lookOf({ ...layout, shift }, { picture: 0.55, idle: [0.12, 1.5], beads: [0.5, 1, 1], outputs });
 }
 
 /** The others are gone before the camera takes them off the stage. */
@@ -69,7 +62,7 @@ function draw(given: Pen): Facts {
   network(pen);
   close.written(pen, pen.span(0.5, 0.9));
   level(pen);
-  close.stack(pen, states, close.staggered(t, 0.8, 0.03, 0.4), close.staggered(t, 1.2, 0.03, 0.6));
+  close.stack(pen, states);
   close.locks(pen, pen.span(LOCKS, SETTLED));
   const before = now.pass[3][voter];
   const each = effects(from, to, before);
@@ -92,7 +85,7 @@ function draw(given: Pen): Facts {
 /** The gauges of the scene before: the voter's stays, with its target and its gap. */
 function level(pen: Pen): void {
   const { pass, label } = pen.reading;
-  gauges(pen, pass[3], { alpha: 1 });
+  gauges(pen, pass[3], 1);
   targets(pen, label, 1);
   ends(pen, 1 - pen.span(0, 0.4));
   pen.look.outputs.forEach((seen, j) => {

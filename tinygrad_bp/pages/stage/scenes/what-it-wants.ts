@@ -31,7 +31,7 @@ export const scene: Scene = {
     const { pass, label, gaps } = pen.reading;
     network(pen);
     leave(pen);
-    gauges(pen, pass[3], { alpha: pen.span(0.3, 0.8) });
+    gauges(pen, pass[3], pen.span(0.3, 0.8));
     targets(pen, label, pen.span(0.9, 1.4));
     ends(pen, pen.span(0.9, 1.4));
     gaps.forEach((_, j) => {

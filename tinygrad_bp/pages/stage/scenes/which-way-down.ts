@@ -6,7 +6,7 @@ import { nameOf } from "../engine";
 import { inkOf, type Facts } from "../frame";
 import { layoutIn } from "../layout";
 import { precise, short, whole } from "../numbers";
-import { costWith, nudges, pair, WIGGLE, type Pair } from "../parts/knobs";
+import { costWith, nudges, pair, WIGGLE } from "../parts/knobs";
 import { beside, dot, line, REACH, shift } from "../parts/lines";
 import { edgesInto, knobAt, lookOf, network } from "../parts/network";
 import { columns, columnsIn, ground, planIn, section, sectionsOf, upright, type Plan } from "../parts/skyline";
@@ -18,15 +18,8 @@ const LIFT = [3.2, 3.6]; // when the two are lifted out
 const TURN = [5, 6.4]; // when they are turned
 const TURNING = 0.8;
 
-export interface Tried extends Pair {
-  before: number;
-  /** With one knob turned alone, with the other, and with both. */
-  alone: readonly number[];
-  after: number;
-}
-
-/** What the cost does when the two knobs are turned by so many wiggles: worked out, not foretold. */
-export function tried(session: Session): Tried {
+/** What the cost does when one knob is turned alone, the other, and both: worked out, not foretold. */
+export function tried(session: Session) {
   const { knobs } = session.choices;
   return session.once(`tried ${knobs.join(" ")}`, () => {
     const two = pair(session);
@@ -113,10 +106,12 @@ function lifted(pen: Pen, plan: Plan, knob: number, i: number): void {
   const size = up ? 14 : 22;
   const [x, y] = [plan.left, plan.rows[i] - (up ? 15 : -size / 2)];
   const width = mix(3, up ? 6 : 9, seen);
-  upright(pen, mix(home, x, flown), mix(plan.base, y, flown), height, width, nudge, seen, `nudge.${i}`);
+  const ink = inkOf(nudge);
+  const rect = upright(mix(home, x, flown), mix(plan.base, y, flown), height, width, nudge);
+  pen.bar(rect, { id: `nudge.${i}`, ink, alpha: seen });
   const alpha = pen.span(LIFT[i] + 1.2, LIFT[i] + 1.5);
   const [right, middle] = [x + (up ? 14 : 24), y - size / 2 + 1];
-  pen.text([right, middle], `+${precise(nudge, 2)}`, { size, ink: inkOf(nudge), alpha, weight: 600 });
+  pen.text([right, middle], `+${precise(nudge, 2)}`, { size, ink, alpha, weight: 600 });
   pen.text(up ? [right + 58, middle + 1] : [right + 90, middle + 2], nameOf(sizes, knob), { alpha });
 }
 
