@@ -19,3 +19,11 @@ export function span(t: number, from: number, to: number, ease: Ease = eased.lin
 export function mix(a: number, b: number, s: number): number {
   return s === 1 ? b : a + (b - a) * s;
 }
+
+/** Numbers, and lists and records of them, on their way from a to b. */
+export function blend<T>(a: T, b: T, s: number): T {
+  if (s === 0 || s === 1) return s ? b : a;
+  if (typeof a === "number") return mix(a, b as number, s) as T;
+  if (Array.isArray(a)) return a.map((p, i) => blend(p, (b as unknown[])[i], s)) as T;
+  return Object.fromEntries(Object.entries(a as object).map(([k, p]) => [k, blend(p, (b as never)[k], s)])) as T;
+}

@@ -87,10 +87,12 @@ export interface Path extends Common {
 
 export type Mark = Line | Bead | Picture | Bar | Arrow | Text | Path;
 
+/** The numbers that a frame shows, by name: what the table twin and tests read. */
+export type Facts = Record<string, number | readonly number[]>;
+
 export interface Frame {
   marks: Mark[];
-  /** The numbers that the frame shows, by name: what the table twin and tests read. */
-  facts: Record<string, number | readonly number[]>;
+  facts: Facts;
   /** Which of the marks are the network's, from and to: the next scene draws that itself. */
   network: readonly [number, number];
 }
@@ -99,12 +101,7 @@ export function empty(): Frame {
   return { marks: [], facts: {}, network: [0, 0] };
 }
 
-/** Add marks, unless nothing of them is there. */
-export function add(frame: Frame, ...marks: Mark[]): void {
-  for (const mark of marks) if (mark.alpha > 0.004) frame.marks.push(mark);
-}
-
-/** The same marks with less of them there. */
-export function faded(marks: readonly Mark[], alpha: number): Mark[] {
-  return alpha > 0.004 ? marks.map((mark) => ({ ...mark, alpha: mark.alpha * alpha })) : [];
+/** Blue for more, orange for less. */
+export function inkOf(by: number): Ink {
+  return by >= 0 ? "plus" : "minus";
 }

@@ -19,54 +19,35 @@ export interface Layout {
   /** u of a gauge's 0 and 1. */
   gauge: readonly [number, number];
   /** How far each layer is moved across, in v. */
-  shift?: readonly number[];
+  shift: readonly number[];
 }
 
 export type Point = readonly [number, number];
+
+export function between(a: Point, b: Point, s: number): Point {
+  return [mix(a[0], b[0], s), mix(a[1], b[1], s)];
+}
 
 export function place(box: Box, u: number, v: number): Point {
   return box.up ? [v * box.width, (1 - u) * box.height] : [u * box.width, v * box.height];
 }
 
-/** Pixels along the flow, and across it. */
-export function along(box: Box): number {
-  return box.up ? box.height : box.width;
+/** The square round a point, as x, y, width, height. */
+export function around([x, y]: Point, half: number): number[] {
+  return [x - half, y - half, 2 * half, 2 * half];
 }
 
-export function across(box: Box): number {
-  return box.up ? box.width : box.height;
-}
-
-/** A rectangle that goes from u0 to u1 and is `thick` pixels across, as x, y, width, height. */
-export function strip(box: Box, u0: number, u1: number, v: number, thick: number): number[] {
-  const [x0, y0] = place(box, Math.min(u0, u1), v);
-  const [x1, y1] = place(box, Math.max(u0, u1), v);
-  return box.up ? [x0 - thick / 2, y1, thick, y0 - y1] : [x0, y0 - thick / 2, x1 - x0, thick];
-}
-
-export function neuron(box: Box, layout: Layout, layer: number, j: number, n: number): Point {
-  const edge = layout.margins[layer - 1];
-  const v = edge + (1 - 2 * edge) * (n > 1 ? j / (n - 1) : 0.5);
-  return place(box, layout.columns[layer - 1], v + (layout.shift?.[layer - 1] ?? 0));
-}
-
-export function blend(a: Layout, b: Layout, s: number): Layout {
-  if (s === 0) return a;
-  if (s === 1) return b;
-  const each = (x: readonly number[], y: readonly number[]) => x.map((p, i) => mix(p, y[i], s));
-  const [from, to] = each(a.gauge, b.gauge);
-  return {
-    picture: {
-      u: mix(a.picture.u, b.picture.u, s),
-      v: mix(a.picture.v, b.picture.v, s),
-      size: mix(a.picture.size, b.picture.size, s),
-    },
-    columns: each(a.columns, b.columns),
-    margins: each(a.margins, b.margins),
-    radii: each(a.radii, b.radii),
-    gauge: [from, to],
-    shift: each(a.shift ?? [0, 0, 0], b.shift ?? [0, 0, 0]),
-  };
+/** A layout; without margins for the layers one by one, all of them keep the same free. */
+export function layoutOf(
+  [u, v, size]: readonly number[],
+  columns: readonly number[],
+  margins: readonly number[] | number,
+  radii: readonly number[],
+  gauge: readonly [number, number],
+  shift = 0,
+): Layout {
+  const all = (x: readonly number[] | number) => (typeof x === "number" ? [x, x, x] : x);
+  return { picture: { u, v, size }, columns, margins: all(margins), radii, gauge, shift: all(shift) };
 }
 
 interface Pair {
@@ -74,78 +55,55 @@ interface Pair {
   up: Layout;
 }
 
-function layoutOf(
-  picture: number[],
-  columns: number[],
-  margins: number[],
-  radii: number[],
-  gauge: [number, number],
-  shift?: readonly number[],
-): Layout {
-  const [u, v, size] = picture;
-  return { picture: { u, v, size }, columns, margins, radii, gauge, shift };
-}
-
 const LAYOUTS = {
   /** The whole network, with gauges behind it. */
   wide: {
-    right: layoutOf([0.125, 0.5, 196], [0.39, 0.565, 0.735], [0.045, 0.045, 0.045], [11, 13, 18],
-      [0.795, 0.925]), // prettier-ignore
-    up: layoutOf([0.115, 0.5, 104], [0.33, 0.54, 0.74], [0.04, 0.04, 0.05], [7, 8, 12],
-      [0.815, 0.95]), // prettier-ignore
+    right: layoutOf([0.125, 0.5, 196], [0.39, 0.565, 0.735], 0.045, [11, 13, 18], [0.795, 0.925]),
+    up: layoutOf([0.115, 0.5, 104], [0.33, 0.54, 0.74], [0.04, 0.04, 0.05], [7, 8, 12], [0.815, 0.95]),
   },
   /** The outputs, with long gauges. */
   outs: {
-    right: layoutOf([0.085, 0.5, 130], [0.215, 0.305, 0.41], [0.1, 0.1, 0.045], [6, 8, 18],
-      [0.475, 0.905]), // prettier-ignore
-    up: layoutOf([0.085, 0.5, 76], [0.23, 0.34, 0.47], [0.06, 0.06, 0.05], [5, 6, 11],
-      [0.565, 0.935]), // prettier-ignore
+    right: layoutOf([0.085, 0.5, 130], [0.215, 0.305, 0.41], [0.1, 0.1, 0.045], [6, 8, 18], [0.475, 0.905]),
+    up: layoutOf([0.085, 0.5, 76], [0.23, 0.34, 0.47], [0.06, 0.06, 0.05], [5, 6, 11], [0.565, 0.935]),
   },
   /** The last two layers, with room for wishes before them. */
   late: {
-    right: layoutOf([0.055, 0.5, 76], [0.135, 0.545, 0.885], [0.14, 0.045, 0.045], [6, 13, 18],
-      [0.935, 0.985]), // prettier-ignore
-    up: layoutOf([0.06, 0.5, 54], [0.15, 0.56, 0.86], [0.08, 0.04, 0.05], [4, 8, 12],
-      [0.92, 0.97]), // prettier-ignore
+    right: layoutOf([0.055, 0.5, 76], [0.135, 0.545, 0.885], [0.14, 0.045, 0.045], [6, 13, 18], [0.935, 0.985]),
+    up: layoutOf([0.06, 0.5, 54], [0.15, 0.56, 0.86], [0.08, 0.04, 0.05], [4, 8, 12], [0.92, 0.97]),
   },
   /** Gauges as long as their rows are apart, so that squares on their gaps do not touch. */
   cost: {
-    right: layoutOf([0.075, 0.5, 110], [0.19, 0.275, 0.37], [0.1, 0.1, 0.045], [6, 8, 16],
-      [0.435, 0.5]), // prettier-ignore
-    up: layoutOf([0.07, 0.5, 64], [0.18, 0.27, 0.37], [0.06, 0.06, 0.05], [5, 6, 11],
-      [0.455, 0.516]), // prettier-ignore
+    right: layoutOf([0.075, 0.5, 110], [0.19, 0.275, 0.37], [0.1, 0.1, 0.045], [6, 8, 16], [0.435, 0.5]),
+    up: layoutOf([0.07, 0.5, 64], [0.18, 0.27, 0.37], [0.06, 0.06, 0.05], [5, 6, 11], [0.455, 0.516]),
   },
   /** The network as a band, over what is said of its weights. */
   knobs: {
-    right: layoutOf([0.07, 0.15, 96], [0.415, 0.695, 0.94], [0.39, 0.39, 0.39], [4.5, 4.5, 7],
-      [0.96, 0.99], [-0.35, -0.35, -0.35]), // prettier-ignore
-    up: layoutOf([0.042, 0.5, 34], [0.11, 0.165, 0.22], [0.06, 0.06, 0.06], [3.5, 4, 6],
-      [0.24, 0.26]), // prettier-ignore
+    right: layoutOf([0.07, 0.15, 96], [0.415, 0.695, 0.94], 0.39, [4.5, 4.5, 7], [0.96, 0.99], -0.35),
+    up: layoutOf([0.042, 0.5, 34], [0.11, 0.165, 0.22], 0.06, [3.5, 4, 6], [0.24, 0.26]),
   },
   /** One output, to be moved to the middle, with its senders and a long gauge. */
   close: {
-    right: layoutOf([0.052, 0.5, 76], [0.135, 0.335, 0.565], [0.14, 0.045, 0.045], [6, 14, 40],
-      [0.665, 0.945]), // prettier-ignore
-    up: layoutOf([0.06, 0.5, 54], [0.15, 0.315, 0.49], [0.08, 0.04, 0.05], [4, 8, 22],
-      [0.585, 0.93]), // prettier-ignore
+    right: layoutOf([0.052, 0.5, 76], [0.135, 0.335, 0.565], [0.14, 0.045, 0.045], [6, 14, 40], [0.665, 0.945]),
+    up: layoutOf([0.06, 0.5, 54], [0.15, 0.315, 0.49], [0.08, 0.04, 0.05], [4, 8, 22], [0.585, 0.93]),
   },
   /** The first two layers, with room for wishes before them. */
   early: {
-    right: layoutOf([0.055, 0.5, 76], [0.545, 0.86, 0.965], [0.045, 0.045, 0.045], [13, 13, 9],
-      [0.985, 0.99]), // prettier-ignore
-    up: layoutOf([0.06, 0.5, 54], [0.56, 0.84, 0.965], [0.04, 0.04, 0.05], [8, 8, 6],
-      [0.985, 0.99]), // prettier-ignore
+    right: layoutOf([0.055, 0.5, 76], [0.545, 0.86, 0.965], 0.045, [13, 13, 9], [0.985, 0.99]),
+    up: layoutOf([0.06, 0.5, 54], [0.56, 0.84, 0.965], [0.04, 0.04, 0.05], [8, 8, 6], [0.985, 0.99]),
   },
   /** All layers, with room for a picture for each neuron of the first. */
   whole: {
-    right: layoutOf([0.06, 0.5, 76], [0.475, 0.69, 0.905], [0.045, 0.045, 0.045], [10, 10, 14],
-      [0.96, 0.99]), // prettier-ignore
-    up: layoutOf([0.06, 0.5, 54], [0.5, 0.68, 0.86], [0.04, 0.04, 0.05], [7, 7, 10],
-      [0.95, 0.98]), // prettier-ignore
+    right: layoutOf([0.06, 0.5, 76], [0.475, 0.69, 0.905], 0.045, [10, 10, 14], [0.96, 0.99]),
+    up: layoutOf([0.06, 0.5, 54], [0.5, 0.68, 0.86], [0.04, 0.04, 0.05], [7, 7, 10], [0.95, 0.98]),
+  },
+  /** A picture to draw on; on a phone, the lines stand at the top of the stage. */
+  pad: {
+    right: layoutOf([0.165, 0.5, 252], [0.425, 0.585, 0.745], 0.045, [11, 13, 18], [0.795, 0.925]),
+    up: layoutOf([0.135, 0.5, 140], [0.325, 0.425, 0.53], [0.04, 0.04, 0.05], [6, 7, 11], [0.59, 0.68]),
   },
 } satisfies Record<string, Pair>;
 
-export type Place = keyof typeof LAYOUTS;
+type Place = keyof typeof LAYOUTS;
 
 export function layoutIn(box: Box, name: Place): Layout {
   const pair: Pair = LAYOUTS[name];

@@ -1,6 +1,6 @@
 // One neuron close up, and the three ways to change what it puts out: bias, weights, activations.
 
-import { forward, slope, type Net } from "./engine";
+import { copyOf, dot, forward, slope, tail } from "./engine";
 import type { Reading } from "./session";
 
 export interface Neuron {
@@ -54,23 +54,20 @@ export function movedBy(neuron: Neuron, [bias, weights, senders]: Amounts): Neur
 /** What the changes of bias, weights and activations do to the activation, to first order. */
 export function effects(from: Neuron, to: Neuron, activation: number): Amounts {
   const per = slope(activation);
-  let [weights, senders] = [0, 0];
-  for (let k = 0; k < from.weights.length; k += 1) {
-    weights += from.senders[k] * (to.weights[k] - from.weights[k]);
-    senders += from.weights[k] * (to.senders[k] - from.senders[k]);
-  }
-  return [per * (to.bias - from.bias), per * weights, per * senders];
+  const changes = (a: ArrayLike<number>, b: ArrayLike<number>) => Array.from(a, (p, k) => b[k] - p);
+  return [
+    per * (to.bias - from.bias),
+    per * dot(from.senders, changes(from.weights, to.weights)),
+    per * dot(from.weights, changes(from.senders, to.senders)),
+  ];
 }
 
 /** The same reading with one output's neuron replaced, and all outputs worked out again. */
-export function withNeuron(reading: Reading, j: number, neuron: Neuron): Reading {
-  const { net, pass } = reading;
+export function withNeuron(reading: Reading, j: number, { weights, bias, senders }: Neuron): Reading {
+  const net = copyOf(reading.net);
   const last = net.w.length - 1;
-  const [w, b] = [net.w[last].slice(), net.b[last].slice()];
-  w.set(Array.from(neuron.weights), j * net.sizes[last]);
-  b[j] = neuron.bias;
-  const changed: Net = { ...net, w: [...net.w.slice(0, last), w], b: [...net.b.slice(0, last), b] };
-  const end: Net = { ...net, w: [w], b: [b] };
-  const [senders, output] = forward(end, neuron.senders);
-  return { ...reading, net: changed, pass: [...pass.slice(0, last), senders, output] };
+  net.w[last].set(Array.from(weights), j * net.sizes[last]);
+  net.b[last][j] = bias;
+  const end = forward(tail(net, last), senders);
+  return { ...reading, net, pass: [...reading.pass.slice(0, last), ...end] };
 }

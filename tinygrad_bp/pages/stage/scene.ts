@@ -1,9 +1,10 @@
 // What a scene is: a pure function of time, of the room on the stage, and of what was chosen.
 
-import { eased, span } from "./clock";
-import { add, faded, type Frame, type Mark } from "./frame";
+import { blend, eased, span } from "./clock";
+import type { Facts, Frame, Mark } from "./frame";
 import type { Box } from "./layout";
-import { blendLook, type Look } from "./parts/network";
+import type { Look } from "./parts/network";
+import type { Pen } from "./pen";
 import type { Run } from "./run";
 import type { Session } from "./session";
 
@@ -23,7 +24,8 @@ export interface Scene {
   seconds: number;
   /** How the network stands at the end. */
   look(stage: Stage): Look;
-  frame(t: number, stage: Stage, before: Before): Frame;
+  /** Draw a moment, with a pen on whose network the camera is on its way; gives the frame's facts. */
+  draw(pen: Pen): Facts;
   /** The trainings that it shows. */
   trains?(session: Session): Run[];
   /** What stands in braces in its sentence; "+up" and "-down" wear the colours of their signs. */
@@ -37,14 +39,23 @@ export interface Scene {
 const CAMERA = 0.9; // seconds that a change of layout takes
 const LEAVING = 0.5; // seconds in which what is not needed any more fades
 
-/** The network on its way from where the scene before left it. */
-export function moved(t: number, before: Before, look: Look, seconds = CAMERA): Look {
-  return blendLook(before.look, look, span(t, 0, seconds, eased.camera));
+/** The network on its way from one look to another. */
+export function moved(t: number, from: Look, to: Look, seconds = CAMERA): Look {
+  return blend(from, to, span(t, 0, seconds, eased.camera));
 }
 
 /** Let go of what the scene before has left, but for marks that this scene draws itself. */
-export function leave(frame: Frame, t: number, before: Before, taken: (id: string) => boolean = () => false): void {
-  const alpha = 1 - span(t, 0, LEAVING);
-  if (alpha === 0) return;
-  add(frame, ...faded(before.marks.filter(({ id }) => !(id && taken(id))), alpha)); // prettier-ignore
+export function leave(pen: Pen, taken: (id: string) => boolean = () => false): void {
+  const left = 1 - pen.span(0, LEAVING);
+  for (const mark of pen.before.marks) if (!(mark.id && taken(mark.id))) pen.add({ ...mark, alpha: mark.alpha * left });
+}
+
+/** `describe` of a scene: by kind of mark, a sentence about the one with these numbers in its id. */
+export function teller(
+  sentences: Record<string, (session: Session, at: number[], facts: Facts) => string | undefined>,
+): Scene["describe"] {
+  return (id, session, { facts }) => {
+    const [kind, ...at] = id.split(".");
+    return sentences[kind]?.(session, at.map(Number), facts);
+  };
 }

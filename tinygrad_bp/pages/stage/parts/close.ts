@@ -1,14 +1,12 @@
 // One output neuron close up: what its senders send, added up with its bias, and squashed.
 
-import { eased, mix, span } from "../clock";
+import { eased, span } from "../clock";
 import { sigmoid } from "../engine";
-import { add, type Frame, type Ink, type Mark } from "../frame";
-import { across, along, place, strip, type Box, type Point } from "../layout";
+import { inkOf } from "../frame";
+import { between, type Point } from "../layout";
 import { products, weightedSum, type Amounts, type Neuron } from "../neuron";
 import { short, signed } from "../numbers";
-import type { Reading } from "../session";
-import { neuronAt, type Look } from "./network";
-import { inkOf, vOfNeuron } from "./wishes";
+import type { Pen } from "../pen";
 
 /**
  * v of the lanes: what adds, what takes away, the bias; of the line of sums, and the gauge; of the
@@ -17,14 +15,14 @@ import { inkOf, vOfNeuron } from "./wishes";
 const LANES = {
   right: { more: 0.1, less: 0.14, bias: 0.18, sum: 0.232, gauge: 0.5, ways: [0.635, 0.685, 0.735], total: 0.79 },
   up: { more: 0.105, less: 0.145, bias: 0.185, sum: 0.23, gauge: 0.5, ways: [0.66, 0.75, 0.84], total: 0.9 },
-}; // prettier-ignore
+};
 const WAYS = ["bias", "weights", "activations"];
 const LAST = 6; // sums that the line shows at least, either way
 
+/** The neuron as it was and as it is now, and the sum at either end of the line. */
 export interface Close {
-  box: Box;
-  look: Look;
-  /** The sum at either end of the line. */
+  from: Neuron;
+  to: Neuron;
   reach: number;
 }
 
@@ -38,244 +36,153 @@ export function reachOf(states: readonly Neuron[]): number {
   return Math.ceil(Math.max(LAST, ...ends.map(Math.abs)));
 }
 
-function lanes(box: Box): (typeof LANES)["right"] {
-  return box.up ? LANES.up : LANES.right;
+function uOfSum(pen: Pen, { reach }: Close, sum: number): number {
+  return pen.uOf((sum / reach + 1) / 2);
 }
 
-function uOf({ look, reach }: Close, sum: number): number {
-  const [from, to] = look.layout.gauge;
-  return mix(from, to, (sum / reach + 1) / 2);
-}
-
-/** Where a sender's product stands before it goes to the stack: just behind the sender. */
-function behind({ box, look }: Close): number {
-  return look.layout.columns[1] + (box.up ? 0.07 : 0.075);
-}
-
-/** The products grow behind their senders (from `grow`), and go to their places (from `go`). */
-export function stack(
-  frame: Frame,
-  close: Close,
-  reading: Reading,
-  neuron: Neuron,
-  grow: (k: number) => number,
-  go: (k: number) => number,
-): void {
-  const { box, look } = close;
-  const per = uOf(close, 1) - uOf(close, 0);
-  const thick = box.up ? 10 : 18;
-  const at = lanes(box);
-  const parts = products(neuron);
+/** The products grow behind their senders, and go to their places, one after the other. */
+export function stack(pen: Pen, close: Close): void {
+  const behind = pen.layout.columns[1] + (pen.up ? 0.07 : 0.075);
+  const per = uOfSum(pen, close, 1) - uOfSum(pen, close, 0);
+  const at = pen.pick(LANES);
+  const parts = products(close.to);
   let [more, less] = [0, parts.reduce((sum, p) => sum + Math.max(0, p), 0)];
   parts.forEach((product, k) => {
-    const start = product >= 0 ? more : less;
-    if (product >= 0) more += product;
+    const adds = product >= 0;
+    const home: Point = [uOfSum(pen, close, adds ? more : less), adds ? at.more : at.less];
+    if (adds) more += product;
     else less += product;
     const length = product * per;
-    const s = go(k);
-    const u = mix(behind(close), uOf(close, start), s);
-    const v = mix(vOfNeuron(box, look, 2, k, reading), product >= 0 ? at.more : at.less, s);
-    const full = Math.abs(length) * along(box) > 3 ? Math.sign(length) / along(box) : 0; // a pixel apart
-    const rect = strip(box, u + full, u + length * grow(k), v, thick);
-    add(frame, { kind: "bar", id: `product.${k}`, rect, ink: product >= 0 ? "gauge" : "mute", alpha: span(grow(k), 0, 0.1) }); // prettier-ignore
+    const late = 0.03 * k;
+    const grown = pen.span(0.8 + late, 1.2 + late, eased.camera);
+    const [u, v] = between([behind, pen.vOf(2, k)], home, pen.span(1.2 + late, 1.8 + late, eased.camera));
+    const full = Math.abs(length) * pen.along > 3 ? Math.sign(length) / pen.along : 0; // a pixel apart
+    const look = { id: `product.${k}`, ink: adds ? "gauge" : "mute", alpha: span(grown, 0, 0.1) } as const;
+    pen.strip(u + full, u + length * grown, v, pen.up ? 10 : 18, look);
   });
 }
 
 /** The bias, the sum that it ends at, and the line of sums. */
-export function sumLine(frame: Frame, close: Close, neuron: Neuron, alpha: number): void {
-  const { box } = close;
-  const at = lanes(box);
-  const z = weightedSum(neuron);
-  const thick = box.up ? 10 : 18;
-  const ends = [-close.reach, close.reach].map((sum) => place(box, uOf(close, sum), at.sum));
-  const bias = strip(box, uOf(close, z - neuron.bias), uOf(close, z), at.bias, thick);
-  const tip = (v: number): Point => place(box, uOf(close, z), v);
-  add(frame,
-    { kind: "line", from: ends[0], to: ends[1], width: 1, ink: "mute", alpha },
-    { kind: "bar", id: "bias", rect: bias, ink: "ink", alpha, outline: 1.5 },
-    { kind: "line", from: tip(at.bias), to: tip(at.sum), width: 1.5, ink: "ink", alpha },
-  ); // prettier-ignore
-  ticks(frame, close, alpha);
-  label(frame, close, `${short(z)}`, uOf(close, z), at.more - (box.up ? 0.057 : 0.03), "ink", alpha);
-}
-
-function ticks(frame: Frame, close: Close, alpha: number): void {
-  const { box } = close;
-  const { sum } = lanes(box);
-  const half = 4 / across(box);
-  for (let z = -close.reach; z <= close.reach; z += 1) {
-    const u = uOf(close, z);
-    const size = z === 0 ? 2 : 1;
-    add(frame, { kind: "line", from: place(box, u, sum - half * size), to: place(box, u, sum + half * size), width: 1, ink: "mute", alpha }); // prettier-ignore
+export function sumLine(pen: Pen, close: Close, alpha: number): void {
+  const at = pen.pick(LANES);
+  const z = weightedSum(close.to);
+  const u = uOfSum(pen, close, z);
+  pen.line(pen.at(pen.uOf(0), at.sum), pen.at(pen.uOf(1), at.sum), { alpha });
+  const start = uOfSum(pen, close, z - close.to.bias);
+  pen.strip(start, u, at.bias, pen.up ? 10 : 18, { id: "bias", alpha, outline: 1.5 });
+  pen.line(pen.at(u, at.bias), pen.at(u, at.sum), { width: 1.5, ink: "ink", alpha });
+  for (let sum = -close.reach; sum <= close.reach; sum += 1) {
+    const tick = uOfSum(pen, close, sum);
+    const half = (sum === 0 ? 8 : 4) / pen.across;
+    pen.line(pen.at(tick, at.sum - half), pen.at(tick, at.sum + half), { alpha });
   }
-}
-
-function label(
-  frame: Frame,
-  { box }: Close,
-  text: string,
-  u: number,
-  v: number,
-  ink: Ink,
-  alpha: number,
-  align: "left" | "center" | "right" = "center",
-): void {
-  const at = place(box, u, v);
-  add(frame, { kind: "text", at, text, size: box.up ? 11 : 13, ink, alpha, align });
+  pen.text(pen.at(u, at.more - (pen.up ? 0.057 : 0.03)), short(z), { ink: "ink", alpha, align: "center" });
 }
 
 /** What the lanes are. */
-export function names(frame: Frame, close: Close, alpha: number): void {
-  const { box } = close;
-  const at = lanes(box);
-  const rows = [
-    ["what adds", at.more],
-    ["what takes away", at.less],
-    ["bias", at.bias],
-    ["weighted sum", at.sum],
-    ["sigmoid", (at.sum + at.gauge) / 2],
-  ] as const;
-  if (!box.up) for (const [text, v] of rows) nameOfLane(frame, close, text, v, alpha);
-  else nameOfLane(frame, close, "weighted sum", at.less + 0.02, alpha);
-}
-
-function nameOfLane(frame: Frame, close: Close, text: string, v: number, alpha: number): void {
-  const { box, look } = close;
-  const u = look.layout.gauge[0] - (box.up ? 0.024 : 0.014);
-  label(frame, close, text, u, v, "mute", alpha, box.up ? "center" : "right");
+export function names(pen: Pen, alpha: number): void {
+  const { more, less, bias, sum, gauge } = pen.pick(LANES);
+  const rows = pen.up
+    ? { "weighted sum": less + 0.02 }
+    : { "what adds": more, "what takes away": less, bias, "weighted sum": sum, sigmoid: (sum + gauge) / 2 };
+  const u = pen.uOf(0) - (pen.up ? 0.024 : 0.014);
+  for (const [text, v] of Object.entries(rows))
+    pen.text(pen.at(u, v), text, { alpha, align: pen.up ? "center" : "right" });
 }
 
 /** How sums become activations: from each sum a hair line to the level that it is squashed to. */
-export function squash(frame: Frame, close: Close, z: number, s: number, alpha: number): void {
-  const { box, look } = close;
-  const [from, to] = look.layout.gauge;
-  const at = lanes(box);
-  const gap = (box.up ? 12 : 16) / across(box);
+export function squash(pen: Pen, close: Close, s: number): void {
+  if (s === 0) return;
+  const at = pen.pick(LANES);
+  const gap = (pen.up ? 12 : 16) / pen.across;
   const way = (sum: number): [Point, Point] => {
-    const start = place(box, uOf(close, sum), at.sum + gap / 2);
-    const end = place(box, mix(from, to, sigmoid(sum)), at.gauge - gap);
-    return [start, [mix(start[0], end[0], s), mix(start[1], end[1], s)]];
+    const start = pen.at(uOfSum(pen, close, sum), at.sum + gap / 2);
+    return [start, between(start, pen.at(pen.uOf(sigmoid(sum)), at.gauge - gap), s)];
   };
-  for (let sum = -close.reach; sum <= close.reach; sum += 0.5) {
-    const [a, b] = way(sum);
-    add(frame, { kind: "line", from: a, to: b, width: 1, ink: "hair", alpha: alpha * (s ? 1 : 0) });
-  }
-  const [a, b] = way(z);
-  const head = box.up ? 10 : 14;
-  if (s) add(frame, { kind: "arrow", id: "squash", from: a, to: b, width: 2.5, head, ink: "ray", alpha }); // prettier-ignore
+  for (let sum = -close.reach; sum <= close.reach; sum += 0.5) pen.line(...way(sum), { ink: "hair" });
+  pen.arrow(...way(weightedSum(close.to)), 2.5, { id: "squash", head: pen.up ? 10 : 14, ink: "ray" });
 }
 
 /** From one sum to another: what the moves have done to it. */
-export function sumMoved(frame: Frame, close: Close, from: number, to: number): void {
-  const { box } = close;
-  const v = lanes(box).sum;
+export function sumMoved(pen: Pen, close: Close): void {
+  const [from, to] = [weightedSum(close.from), weightedSum(close.to)];
   if (from === to) return;
-  const [a, b] = [from, to].map((sum) => place(box, uOf(close, sum), v));
-  add(frame, { kind: "arrow", id: "moved", from: a, to: b, width: 6, head: 16, ink: inkOf(to - from), alpha: 1 }); // prettier-ignore
+  const [a, b] = [from, to].map((sum) => pen.at(uOfSum(pen, close, sum), pen.pick(LANES).sum));
+  pen.arrow(a, b, 6, { id: "moved", head: 16, ink: inkOf(to - from) });
 }
 
 /** How far bias, weights and senders are from where they were, on the edges and beads themselves. */
-export function changes(
-  frame: Frame,
-  { box, look }: Pick<Close, "box" | "look">,
-  reading: Reading,
-  j: number,
-  from: Neuron,
-  to: Neuron,
-): void {
-  const target = neuronAt(box, look, 3, j, reading);
-  const long = box.up ? 20 : 30; // pixels for a quarter of an activation
-  const [dx, dy] = box.up ? [0, -1] : [1, 0];
+export function changes(pen: Pen, from: Neuron, to: Neuron): void {
+  const { layout, up } = pen;
+  const target = pen.neuron(3, pen.session.voter);
+  const long = up ? 20 : 30; // pixels for a quarter of an activation
   for (let k = 0; k < from.weights.length; k += 1) {
-    const [x, y] = neuronAt(box, look, 2, k, reading);
-    const weight = to.weights[k] - from.weights[k];
-    if (weight) add(frame, { kind: "line", id: `change.${k}`, from: [x, y], to: target, width: 0.5 + 42 * Math.abs(weight), ink: inkOf(weight), alpha: 0.85 }); // prettier-ignore
-    const back = look.layout.radii[1] + long + (box.up ? 22 : 30);
-    const size = 4 * long * (to.senders[k] - from.senders[k]);
-    change(frame, box, `change.a${k}`, [x - dx * back, y - dy * back], size, 6);
+    const at = pen.neuron(2, k);
+    const by = to.weights[k] - from.weights[k];
+    const look = { id: `change.${k}`, width: 0.5 + 42 * Math.abs(by), ink: inkOf(by), alpha: 0.85 };
+    if (by) pen.line(at, target, look);
+    const back = layout.radii[1] + long + (up ? 22 : 30);
+    change(pen, `change.a${k}`, pen.ahead(at, -back), 4 * long * (to.senders[k] - from.senders[k]), 6);
   }
-  const beside = look.layout.radii[2] + (box.up ? 12 : 18);
-  const [x, y] = [target[0] + dy * -beside, target[1] + dx * beside];
-  change(frame, box, "change.bias", [x, y], 2.4 * long * (to.bias - from.bias), box.up ? 9 : 12);
+  const beside = layout.radii[2] + (up ? 12 : 18);
+  const at: Point = up ? [target[0] + beside, target[1]] : [target[0], target[1] + beside];
+  change(pen, "change.bias", at, 2.4 * long * (to.bias - from.bias), up ? 9 : 12);
 }
 
 /** An arrow along the flow, of so many pixels. */
-function change(frame: Frame, box: Box, id: string, from: Point, size: number, width: number): void {
-  const to: Point = box.up ? [from[0], from[1] - size] : [from[0] + size, from[1]];
-  if (Math.abs(size) > 0.5) add(frame, { kind: "arrow", id, from, to, width, head: 2 * width, ink: inkOf(size), alpha: 1 }); // prettier-ignore
+function change(pen: Pen, id: string, from: Point, size: number, width: number): void {
+  if (Math.abs(size) > 0.5) pen.arrow(from, pen.ahead(from, size), width, { id, ink: inkOf(size) });
 }
 
 /** A padlock before each sender: nobody can set it. */
-export function locks(frame: Frame, close: Close, reading: Reading, s: number): void {
-  const { box, look } = close;
-  const r = look.layout.radii[1];
-  for (let k = 0; k < 16; k += 1) {
-    const [x, y] = neuronAt(box, look, 2, k, reading);
-    const middle: Point = box.up ? [x, y + r + 12] : [x - r - 16, y];
-    add(frame, ...lock(middle, box.up ? 8 : 11, span(s, k / 24, k / 24 + 0.35)));
-  }
+export function locks(pen: Pen, s: number): void {
+  const away = pen.layout.radii[1] + (pen.up ? 12 : 16);
+  pen.look.places.forEach((_, k) => {
+    lock(pen, pen.ahead(pen.neuron(2, k), -away), pen.up ? 8 : 11, span(s, k / 24, k / 24 + 0.35));
+  });
 }
 
-function lock([x, y]: Point, size: number, alpha: number): Mark[] {
+function lock(pen: Pen, [x, y]: Point, size: number, alpha: number): void {
   const arc = Array.from({ length: 9 }, (_, i): Point => {
     const angle = Math.PI * (1 + i / 8);
     return [x + 0.33 * size * Math.cos(angle), y - 0.18 * size + 0.42 * size * Math.sin(angle)];
   });
-  const legs: Point[] = [[arc[0][0], y], ...arc, [arc[8][0], y]];
-  const rect = [x - size / 2, y - 0.08 * size, size, 0.72 * size];
-  return [
-    { kind: "path", points: legs, width: 1.5, ink: "ink", alpha },
-    { kind: "bar", rect, ink: "ink", alpha, radius: 1.5 },
-  ];
+  pen.path([[arc[0][0], y], ...arc, [arc[8][0], y]], { alpha });
+  pen.bar([x - size / 2, y - 0.08 * size, size, 0.72 * size], { alpha, radius: 1.5 });
 }
 
 /** The effects on the level, head to tail from where it was, and where they add up to. */
-export function ways(frame: Frame, close: Close, before: number, each: Amounts, seen: readonly number[]): void {
-  const { box, look } = close;
-  const at = lanes(box);
-  const [from, to] = look.layout.gauge;
-  const width = box.up ? 9 : 14;
+export function ways(pen: Pen, before: number, each: Amounts, seen: readonly number[]): void {
+  const at = pen.pick(LANES);
   let level = before;
   each.forEach((effect, i) => {
-    const [a, b] = [level, level + effect].map((x) => place(box, mix(from, to, x), at.ways[i]));
-    add(frame, { kind: "arrow", id: `way.${i}`, from: a, to: b, width, head: 2 * width, ink: inkOf(effect), alpha: seen[i] }); // prettier-ignore
-    nameOfWay(frame, close, i, effect, seen[i]);
+    const [a, b] = [level, level + effect].map((x) => pen.at(pen.uOf(x), at.ways[i]));
+    pen.arrow(a, b, pen.up ? 9 : 14, { id: `way.${i}`, ink: inkOf(effect), alpha: seen[i] });
+    nameOfWay(pen, i, effect, seen[i]);
     level += effect;
   });
-  const u = mix(from, to, level);
-  const start = at.gauge + (box.up ? 8 : 14) / across(box);
-  const ends = [start, at.total - 0.025].map((v) => place(box, u, v));
-  add(frame, { kind: "line", id: "predicted", from: ends[0], to: ends[1], width: 1.5, ink: "ink", alpha: seen[0], dash: [4, 3] }); // prettier-ignore
-  const text = box.up ? short(level) : `the effects add up to ${short(level)}`;
-  label(frame, close, text, u, at.total, "ink", seen[0], box.up || level < 0.5 ? "left" : "right");
+  const u = pen.uOf(level);
+  const look = { ink: "ink", alpha: seen[0] } as const;
+  const start = pen.at(u, at.gauge + (pen.up ? 8 : 14) / pen.across);
+  pen.line(start, pen.at(u, at.total - 0.025), { ...look, id: "predicted", width: 1.5, dash: [4, 3] });
+  const text = pen.up ? short(level) : `the effects add up to ${short(level)}`;
+  pen.text(pen.at(u, at.total), text, { ...look, align: pen.up || level < 0.5 ? "left" : "right" });
 }
 
 /** Which way an effect comes from, and how large it is: far enough off for levels below 0. */
-function nameOfWay(frame: Frame, close: Close, i: number, effect: number, alpha: number): void {
-  const { box, look } = close;
-  const v = lanes(box).ways[i];
-  const u = look.layout.gauge[0] - (box.up ? 0.03 : 0.033);
-  const number = Math.abs(effect) < 0.005 ? "0" : signed(effect);
-  label(frame, close, number, u, v, inkOf(effect), alpha, box.up ? "center" : "right");
-  const [before, align] = box.up ? ([0.026, "center"] as const) : ([0.042, "right"] as const);
-  label(frame, close, (box.up ? ["b", "w", "a"] : WAYS)[i], u - before, v, "mute", alpha, align);
+function nameOfWay(pen: Pen, i: number, effect: number, alpha: number): void {
+  const v = pen.pick(LANES).ways[i];
+  const u = pen.uOf(0) - (pen.up ? 0.03 : 0.033);
+  const align = pen.up ? "center" : "right";
+  pen.text(pen.at(u, v), Math.abs(effect) < 0.005 ? "0" : signed(effect), { ink: inkOf(effect), alpha, align });
+  pen.text(pen.at(u - (pen.up ? 0.026 : 0.042), v), pen.up ? WAYS[i][0] : WAYS[i], { alpha, align });
 }
 
 /** The activation, written on its bead. */
-export function written(
-  frame: Frame,
-  { box, look }: Pick<Close, "box" | "look">,
-  reading: Reading,
-  j: number,
-  alpha: number,
-): void {
-  const at = neuronAt(box, look, 3, j, reading);
-  const lit = reading.pass[3][j];
-  const size = look.layout.radii[2] * 0.45;
-  add(frame, { kind: "text", id: "written", at, text: short(lit), size, ink: lit > 0.4 ? "glass" : "light", alpha, align: "center", weight: 600 }); // prettier-ignore
-}
-
-/** Eases of the products' way, in order of their senders. */
-export function staggered(t: number, from: number, apart: number, lasts: number) {
-  return (k: number) => span(t, from + apart * k, from + apart * k + lasts, eased.camera);
+export function written(pen: Pen, alpha: number): void {
+  const { voter } = pen.session;
+  const lit = pen.reading.pass[3][voter];
+  const size = pen.layout.radii[2] * 0.45;
+  const ink = lit > 0.4 ? "glass" : "light";
+  pen.text(pen.neuron(3, voter), short(lit), { id: "written", size, ink, alpha, align: "center", weight: 600 });
 }

@@ -1,42 +1,34 @@
 // The hill: cost against work, on a scale on which every halving is as high as the one before.
 
 import { scaleLinear, scaleLog } from "d3-scale";
-import { add, type Frame, type Ink } from "../frame";
+import type { Ink } from "../frame";
 import type { Point } from "../layout";
 import { short } from "../numbers";
+import type { Pen, Rect } from "../pen";
 import type { Stop } from "../run";
-import type { Rect } from "./wall";
 
-const COSTS: [number, number] = [3.2, 0.12];
+const COSTS = [3.2, 0.12];
 const MARKED = [2, 1, 0.5, 0.25];
 
-export interface Hill {
+interface Hill {
   floor: number;
   at(work: number, cost: number): Point;
 }
 
 export function hillIn([x, y, w, h]: Rect, work: number): Hill {
-  const across = scaleLinear()
-    .domain([0, work])
-    .range([x, x + w]);
-  const down = scaleLog()
-    .domain(COSTS)
-    .range([y, y + h])
-    .clamp(true);
+  const across = scaleLinear([0, work], [x, x + w]);
+  const down = scaleLog(COSTS, [y, y + h]).clamp(true);
   return { floor: y + h, at: (done, cost) => [across(done), down(cost)] };
 }
 
 /** Lines at some costs, and the ground. */
-export function heights(frame: Frame, hill: Hill, work: number, alpha: number): void {
+export function heights(pen: Pen, hill: Hill, work: number, alpha: number): void {
   for (const cost of MARKED) {
-    const [to, from] = [hill.at(work, cost), hill.at(0, cost)];
-    add(frame,
-      { kind: "line", from, to, width: 1, ink: "hair", alpha: 0.7 * alpha },
-      { kind: "text", at: [to[0] + 8, to[1]], text: short(cost), size: 12, ink: "mute", alpha },
-    ); // prettier-ignore
+    const to = hill.at(work, cost);
+    pen.line(hill.at(0, cost), to, { ink: "hair", alpha: 0.7 * alpha });
+    pen.text([to[0] + 8, to[1]], short(cost), { size: 12, alpha });
   }
-  const [from, to] = [hill.at(0, COSTS[1]), hill.at(work, COSTS[1])];
-  add(frame, { kind: "line", from, to, width: 1, ink: "mute", alpha });
+  pen.line(hill.at(0, COSTS[1]), hill.at(work, COSTS[1]), { alpha });
 }
 
 /** Down the hill, stop by stop, and on to where the work has come since. */
@@ -55,15 +47,12 @@ export function staircase(hill: Hill, stops: readonly Stop[], work: number): Poi
 }
 
 /** Who is on its way: a ball, or a stone. */
-export function walker(frame: Frame, at: Point, round: boolean, ink: Ink, alpha: number): void {
-  const r = round ? 5 : 4;
-  const rect = [at[0] - r, at[1] - r, 2 * r, 2 * r];
-  add(frame, { kind: "bar", rect, ink, alpha, radius: round ? r : 1 });
+export function walker(pen: Pen, at: Point, round: boolean, ink: Ink, alpha: number): void {
+  if (round) pen.disc(at, 5, { ink, alpha });
+  else pen.disc(at, 4, { ink, alpha, radius: 1 });
 }
 
-export function flag(frame: Frame, [x, y]: Point, text: string, alpha: number): void {
-  add(frame,
-    { kind: "line", from: [x, y - 3], to: [x, y - 26], width: 1.5, ink: "ink", alpha },
-    { kind: "text", at: [x, y - 35], text, size: 13, ink: "ink", alpha, align: "center", weight: 600 },
-  ); // prettier-ignore
+export function flag(pen: Pen, [x, y]: Point, text: string, alpha: number): void {
+  pen.line([x, y - 3], [x, y - 26], { width: 1.5, ink: "ink", alpha });
+  pen.text([x, y - 35], text, { size: 13, ink: "ink", alpha, align: "center", weight: 600 });
 }

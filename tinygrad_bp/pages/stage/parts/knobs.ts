@@ -1,6 +1,6 @@
 // All weights and biases as knobs: which way and how much to turn each, and two of them tried.
 
-import { count, gradient, nameOf, netOn, score, forward, type Example, type Net } from "../engine";
+import { copyOf, count, forward, gradient, nameOf, score, tail } from "../engine";
 import type { Session } from "../session";
 
 /** How far a wiggle turns a knob. */
@@ -14,36 +14,16 @@ export function nudges(session: Session): Float64Array {
   return session.once("nudges", () => gradient(net, digits).map((slope) => -slope));
 }
 
-/** The network from layer 1 on, and what layer 1 shows it: the same costs in a tenth of the time. */
-interface Tail {
-  net: Net;
-  examples: Example[];
-  /** Where it begins in the whole network's vector. */
-  start: number;
-}
-
-function startOf(sizes: readonly number[]): number {
-  return count(sizes.slice(0, 2));
-}
-
-function tail(session: Session): Tail {
-  return session.once("tail", () => {
-    const { net, digits } = session.data;
-    const start = startOf(net.sizes);
-    const examples = digits.map(({ pixels, label }) => ({
-      pixels: forward(net, pixels)[1] as Float64Array,
-      label,
-    }));
-    return { net: netOn(net.vector.slice(start), net.sizes.slice(1)), examples, start };
-  });
-}
-
 /** The average cost over all examples with some knobs turned; none of those into layer 1. */
 export function costWith(session: Session, turned: readonly [number, number][]): number {
-  const { net, examples, start } = tail(session);
-  const vector = net.vector.slice();
-  for (const [knob, by] of turned) vector[knob - start] += by;
-  return score(netOn(vector, net.sizes), examples).cost;
+  const { net, digits } = session.data;
+  // what layer 1 shows to the rest of the network stays: the same costs in a tenth of the time
+  const examples = session.once("layer 1's examples", () =>
+    digits.map(({ pixels, label }) => ({ pixels: forward(net, pixels)[1] as Float64Array, label })),
+  );
+  const changed = copyOf(net);
+  for (const [knob, by] of turned) changed.vector[knob] += by;
+  return score(tail(changed, 1), examples).cost;
 }
 
 export interface Pair {
@@ -57,7 +37,7 @@ export function pair(session: Session): Pair {
   return session.once("pair", () => {
     const all = nudges(session);
     const weights = Array.from(all.keys())
-      .slice(startOf(session.data.sizes))
+      .slice(count(session.data.sizes.slice(0, 2)))
       .filter((i) => all[i] > 0 && nameOf(session.data.sizes, i).startsWith("W"))
       .sort((a, b) => all[b] - all[a]);
     const off = ({ ratio }: Pair) => Math.abs(ratio - WANTED);

@@ -1,12 +1,12 @@
 // What one example wants of every parameter: minus its gradient.
 
-import { mix, span } from "../clock";
-import { gradient, nameOf, netOn, type Net } from "../engine";
-import { add, type Frame, type Ink } from "../frame";
-import { across, place, type Box, type Point } from "../layout";
+import { blend, span } from "../clock";
+import { gradient, netOn, type Net } from "../engine";
+import { inkOf } from "../frame";
+import { around, type Point } from "../layout";
+import type { Pen } from "../pen";
 import type { Session } from "../session";
-import { neuronAt, type Look } from "./network";
-import { inkOf } from "./wishes";
+import { edgesInto, knobAt, pixelIn } from "./network";
 
 /** The nudges of the shown digit, as parts of a network. */
 export function nudgesOf(session: Session): Net {
@@ -42,93 +42,74 @@ export function pixelNudges(session: Session): Float64Array[] {
 const COLUMNS = { right: [0.062, 0.186, 0.31], up: [0.075, 0.192, 0.309] }; // u, by turns
 
 /** Where the picture of a neuron of layer 1 stands in the end, and how big it is. */
-function pictureAt(box: Box, j: number): { at: Point; size: number } {
-  const columns = box.up ? COLUMNS.up : COLUMNS.right;
-  const v = (box.up ? 0.09 : 0.092) + ((box.up ? 0.82 : 0.816) * j) / 15;
-  return { at: place(box, columns[j % columns.length], v), size: 0.142 * across(box) };
+function pictureAt(pen: Pen, j: number): { at: Point; size: number } {
+  const columns = pen.pick(COLUMNS);
+  const v = (pen.up ? 0.09 : 0.092) + ((pen.up ? 0.82 : 0.816) * j) / 15;
+  return { at: pen.at(columns[j % columns.length], v), size: 0.142 * pen.across };
 }
 
 /** Sixteen copies of the example's own picture, each of which takes the sign of its neuron's wish. */
-export function pictures(frame: Frame, box: Box, look: Look, session: Session, out: (j: number) => number): void {
-  const start = look.layout.picture;
-  const from = place(box, start.u, start.v);
-  pixelNudges(session).forEach((pixels, j) => {
+export function pictures(pen: Pen, out: (j: number) => number): void {
+  const { u, v, size } = pen.layout.picture;
+  const start = { at: pen.at(u, v), size };
+  pixelNudges(pen.session).forEach((pixels, j) => {
     const s = out(j);
-    const end = pictureAt(box, j);
-    const at: Point = [mix(from[0], end.at[0], s), mix(from[1], end.at[1], s)];
-    const size = mix(start.size, end.size, s);
     if (s === 0) return;
+    const { at, size } = blend(start, pictureAt(pen, j), s);
     const alpha = span(s, 0.65, 1); // of its sign
     const edge = size / 2 + 1;
-    const back: Point = box.up ? [at[0], at[1] - edge] : [at[0] + edge, at[1]];
-    const to = neuronAt(box, look, 1, j, session.now);
-    const rect = [at[0] - edge, at[1] - edge, 2 * edge, 2 * edge];
-    add(frame,
-      { kind: "line", from: back, to, width: 1, ink: "hair", alpha: span(s, 0.6, 1) },
-      { kind: "bar", rect, ink: "ground", alpha: 1 },
-      { kind: "picture", at, size: size - 12, pixels: session.digit.pixels, rows: 28, alpha: 0.55 * (1 - alpha) },
-      { kind: "picture", id: `W1.${j}`, at, size, pixels, rows: 28, look: "signed", alpha },
-      { kind: "bar", rect, ink: "hair", alpha, outline: 1 },
-    ); // prettier-ignore
+    pen.line(pen.ahead(at, edge), pen.neuron(1, j), { ink: "hair", alpha: span(s, 0.6, 1) });
+    pen.bar(around(at, edge), { ink: "ground" });
+    pen.picture(at, size - 12, pen.session.digit.pixels, { alpha: 0.55 * (1 - alpha) });
+    pen.picture(at, size, pixels, { id: `W1.${j}`, look: "signed", alpha });
+    pen.bar(around(at, edge), { ink: "hair", alpha, outline: 1 });
   });
 }
 
 /** The nudges of the weights of layers 2 and 3, on their edges. */
-export function edges(frame: Frame, box: Box, look: Look, session: Session, grown: number): void {
+export function edges(pen: Pen, grown: number): void {
   if (grown === 0) return;
-  const { net } = session.now;
-  const wanted = nudgesOf(session);
-  for (const l of [1, 2]) {
-    const most = largestOf(wanted.w[l]);
-    wanted.w[l].forEach((nudge, i) => {
-      const [j, k] = [Math.floor(i / net.sizes[l]), i % net.sizes[l]];
+  const wanted = nudgesOf(pen.session);
+  for (const layer of [2, 3]) {
+    const most = largestOf(wanted.w[layer - 1]);
+    for (const { index, j, k, from, to } of edgesInto(pen, layer)) {
+      const nudge = wanted.vector[index];
       const size = Math.abs(nudge) / most;
-      if (size < 0.02) return;
-      const [from, to] = [neuronAt(box, look, l, k, session.now), neuronAt(box, look, l + 1, j, session.now)]; // prettier-ignore
-      const width = (0.5 + 6 * size) * (box.up ? 0.6 : 1) * grown;
-      add(frame, { kind: "line", id: `nudge${l + 1}.${j}.${k}`, from, to, width, ink: inkOf(nudge), alpha: (0.3 + 0.6 * size) * span(grown, 0, 0.2) }); // prettier-ignore
-    });
+      if (size < 0.02) continue;
+      const width = (0.5 + 6 * size) * (pen.up ? 0.6 : 1) * grown;
+      const alpha = (0.3 + 0.6 * size) * span(grown, 0, 0.2);
+      pen.line(from, to, { id: `nudge${layer}.${j}.${k}`, width, ink: inkOf(nudge), alpha });
+    }
   }
 }
 
 /** The nudges of the biases, as rings round their neurons. */
-export function biases(frame: Frame, box: Box, look: Look, session: Session, s: number): void {
-  const wanted = nudgesOf(session);
-  wanted.b.forEach((layer, l) => {
+export function biases(pen: Pen, s: number): void {
+  nudgesOf(pen.session).b.forEach((layer, l) => {
     const most = largestOf(layer);
     layer.forEach((nudge, j) => {
-      const outline = (box.up ? 3.5 : 6) * (Math.abs(nudge) / most) * s;
-      if (outline > 0.2) circle(frame, neuronAt(box, look, l + 1, j, session.now), look.layout.radii[l] + outline / 2, outline, inkOf(nudge), span(s, 0, 0.2), `nudge.b${l + 1}.${j}`); // prettier-ignore
+      const outline = (pen.up ? 3.5 : 6) * (Math.abs(nudge) / most) * s;
+      if (outline <= 0.2) return;
+      const look = { id: `nudge.b${l + 1}.${j}`, ink: inkOf(nudge), alpha: span(s, 0, 0.2), outline };
+      pen.disc(pen.neuron(l + 1, j), pen.layout.radii[l] + outline / 2, look);
     });
   });
 }
 
-function circle(frame: Frame, [x, y]: Point, r: number, outline: number, ink: Ink, alpha: number, id?: string): void {
-  const rect = [x - r, y - r, 2 * r, 2 * r];
-  add(frame, { kind: "bar", id, rect, ink, alpha, outline, radius: r });
-}
-
 /** Where a parameter stands: its pixel, its edge, or its neuron. */
-export function highlight(frame: Frame, box: Box, look: Look, session: Session, index: number, alpha: number): void {
-  const { net } = session.now;
-  const [, kind, layer, row, column] = /(.)(\d+)\[(\d+),?(\d*)\]/.exec(nameOf(net.sizes, index))!;
-  const [l, j, k] = [layer, row, column].map(Number);
-  const to = neuronAt(box, look, l, j, session.now);
-  circle(frame, to, look.layout.radii[l - 1] + (kind === "b" ? 11 : 6), 2.5, "ink", alpha, "checked");
-  if (kind === "b") return;
-  if (l > 1) {
-    const from = neuronAt(box, look, l - 1, k, session.now);
-    circle(frame, from, look.layout.radii[l - 2] + 5, 2, "ink", alpha);
-    add(frame, { kind: "line", from, to, width: 2, ink: "ink", alpha });
+export function highlight(pen: Pen, index: number, alpha: number): void {
+  const { radii } = pen.layout;
+  const { layer, j, k } = knobAt(pen.reading.net.sizes, index);
+  const to = pen.neuron(layer, j);
+  pen.disc(to, radii[layer - 1] + (k === null ? 11 : 6), { id: "checked", alpha, outline: 2.5 });
+  if (k === null) return;
+  if (layer > 1) {
+    const from = pen.neuron(layer - 1, k);
+    pen.disc(from, radii[layer - 2] + 5, { alpha, outline: 2 });
+    pen.line(from, to, { width: 2, ink: "ink", alpha });
     return;
   }
-  const { at: [x, y], size } = pictureAt(box, j); // prettier-ignore
-  const cell = size / 28;
-  const [left, top] = [x - size / 2 + (k % 28) * cell, y - size / 2 + Math.floor(k / 28) * cell];
-  const rect = [left - 2, top - 2, cell + 4, cell + 4];
-  const frameOf = [x - size / 2 - 2, y - size / 2 - 2, size + 4, size + 4];
-  add(frame,
-    { kind: "bar", rect, ink: "ink", alpha, outline: 2 },
-    { kind: "bar", rect: frameOf, ink: "ink", alpha, outline: 1.5 },
-  ); // prettier-ignore
+  const { at, size } = pictureAt(pen, j);
+  pen.bar(around(pixelIn(at, size, k), size / 56 + 2), { alpha, outline: 2 });
+  pen.bar(around(at, size / 2 + 2), { alpha, outline: 1.5 });
 }

@@ -1,128 +1,102 @@
-// Wishes: on edges as they run back, as arrows on the axis before layer 2, and stacked.
+// Wishes: on edges as they run back, as arrows on the axis before a layer, and stacked.
 
-import { mix } from "../clock";
-import { add, type Frame, type Ink } from "../frame";
-import { across, along, place, strip, type Box, type Point } from "../layout";
-import type { Reading } from "../session";
-import { neuronAt, type Look } from "./network";
+import { inkOf, type Ink } from "../frame";
+import { between, type Box } from "../layout";
+import type { Pen } from "../pen";
+import { largestOf } from "./nudges";
 
-const AXIS = { right: 0.345, up: 0.35 };
-const UNIT = { right: 0.098, up: 0.115 };
-
-export function inkOf(wish: number): Ink {
-  return wish >= 0 ? "plus" : "minus";
-}
-
-/** The axis on which wishes for layer 2 stand, in u. */
-export function axis(box: Box): number {
-  return box.up ? AXIS.up : AXIS.right;
+/** The axis on which wishes for a layer stand, in u. */
+export function axis({ up }: Box): number {
+  return up ? 0.35 : 0.345;
 }
 
 /** The length in u that the largest wish of one voter is drawn with. */
-export function unit(box: Box): number {
-  return box.up ? UNIT.up : UNIT.right;
+export function unit({ up }: Box): number {
+  return up ? 0.115 : 0.098;
 }
 
-export function vOfNeuron(box: Box, look: Look, layer: number, k: number, reading: Reading): number {
-  const [x, y] = neuronAt(box, look, layer, k, reading);
-  return (box.up ? x : y) / across(box);
+/** The scale that the stacks of all wishes fit into, wishes[j][k] being of neuron k: u for a wish of 1. */
+export function scale(box: Box, wishes: readonly (readonly number[])[]): number {
+  const side = (k: number, sign: number) => wishes.reduce((sum, row) => sum + Math.max(0, sign * row[k]), 0);
+  return (1.55 * unit(box)) / largestOf(wishes[0].flatMap((_, k) => [side(k, 1), side(k, -1)]));
 }
 
-/** A hair line from each neuron of layer 2 to the axis, the axis, and which side is which. */
-export function ruler(frame: Frame, box: Box, look: Look, reading: Reading, alpha: number, layer: 1 | 2 = 2): void {
-  const u = axis(box);
-  const low = Math.max(0.02, u - 2.2 * unit(box));
-  for (let k = 0; k < reading.net.sizes[layer]; k += 1) {
-    const v = vOfNeuron(box, look, layer, k, reading);
-    const to = neuronAt(box, look, layer, k, reading);
-    add(frame, { kind: "line", from: place(box, low, v), to, width: 1, ink: "hair", alpha });
+/** A hair line from each neuron of a layer to the axis, the axis, and which side is which. */
+export function ruler(pen: Pen, layer: 1 | 2, alpha: number): void {
+  const u = axis(pen.box);
+  const low = Math.max(0.02, u - 2.2 * unit(pen.box));
+  for (let k = 0; k < pen.reading.net.sizes[layer]; k += 1) {
+    pen.line(pen.at(low, pen.vOf(layer, k)), pen.neuron(layer, k), { ink: "hair", alpha });
   }
-  const reach = [0.02, 0.98] as const;
-  add(frame, { kind: "line", from: place(box, u, reach[0]), to: place(box, u, reach[1]), width: 1, ink: "mute", alpha }); // prettier-ignore
-  if (box.up) return;
-  const size = 12;
-  const [x, y] = place(box, u, 0.988);
-  add(frame,
-    { kind: "text", at: [x - 10, y], text: "dimmer", size, ink: "minus", alpha, align: "right", weight: 600 },
-    { kind: "text", at: [x + 10, y], text: "brighter", size, ink: "plus", alpha, weight: 600 },
-  ); // prettier-ignore
+  pen.line(pen.at(u, 0.02), pen.at(u, 0.98), { alpha });
+  if (pen.up) return;
+  const [x, y] = pen.at(u, 0.988);
+  pen.text([x - 10, y], "dimmer", { size: 12, ink: "minus", alpha, align: "right", weight: 600 });
+  pen.text([x + 10, y], "brighter", { size: 12, ink: "plus", alpha, weight: 600 });
 }
 
-/** One wish on its edge, from neuron j back to neuron k: `s` of the way, settled or not. */
-export function onEdge(
-  frame: Frame,
-  box: Box,
-  look: Look,
-  reading: Reading,
-  j: number,
-  k: number,
-  share: number,
-  s: number,
-  alpha: number,
-  layer: 2 | 3 = 3,
-): void {
+/** A wish, as a share of the largest, on its edge from neuron j back to neuron k: `s` of the way. */
+export function onEdge(pen: Pen, layer: 2 | 3, j: number, k: number, share: number, s: number, alpha: number): void {
   if (s === 0) return;
-  const from = neuronAt(box, look, layer, j, reading);
-  const to = neuronAt(box, look, layer - 1, k, reading);
+  const from = pen.neuron(layer, j);
   const size = Math.abs(share);
-  const end: Point = [mix(from[0], to[0], s), mix(from[1], to[1], s)];
-  add(frame, { kind: "line", id: layer === 3 ? `wish.${j}.${k}` : `wish${layer}.${j}.${k}`, from, to: end, width: (0.8 + 8 * size) * (box.up ? 0.7 : 1), ink: inkOf(share), alpha: (0.35 + 0.6 * size) * alpha, round: s < 1 }); // prettier-ignore
+  pen.line(from, between(from, pen.neuron(layer - 1, k), s), {
+    id: `wish${layer === 3 ? "" : layer}.${j}.${k}`,
+    width: (0.8 + 8 * size) * (pen.up ? 0.7 : 1),
+    ink: inkOf(share),
+    alpha: (0.35 + 0.6 * size) * alpha,
+    round: s < 1,
+  });
 }
 
 /** A wish of neuron k as an arrow on the axis; `length` is in u, with its sign. */
-export function onAxis(
-  frame: Frame,
-  box: Box,
-  look: Look,
-  reading: Reading,
-  k: number,
-  length: number,
-  alpha: number,
-  layer: 1 | 2 = 2,
-): void {
-  const u = axis(box);
-  const v = vOfNeuron(box, look, layer, k, reading);
-  const width = box.up ? 9 : 12;
-  add(frame, { kind: "arrow", id: `wish${layer}.${k}`, from: place(box, u, v), to: place(box, u + length, v), width, head: 2 * width, ink: inkOf(length), alpha }); // prettier-ignore
+export function onAxis(pen: Pen, layer: 1 | 2, k: number, length: number, alpha: number): void {
+  const u = axis(pen.box);
+  const v = pen.vOf(layer, k);
+  const look = { id: `wish${layer}.${k}`, ink: inkOf(length), alpha };
+  pen.arrow(pen.at(u, v), pen.at(u + length, v), pen.up ? 9 : 12, look);
 }
 
 /** The wish of an output as a small arrow behind it. */
-export function atOutput(frame: Frame, box: Box, look: Look, reading: Reading, j: number, alpha: number): void {
-  const [from, to] = look.layout.gauge;
-  const v = vOfNeuron(box, look, 3, j, reading);
-  const middle = (from + to) / 2;
-  const half = ((to - from) / 2) * Math.min(1, Math.abs(reading.gaps[j]));
-  const way = Math.sign(reading.gaps[j]) * half;
-  const width = box.up ? 6 : 9;
-  add(frame, { kind: "arrow", id: `gap.${j}`, from: place(box, middle - way, v), to: place(box, middle + way, v), width, head: 2 * width, ink: inkOf(reading.gaps[j]), alpha }); // prettier-ignore
+export function atOutput(pen: Pen, j: number, alpha: number): void {
+  const gap = pen.reading.gaps[j];
+  const half = (Math.sign(gap) * Math.min(1, Math.abs(gap))) / 2;
+  const [from, to] = [0.5 - half, 0.5 + half].map((level) => pen.at(pen.uOf(level), pen.vOf(3, j)));
+  pen.arrow(from, to, pen.up ? 6 : 9, { id: `gap.${j}`, ink: inkOf(gap), alpha });
 }
 
-export interface Segment {
+interface Segment {
+  /** 0 for what is wished brighter, 1 for dimmer. */
+  lane: number;
   from: number;
   to: number;
   ink: Ink;
   /** The correct digit's own. */
-  own: boolean;
+  own?: boolean;
+  alpha: number;
 }
 
-/** A segment in neuron k's lane: 0 for what is wished brighter, 1 for dimmer. */
-export function segment(
-  frame: Frame,
-  box: Box,
-  look: Look,
-  reading: Reading,
-  k: number,
-  lane: number,
-  { from, to, ink, own }: Segment,
-  alpha: number,
-  layer: 1 | 2 = 2,
-): void {
-  const length = (to - from) * along(box);
+/** A segment of neuron k's stack. */
+export function segment(pen: Pen, layer: 1 | 2, k: number, { lane, from, to, ink, own, alpha }: Segment): void {
+  const length = (to - from) * pen.along;
   if (Math.abs(length) < 0.2) return;
-  const thick = box.up ? 7 : 12;
-  const v = vOfNeuron(box, look, layer, k, reading) + ((lane - 0.5) * thick) / across(box);
-  const gapped = Math.abs(length) > 3 ? (Math.sign(length) * 1) / along(box) : 0; // a pixel between two
-  const rect = strip(box, from + gapped, to, v, thick - 1);
-  add(frame, { kind: "bar", rect, ink, alpha });
-  if (own) add(frame, { kind: "bar", rect, ink: "ink", alpha, outline: 1.5 });
+  const thick = pen.up ? 7 : 12;
+  const v = pen.vOf(layer, k) + ((lane - 0.5) * thick) / pen.across;
+  const start = from + (Math.abs(length) > 3 ? Math.sign(length) / pen.along : 0); // a pixel between two
+  pen.strip(start, to, v, thick - 1, { ink, alpha });
+  if (own) pen.strip(start, to, v, thick - 1, { alpha, outline: 1.5 });
+}
+
+/** What was wished, or what all wish: an outline round what there is. */
+export function outlined(
+  pen: Pen,
+  id: string,
+  u: number,
+  length: number,
+  v: number,
+  thick: number,
+  alpha: number,
+): void {
+  if (Math.abs(length) * pen.along > 1.5)
+    pen.strip(u, u + length, v, thick, { id, alpha, outline: 1.2, dash: [3, 2.5] });
 }

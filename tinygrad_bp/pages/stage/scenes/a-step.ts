@@ -2,43 +2,25 @@
 
 import { span } from "../clock";
 import { nameOf } from "../engine";
-import { add, empty, type Frame } from "../frame";
-import { across, layoutIn, neuron, place, strip, type Box, type Point } from "../layout";
+import { inkOf, type Facts } from "../frame";
+import { between, layoutIn, type Point } from "../layout";
 import { percent, short, signed, whole } from "../numbers";
-import { boxed, gauges } from "../parts/gauges";
+import { boxed, gauges, post } from "../parts/gauges";
 import { dissolve } from "../parts/inset";
-import { network, type Look } from "../parts/network";
-import { inkOf } from "../parts/wishes";
+import { edgesInto, lookOf, pixelAt } from "../parts/network";
+import { largestOf } from "../parts/nudges";
+import type { Pen } from "../pen";
 import { halfTrained, lapsed, lapseOf, readingAt, STEPS, type Stop } from "../run";
-import type { Reading, Session } from "../session";
-import { leave, moved, type Before, type Scene, type Stage } from "../scene";
+import { leave, teller, type Scene } from "../scene";
+import type { Session } from "../session";
 
 const LANDS = [2, 4] as const; // seconds in which the step is taken
 const AGAIN = [5, 10] as const;
 const PIXELS = 12; // of the weights from the picture, so many into each neuron are shown
 
-function look({ box }: Stage): Look {
-  return {
-    layout: layoutIn(box, "wide"),
-    picture: 1,
-    idle: [1, 1],
-    trace: [0, 0, 0],
-    beads: [1, 1, 1],
-    names: 1,
-  };
-}
-
 /** How many steps have been taken: parts of the first one count, too. */
-export function stepsAt(t: number): number {
+function stepsAt(t: number): number {
   return t < AGAIN[0] ? span(t, ...LANDS) : lapsed(span(t, ...AGAIN));
-}
-
-interface Change {
-  index: number;
-  from: (box: Box) => Point;
-  to: (box: Box) => Point;
-  change: number;
-  layer: number;
 }
 
 /** What the first step changes in every weight. */
@@ -62,123 +44,94 @@ function most(session: Session): number[] {
   });
 }
 
-function changes(session: Session, shown: Look): Change[] {
-  const { sizes } = session.data;
-  const step = change(session);
-  const at = (l: number, j: number) => (box: Box) => neuron(box, shown.layout, l, j, sizes[l]);
-  const found: Change[] = most(session).map((index) => ({
+/** What is still to be taken of the step, on its edges: it comes from behind. */
+function landing(pen: Pen): void {
+  const left = 1 - stepsAt(pen.t);
+  if (left <= 0 || pen.t < 0.6) return;
+  const step = change(pen.session);
+  const [n] = pen.session.data.sizes;
+  const edge = (index: number) => ({
     index,
-    from: (box) => pixelAt(box, shown, index % sizes[0]),
-    to: at(1, Math.floor(index / sizes[0])),
-    change: step[index],
-    layer: 1,
-  }));
-  let start = sizes[1] * (sizes[0] + 1);
-  for (const l of [2, 3]) {
-    const n = sizes[l - 1];
-    for (let i = 0; i < n * sizes[l]; i += 1) {
-      const [from, to] = [at(l - 1, i % n), at(l, Math.floor(i / n))];
-      found.push({ index: start + i, from, to, change: step[start + i], layer: l });
+    from: pixelAt(pen, index % n),
+    to: pen.neuron(1, Math.floor(index / n)),
+  });
+  const layers = [most(pen.session).map(edge), edgesInto(pen, 2), edgesInto(pen, 3)];
+  const largest = largestOf(layers.flat().map(({ index }) => step[index]));
+  layers.forEach((edges, l) => {
+    const opens = 0.7 + 0.35 * (2 - l);
+    const s = pen.span(opens, opens + 0.5);
+    for (const { index, from, to } of s === 0 ? [] : edges) {
+      const size = (Math.abs(step[index]) / largest) * left;
+      if (size < 0.02) continue;
+      const alpha = Math.min(0.95, 0.25 + size) * Math.min(1, 5 * left);
+      const look = { id: `step.${index}`, width: 0.5 + 6 * size, ink: inkOf(step[index]), alpha };
+      pen.line(to, between(to, from, s), look);
     }
-    start += sizes[l] * (n + 1);
-  }
-  return found;
-}
-
-function pixelAt(box: Box, { layout }: Look, pixel: number): Point {
-  const { u, v, size } = layout.picture;
-  const [x, y] = place(box, u, v);
-  return [x + ((pixel % 28) + 0.5 - 14) * (size / 28), y + (Math.floor(pixel / 28) + 0.5 - 14) * (size / 28)];
-}
-
-/** What is still to be taken of the step, on its edges. */
-function landing(made: Frame, t: number, { box, session }: Stage, shown: Look): void {
-  const left = 1 - stepsAt(t);
-  if (left <= 0 || t < 0.6) return;
-  const wanted = changes(session, shown);
-  const largest = wanted.reduce((max, { change }) => Math.max(max, Math.abs(change)), 0);
-  for (const { index, from, to, change, layer } of wanted) {
-    const opens = 0.7 + 0.35 * (3 - layer);
-    const s = span(t, opens, opens + 0.5);
-    const size = (Math.abs(change) / largest) * left;
-    if (s === 0 || size < 0.02) continue;
-    const [a, b] = [to(box), from(box)]; // it comes from behind
-    const end: Point = [a[0] + (b[0] - a[0]) * s, a[1] + (b[1] - a[1]) * s];
-    add(made, { kind: "line", id: `step.${index}`, from: a, to: end, width: 0.5 + 6 * size, ink: inkOf(change), alpha: Math.min(0.95, 0.25 + size) * Math.min(1, 5 * left) }); // prettier-ignore
-  }
-}
-
-/** Ticks where the outputs were before. */
-function ticks(made: Frame, box: Box, shown: Look, before: Reading, alpha: number): void {
-  const [zero, one] = shown.layout.gauge;
-  const half = 1 / (box.up ? box.height : box.width);
-  for (let j = 0; j < before.pass[3].length; j += 1) {
-    const [x, y] = neuron(box, shown.layout, 3, j, before.pass[3].length);
-    const v = (box.up ? x : y) / across(box);
-    const u = zero + (one - zero) * before.pass[3][j];
-    const rect = strip(box, u - half, u + half, v, box.up ? 16 : 20);
-    add(made, { kind: "bar", id: `before.${j}`, rect, ink: "mute", alpha });
-  }
+  });
 }
 
 /** Accuracy in large letters, and how the cost went. */
-function figures(made: Frame, { box, session }: Stage, stop: Stop, alpha: number): void {
-  const steps = stop.steps;
-  const done = steps === 0 ? "before the step" : steps < 1 ? "on the way" : steps === 1 ? "after 1 step" : `after ${whole(steps)} steps`; // prettier-ignore
-  const [x, y] = box.up ? [0.97 * box.width, 0.885 * box.height] : [29, 0.845 * box.height];
-  const align = box.up ? "right" : "left";
-  const [large, small] = box.up ? [34, 11.5] : [54, 14];
-  add(made,
-    { kind: "text", at: [x, y - large * 0.8], text: done, size: small, ink: "mute", alpha, align },
-    { kind: "text", id: "accuracy", at: [x, y], text: percent(stop.accuracy), size: large, ink: "ink", alpha, align, weight: 600, face: "serif" },
-    { kind: "text", at: [x, y + large * 0.78], text: box.up ? "of unseen digits" : "of unseen digits read rightly", size: small, ink: "mute", alpha, align },
-  ); // prettier-ignore
-  const [left, top, w, h] = box.up
-    ? [0.03 * box.width, 0.84 * box.height, 0.27 * box.width, 0.075 * box.height]
-    : [29, 52, 196, 84];
-  const stops = lapseOf(session).until(steps);
-  const highest = stops[0].cost;
-  const at = (one: Stop): Point => [
-    left + w * (one.steps <= 1 ? 0.06 * one.steps : 0.06 + 0.94 * Math.sqrt((one.steps - 1) / STEPS)),
-    top + h * (1 - one.cost / highest),
+function figures(pen: Pen, stop: Stop, alpha: number): void {
+  accuracy(pen, stop, alpha);
+  const { width, height } = pen.box;
+  const [left, top, w, h] = pen.up ? [0.03 * width, 0.84 * height, 0.27 * width, 0.075 * height] : [29, 52, 196, 84];
+  const floor = top + h;
+  const stops = lapseOf(pen.session).until(stop.steps);
+  const at = ({ steps, cost }: Stop): Point => [
+    left + w * (steps <= 1 ? 0.06 * steps : 0.06 + 0.94 * Math.sqrt((steps - 1) / STEPS)),
+    top + h * (1 - cost / stops[0].cost),
   ];
-  const now = at(stop);
-  add(made,
-    { kind: "line", from: [left, top + h], to: [left + w, top + h], width: 1, ink: "hair", alpha },
-    { kind: "path", id: "cost", points: stops.map(at), width: 1.8, ink: "ink", alpha, floor: top + h, fill: "hair" },
-    { kind: "bar", rect: [now[0] - 3.5, now[1] - 3.5, 7, 7], radius: 3.5, ink: "ink", alpha },
-    { kind: "text", at: [left, box.up ? top + h + 16 : top - 22], text: `cost ${stop.cost.toFixed(2)}`, size: box.up ? 12.5 : 15, ink: "ink", alpha, weight: 600 },
-  ); // prettier-ignore
+  pen.line([left, floor], [left + w, floor], { ink: "hair", alpha });
+  pen.path(stops.map(at), { id: "cost", width: 1.8, alpha, floor, fill: "hair" });
+  pen.disc(at(stop), 3.5, { alpha });
+  const title = { size: pen.up ? 12.5 : 15, ink: "ink", alpha, weight: 600 } as const;
+  pen.text([left, pen.up ? floor + 16 : top - 22], `cost ${stop.cost.toFixed(2)}`, title);
 }
 
-function frame(t: number, stage: Stage, before: Before): Frame {
-  const { box, session } = stage;
-  const made = empty();
+function accuracy(pen: Pen, { steps, accuracy }: Stop, alpha: number): void {
+  const { width, height } = pen.box;
+  const [x, y] = pen.up ? [0.97 * width, 0.885 * height] : [29, 0.845 * height];
+  const [large, size] = pen.up ? [34, 11.5] : [54, 14];
+  const align = pen.up ? "right" : "left";
+  const after = steps === 1 ? "after 1 step" : `after ${whole(steps)} steps`;
+  const done = steps === 0 ? "before the step" : steps < 1 ? "on the way" : after;
+  pen.text([x, y - large * 0.8], done, { size, alpha, align });
+  pen.figure([x, y], percent(accuracy), large, { id: "accuracy", alpha, align });
+  const of = pen.up ? "of unseen digits" : "of unseen digits read rightly";
+  pen.text([x, y + large * 0.78], of, { size, alpha, align });
+}
+
+function draw(pen: Pen): Facts {
+  const { session, t } = pen;
   const stop = lapseOf(session).at(stepsAt(t));
   const reading = t < LANDS[0] ? session.now : readingAt(session, stop);
-  const shown = moved(t, before, look(stage));
-  landing(made, t, stage, shown);
-  if (t < 0.8) {
-    const half = readingAt(session, halfTrained(session));
-    dissolve(made, box, shown, [half, reading], span(t, 0, 0.6));
-  } else network(made, box, shown, reading);
-  leave(made, t, before);
-  const alpha = span(t, 0.4, 0.8);
-  gauges(made, box, { layout: shown.layout, levels: reading.pass[3], alpha, numbers: alpha });
-  ticks(made, box, shown, session.now, span(t, LANDS[0], LANDS[0] + 0.3) * (1 - span(t, 9.6, 10)));
-  boxed(made, box, shown.layout, reading.answer, span(t, 0.7, 1));
-  figures(made, stage, stop, alpha);
+  const outputs = Array.from(reading.pass[3]);
+  landing(pen);
+  dissolve(pen, readingAt(session, halfTrained(session)), reading, pen.span(0, 0.6));
+  leave(pen);
+  const alpha = pen.span(0.4, 0.8);
+  gauges(pen, outputs, alpha, alpha);
+  const ticked = pen.span(LANDS[0], LANDS[0] + 0.3) * (1 - pen.span(9.6, 10));
+  const long = pen.up ? 16 : 20;
+  outputs.forEach((_, j) => {
+    post(pen, j, session.now.pass[3][j], 1, long, { id: `before.${j}`, ink: "mute", alpha: ticked });
+  });
+  boxed(pen, reading.answer, pen.span(0.7, 1));
+  figures(pen, stop, alpha);
   const { steps, work, accuracy, cost } = stop;
-  made.facts = { steps, work, accuracy, cost, outputs: Array.from(reading.pass[3]), answer: reading.answer }; // prettier-ignore
-  return made;
+  return { steps, work, accuracy, cost, outputs, answer: reading.answer };
 }
 
-function describe(id: string, session: Session): string | undefined {
-  const [kind, at] = id.split(".");
-  if (kind === "step")
-    return `The first step changes ${nameOf(session.data.sizes, Number(at))} by ${signed(change(session)[Number(at)])}.`;
-  if (kind === "before") return `Before, output ${at} was ${short(session.now.pass[3][Number(at)])}.`;
-  return undefined;
-}
-
-export const scene: Scene = { id: "a-step", seconds: 11, look, frame, settled: 0.9, describe };
+export const scene: Scene = {
+  id: "a-step",
+  seconds: 11,
+  look: ({ box }) => lookOf(layoutIn(box, "wide")),
+  draw,
+  settled: 0.9,
+  describe: teller({
+    step(session, [i]) {
+      return `The first step changes ${nameOf(session.data.sizes, i)} by ${signed(change(session)[i])}.`;
+    },
+    before: ({ now }, [j]) => `Before, output ${j} was ${short(now.pass[3][j])}.`,
+  }),
+};

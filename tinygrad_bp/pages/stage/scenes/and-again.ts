@@ -2,14 +2,15 @@
 
 import { eased, mix, span } from "../clock";
 import * as engine from "../engine";
-import { add, empty, type Arrow, type Frame } from "../frame";
-import { layoutIn, type Box, type Point } from "../layout";
-import { network, neuronAt, type Look } from "../parts/network";
-import { biases, edges, highlight, largestOf, nudgesOf, pictures } from "../parts/nudges"; // prettier-ignore
-import { axis, inkOf, onAxis, onEdge, ruler, segment, unit } from "../parts/wishes";
+import { inkOf, type Arrow, type Facts } from "../frame";
+import { between, layoutIn } from "../layout";
+import { lookOf, network, type Look } from "../parts/network";
+import { biases, edges, highlight, largestOf, nudgesOf, pictures } from "../parts/nudges";
+import { axis, onAxis, onEdge, ruler, scale, segment } from "../parts/wishes";
+import type { Pen } from "../pen";
 import { hash } from "../random";
-import { leave, moved, type Before, type Scene, type Stage } from "../scene";
-import type { Reading, Session } from "../session";
+import { leave, moved, type Scene, type Stage } from "../scene";
+import type { Session } from "../session";
 
 const SENT = 1.1; // when wishes leave layer 2
 const APART = 0.8; // seconds in which they leave, one by one
@@ -25,7 +26,7 @@ export function askedOfFirst(session: Session): number[][] {
 }
 
 /** The parameter to check: the steepest, unless the reader has chosen one. */
-export function checkedIndex(session: Session): number {
+function checkedIndex(session: Session): number {
   if (session.choices.wiggle >= 0) return session.choices.wiggle;
   const { vector } = nudgesOf(session);
   const most = largestOf(vector);
@@ -48,53 +49,47 @@ export function nonzero(session: Session): number {
   return session.once(key, () => nudgesOf(session).vector.filter((nudge) => nudge !== 0).length);
 }
 
-function look({ box }: Stage, name: "early" | "whole" = "whole"): Look {
-  const whole = name === "whole";
+function early({ box }: Stage): Look {
+  return lookOf(layoutIn(box, "early"), { picture: 0.55, idle: [0.5, 0.1], beads: [1, 1, 0.3], names: 0.3 });
+}
+
+function look({ box }: Stage): Look {
+  return lookOf(layoutIn(box, "whole"), { picture: 0, idle: [0.15, 0.15] });
+}
+
+function lookAt(pen: Pen): Look {
+  if (pen.t < DOWN) return moved(pen.t, pen.before.look, early(pen));
+  return moved(pen.t - DOWN, early(pen), look(pen), 1.1);
+}
+
+function draw(given: Pen): Facts {
+  const pen = given.with({ look: lookAt(given) });
+  const { deltas, net } = pen.reading;
+  const { session } = pen;
+  const going = 1 - pen.span(DOWN, DOWN + 0.5);
+  ruler(pen, 1, pen.span(0, 0.5) * going);
+  wishes(pen, going);
+  edges(pen, pen.span(4.8, 6, eased.arrival));
+  pictures(pen, (j) => pen.span(DOWN + 0.05 * j, DOWN + 0.05 * j + 1, eased.camera));
+  network(pen);
+  leave(pen, (id) => id.startsWith("wish2"));
+  sums(pen);
+  stacks(pen);
+  biases(pen, pen.span(DOWN + 0.6, DOWN + 1.4));
+  const { index, backprop, wiggle } = checked(session);
+  highlight(pen, index, pen.span(CHECK, CHECK + 0.4));
+  const [first, second, third] = deltas.map((delta) => Array.from(delta));
   return {
-    layout: layoutIn(box, name),
-    picture: whole ? 0 : 0.55,
-    idle: whole ? [0.15, 0.15] : [0.5, 0.1],
-    trace: [0, 0, 0],
-    beads: whole ? [1, 1, 1] : [1, 1, 0.3],
-    names: whole ? 1 : 0.3,
-  };
-}
-
-function lookAt(t: number, stage: Stage, before: Before): Look {
-  if (t < DOWN) return moved(t, before, look(stage, "early"));
-  return moved(t - DOWN, { ...before, look: look(stage, "early") }, look(stage), 1.1);
-}
-
-function frame(t: number, stage: Stage, before: Before): Frame {
-  const { box, session } = stage;
-  const reading = session.now;
-  const made = empty();
-  const shown = lookAt(t, stage, before);
-  const going = 1 - span(t, DOWN, DOWN + 0.5);
-  ruler(made, box, shown, reading, span(t, 0, 0.5) * going, 1);
-  wishes(made, t, stage, shown, going);
-  const grown = span(t, 4.8, 6, eased.arrival);
-  edges(made, box, shown, session, grown);
-  pictures(made, box, shown, session, (j) => span(t, DOWN + 0.05 * j, DOWN + 0.05 * j + 1, eased.camera)); // prettier-ignore
-  network(made, box, shown, reading);
-  leave(made, t, before, (id) => id.startsWith("wish2"));
-  sums(made, t, stage, shown, before);
-  stacks(made, t, stage, shown);
-  biases(made, box, shown, session, span(t, DOWN + 0.6, DOWN + 1.4));
-  const check = checked(session);
-  highlight(made, box, shown, session, check.index, span(t, CHECK, CHECK + 0.4));
-  made.facts = {
-    "delta 1": Array.from(reading.deltas[0]),
-    "delta 2": Array.from(reading.deltas[1]),
-    "delta 3": Array.from(reading.deltas[2]),
+    "delta 1": first,
+    "delta 2": second,
+    "delta 3": third,
     "asked of layer 1": totals(session),
     nonzero: nonzero(session),
-    parameters: reading.net.vector.length,
-    "parameter checked": check.index,
-    "slope by backpropagation": check.backprop,
-    "slope by a wiggle": check.wiggle,
+    parameters: net.vector.length,
+    "parameter checked": index,
+    "slope by backpropagation": backprop,
+    "slope by a wiggle": wiggle,
   };
-  return made;
 }
 
 function landing(j: number, k: number): number {
@@ -102,48 +97,34 @@ function landing(j: number, k: number): number {
 }
 
 /** From all of layer 2 at once, along all 256 edges. */
-function wishes(made: Frame, t: number, { box, session }: Stage, look: Look, going: number): void {
-  const all = askedOfFirst(session);
+function wishes(pen: Pen, going: number): void {
+  const all = askedOfFirst(pen.session);
   const most = largestOf(all.flat());
-  const settled = mix(1, 0.45, span(t, CANCEL, CANCEL + 0.8)) * going;
+  const settled = mix(1, 0.45, pen.span(CANCEL, CANCEL + 0.8)) * going;
   all.forEach((row, j) =>
     row.forEach((wish, k) => {
       const lands = landing(j, k);
-      const s = span(t, lands - TRAVEL, lands, eased.travel);
-      onEdge(made, box, look, session.now, j, k, wish / most, s, settled, 2);
+      onEdge(pen, 2, j, k, wish / most, pen.span(lands - TRAVEL, lands, eased.travel), settled);
     }),
   );
 }
 
 /** The sums that the scene before has left become deltas, and stand behind their neurons. */
-function sums(made: Frame, t: number, { box, session }: Stage, look: Look, before: Before): void {
-  const { deltas } = session.now;
-  const most = largestOf(deltas[1]);
-  const s = span(t, 0, 0.9, eased.camera);
-  const sunk = 1 - span(t, DOWN, DOWN + 0.7, eased.camera);
-  deltas[1].forEach((delta, k) => {
+function sums(pen: Pen): void {
+  const [, delta] = pen.reading.deltas;
+  const most = largestOf(delta);
+  const s = pen.span(0, 0.9, eased.camera);
+  const sunk = 1 - pen.span(DOWN, DOWN + 0.7, eased.camera);
+  const away = pen.layout.radii[1] + (pen.up ? 16 : 34);
+  delta.forEach((slope, k) => {
     const id = `wish2.${k}`;
-    const arrow = behind(box, look, session.now, k, (-delta / most) * sunk);
-    const left = before.marks.find((mark) => mark.id === id) as Arrow | undefined;
-    const from = left ? between(left.from, arrow.from, s) : arrow.from;
-    const to = left ? between(left.to, arrow.to, s) : arrow.to;
-    const width = (box.up ? 9 : 12) * (1 - 0.25 * s);
-    const ink = left && s < 0.5 ? left.ink : inkOf(-delta);
-    add(made, { kind: "arrow", id, from, to, width, head: 2 * width, ink, alpha: span(sunk, 0, 0.2) }); // prettier-ignore
+    const half = (pen.up ? 13 : 28) * (-slope / most) * sunk;
+    const [tail, tip] = [away - half, away + half].map((by) => pen.ahead(pen.neuron(2, k), by));
+    const left = pen.before.marks.find((mark) => mark.id === id) as Arrow | undefined;
+    const ink = left && s < 0.5 ? left.ink : inkOf(-slope);
+    const [from, to] = left ? [between(left.from, tail, s), between(left.to, tip, s)] : [tail, tip];
+    pen.arrow(from, to, (pen.up ? 9 : 12) * (1 - 0.25 * s), { id, ink, alpha: span(sunk, 0, 0.2) });
   });
-}
-
-function between(a: Point, b: Point, s: number): Point {
-  return [mix(a[0], b[0], s), mix(a[1], b[1], s)];
-}
-
-/** Where the arrow behind a neuron of layer 2 begins and ends. */
-function behind(box: Box, look: Look, reading: Reading, k: number, share: number) {
-  const [x, y] = neuronAt(box, look, 2, k, reading);
-  const away = look.layout.radii[1] + (box.up ? 16 : 34);
-  const half = (box.up ? 13 : 28) * share;
-  const along = (d: number): Point => (box.up ? [x, y - away - d] : [x + away + d, y]);
-  return { from: along(-half), to: along(half) };
 }
 
 /** What is asked of each neuron of layer 1, all together. */
@@ -153,33 +134,33 @@ function totals(session: Session): number[] {
 }
 
 /** More and less grow at each neuron of layer 1 as wishes land, then cancel. */
-function stacks(made: Frame, t: number, { box, session }: Stage, look: Look): void {
-  const all = askedOfFirst(session);
-  const side = (k: number, sign: number) => all.reduce((sum, row) => sum + Math.max(0, sign * row[k]), 0); // prettier-ignore
-  const per = (1.55 * unit(box)) / largestOf(all[0].flatMap((_, k) => [side(k, 1), side(k, -1)]));
-  const slid = span(t, CANCEL, CANCEL + 0.6, eased.camera);
-  const net = span(t, CANCEL + 0.5, CANCEL + 0.9);
-  const gone = 1 - span(t, DOWN, DOWN + 0.6);
-  const u = axis(box);
-  all[0].forEach((_, k) => {
+function stacks(pen: Pen): void {
+  const all = askedOfFirst(pen.session);
+  const per = scale(pen.box, all);
+  const slid = pen.span(CANCEL, CANCEL + 0.6, eased.camera);
+  const net = pen.span(CANCEL + 0.5, CANCEL + 0.9);
+  const gone = 1 - pen.span(DOWN, DOWN + 0.6);
+  const u = axis(pen.box);
+  totals(pen.session).forEach((total, k) => {
     let [more, less] = [0, 0];
     all.forEach((row, j) => {
-      const grown = row[k] * per * span(t, landing(j, k) - 0.1, landing(j, k) + 0.3);
+      const lands = landing(j, k);
+      const grown = row[k] * per * pen.span(lands - 0.1, lands + 0.3);
       if (grown > 0) more += grown;
       else less += grown;
     });
     const start = u + slid * more;
-    segment(made, box, look, session.now, k, 0, { from: u, to: u + more, ink: "plus", own: false }, 1 - net, 1); // prettier-ignore
-    segment(made, box, look, session.now, k, 1, { from: start, to: start + less, ink: "minus", own: false }, 1 - net, 1); // prettier-ignore
-    onAxis(made, box, look, session.now, k, totals(session)[k] * per, net * gone, 1);
+    segment(pen, 1, k, { lane: 0, from: u, to: u + more, ink: "plus", alpha: 1 - net });
+    segment(pen, 1, k, { lane: 1, from: start, to: start + less, ink: "minus", alpha: 1 - net });
+    onAxis(pen, 1, k, total * per, net * gone);
   });
 }
 
 export const scene: Scene = {
   id: "and-again",
   seconds: 9,
-  look: (stage) => look(stage),
-  frame,
+  look,
+  draw,
   words: (session) => ({
     zeros: (session.now.net.vector.length - nonzero(session)).toLocaleString("en-US"),
   }),

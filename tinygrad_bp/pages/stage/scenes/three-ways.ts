@@ -1,13 +1,14 @@
 // 5. One output close up: its bias, its weights and its senders' activations all change it.
 
 import { eased, mix, span } from "../clock";
-import { empty, type Frame } from "../frame";
+import type { Facts } from "../frame";
 import { layoutIn } from "../layout";
-import { changes, locks, names, reachOf, squash, stack, staggered, sumLine, sumMoved, ways, written, type Close } from "../parts/close"; // prettier-ignore
+import { effects, movedBy, neuronOf, products, weightedSum, withNeuron, type Amounts } from "../neuron";
+import * as close from "../parts/close";
 import { ends, gap, gauges, targets } from "../parts/gauges";
-import { network, type Look } from "../parts/network";
-import { effects, movedBy, neuronOf, products, weightedSum, withNeuron, type Amounts } from "../neuron"; // prettier-ignore
-import { moved, type Before, type Scene, type Stage } from "../scene";
+import { lookOf, network, type Look } from "../parts/network";
+import type { Pen } from "../pen";
+import type { Scene, Stage } from "../scene";
 import type { Session } from "../session";
 
 /** When bias, weights and activations move. */
@@ -24,64 +25,50 @@ export function avenues({ choices, now, voter }: Session): Amounts {
 }
 
 export function amounts(t: number, session: Session): Amounts {
-  const [bias, weights, senders] = avenues(session).map(
-    (amount, i) => amount * span(t, MOMENTS[i], MOMENTS[i] + RISE, eased.travel),
-  );
-  return [bias, weights, senders];
+  const moved = (i: number) => avenues(session)[i] * span(t, MOMENTS[i], MOMENTS[i] + RISE, eased.travel);
+  return [moved(0), moved(1), moved(2)];
 }
 
-function look({ box, session }: Stage): Look {
-  const { voter } = session;
+function look({ box, session: { voter } }: Stage): Look {
   const layout = layoutIn(box, "close");
   const edge = layout.margins[2];
-  const v = edge + ((1 - 2 * edge) * voter) / 9;
-  return {
-    layout: { ...layout, shift: [0, 0, 0.5 - v] },
-    picture: 0.55,
-    idle: [0.12, 1.5],
-    trace: [0, 0, 0],
-    beads: [0.5, 1, 1],
-    outputs: Array.from({ length: 10 }, (_, j) => (j === voter ? 1 : 0)),
-    names: 1,
-  };
+  const shift = [0, 0, 0.5 - edge - ((1 - 2 * edge) * voter) / 9];
+  const outputs = Array.from({ length: 10 }, (_, j) => (j === voter ? 1 : 0));
+  return lookOf({ ...layout, shift }, { picture: 0.55, idle: [0.12, 1.5], beads: [0.5, 1, 1], outputs });
 }
 
 /** The others are gone before the camera takes them off the stage. */
-function lookAt(t: number, stage: Stage, before: Before): Look {
-  const { voter } = stage.session;
-  const shown = moved(t, before, look(stage));
-  const left = before.look.outputs ?? Array(10).fill(1);
-  const outputs = left.map((seen, j) => mix(seen, j === voter ? 1 : 0, span(t, 0, 0.25)));
-  const depend = span(t, LOCKS, SETTLED) * (1 - span(t, 8.2, 8.8));
-  const idle = [shown.idle[0] + 0.9 * depend, shown.idle[1]] as const;
-  return { ...shown, outputs, idle };
+function lookAt(pen: Pen): Look {
+  const { before, look, session } = pen;
+  const outputs = before.look.outputs.map((seen, j) => mix(seen, j === session.voter ? 1 : 0, pen.span(0, 0.25)));
+  const depend = pen.span(LOCKS, SETTLED) * (1 - pen.span(8.2, 8.8));
+  return { ...look, outputs, idle: [look.idle[0] + 0.9 * depend, look.idle[1]] };
 }
 
-function frame(t: number, stage: Stage, before: Before): Frame {
-  const { box, session } = stage;
-  const { now: reading, voter } = session;
-  const made = empty();
-  const from = neuronOf(reading, voter);
+function draw(given: Pen): Facts {
+  const { session, t } = given;
+  const { now, voter } = session;
+  const from = neuronOf(now, voter);
   const to = movedBy(from, amounts(t, session));
-  const now = withNeuron(reading, voter, to);
-  const shown = lookAt(t, stage, before);
-  const close = { box, look: shown, reach: reachOf([from, movedBy(from, [1, 1, 1]), movedBy(from, [-1, -1, -1])]) }; // prettier-ignore
-  const alpha = span(t, 1.6, 2);
-  names(made, close, alpha);
-  sumLine(made, close, to, alpha);
-  squash(made, close, weightedSum(to), span(t, 2, 2.5, eased.travel), 1);
-  sumMoved(made, close, weightedSum(from), weightedSum(to));
-  changes(made, close, reading, voter, from, to);
-  network(made, box, shown, now);
-  written(made, close, now, voter, span(t, 0.5, 0.9));
-  level(made, t, stage, close, now.pass[3]);
-  stack(made, close, now, to, staggered(t, 0.8, 0.03, 0.4), staggered(t, 1.2, 0.03, 0.6));
-  locks(made, close, reading, span(t, LOCKS, SETTLED));
-  const each = effects(from, to, reading.pass[3][voter]);
-  const sum = each.reduce((total, effect) => total + effect, reading.pass[3][voter]);
-  const seen = MOMENTS.map((at) => span(t, at, at + 0.3));
-  ways(made, close, reading.pass[3][voter], each, seen);
-  made.facts = {
+  const pen = given.with({ look: lookAt(given), reading: withNeuron(now, voter, to) });
+  const reach = close.reachOf([from, movedBy(from, [1, 1, 1]), movedBy(from, [-1, -1, -1])]);
+  const states = { from, to, reach };
+  const alpha = pen.span(1.6, 2);
+  close.names(pen, alpha);
+  close.sumLine(pen, states, alpha);
+  close.squash(pen, states, pen.span(2, 2.5, eased.travel));
+  close.sumMoved(pen, states);
+  close.changes(pen, from, to);
+  network(pen);
+  close.written(pen, pen.span(0.5, 0.9));
+  level(pen);
+  close.stack(pen, states);
+  close.locks(pen, pen.span(LOCKS, SETTLED));
+  const before = now.pass[3][voter];
+  const each = effects(from, to, before);
+  const seen = MOMENTS.map((at) => pen.span(at, at + 0.3));
+  close.ways(pen, before, each, seen);
+  return {
     voter,
     activations: Array.from(to.senders),
     weights: Array.from(to.weights),
@@ -89,22 +76,20 @@ function frame(t: number, stage: Stage, before: Before): Frame {
     products: products(to),
     "weighted sum": weightedSum(to),
     "effects of bias, weights, activations": each,
-    "level before": reading.pass[3][voter],
-    recomputed: now.pass[3][voter],
-    predicted: sum,
+    "level before": before,
+    recomputed: pen.reading.pass[3][voter],
+    predicted: each.reduce((total, effect) => total + effect, before),
   };
-  return made;
 }
 
 /** The gauges of the scene before: the voter's stays, with its target and its gap. */
-function level(made: Frame, t: number, { box, session }: Stage, close: Close, levels: ArrayLike<number>): void {
-  const { label } = session.now;
-  const { layout, outputs } = close.look;
-  gauges(made, box, { layout, levels, alpha: 1, each: outputs });
-  targets(made, box, layout, label, 1, outputs);
-  ends(made, box, layout, 1 - span(t, 0, 0.4));
-  outputs!.forEach((seen, j) => {
-    if (seen > 0.01) gap(made, box, layout, j, levels[j], j === label ? 1 : 0, 1, seen);
+function level(pen: Pen): void {
+  const { pass, label } = pen.reading;
+  gauges(pen, pass[3], 1);
+  targets(pen, label, 1);
+  ends(pen, 1 - pen.span(0, 0.4));
+  pen.look.outputs.forEach((seen, j) => {
+    if (seen > 0.01) gap(pen, j, pass[3][j], j === label ? 1 : 0, 1);
   });
 }
 
@@ -112,7 +97,7 @@ export const scene: Scene = {
   id: "three-ways",
   seconds: 9,
   look,
-  frame,
+  draw,
   words({ now, voter }) {
     const rises = now.gaps[voter] > 0;
     return { voter: String(voter), raise: rises ? "+raise" : "-lower" };

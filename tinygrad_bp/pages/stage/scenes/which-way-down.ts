@@ -1,49 +1,31 @@
 // 3. The negative gradient as a skyline of all knobs; two of them are tried with the same wiggle.
 
 import { scaleLinear } from "d3-scale";
-import { eased, mix, span } from "../clock";
+import { eased, mix } from "../clock";
 import { nameOf } from "../engine";
-import { add, empty, type Frame } from "../frame";
-import { layoutIn, type Box } from "../layout";
+import { inkOf, type Facts } from "../frame";
+import { layoutIn } from "../layout";
 import { precise, short, whole } from "../numbers";
-import { costWith, nudges, pair, WIGGLE, type Pair } from "../parts/knobs";
+import { costWith, nudges, pair, WIGGLE } from "../parts/knobs";
 import { beside, dot, line, REACH, shift } from "../parts/lines";
-import { network, neuronAt, type Look } from "../parts/network";
-import { columns, columnsIn, ground, inkOf, planIn, section, sectionsOf, upright, type Plan } from "../parts/skyline"; // prettier-ignore
+import { edgesInto, knobAt, lookOf, network } from "../parts/network";
+import { columns, columnsIn, ground, planIn, section, sectionsOf, upright, type Plan } from "../parts/skyline";
+import type { Pen } from "../pen";
+import { leave, teller, type Scene } from "../scene";
 import type { Session } from "../session";
-import { leave, moved, type Before, type Scene, type Stage } from "../scene";
 
 const LIFT = [3.2, 3.6]; // when the two are lifted out
 const TURN = [5, 6.4]; // when they are turned
 const TURNING = 0.8;
 
-function look({ box }: Stage): Look {
-  return {
-    layout: layoutIn(box, "knobs"),
-    picture: 0.8,
-    idle: [0.8, 0.8],
-    trace: [0.35, 0, 0],
-    beads: [0.8, 0.8, 0.8],
-    names: 0.8,
-  };
-}
-
-export interface Tried extends Pair {
-  before: number;
-  /** With one knob turned alone, with the other, and with both. */
-  alone: readonly [number, number];
-  after: number;
-}
-
-/** What the cost does when the two knobs are turned by so many wiggles: worked out, not foretold. */
-export function tried(session: Session): Tried {
-  const [a, b] = session.choices.knobs;
-  return session.once(`tried ${a} ${b}`, () => {
+/** What the cost does when one knob is turned alone, the other, and both: worked out, not foretold. */
+export function tried(session: Session) {
+  const { knobs } = session.choices;
+  return session.once(`tried ${knobs.join(" ")}`, () => {
     const two = pair(session);
-    const turnA: [number, number] = [two.large, a * WIGGLE];
-    const turnB: [number, number] = [two.small, b * WIGGLE];
-    const alone = [costWith(session, [turnA]), costWith(session, [turnB])] as const;
-    return { ...two, before: session.once("cost", () => costWith(session, [])), alone, after: costWith(session, [turnA, turnB]) }; // prettier-ignore
+    const turns = [two.large, two.small].map((knob, i): [number, number] => [knob, knobs[i] * WIGGLE]);
+    const before = session.once("cost", () => costWith(session, []));
+    return { ...two, before, alone: turns.map((turn) => costWith(session, [turn])), after: costWith(session, turns) };
   });
 }
 
@@ -52,40 +34,35 @@ function magnified(session: Session): number {
   return Math.max(1, Math.floor(1 / nudges(session)[pair(session).large]));
 }
 
-function frame(t: number, stage: Stage, before: Before): Frame {
-  const { box, session } = stage;
-  const made = empty();
-  const shown = moved(t, before, look(stage));
-  wished(made, t, stage, shown);
-  network(made, box, shown, session.now);
-  leave(made, t, before);
-  const plan = planIn(box, span(t, LIFT[0], LIFT[0] + 0.9, eased.camera));
-  skyline(made, t, stage, plan);
-  [pair(session).large, pair(session).small].forEach((knob, i) => {
-    edge(made, t, stage, shown, knob, LIFT[i]);
-    lifted(made, t, stage, plan, knob, i);
+function draw(pen: Pen): Facts {
+  wished(pen);
+  network(pen);
+  leave(pen);
+  const plan = planIn(pen.box, pen.span(LIFT[0], LIFT[0] + 0.9, eased.camera));
+  const facts = skyline(pen, plan);
+  const { large, small } = pair(pen.session);
+  [large, small].forEach((knob, i) => {
+    edge(pen, knob, LIFT[i]);
+    lifted(pen, plan, knob, i);
   });
-  knobLines(made, t, stage, plan);
-  costLine(made, t, stage, plan);
-  return made;
+  knobLines(pen, plan);
+  return { ...facts, ...costLine(pen, plan) };
 }
 
-function skyline(made: Frame, t: number, { box, session }: Stage, plan: Plan): void {
+function skyline(pen: Pen, plan: Plan): Facts {
+  const { session } = pen;
   const all = nudges(session);
+  const largest = most(session);
   const sections = sectionsOf(session.data.sizes);
-  const alpha = mix(1, 0.5, span(t, LIFT[0], LIFT[0] + 0.6));
-  ground(made, box, plan, sections, span(t, 0.5, 0.9), span(t, 0.7, 1.1) * (1 - span(t, 3.2, 3.5)));
+  const alpha = mix(1, 0.5, pen.span(LIFT[0], LIFT[0] + 0.6));
+  ground(pen, plan, sections, pen.span(0.5, 0.9), pen.span(0.7, 1.1) * (1 - pen.span(3.2, 3.5)));
   sections.forEach((part, l) => {
     const n = columnsIn(plan.sections[l]);
     const shape = session.once(`columns ${l} ${n}`, () => columns(all, part, n));
-    section(made, plan, l, shape, most(session), t, 0.7 + 0.6 * l, 1.5 + 0.6 * l, alpha);
+    section(pen, plan, l, shape, largest, alpha);
   });
-  made.facts = {
-    up: all.filter((nudge) => nudge > 0).length,
-    down: all.filter((nudge) => nudge < 0).length,
-    unmoved: all.filter((nudge) => nudge === 0).length,
-    largest: most(session),
-  };
+  const count = (sign: number) => all.filter((nudge) => Math.sign(nudge) === sign).length;
+  return { up: count(1), down: count(-1), unmoved: count(0), largest };
 }
 
 function most(session: Session): number {
@@ -93,101 +70,89 @@ function most(session: Session): number {
 }
 
 /** The edges in the colours of what their weights are to do, while the skyline rises. */
-function wished(made: Frame, t: number, { box, session }: Stage, shown: Look): void {
-  const left = 1 - span(t, LIFT[0], LIFT[0] + 0.4);
-  const { net } = session.data;
-  const all = nudges(session);
-  for (const l of [2, 3]) {
-    const seen = span(t, 0.1 + 0.6 * l, 0.6 + 0.6 * l) * left;
+function wished(pen: Pen): void {
+  const left = 1 - pen.span(LIFT[0], LIFT[0] + 0.4);
+  for (const layer of [2, 3]) {
+    const seen = pen.span(0.1 + 0.6 * layer, 0.6 + 0.6 * layer) * left;
     if (seen === 0) continue;
-    const { start } = sectionsOf(net.sizes)[l - 1];
-    net.w[l - 1].forEach((_, i) => {
-      const nudge = all[start + i];
-      const share = Math.abs(nudge) / most(session);
-      const [j, k] = [Math.floor(i / net.sizes[l - 1]), i % net.sizes[l - 1]];
-      const [from, to] = [neuronAt(box, shown, l - 1, k, session.now), neuronAt(box, shown, l, j, session.now)]; // prettier-ignore
-      add(made, { kind: "line", from, to, width: 0.5 + 3.5 * share, ink: inkOf(nudge), alpha: Math.min(1, 1.6 * share) * seen }); // prettier-ignore
-    });
+    for (const { index, from, to } of edgesInto(pen, layer)) {
+      const nudge = nudges(pen.session)[index];
+      const share = Math.abs(nudge) / most(pen.session);
+      pen.line(from, to, { width: 0.5 + 3.5 * share, ink: inkOf(nudge), alpha: Math.min(1, 1.6 * share) * seen });
+    }
   }
 }
 
 /** The weight itself, in the network. */
-function edge(made: Frame, t: number, { box, session }: Stage, shown: Look, knob: number, from: number): void {
-  // prettier-ignore
-  const [l, j, k] = nameOf(session.data.sizes, knob).match(/\d+/g)!.map(Number);
-  const [a, b] = [neuronAt(box, shown, l - 1, k, session.now), neuronAt(box, shown, l, j, session.now)]; // prettier-ignore
-  add(made, { kind: "line", id: `w${l}.${j}.${k}`, from: a, to: b, width: box.up ? 2 : 3, ink: inkOf(nudges(session)[knob]), alpha: span(t, from, from + 0.4) }); // prettier-ignore
+function edge(pen: Pen, knob: number, from: number): void {
+  const { layer, j, k } = knobAt(pen.session.data.sizes, knob);
+  const ink = inkOf(nudges(pen.session)[knob]);
+  const look = { id: `w${layer}.${j}.${k}`, width: pen.up ? 2 : 3, ink, alpha: pen.span(from, from + 0.4) };
+  pen.line(pen.neuron(layer - 1, k!), pen.neuron(layer, j), look);
 }
 
 /** One knob's bar out of the skyline, as high as ever, on its way to its number line. */
-function lifted(made: Frame, t: number, { box, session }: Stage, plan: Plan, knob: number, i: number): void {
-  // prettier-ignore
-  const seen = span(t, LIFT[i], LIFT[i] + 0.3);
+function lifted(pen: Pen, plan: Plan, knob: number, i: number): void {
+  const { session, up } = pen;
+  const seen = pen.span(LIFT[i], LIFT[i] + 0.3);
   if (seen === 0) return;
-  const flown = span(t, LIFT[i] + 0.3, LIFT[i] + 1.2, eased.camera);
+  const flown = pen.span(LIFT[i] + 0.3, LIFT[i] + 1.2, eased.camera);
   const nudge = nudges(session)[knob];
-  const l = sectionsOf(session.data.sizes).findLastIndex(({ start }) => knob >= start);
-  const { start, count } = sectionsOf(session.data.sizes)[l];
-  const [x0, x1] = plan.sections[l];
-  const home = mix(x0, x1, (knob - start) / count);
+  const { sizes } = session.data;
+  const l = knobAt(sizes, knob).layer - 1;
+  const { start, count } = sectionsOf(sizes)[l];
+  const home = mix(...plan.sections[l], (knob - start) / count);
   const height = (Math.abs(nudge) / most(session)) * plan.reach;
-  const size = box.up ? 14 : 22;
-  const [x, y] = [plan.left, plan.rows[i] - (box.up ? 15 : -size / 2)];
-  const bar = upright(mix(home, x, flown), mix(plan.base, y, flown), height, mix(3, box.up ? 6 : 9, seen), nudge); // prettier-ignore
-  add(made, { ...bar, id: `nudge.${i}`, alpha: seen });
-  const alpha = span(t, LIFT[i] + 1.2, LIFT[i] + 1.5);
-  const name = nameOf(session.data.sizes, knob);
-  const right = x + (box.up ? 14 : 24);
+  const size = up ? 14 : 22;
+  const [x, y] = [plan.left, plan.rows[i] - (up ? 15 : -size / 2)];
+  const width = mix(3, up ? 6 : 9, seen);
   const ink = inkOf(nudge);
-  add(made, { kind: "text", at: [right, y - size / 2 + 1], text: `+${precise(nudge, 2)}`, size, ink, alpha, weight: 600 }); // prettier-ignore
-  const at: [number, number] = box.up ? [right + 58, y - size / 2 + 2] : [right + 90, y - size / 2 + 3]; // prettier-ignore
-  add(made, { kind: "text", at, text: name, size: box.up ? 11 : 13, ink: "mute", alpha });
+  const rect = upright(mix(home, x, flown), mix(plan.base, y, flown), height, width, nudge);
+  pen.bar(rect, { id: `nudge.${i}`, ink, alpha: seen });
+  const alpha = pen.span(LIFT[i] + 1.2, LIFT[i] + 1.5);
+  const [right, middle] = [x + (up ? 14 : 24), y - size / 2 + 1];
+  pen.text([right, middle], `+${precise(nudge, 2)}`, { size, ink, alpha, weight: 600 });
+  pen.text(up ? [right + 58, middle + 1] : [right + 90, middle + 2], nameOf(sizes, knob), { alpha });
 }
 
-function turned(t: number, session: Session, i: number): number {
-  return session.choices.knobs[i] * span(t, TURN[i], TURN[i] + TURNING, eased.camera);
-}
-
-function knobLines(made: Frame, t: number, { box, session }: Stage, plan: Plan): void {
-  [0, 1].forEach((i) => {
-    const alpha = span(t, LIFT[i] + 0.9, LIFT[i] + 1.3);
-    const y = plan.rows[i];
-    const ticks: [number, string][] = [[-1, ""], [0, ""], [1, i ? "" : `a wiggle: ${short(WIGGLE)}`]]; // prettier-ignore
-    line(made, plan, y, ticks, box.up ? 10.5 : 13, alpha);
-    const by = turned(t, session, i);
-    shift(made, plan, y, by, box.up ? 6 : 9, `turned.${i}`);
-    dot(made, box, plan, y, by, `knob.${i}`, alpha);
+function knobLines(pen: Pen, plan: Plan): void {
+  plan.rows.slice(0, 2).forEach((y, i) => {
+    const alpha = pen.span(LIFT[i] + 0.9, LIFT[i] + 1.3);
+    const named = (at: number) => (at === 1 && i === 0 ? `a wiggle: ${short(WIGGLE)}` : "");
+    const ticks = [-1, 0, 1].map((at): [number, string] => [at, named(at)]);
+    line(pen, plan, y, ticks, alpha);
+    const by = pen.session.choices.knobs[i] * turned(pen, i);
+    shift(pen, plan, y, by, `turned.${i}`);
+    dot(pen, plan, y, by, `knob.${i}`, alpha);
   });
+}
+
+/** How far a knob has been turned. */
+function turned(pen: Pen, i: number): number {
+  return pen.span(TURN[i], TURN[i] + TURNING, eased.camera);
 }
 
 /** The cost, on an axis of its own: how far each knob moves it alone, and where it stands. */
-function costLine(made: Frame, t: number, { box, session }: Stage, plan: Plan): void {
-  const alpha = span(t, 4.4, 4.8);
-  if (alpha === 0) return; // what follows takes a while to work out
-  const found = tried(session);
-  const { before, alone, after } = found;
+function costLine(pen: Pen, plan: Plan): Facts {
+  const alpha = pen.span(4.4, 4.8);
+  if (alpha === 0) return {}; // what follows takes a while to work out
+  const { session } = pen;
+  const { before, alone, after } = tried(session);
   const y = plan.rows[2];
   const times = magnified(session);
-  const size = box.up ? 10.5 : 13;
-  line(made, plan, y, costTicks(before, times), size, alpha);
+  line(pen, plan, y, costTicks(before, times), alpha);
   const wiggles = (cost: number) => ((cost - before) * times) / WIGGLE;
-  const s = TURN.map((from) => span(t, from, from + TURNING, eased.camera));
-  const lanes = box.up ? [26, 13] : [36, 18];
+  const s = [turned(pen, 0), turned(pen, 1)];
+  const lanes = pen.up ? [26, 13] : [36, 18];
   alone.forEach((cost, i) => {
-    const ends = TURN[i] + TURNING;
-    shift(made, plan, y - lanes[i], wiggles(cost) * s[i], box.up ? 6 : 9, `moved.${i}`);
-    if (cost === before) return;
-    beside(made, plan, y - lanes[i], cost - before, changed(cost - before), size, span(t, ends, ends + 0.3)); // prettier-ignore
+    const [by, ends] = [cost - before, TURN[i] + TURNING];
+    shift(pen, plan, y - lanes[i], wiggles(cost) * s[i], `moved.${i}`);
+    const text = `${by > 0 ? "+" : ""}${precise(by, 2)}`;
+    if (by) beside(pen, plan, y - lanes[i], by, text, pen.span(ends, ends + 0.3));
   });
-  const at = mix(wiggles(alone[0]) * s[0], wiggles(after), s[1]);
-  dot(made, box, plan, y, at, "cost", alpha);
-  const now = s[1] === 1 ? after : s[0] === 1 ? alone[0] : before;
-  costSaid(made, box, plan, now, times, alpha);
-  Object.assign(made.facts, factsOf(session, found));
-}
-
-function changed(by: number): string {
-  return `${by > 0 ? "+" : ""}${precise(by, 2)}`;
+  dot(pen, plan, y, mix(wiggles(alone[0]) * s[0], wiggles(after), s[1]), "cost", alpha);
+  costSaid(pen, plan, s[1] === 1 ? after : s[0] === 1 ? alone[0] : before, alpha);
+  return factsOf(session);
 }
 
 function costTicks(before: number, times: number): [number, string][] {
@@ -197,21 +162,20 @@ function costTicks(before: number, times: number): [number, string][] {
   return [[0, ""], ...scale.ticks(3).map((cost): [number, string] => [scale(cost), label(cost)])];
 }
 
-function costSaid(made: Frame, box: Box, plan: Plan, cost: number, times: number, alpha: number): void {
-  const [x, y] = [plan.left, plan.rows[2]];
-  const words = ["cost,", `magnified ${whole(times)} times`];
-  const right = plan.line[1];
-  add(made,
-    { kind: "text", id: "cost.number", at: box.up ? [right, y - 44] : [x, y - 14], text: cost.toFixed(4), size: box.up ? 15 : 22, ink: "ink", alpha, weight: 600, face: "serif", align: box.up ? "right" : "left" },
-    { kind: "text", at: box.up ? [x, y - 44] : [x, y + 8], text: words.join(" "), size: box.up ? 11 : 13, ink: "mute", alpha },
-  ); // prettier-ignore
+function costSaid(pen: Pen, { left, line: [, right], rows }: Plan, cost: number, alpha: number): void {
+  const y = rows[2];
+  const words = `cost, magnified ${whole(magnified(pen.session))} times`;
+  const look = { id: "cost.number", alpha, align: pen.up ? "right" : "left" } as const;
+  pen.figure(pen.up ? [right, y - 44] : [left, y - 14], cost.toFixed(4), pen.up ? 15 : 22, look);
+  pen.text([left, pen.up ? y - 44 : y + 8], words, { alpha });
 }
 
-function factsOf(session: Session, { large, small, ratio, before, alone, after }: Tried) {
-  const all = nudges(session);
+function factsOf(session: Session): Facts {
+  const { large, small, ratio, before, alone, after } = tried(session);
+  const nudge = (knob: number) => ({ [`nudge of ${nameOf(session.data.sizes, knob)}`]: nudges(session)[knob] });
   return {
-    [`nudge of ${nameOf(session.data.sizes, large)}`]: all[large],
-    [`nudge of ${nameOf(session.data.sizes, small)}`]: all[small],
+    ...nudge(large),
+    ...nudge(small),
     ratio,
     turned: session.choices.knobs.map((by) => by * WIGGLE),
     "cost before": before,
@@ -220,37 +184,45 @@ function factsOf(session: Session, { large, small, ratio, before, alone, after }
   };
 }
 
-/** What the marks of a knob, and of the cost, show. */
-function describe(id: string, session: Session, { facts }: Frame): string | undefined {
-  const [kind, i] = id.split(".");
+/** The first or the second knob, and its name. */
+function named(session: Session, i: number): [number, string] {
   const { large, small } = pair(session);
-  const knob = i === "1" ? small : large;
-  const name = nameOf(session.data.sizes, knob);
-  if (kind === "nudge") {
-    return `The negative gradient says +${precise(nudges(session)[knob], 3)} of ${name}.`;
-  }
-  if (kind === "knob" || kind === "turned") {
-    return `${name} is turned by ${precise(session.choices.knobs[Number(i)] * WIGGLE, 2)}.`;
-  }
-  if (kind !== "moved" && kind !== "cost") return undefined;
-  const before = facts["cost before"] as number;
-  if (kind === "cost") {
-    return `The average cost was ${before.toFixed(5)} and is ${(facts["cost after"] as number).toFixed(5)} with both turned.`;
-  }
-  const alone = (facts["cost with each alone"] as readonly number[])[Number(i)];
-  return `Turning ${name} alone changes the average cost by ${precise(alone - before, 3)}.`;
+  const knob = i === 1 ? small : large;
+  return [knob, nameOf(session.data.sizes, knob)];
+}
+
+function turnedSaid(session: Session, [i]: number[]): string {
+  return `${named(session, i)[1]} is turned by ${precise(session.choices.knobs[i] * WIGGLE, 2)}.`;
 }
 
 export const scene: Scene = {
   id: "which-way-down",
   seconds: 9,
-  look,
-  frame,
+  look({ box }) {
+    const all = [0.8, 0.8, 0.8];
+    return lookOf(layoutIn(box, "knobs"), { picture: 0.8, idle: all, trace: [0.35, 0, 0], beads: all, names: 0.8 });
+  },
+  draw,
   words(session) {
     const { large, small, ratio } = pair(session);
     const [more, less] = [large, small].map((knob) => precise(nudges(session)[knob], 2));
     return { large: more, small: less, ratio: String(Math.round(ratio)) };
   },
-  describe,
+  describe: teller({
+    nudge(session, [i]) {
+      const [knob, name] = named(session, i);
+      return `The negative gradient says +${precise(nudges(session)[knob], 3)} of ${name}.`;
+    },
+    knob: turnedSaid,
+    turned: turnedSaid,
+    moved(session, [i]) {
+      const { alone, before } = tried(session);
+      return `Turning ${named(session, i)[1]} alone changes the average cost by ${precise(alone[i] - before, 3)}.`;
+    },
+    cost(session) {
+      const { before, after } = tried(session);
+      return `The average cost was ${before.toFixed(5)} and is ${after.toFixed(5)} with both turned.`;
+    },
+  }),
   settled: 8,
 };
