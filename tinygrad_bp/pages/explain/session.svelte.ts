@@ -1,7 +1,8 @@
 // The few things that change, and the only ways to change them.
 
 import { digits } from "../shared/digits.svelte";
-import { Pass } from "./record";
+import type { View } from "./arrays";
+import type { Edge, Pass, Step } from "./record";
 
 export type Moment = { position?: number; element?: number[] | null; inspected?: number | null };
 
@@ -52,18 +53,26 @@ export class Session {
     digits.all = !digits.all;
   }
 
+  readonly turnTheme = () => (this.theme = this.theme === "dark" ? "light" : "dark");
+
   /** The step to look at; none while a node is inspected. */
-  get edge() {
-    return this.inspected === null ? this.pass.edgeAt(this.position) : null;
+  get step(): Step | null {
+    return this.inspected === null ? this.pass.stepAt(this.position) : null;
   }
 
-  get step() {
-    return this.inspected === null ? this.pass.stepAt(this.position) : null;
+  get edge(): Edge | null {
+    return this.inspected === null ? this.pass.edgeAt(this.position) : null;
   }
 
   /** The node that everything is drawn around. */
   get centre(): number {
     return this.inspected ?? this.pass.senderAt(this.position);
+  }
+
+  /** What is sent, or else the value of the node that is inspected. */
+  get array(): View {
+    const { pass, step, inspected } = this;
+    return pass.array(step ? step.contribution : inspected === null ? null : pass.node(inspected).value);
   }
 
   /** What the buttons do; the keys do the same. */
