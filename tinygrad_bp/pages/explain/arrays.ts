@@ -1,6 +1,6 @@
 // A view of an array: a bare number for a scalar; else all entries, or a summary and a corner.
 
-import { brief, shapeText, short, sign, type Entry } from "../shared/digits.svelte";
+import { brief, shapeText, short, sign, type Entry, type Sign } from "../shared/digits.svelte";
 
 /** Elements of a vector that is written out wherever it is shown. */
 export const FEW = 3;
@@ -44,17 +44,10 @@ export function entry(view: View, index: number[] | null): Entry | null {
   return (at as Entry | undefined) ?? null;
 }
 
-export interface Row {
-  /** The index it is named by: its own in a matrix, that of its first entry in a wrapped vector. */
-  first: number;
-  cells: { x: Entry; index: number[] }[];
-}
+/** A row is named by its index in a matrix, or by that of its first entry in a wrapped vector. */
+export type Row = { first: number; cells: { x: Entry; index: number[] }[] };
 /** A matrix or vector with the indices before its own. */
-export interface Table {
-  prefix: number[];
-  rows: Row[];
-  vector: boolean;
-}
+export type Table = { prefix: number[]; rows: Row[]; vector: boolean };
 
 /** The tables that together show an array. */
 export function tables(view: ArrayView): Table[] {
@@ -91,15 +84,16 @@ export function reach(view: ArrayView): number {
 }
 
 /** The sign that all entries have in common. */
-export function common(view: View): "plus" | "minus" | "" {
+export function common(view: View): Sign {
   const signs = new Set((isScalar(view) ? [view] : flat(view)).map(sign));
   signs.delete("");
   return signs.size === 1 ? [...signs][0] : "";
 }
 
-export interface Word {
-  text: string;
-  sign: "plus" | "minus" | "";
+export type Word = { text: string; sign: Sign };
+
+export function textOf(words: Word[]): string {
+  return words.map(({ text }) => text).join("  ");
 }
 
 /** A number, or the elements of a short vector, in a few letters; the size of what is larger. */

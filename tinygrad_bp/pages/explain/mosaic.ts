@@ -4,10 +4,8 @@ import type { Entry } from "../shared/digits.svelte";
 import { heat, isScalar, reach, type View } from "./arrays";
 import type { Size } from "./place";
 
-export interface Mosaic extends Size {
-  /** Tiles of one colour and depth are one path. */
-  tiles: { tone: string; d: string }[];
-}
+/** Tiles of one colour and depth are one path. */
+export type Mosaic = Size & { tiles: { tone: string; d: string }[] };
 
 /** The tiles of a matrix or vector in the room there is, null for anything else. */
 export function mosaicOf(view: View, room: Size): Mosaic | null {

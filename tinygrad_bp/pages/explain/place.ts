@@ -2,24 +2,11 @@
 
 import type { Node } from "./record";
 
-export interface Size {
-  width: number;
-  height: number;
-}
-export interface Point {
-  x: number;
-  y: number;
-}
-/** Seats: x counts layers, y the places across them. */
-export interface Plan {
-  seats: Map<number, Point>;
-  reach: Point;
-}
-export interface Placed extends Size {
-  points: Map<number, Point>;
-  horizontal: boolean;
-  box: Size;
-}
+export type Size = { width: number; height: number };
+export type Point = { x: number; y: number };
+/** Of seats x counts layers, y the places across them. */
+export type Plan = { seats: Map<number, Point>; reach: Point };
+export type Placed = Size & { points: Map<number, Point>; horizontal: boolean; box: Size };
 
 const MARGIN = 28;
 const GAP = { right: 84, down: 48, across: 26 }; // the first two between layers

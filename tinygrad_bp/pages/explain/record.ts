@@ -4,17 +4,9 @@
 import type { View } from "./arrays";
 import type { Entry } from "../shared/digits.svelte";
 
-export interface Formula {
-  text: string;
-  numbers: string | null;
-  shapes: string;
-}
+export type Formula = { text: string; numbers: string | null; shapes: string };
 
-export interface Check {
-  index: number[];
-  difference: Entry;
-  relative: Entry;
-}
+export type Check = { index: number[]; difference: Entry; relative: Entry };
 
 export interface Source {
   file: string;
@@ -47,21 +39,10 @@ export interface Node {
   y: number;
 }
 
-export interface Edge {
-  id: number;
-  child: number;
-  parent: number;
-  slot: number;
-  step: number | null;
-}
+export type Edge = { id: number; child: number; parent: number; slot: number; step: number | null };
 
 /** One element of a contribution as a sum: where in the child, what arrives there, the slope. */
-export interface Written {
-  index: number[];
-  terms: [number[], Entry, Entry][];
-  more: number;
-  rest: Entry;
-}
+export type Written = { index: number[]; terms: [number[], Entry, Entry][]; more: number; rest: Entry };
 
 export interface Step {
   edge: number;

@@ -3,14 +3,15 @@
 import { digits } from "../shared/digits.svelte";
 import type { View } from "./arrays";
 import type { Edge, Pass, Step } from "./record";
+import { chosenElement } from "./words";
 
-export type Moment = { position?: number; element?: number[] | null; inspected?: number | null };
+export type Moment = { position?: number; element?: number[]; inspected?: number };
 
 export class Session {
   /** How many steps have happened. */
   position = $state(0);
-  /** The index the reader chose in an array, kept from step to step where it fits. */
-  element = $state.raw<number[] | null>(null);
+  /** The index the reader chose in an array, kept from step to step. */
+  wanted = $state.raw<number[] | null>(null);
   /** A node to show instead of the step, for nodes that no step touches. */
   inspected = $state<number | null>(null);
   /** Whether keys of a single letter are on. */
@@ -29,7 +30,7 @@ export class Session {
       this.position = Math.min(Math.max(position, 0), this.pass.last);
       this.inspected = null;
     }
-    if (moment.element !== undefined) this.element = moment.element;
+    if (moment.element) this.wanted = moment.element;
     if (moment.inspected !== undefined) this.inspected = moment.inspected;
   }
 
@@ -53,7 +54,7 @@ export class Session {
     digits.all = !digits.all;
   }
 
-  readonly turnTheme = () => (this.theme = this.theme === "dark" ? "light" : "dark");
+  turnTheme = () => (this.theme = this.theme === "dark" ? "light" : "dark");
 
   /** The step to look at; none while a node is inspected. */
   get step(): Step | null {
@@ -62,6 +63,12 @@ export class Session {
 
   get edge(): Edge | null {
     return this.inspected === null ? this.pass.edgeAt(this.position) : null;
+  }
+
+  /** Of what is sent, the element to look at: the chosen one where it fits. */
+  get element(): number[] | null {
+    const { pass, step, edge } = this;
+    return step && chosenElement(step, pass.node(edge!.parent), this.wanted);
   }
 
   /** The node that everything is drawn around. */

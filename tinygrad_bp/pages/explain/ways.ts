@@ -4,14 +4,8 @@
 import { turned, type Placed, type Point } from "./place";
 import type { Edge } from "./record";
 
-export interface Way {
-  curve: string;
-  /** The head of its arrow. */
-  tip: string;
-  end: Point;
-  /** 1 to the right, -1 to the left. */
-  back: number;
-}
+/** Paths of an edge and of the head of its arrow; `back` is 1 to the right, -1 to the left. */
+export type Way = { curve: string; tip: string; end: Point; back: number };
 
 const ARROW = 8;
 const PORTS = 9; // pixels between two edges at one side of a box

@@ -1,7 +1,7 @@
 // What the page says in words that are not in the data.
 
 import { count, full, indexText } from "../shared/digits.svelte";
-import { entry, isScalar, shapeOf, type View } from "./arrays";
+import { entry, isScalar } from "./arrays";
 import type { Node, Pass, Source, Step } from "./record";
 
 const NUDGE = 0.01;
@@ -60,11 +60,6 @@ export function chosenElement(step: Step, parent: Node, wanted: number[] | null)
   if (shape.length === 0) return null;
   if (wanted?.length === shape.length && wanted.every((i, k) => i < shape[k])) return wanted;
   return step.check?.index ?? step.elements[0]?.index ?? shape.map(() => 0);
-}
-
-/** The chosen element only where an array has the shape of the parent, and so the same elements. */
-export function likeParent(view: View, parent: Node, element: number[] | null): number[] | null {
-  return String(shapeOf(view)) === String(parent.shape) ? element : null;
 }
 
 /** How a node was computed, with its letters and with its numbers. */

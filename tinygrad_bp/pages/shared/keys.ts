@@ -5,8 +5,11 @@ export interface Key {
   does: string;
   /** By the name that `KeyboardEvent.key` has, with "Shift+" before it for arrows. */
   act: Record<string, (event: KeyboardEvent) => void>;
-  /** What the help calls them, if not by that name. */
-  names?: string[];
+}
+
+/** What the help calls a key. */
+export function nameOf(key: string): string {
+  return key === " " ? "space" : key.replace("ArrowRight", "→").replace("ArrowLeft", "←");
 }
 
 /** Do what a key is for; those of a single letter or sign can be switched off by who speaks or slips. */
