@@ -15,11 +15,15 @@ export class Drawn {
   private readonly readBy: number[][];
 
   constructor(private readonly pass: Pass) {
-    const { nodes } = pass.data;
+    const { nodes, edges } = pass.data;
     this.whole = nodes.length <= MOST_DRAWN_WHOLE;
-    this.reads = pass.reads.map((edges) => [...new Set(edges.map(({ parent }) => parent))]);
+    this.reads = nodes.map(() => []);
     this.readBy = nodes.map(() => []);
-    this.reads.forEach((parents, child) => parents.forEach((parent) => this.readBy[parent].push(child)));
+    for (const { child, parent } of edges) {
+      if (this.reads[child].includes(parent)) continue;
+      this.reads[child].push(parent);
+      this.readBy[parent].push(child);
+    }
   }
 
   at({ pass, centre, edge }: Session): Node[] {

@@ -80,8 +80,6 @@ export class Pass {
   readonly into: number[][];
   /** The steps in which it passes its gradient on. */
   readonly outOf: number[][];
-  /** The edges to what it was made from. */
-  readonly reads: Edge[][];
   /** All nodes: each when its gradient is complete and used; what gets none comes last. */
   readonly order: number[];
   /** Steps in a row that go back from one node. */
@@ -95,12 +93,8 @@ export class Pass {
     this.last = steps.length;
     this.into = nodes.map(() => []);
     this.outOf = nodes.map(() => []);
-    this.reads = nodes.map(() => []);
-    for (const edge of edges) {
-      this.reads[edge.child].push(edge);
-      // A step goes back from all outputs of an operation at once, along an edge from each.
-      if (edge.step !== null) this.outOf[edge.child].push(edge.step);
-    }
+    // A step goes back from all outputs of an operation at once, along an edge from each.
+    for (const { child, step } of edges) if (step !== null) this.outOf[child].push(step);
     steps.forEach(({ edge }, start) => {
       const { child, parent } = edges[edge];
       this.into[parent].push(start);
@@ -132,10 +126,6 @@ export class Pass {
   edgeAt(position: number): Edge | null {
     const step = this.stepAt(position);
     return step && this.data.edges[step.edge];
-  }
-
-  edgesAmong(ids: Set<number>): Edge[] {
-    return [...ids].flatMap((id) => this.reads[id].filter(({ parent }) => ids.has(parent)));
   }
 
   /** The node that passes its gradient on at this moment: the loss is about to at the start. */
