@@ -3,9 +3,9 @@
 import type { Pass } from "./record";
 import type { Moment, Session } from "./session.svelte";
 
-export function toHash({ pass, position, element, inspected }: Session): string {
+export function toHash({ pass, position, wanted, inspected }: Session): string {
   const parts = [`step=${position}`];
-  if (element !== null) parts.push(`element=${element.join(",")}`);
+  if (wanted !== null) parts.push(`element=${wanted.join(",")}`);
   if (inspected !== null) parts.push(`node=${encodeURIComponent(pass.node(inspected).name)}`);
   return `#${parts.join("&")}`;
 }

@@ -4,18 +4,9 @@
 import type { View } from "./arrays";
 import type { Entry } from "../shared/digits.svelte";
 
-export interface Formula {
-  text: string;
-  numbers: string | null;
-  shapes: string;
-}
+export type Formula = { text: string; numbers: string | null; shapes: string };
 
-export interface Check {
-  index: number[];
-  analytic: number;
-  difference: Entry;
-  relative: Entry;
-}
+export type Check = { index: number[]; difference: Entry; relative: Entry };
 
 export interface Source {
   file: string;
@@ -48,21 +39,10 @@ export interface Node {
   y: number;
 }
 
-export interface Edge {
-  id: number;
-  child: number;
-  parent: number;
-  slot: number;
-  step: number | null;
-}
+export type Edge = { id: number; child: number; parent: number; slot: number; step: number | null };
 
 /** One element of a contribution as a sum: where in the child, what arrives there, the slope. */
-export interface Written {
-  index: number[];
-  terms: [number[], Entry, Entry][];
-  more: number;
-  rest: Entry;
-}
+export type Written = { index: number[]; terms: [number[], Entry, Entry][]; more: number; rest: Entry };
 
 export interface Step {
   edge: number;
@@ -88,11 +68,11 @@ export interface Data {
   edges: Edge[];
   steps: Step[];
   arrays: View[];
-  checks: { done: boolean; text: string };
-  sources: Record<string, { path: string; first: number; lines: string[] }>;
+  checks: { text: string };
+  sources: Record<string, { first: number; lines: string[] }>;
 }
 
-export type State = "waiting" | "ready" | "done" | "no gradient";
+export type State = "waiting" | "ready" | "done" | "no-gradient";
 
 export class Pass {
   readonly last: number;
@@ -100,55 +80,52 @@ export class Pass {
   readonly into: number[][];
   /** The steps in which it passes its gradient on. */
   readonly outOf: number[][];
-  /** The edges to what it was made from. */
-  readonly reads: Edge[][];
   /** All nodes: each when its gradient is complete and used; what gets none comes last. */
   readonly order: number[];
+  /** Steps in a row that go back from one node. */
+  readonly runs: { child: number; start: number; steps: number }[] = [];
 
   /** Of each place in the source, the operations that were recorded there. */
   private readonly ops = new Map<string, Set<string>>();
 
   constructor(readonly data: Data) {
     const { nodes, edges, steps } = data;
-    [this.into, this.outOf, this.reads] = [nodes.map(() => []), nodes.map(() => []), nodes.map(() => [])]; // prettier-ignore
     this.last = steps.length;
-    steps.forEach((step, k) => this.into[edges[step.edge].parent].push(k));
-    for (const edge of edges) {
-      this.reads[edge.child].push(edge);
-      // A step goes back from all outputs of an operation at once, along an edge from each.
-      if (edge.step !== null) this.outOf[edge.child].push(edge.step);
-    }
+    this.into = nodes.map(() => []);
+    this.outOf = nodes.map(() => []);
+    // A step goes back from all outputs of an operation at once, along an edge from each.
+    for (const { child, step } of edges) if (step !== null) this.outOf[child].push(step);
+    steps.forEach(({ edge }, start) => {
+      const { child, parent } = edges[edge];
+      this.into[parent].push(start);
+      if (this.runs.at(-1)?.child === child) this.runs.at(-1)!.steps += 1;
+      else this.runs.push({ child, start, steps: 1 });
+    });
     for (const { op, source } of nodes) if (op && source) this.opsOf(source).add(op);
-    const moments = nodes.map(({ id }) => (id === data.loss ? -1 : this.momentOf(id)));
-    this.order = nodes
-      .map(({ id }) => id)
-      .sort((a, b) => (moments[a] === moments[b] ? b - a : moments[a] - moments[b]));
+    const moment = (id: number) => (id === data.loss ? 0 : (this.positionOf(id) ?? Infinity));
+    this.order = nodes.map(({ id }) => id).sort((a, b) => moment(a) - moment(b) || b - a);
   }
 
   get loss(): Node {
-    return this.data.nodes[this.data.loss];
+    return this.node(this.data.loss);
   }
 
   node(id: number): Node {
     return this.data.nodes[id];
   }
 
-  array(index: number | null | undefined): View {
-    return index === null || index === undefined ? null : this.data.arrays[index];
+  array(index: number | null): View {
+    return index === null ? null : this.data.arrays[index];
   }
 
   /** The step that has just happened. */
   stepAt(position: number): Step | null {
-    return position > 0 ? this.data.steps[position - 1] : null;
+    return this.data.steps[position - 1] ?? null;
   }
 
   edgeAt(position: number): Edge | null {
     const step = this.stepAt(position);
     return step && this.data.edges[step.edge];
-  }
-
-  edgesAmong(ids: Set<number>): Edge[] {
-    return [...ids].flatMap((id) => this.reads[id].filter(({ parent }) => ids.has(parent)));
   }
 
   /** The node that passes its gradient on at this moment: the loss is about to at the start. */
@@ -163,54 +140,39 @@ export class Pass {
   gradientAt(node: number, position: number): View {
     const reported = this.reportedAt(node, position);
     if (reported > 0) return this.array(this.data.steps[this.into[node][reported - 1]].after);
-    const { grad, held } = this.data.nodes[node];
+    const { grad, held } = this.node(node);
     return this.array(node === this.data.loss ? grad : held);
   }
 
   stateAt(node: number, position: number): State {
-    const steps = this.into[node];
-    if (steps.length === 0 && node !== this.data.loss) return "no gradient";
-    if (countBelow(steps, position) < steps.length) return "waiting";
-    const sent = countBelow(this.outOf[node], position);
-    return sent < this.outOf[node].length ? "ready" : "done";
+    const [into, outOf] = [this.into[node], this.outOf[node]];
+    if (into.length === 0 && node !== this.data.loss) return "no-gradient";
+    if (countBelow(into, position) < into.length) return "waiting";
+    return countBelow(outOf, position) < outOf.length ? "ready" : "done";
   }
 
   /** Where to go to see a node: where it starts to pass its gradient on, or got the last of it. */
   positionOf(node: number): number | null {
-    if (this.outOf[node].length) return this.outOf[node][0] + 1;
-    if (this.into[node].length) return this.into[node].at(-1)! + 1;
+    const step = this.outOf[node][0] ?? this.into[node].at(-1);
+    if (step !== undefined) return step + 1;
     return node === this.data.loss ? 0 : null;
   }
 
   nextNode(position: number): number {
-    if (position === 0) return Math.min(1, this.last);
-    return Math.min(this.outOf[this.senderAt(position)].at(-1)! + 2, this.last);
+    const next = this.runs.find(({ start }) => start >= position);
+    return next ? next.start + 1 : this.last;
   }
 
   previousNode(position: number): number {
-    if (position <= 1) return 0;
-    const first = this.outOf[this.senderAt(position)][0] + 1;
-    return position > first ? first : this.outOf[this.senderAt(position - 1)][0] + 1;
+    const before = this.runs.findLast(({ start }) => start + 1 < position);
+    return before ? before.start + 1 : 0;
   }
 
   nextLeaf(position: number): number {
-    for (let k = position; k < this.last; k += 1) {
-      const { edge, reported, of } = this.data.steps[k];
-      const { parent } = this.data.edges[edge];
-      if (this.outOf[parent].length === 0 && reported === of) return k + 1;
-    }
-    return this.last;
-  }
-
-  /** Runs of steps that go back from one node, for the bar: how many steps each has. */
-  runs(): { child: number; start: number; steps: number }[] {
-    const found: { child: number; start: number; steps: number }[] = [];
-    this.data.steps.forEach((step, k) => {
-      const { child } = this.data.edges[step.edge];
-      if (found.at(-1)?.child === child) found.at(-1)!.steps += 1;
-      else found.push({ child, start: k, steps: 1 });
-    });
-    return found;
+    const { steps, edges } = this.data;
+    const completes = ({ edge, reported, of }: Step) => reported === of && this.outOf[edges[edge].parent].length === 0;
+    const step = steps.findIndex((each, k) => k >= position && completes(each));
+    return step < 0 ? this.last : step + 1;
   }
 
   /** One expression of the user's may be many operations: those of a layer or of a function. */
@@ -219,20 +181,10 @@ export class Pass {
     if (!this.ops.has(place)) this.ops.set(place, new Set());
     return this.ops.get(place)!;
   }
-
-  private momentOf(id: number): number {
-    return this.outOf[id][0] ?? (this.into[id].length ? this.into[id].at(-1)! + 0.5 : Infinity);
-  }
 }
 
 /** How many entries of a rising list are below a bound. */
 function countBelow(rising: number[], bound: number): number {
-  let low = 0;
-  let high = rising.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (rising[middle] < bound) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+  const first = rising.findIndex((entry) => entry >= bound);
+  return first < 0 ? rising.length : first;
 }

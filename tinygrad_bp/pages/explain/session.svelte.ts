@@ -1,15 +1,17 @@
 // The few things that change, and the only ways to change them.
 
 import { digits } from "../shared/digits.svelte";
-import { Pass } from "./record";
+import type { View } from "./arrays";
+import type { Edge, Pass, Step } from "./record";
+import { chosenElement } from "./words";
 
-export type Moment = { position?: number; element?: number[] | null; inspected?: number | null };
+export type Moment = { position?: number; element?: number[]; inspected?: number };
 
 export class Session {
   /** How many steps have happened. */
   position = $state(0);
-  /** The index the reader chose in an array, kept from step to step where it fits. */
-  element = $state.raw<number[] | null>(null);
+  /** The index the reader chose in an array, kept from step to step. */
+  wanted = $state.raw<number[] | null>(null);
   /** A node to show instead of the step, for nodes that no step touches. */
   inspected = $state<number | null>(null);
   /** Whether keys of a single letter are on. */
@@ -28,7 +30,7 @@ export class Session {
       this.position = Math.min(Math.max(position, 0), this.pass.last);
       this.inspected = null;
     }
-    if (moment.element !== undefined) this.element = moment.element;
+    if (moment.element) this.wanted = moment.element;
     if (moment.inspected !== undefined) this.inspected = moment.inspected;
   }
 
@@ -52,18 +54,32 @@ export class Session {
     digits.all = !digits.all;
   }
 
+  turnTheme = () => (this.theme = this.theme === "dark" ? "light" : "dark");
+
   /** The step to look at; none while a node is inspected. */
-  get edge() {
+  get step(): Step | null {
+    return this.inspected === null ? this.pass.stepAt(this.position) : null;
+  }
+
+  get edge(): Edge | null {
     return this.inspected === null ? this.pass.edgeAt(this.position) : null;
   }
 
-  get step() {
-    return this.inspected === null ? this.pass.stepAt(this.position) : null;
+  /** Of what is sent, the element to look at: the chosen one where it fits. */
+  get element(): number[] | null {
+    const { pass, step, edge } = this;
+    return step && chosenElement(step, pass.node(edge!.parent), this.wanted);
   }
 
   /** The node that everything is drawn around. */
   get centre(): number {
     return this.inspected ?? this.pass.senderAt(this.position);
+  }
+
+  /** What is sent, or else the value of the node that is inspected. */
+  get array(): View {
+    const { pass, step, inspected } = this;
+    return pass.array(step ? step.contribution : inspected === null ? null : pass.node(inspected).value);
   }
 
   /** What the buttons do; the keys do the same. */

@@ -1,7 +1,7 @@
 // What the page says in words that are not in the data.
 
-import { count, full, indexText, type Entry } from "../shared/digits.svelte";
-import { entry, isScalar, shapeOf, type View } from "./arrays";
+import { count, full, indexText } from "../shared/digits.svelte";
+import { entry, isScalar } from "./arrays";
 import type { Node, Pass, Source, Step } from "./record";
 
 const NUDGE = 0.01;
@@ -27,7 +27,7 @@ export function meaning(pass: Pass, step: Step, element: number[] | null): strin
   }
   const [seed, value] = [pass.array(loss.grad), pass.array(loss.value)];
   if (parent.held !== null || seed !== 1 || typeof value !== "number") return null;
-  const g = at(pass.array(step.after), element);
+  const g = entry(pass.array(step.after), element);
   if (typeof g !== "number") return null;
   const which = `${parent.name}${indexText(element ?? [])}`;
   if (g === 0) return `Moving ${which} a little leaves ${loss.name} where it is.`;
@@ -35,31 +35,19 @@ export function meaning(pass: Pass, step: Step, element: number[] | null): strin
   return `If ${which} were ${NUDGE} larger, ${loss.name} would go ${way} by about ${by}.`;
 }
 
-/** One product g times slope, and where its parts come from. */
-export interface Product {
-  g: Entry;
-  slope: Entry;
-  from: string;
-  to: string;
-  sent: Entry;
-}
-
-/** The chosen element of a contribution, if it is a single product of two numbers. */
-export function productOf(pass: Pass, step: Step, element: number[] | null): Product | null {
-  const edge = pass.data.edges[step.edge];
-  const [child, parent] = [pass.node(edge.child), pass.node(edge.parent)];
-  const sent = at(pass.array(step.contribution), element);
+/** The chosen element of a contribution as one product of two numbers, where it is one. */
+export function productOf(pass: Pass, step: Step, element: number[] | null) {
+  const { name } = pass.node(pass.data.edges[step.edge].child);
+  const sent = entry(pass.array(step.contribution), element);
   const written = writtenAs(step, element);
-  const to = `${parent.name}${indexText(element ?? [])}`;
   if (sent === null || step.arrivals.length > 1) return null;
   if (written) {
-    if (written.terms.length !== 1 || written.more) return null;
     const [[o, g, slope]] = written.terms;
-    return { g, slope, sent, from: `${child.name}${indexText(o)}`, to };
+    return written.terms.length === 1 && !written.more ? { g, slope, sent, from: name + indexText(o) } : null;
   }
-  const [g, slope] = [pass.array(step.arriving), step.local && pass.array(step.local.value)];
+  const [g, slope] = [pass.array(step.arriving), pass.array(step.local && step.local.value)];
   if (element !== null || !isScalar(g) || !isScalar(slope) || g === null || slope === null) return null;
-  return { g, slope, sent, from: child.name, to };
+  return { g, slope, sent, from: name };
 }
 
 export function writtenAs(step: Step, element: number[] | null) {
@@ -74,11 +62,7 @@ export function chosenElement(step: Step, parent: Node, wanted: number[] | null)
   return step.check?.index ?? step.elements[0]?.index ?? shape.map(() => 0);
 }
 
-/** The chosen element only where an array has the shape of the parent, and so the same elements. */
-export function likeParent(view: View, parent: Node, element: number[] | null): number[] | null {
-  return String(shapeOf(view)) === String(parent.shape) ? element : null;
-}
-
-function at(view: View, element: number[] | null): Entry | null {
-  return isScalar(view) ? view : element && entry(view, element);
+/** How a node was computed, with its letters and with its numbers. */
+export function forward({ name, forward }: Node) {
+  return [name, forward?.text, forward?.numbers];
 }

@@ -1,6 +1,7 @@
 // How numbers, shapes and places are written. Four digits by default, all of them on request.
 
 export type Entry = number | string | boolean;
+export type Sign = "plus" | "minus" | "";
 
 const SHOWN = 4;
 const [TINY, LONG] = [1e-4, 1e6]; // numbers beyond get an exponent
@@ -33,7 +34,7 @@ export function signed(x: Entry, shown?: number): string {
 }
 
 /** The class that gives a number the colour of its sign. */
-export function sign(x: unknown): "plus" | "minus" | "" {
+export function sign(x: unknown): Sign {
   return typeof x !== "number" || x === 0 ? "" : x > 0 ? "plus" : "minus";
 }
 

@@ -1,14 +1,14 @@
 // The page of a backward pass without a browser: where moments lead, what is said, where boxes are.
 
 import { describe, expect, test } from "vitest";
-import { common, heat, elementsOf, entry, slices, type View } from "../explain/arrays";
+import { common, heat, elementsOf, entry, tables, type View } from "../explain/arrays";
 import { fromHash } from "../explain/address";
 import { mosaicOf } from "../explain/mosaic";
-import { Neighbours } from "../explain/neighbours";
-import { acrossKey, boxSize, centres, wholePlan } from "../explain/place";
+import { Drawn } from "../explain/drawn";
+import { boxSize, placed, planOf } from "../explain/place";
 import { Pass, type Data, type Node, type Step } from "../explain/record";
 import { caption, chosenElement, meaning, productOf } from "../explain/words";
-import { curve, waysOf } from "../explain/ways";
+import { waysOf } from "../explain/ways";
 import { brief, full, typeset } from "../shared/digits.svelte";
 
 /** A pass over random graphs: node i is made from one or two before it, the last is the loss. */
@@ -88,7 +88,7 @@ describe.each([1, 2, 3, 4, 5, 6, 7, 8])("the pass of seed %i", (seed) => {
     const backward = [pass.last];
     while (backward.at(-1)! > 0) backward.push(pass.previousNode(backward.at(-1)!));
     for (const at of backward.slice(1)) expect(forward).toContain(at);
-    expect(pass.runs().map(({ start }) => start + 1)).toEqual(
+    expect(pass.runs.map(({ start }) => start + 1)).toEqual(
       forward.slice(1).filter((at) => pass.senderAt(at) !== pass.senderAt(at - 1) || at === 1),
     );
   });
@@ -112,21 +112,21 @@ describe.each([1, 2, 3, 4, 5, 6, 7, 8])("the pass of seed %i", (seed) => {
     const { nodes, edges } = pass.data;
     const box = boxSize(nodes);
     for (const across of [true, false]) {
-      const placed = centres(wholePlan(nodes, acrossKey(nodes)), across, box);
-      const all = [...placed.points.values()];
+      const drawing = placed(planOf(nodes, true), across, box);
+      const all = [...drawing.points.values()];
       all.forEach((a, i) =>
         all.slice(i + 1).forEach((b) => {
           const apart = Math.abs(a.x - b.x) >= box.width || Math.abs(a.y - b.y) >= box.height;
           expect(apart).toBe(true);
         }),
       );
-      for (const way of waysOf(edges, placed).values()) expect(curve(way)).not.toMatch(/NaN|undef/);
+      for (const { curve } of waysOf(edges, drawing).values()) expect(curve).not.toMatch(/NaN|undef/);
     }
   });
 
   test("a neighbourhood holds both ends of the edge, and says what it leaves out", () => {
     const large = passOf(seed, 300);
-    const near = new Neighbours(large);
+    const near = new Drawn(large);
     for (const position of [1, 50, large.last]) {
       const { child, parent } = large.edgeAt(position)!;
       const ids = near.around(child, [parent]);
@@ -167,7 +167,7 @@ describe("arrays", () => {
     expect(entry(large, [0, 1, 1])).toBe(4);
     expect(entry(large, [1, 1, 1])).toBeNull();
     expect(entry(large, [0, 9, 9])).toBeNull();
-    expect(slices(cube).map(({ prefix }) => prefix)).toEqual([[0], [1]]);
+    expect(tables(cube).map(({ prefix }) => prefix)).toEqual([[0], [1]]);
   });
 
   test("a tile for each entry, in the colour of its sign", () => {
