@@ -50,8 +50,13 @@ function wordFor(name: string, session: Session | null): string {
   return name;
 }
 
+export function plain(text: string, session: Session | null): string {
+  return pieces(text, session)
+    .map((piece) => piece.text)
+    .join("");
+}
+
 /** A whole sentence, as plain text. */
 export function sentence(scene: Story, session: Session | null): string {
-  const texts = scene.clauses.flatMap(([, text]) => [...pieces(text, session), { text: " " }]);
-  return texts.map(({ text }) => text).join("").trim(); // prettier-ignore
+  return scene.clauses.map(([, text]) => plain(text, session)).join(" ");
 }
