@@ -5,6 +5,7 @@ import type { Component } from "svelte";
 import { describe, expect, test } from "vitest";
 import file from "../../lesson/workbench.json";
 import * as engine from "../stage/engine";
+import { shifted } from "../stage/drawing";
 import { precise } from "../stage/numbers";
 import { seeded } from "../stage/random";
 import { STORY } from "../stage/story";
@@ -234,7 +235,7 @@ describe("learning", () => {
 
 test("a digit that is shifted comes back, and noise can drown it", () => {
   const { pixels: digit } = given.digit;
-  expect(pixels.shifted(pixels.shifted(digit, 3, -2), -3, 2)).toEqual(digit);
+  expect(shifted(shifted(digit, 3, -2), -3, 2)).toEqual(digit);
   expect(pixels.noisy(digit, 0, 1)).toEqual(digit);
   const noise = pixels.noisy(digit, 1, 1);
   expect(noise).toEqual(pixels.noisy(pixels.bar(), 1, 1));
