@@ -1,7 +1,7 @@
 // Training, for real: computed ahead in idle slices, and recorded, so that any moment of it can be
 // shown again. `lesson/runs.py` is the same training in NumPy.
 
-import { gradient, score, stepped, type Net } from "./engine";
+import { gradient, score, stepped, type Net, type Score } from "./engine";
 import { seeded, shuffled } from "./random";
 import { reading, type Data, type Digit, type Reading, type Session } from "./session";
 
@@ -21,14 +21,11 @@ export interface Plan {
   seed: number;
 }
 
-/** Where a training stands after some steps; accuracy and cost are those of unseen digits. */
-export interface Stop {
+/** Where a training stands after some steps, and its score on unseen digits. */
+export interface Stop extends Score {
   steps: number;
   /** How many digits' gradients were computed until then. */
   work: number;
-  accuracy: number;
-  cost: number;
-  right: readonly boolean[];
   net: Net;
 }
 
@@ -72,6 +69,12 @@ export class Run {
     for (; !this.done; yield) this.advance();
   }
 
+  /** On to the next stop; says whether there are more. */
+  on(): boolean {
+    if (!this.done) this.at(this.plan.stops[this.stops.length]);
+    return !this.done;
+  }
+
   /** All stops until then. */
   until(steps: number): readonly Stop[] {
     const count = 1 + this.plan.stops.findLastIndex((stop) => stop <= steps);
@@ -100,19 +103,16 @@ export class Run {
   }
 
   private land(): void {
-    const { step } = this.next();
     this.net = this.partly(1);
     this.steps += 1;
-    this.work += step.digits.length;
+    this.work += this.next().step.digits.length;
     this.taking = null;
   }
 
   private next(): NonNullable<Run["taking"]> {
-    if (!this.taking) {
-      const step = this.queue.next().value!;
-      this.taking = { slopes: gradient(this.net, step.digits), step };
-    }
-    return this.taking;
+    if (this.taking) return this.taking;
+    const step = this.queue.next().value!;
+    return (this.taking = { slopes: gradient(this.net, step.digits), step });
   }
 
   private record(steps: number, net: Net): void {
@@ -165,13 +165,16 @@ export function lapsed(s: number): number {
   return 1 + Math.floor(STEPS * s * s + 1e-9);
 }
 
-/** Scene 13: from a start that learns, with so many digits a step. */
+/** From a start that learns, all steps alike, and scored after every so many. */
+export function steady(leg: Leg, apart: number): Plan {
+  const stops = Array.from({ length: Math.floor(leg.steps / apart) + 1 }, (_, i) => i * apart);
+  return { start: "start", legs: [leg], stops, seed: 1 };
+}
+
+/** Scene 13: with so many digits a step. */
 export function race(data: Data, wanted: number): Plan {
   const batch = Math.min(wanted, data.digits.length);
-  const steps = Math.floor(WORK / batch);
-  const apart = Math.max(1, Math.floor(EVERY / batch));
-  const stops = Array.from({ length: Math.floor(steps / apart) + 1 }, (_, i) => i * apart);
-  return { start: "start", legs: [{ steps, batch, rate: 2 }], stops, seed: 1 };
+  return steady({ steps: Math.floor(WORK / batch), batch, rate: 2 }, Math.max(1, Math.floor(EVERY / batch)));
 }
 
 export function lapseOf(session: Session): Run {
