@@ -25,8 +25,8 @@ export class Painter {
   private readonly context: CanvasRenderingContext2D;
   private palette: Palette = PALETTES.dark;
   private halo: HTMLCanvasElement | null = null;
-  private readonly pictures = new Map<string, ImageBitmap>();
-  private readonly colours = new Map<string, string>();
+  private pictures = new WeakMap<object, Record<string, ImageBitmap>>();
+  private colours: Record<string, string> = {};
 
   constructor(private readonly canvas: HTMLCanvasElement) {
     this.context = canvas.getContext("2d", { alpha: false })!;
@@ -45,10 +45,7 @@ export class Painter {
     const [w, h] = [Math.round(width * density), Math.round(height * density)];
     if (this.canvas.width !== w || this.canvas.height !== h) Object.assign(this.canvas, { width: w, height: h });
     if (this.palette !== PALETTES[theme]) {
-      this.palette = PALETTES[theme];
-      this.halo = null;
-      this.pictures.clear();
-      this.colours.clear();
+      [this.palette, this.halo, this.pictures, this.colours] = [PALETTES[theme], null, new WeakMap(), {}];
     }
     this.context.setTransform(density, 0, 0, density, 0, 0);
     this.context.fillStyle = this.solid("ground", 1);
@@ -57,13 +54,8 @@ export class Painter {
 
   /** A colour that lets nothing through: what is faded is mixed with the ground instead. */
   private solid(ink: Ink, alpha: number): string {
-    const key = `${ink}${Math.round(alpha * 64)}`;
-    let colour = this.colours.get(key);
-    if (colour === undefined) {
-      colour = mixed(this.palette.ground, this.palette[ink], Math.round(alpha * 64) / 64);
-      this.colours.set(key, colour);
-    }
-    return colour;
+    const share = Math.round(alpha * 64) / 64;
+    return (this.colours[`${ink}${share}`] ??= mixed(this.palette.ground, this.palette[ink], share));
   }
 
   private trace(points: readonly Point[]): void {
@@ -178,20 +170,11 @@ export class Painter {
     },
   };
 
-  private readonly numbers = new WeakMap<object, number>();
-  private seen = 0;
-
-  /** The pixels as an image, kept: by the array that they are in. */
+  /** The pixels as an image, kept for as long as the array that they are in. */
   private imageOf({ pixels, look = "glass", lit }: Picture): ImageBitmap {
-    let number = this.numbers.get(pixels);
-    if (number === undefined) this.numbers.set(pixels, (number = this.seen += 1));
-    const key = `${number}${look}${lit ? "lit" : ""}`;
-    let image = this.pictures.get(key);
-    if (!image) {
-      if (this.pictures.size > 2500) this.pictures.clear();
-      this.pictures.set(key, (image = imageOf(pixels, look, Boolean(lit), this.palette)));
-    }
-    return image;
+    const kept = this.pictures.get(pixels) ?? {};
+    this.pictures.set(pixels, kept);
+    return (kept[`${look}${lit ? "lit" : ""}`] ??= imageOf(pixels, look, Boolean(lit), this.palette));
   }
 }
 

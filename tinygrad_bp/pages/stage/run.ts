@@ -36,19 +36,13 @@ interface Step {
 
 export class Run {
   readonly stops: Stop[] = [];
-  private net: Net;
-  private steps = 0;
-  private work = 0;
-  private readonly queue: Iterator<Step, void>;
-  /** The step that is being taken, and its gradient. */
-  private taking: { slopes: Float64Array; step: Step } | null = null;
+  private readonly course: Iterator<Stop | undefined, void>;
 
   constructor(
     readonly plan: Plan,
-    private readonly data: Data,
+    data: Data,
   ) {
-    this.net = data[plan.start];
-    this.queue = queued(plan, data.digits);
+    this.course = taken(plan, data);
   }
 
   get done(): boolean {
@@ -89,39 +83,31 @@ export class Run {
     return this.stops.find(good) ?? this.end;
   }
 
-  /** Record a stop if one is due, or else take a step. */
+  /** A step, or a stop. */
   private advance(): void {
-    const due = this.plan.stops[this.stops.length];
-    if (due === this.steps) this.record(due, this.net);
-    else if (due < this.steps + 1) this.record(due, this.partly(due - this.steps));
-    else this.land();
-  }
-
-  private partly(share: number): Net {
-    const { slopes, step } = this.next();
-    return stepped(this.net, slopes, share * step.rate);
-  }
-
-  private land(): void {
-    this.net = this.partly(1);
-    this.steps += 1;
-    this.work += this.next().step.digits.length;
-    this.taking = null;
-  }
-
-  private next(): NonNullable<Run["taking"]> {
-    if (this.taking) return this.taking;
-    const step = this.queue.next().value!;
-    return (this.taking = { slopes: gradient(this.net, step.digits), step });
-  }
-
-  private record(steps: number, net: Net): void {
-    this.stops.push({ steps, work: this.work, net, ...score(net, this.data.unseen) });
+    const stop = this.course.next().value;
+    if (stop) this.stops.push(stop);
   }
 }
 
+/** Step by step; what is due on the way of a step is given before it ends. */
+function* taken(plan: Plan, data: Data): Generator<Stop | undefined, void> {
+  const due = [...plan.stops];
+  let [net, steps, work] = [data[plan.start], 0, 0];
+  const stop = (at: Net): Stop => ({ steps: due.shift()!, work, net: at, ...score(at, data.unseen) });
+  for (const { digits, rate } of queued(plan, data.digits)) {
+    if (due[0] === steps) yield stop(net);
+    const slopes = gradient(net, digits);
+    while (due[0] < steps + 1) yield stop(stepped(net, slopes, (due[0] - steps) * rate));
+    net = stepped(net, slopes, rate);
+    [steps, work] = [steps + 1, work + digits.length];
+    yield;
+  }
+  yield stop(net);
+}
+
 /** The digits of each step. Those of an epoch are shuffled, unless a step takes them all. */
-function* queued({ legs, seed }: Plan, digits: readonly Digit[]): Generator<Step, void> {
+function* queued({ legs, seed }: Plan, digits: readonly Digit[]): Generator<Step> {
   const random = seeded(seed);
   let order: number[] = [];
   for (const { steps, batch, rate } of legs) {

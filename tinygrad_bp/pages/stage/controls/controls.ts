@@ -41,7 +41,7 @@ export interface Slider {
   value: number;
   /** The value in words. */
   text: string;
-  range: readonly [min: number, max: number, step: number];
+  range: { min: number; max: number; step: number };
   chosen: (value: number) => Partial<Choices>;
 }
 
@@ -88,7 +88,7 @@ export const SLIDERS: Record<string, (session: Session) => Row> = {
     const { digits } = data.amount;
     const value = Math.min(choices.amount, digits.length - 1);
     const text = `${whole(digits[value])} labelled digits`;
-    const range = [0, digits.length - 1, 1] as const;
+    const range = { min: 0, max: digits.length - 1, step: 1 };
     return { sliders: [{ name: text, value, text, range, chosen: (amount) => ({ amount }) }] };
   },
   avenues(session) {
@@ -97,7 +97,7 @@ export const SLIDERS: Record<string, (session: Session) => Row> = {
       name,
       value: amounts[i],
       text: short(amounts[i]),
-      range: [-1, 1, 0.02],
+      range: { min: -1, max: 1, step: 0.02 },
       chosen: (by) => ({ avenues: amounts.with(i, by) as Choices["avenues"] }),
     }));
     return { sliders };
@@ -109,7 +109,7 @@ export const SLIDERS: Record<string, (session: Session) => Row> = {
       name: nameOf(session.data.sizes, knob),
       value: knobs[i],
       text: `${knobs[i]} wiggles`,
-      range: [-1, 1, 0.05],
+      range: { min: -1, max: 1, step: 0.05 },
       chosen: (by) => ({ knobs: knobs.with(i, by) as Choices["knobs"] }),
     }));
     return { label: "How far two weights are turned, in wiggles", sliders };

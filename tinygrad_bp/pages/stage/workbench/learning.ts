@@ -1,6 +1,6 @@
 // Networks that learn in the page, and how well a few examples speak for all.
 
-import { answer, dot, forward, gram, type Example, type Net } from "../engine";
+import { answer, forward, gram, type Example, type Net } from "../engine";
 import { shuffled } from "../random";
 import { Run, steady, type Stop } from "../run";
 import type { Data, Session } from "../session";
@@ -29,46 +29,42 @@ export function watched(run: Run, heard: (stops: Stop[]) => void): () => void {
 
 /** Many examples on one network: how each gradient meets every other one, and the mean. */
 export class Crowd {
-  private readonly n: number;
-  private readonly table: Float64Array;
+  private readonly rows: Float64Array[];
   private readonly met: number[]; // each example's gradient times the mean
   private readonly square: number; // of the mean
   private readonly spread: number; // of the gradients around it
 
   constructor(net: Net, examples: readonly Example[]) {
-    const n = (this.n = examples.length);
-    this.table = gram(net, examples);
-    const row = (i: number) => this.table.subarray(i * n, (i + 1) * n);
-    this.met = examples.map((_, i) => row(i).reduce((sum, g) => sum + g, 0) / n);
+    const table = gram(net, examples);
+    const n = examples.length;
+    this.rows = examples.map((_, i) => table.subarray(i * n, (i + 1) * n));
+    this.met = this.rows.map(mean);
     this.square = mean(this.met);
-    this.spread = mean(examples.map((_, i) => this.table[i * n + i])) - this.square;
+    this.spread = mean(this.rows.map((row, i) => row[i])) - this.square;
   }
 
   /** Cosines of the angle between all examples' gradient and those of batches drawn at random. */
   drawn(batch: number, draws: number, random: () => number): number[] {
     return Array.from({ length: draws }, () => {
-      const chosen = shuffled(this.n, random).slice(0, batch);
-      const meets = chosen.reduce((sum, i) => sum + this.met[i], 0);
-      return meets / Math.sqrt(this.square * this.squareOf(chosen));
+      const chosen = shuffled(this.rows.length, random).slice(0, batch);
+      const meets = total(chosen, (i) => this.met[i]);
+      return meets / Math.sqrt(this.square * total(chosen, (i) => total(chosen, (j) => this.rows[i][j])));
     });
-  }
-
-  private squareOf(chosen: readonly number[]): number {
-    return chosen.reduce((sum, i) => {
-      const row = this.table.subarray(i * this.n, (i + 1) * this.n);
-      return chosen.reduce((inner, j) => inner + row[j], sum);
-    }, 0);
   }
 
   /** What the cosine should be: the spread of single gradients, divided by how many are averaged. */
   predicted(batch: number): number {
-    const left = (this.n - batch) / (this.n - 1);
-    return 1 / Math.sqrt(1 + ((this.spread / this.square) * left) / batch);
+    const n = this.rows.length;
+    return 1 / Math.sqrt(1 + ((this.spread / this.square) * (n - batch)) / (n - 1) / batch);
   }
 }
 
+function total(chosen: readonly number[], of: (i: number) => number): number {
+  return chosen.reduce((sum, i) => sum + of(i), 0);
+}
+
 export function mean(values: ArrayLike<number>): number {
-  return dot(values, Array(values.length).fill(1)) / values.length;
+  return Array.from(values).reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 /** Shares of cosines in so many equal parts from -1 to 1. */
