@@ -23,33 +23,29 @@ export class Pace {
 
 export class Painter {
   private readonly context: CanvasRenderingContext2D;
-  private palette: Palette = PALETTES.dark;
+  private readonly palette: Palette;
   private halo: HTMLCanvasElement | null = null;
-  private pictures = new WeakMap<object, Record<string, ImageBitmap>>();
-  private colours: Record<string, string> = {};
+  private readonly pictures = new WeakMap<object, Record<string, ImageBitmap>>();
+  private readonly colours: Record<string, string> = {};
 
-  constructor(private readonly canvas: HTMLCanvasElement) {
+  constructor(
+    private readonly canvas: HTMLCanvasElement,
+    theme: Theme,
+  ) {
     this.context = canvas.getContext("2d", { alpha: false })!;
+    this.palette = PALETTES[theme];
   }
 
-  paint(marks: readonly Mark[], room: { width: number; height: number }, density: number, theme: Theme): void {
-    this.prepare(room.width, room.height, density, theme);
-    for (const mark of marks) {
-      // TypeScript cannot see that the kind is the mark's own
-      (this.kinds[mark.kind] as (mark: Mark) => void)(mark);
-      this.context.globalAlpha = 1;
-    }
-  }
-
-  private prepare(width: number, height: number, density: number, theme: Theme): void {
-    const [w, h] = [Math.round(width * density), Math.round(height * density)];
-    if (this.canvas.width !== w || this.canvas.height !== h) Object.assign(this.canvas, { width: w, height: h });
-    if (this.palette !== PALETTES[theme]) {
-      [this.palette, this.halo, this.pictures, this.colours] = [PALETTES[theme], null, new WeakMap(), {}];
-    }
+  paint(marks: readonly Mark[], room: { width: number; height: number }, density: number): void {
+    const [width, height] = [room.width, room.height].map((p) => Math.round(p * density));
+    if (this.canvas.width !== width || this.canvas.height !== height) Object.assign(this.canvas, { width, height });
     this.context.setTransform(density, 0, 0, density, 0, 0);
     this.context.fillStyle = this.solid("ground", 1);
-    this.context.fillRect(0, 0, width, height);
+    this.context.fillRect(0, 0, room.width, room.height);
+    for (const mark of marks) {
+      (this.kinds[mark.kind] as (mark: Mark) => void)(mark); // the kind is the mark's own
+      this.context.globalAlpha = 1;
+    }
   }
 
   /** A colour that lets nothing through: what is faded is mixed with the ground instead. */
@@ -125,9 +121,10 @@ export class Painter {
       if (shown > 0) c.drawImage(image, 0, 0, image.width, shown, left, top, size, part);
     },
 
-    bar: ({ rect: [x, y, w, h], ink, alpha, outline, dash, radius = 0 }) => {
+    bar: ({ rect: [x, y, w, h], ink, alpha, outline, dash, radius }) => {
       this.context.beginPath();
-      this.context.roundRect(x, y, w, h, radius);
+      if (radius) this.context.roundRect(x, y, w, h, radius);
+      else this.context.rect(x, y, w, h);
       if (outline) this.stroke(outline, this.solid(ink, alpha), dash);
       else this.fill(ink, alpha);
     },
