@@ -24,9 +24,7 @@ function number(low: number, high: number, round = (x: number) => x) {
   };
 }
 
-function whole(low: number, high: number): Reader {
-  return number(low, high, Math.round);
-}
+const whole = (low: number, high: number) => number(low, high, Math.round);
 
 function numbers(n: number, low: number, high: number): Reader {
   return (text) => {

@@ -37,12 +37,6 @@ function edge({ voter }: Session, { net, pass, deltas }: Reading, k: number) {
   return { voter, k, w: net.w[2][voter * net.sizes[2] + k], a: pass[2][k], delta: -deltas[2][voter] };
 }
 
-/** The average of all digits' slopes on the network that has not learned, kept. */
-function everybodys(session: Session): Float64Array {
-  const { data } = session;
-  return session.once("slopes of all digits", () => gradient(data.net, data.digits));
-}
-
 const CASES: Record<string, Case> = {
   "feed-forward": (_, { net, pass, answer }) => {
     const terms = Array.from(pass[2], (a, k) => `${told(net.w[2][answer * 16 + k])}·${told(a)}`);
@@ -97,8 +91,8 @@ const CASES: Record<string, Case> = {
     return { name: nameOf(net.sizes, index), terms: sum(alike(wishes)), n: Math.max(1, digits.length), mean };
   },
   "a-step": (session) => {
-    const { net } = session.data;
-    const slopes = everybodys(session);
+    const { net, digits } = session.data;
+    const slopes = session.once("slopes of all digits", () => gradient(net, digits));
     const index = biggest(slopes);
     const [before, slope] = [net.vector[index], slopes[index]];
     const written = slope < 0 ? `(${told(slope)})` : slope;

@@ -1,7 +1,7 @@
 // What a mark shows, in one short sentence with its numbers.
 
 import { nameOf, placeOf, received, wish } from "./engine";
-import type { Frame, Mark } from "./frame";
+import type { Frame } from "./frame";
 import { precise } from "./numbers";
 import { readingOn } from "./parts/network";
 import type { Reading, Session } from "./session";
@@ -18,17 +18,9 @@ export function told(x: number): string {
   return x < 0 ? `−${text}` : text;
 }
 
-function withSign(x: number): string {
-  return x < 0 ? told(x) : `+${told(x)}`;
-}
-
-function neuron(layer: number, k: number): string {
-  return layer === 3 ? `output ${k}` : `neuron ${k} of layer ${layer}`;
-}
-
-function upper(text: string): string {
-  return text[0].toUpperCase() + text.slice(1);
-}
+const withSign = (x: number) => (x < 0 ? told(x) : `+${told(x)}`);
+const neuron = (layer: number, k: number) => (layer === 3 ? `output ${k}` : `neuron ${k} of layer ${layer}`);
+const upper = (text: string) => text[0].toUpperCase() + text.slice(1);
 
 /** Whose numbers are on the stage: the frame's own network, or that of scenes 1 to 9. */
 export function readingOf(frame: Frame, session: Session): Reading {
@@ -119,7 +111,6 @@ const ORDER = ["gap", "level", "a3", "wish2", "own", "wish", "", "a2", "a1", "pi
 export interface Told {
   id: string;
   kind: string;
-  mark: Mark;
   text: string;
 }
 
@@ -129,7 +120,7 @@ export function allTold(scene: Scene, session: Session, frame: Frame): Told[] {
   for (const mark of frame.marks) {
     if (!mark.id || mark.alpha < 0.02) continue;
     const text = describe(mark.id, scene, session, frame);
-    if (text) found.set(text, { id: mark.id, kind: mark.id.split(".")[0], mark, text });
+    if (text) found.set(text, { id: mark.id, kind: mark.id.split(".")[0], text });
   }
   const rank = ({ kind }: Told) => ORDER.indexOf(ORDER.includes(kind) ? kind : "");
   return [...found.values()].sort((a, b) => rank(a) - rank(b));

@@ -1,6 +1,6 @@
 // Digits that the reader draws: strokes as pixels, brought into MNIST's shape; shifted, and noisy.
 
-import { fromSegment } from "./hit";
+import { bounds, fromSegment } from "./hit";
 import type { Point } from "./layout";
 import { seeded } from "./random";
 
@@ -25,12 +25,13 @@ export function inked(strokes: readonly Stroke[], under: Float64Array | null = n
 
 function draw(pixels: Float64Array, a: Point, b: Point): void {
   const reach = PEN + SOFT;
-  const low = [0, 1].map((d) => Math.max(0, Math.floor(Math.min(a[d], b[d]) - reach)));
-  const high = [0, 1].map((d) => Math.min(SIDE - 1, Math.ceil(Math.max(a[d], b[d]) + reach)));
+  const [from, to] = bounds([a, b]);
+  const low = from.map((p) => Math.max(0, Math.floor(p - reach)));
+  const high = to.map((p) => Math.min(SIDE - 1, Math.ceil(p + reach)));
   for (let y = low[1]; y <= high[1]; y += 1) {
     for (let x = low[0]; x <= high[0]; x += 1) {
       const far = fromSegment([x + 0.5, y + 0.5], a, b);
-      const ink = Math.min(1, Math.max(0, (PEN + SOFT - far) / (2 * SOFT)));
+      const ink = Math.min(1, Math.max(0, (reach - far) / (2 * SOFT)));
       pixels[y * SIDE + x] = Math.max(pixels[y * SIDE + x], ink);
     }
   }
@@ -40,8 +41,7 @@ function draw(pixels: Float64Array, a: Point, b: Point): void {
 export function normalised(strokes: readonly Stroke[]): Stroke[] {
   const points = strokes.flat();
   if (!points.length) return [];
-  const low = [0, 1].map((d) => Math.min(...points.map((p) => p[d])));
-  const high = [0, 1].map((d) => Math.max(...points.map((p) => p[d])));
+  const [low, high] = bounds(points);
   const size = Math.max(high[0] - low[0], high[1] - low[1]);
   const scale = size > 0 ? (SPAN - 2 * PEN) / size : 1;
   const middle = [0, 1].map((d) => (low[d] + high[d]) / 2);

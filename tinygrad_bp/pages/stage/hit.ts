@@ -55,7 +55,7 @@ function rectOf(mark: Exclude<Mark, { kind: "path" }>): readonly number[] {
     const r = radiusOf(mark);
     return [mark.at[0] - r, mark.at[1] - r, 2 * r, 2 * r];
   }
-  const [low, high] = [Math.min, Math.max].map((most) => [0, 1].map((d) => most(mark.from[d], mark.to[d])));
+  const [low, high] = bounds([mark.from, mark.to]);
   return [...low, high[0] - low[0], high[1] - low[1]];
 }
 
@@ -70,6 +70,11 @@ function fromRect([left, top, width, height]: readonly number[], rim: boolean, [
 function fromPath(points: readonly Point[], at: Point): number {
   const far = points.slice(1).map((to, i) => fromSegment(at, points[i], to));
   return Math.min(...far);
+}
+
+/** The least of their coordinates, and the most. */
+export function bounds(points: readonly Point[]): number[][] {
+  return [Math.min, Math.max].map((most) => [0, 1].map((d) => most(...points.map((p) => p[d]))));
 }
 
 export function fromSegment([x, y]: Point, from: Point, to: Point): number {

@@ -112,12 +112,9 @@ function* queued({ legs, seed }: Plan, digits: readonly Digit[]): Generator<Step
   let order: number[] = [];
   for (const { steps, batch, rate } of legs) {
     for (let i = 0; i < steps; i += 1) {
-      if (batch >= digits.length) {
-        yield { digits, rate };
-        continue;
-      }
-      if (!order.length) order = shuffled(digits.length, random);
-      yield { digits: order.splice(0, batch).map((k) => digits[k]), rate };
+      const all = batch >= digits.length;
+      if (!all && !order.length) order = shuffled(digits.length, random);
+      yield { digits: all ? digits : order.splice(0, batch).map((k) => digits[k]), rate };
     }
   }
 }

@@ -15,17 +15,11 @@ export interface ControlProps {
   choose: Choose;
 }
 
-/** A key, whether it is down if it stays down at all, and what it chooses. */
-export interface Key {
-  text: string | number;
-  on?: boolean;
-  chosen: Partial<Choices>;
-}
-
 /** Keys, together if they have a label. */
 export interface Group {
   label?: string;
-  keys: Key[];
+  /** Whether a key is down, if it stays down at all, and what it chooses. */
+  keys: { text: string | number; on?: boolean; chosen: Partial<Choices> }[];
   /** What the number that is chosen counts. */
   unit?: string;
 }
