@@ -9,9 +9,8 @@ export interface Story {
   title: string;
   /** When each clause begins to be true on the stage, and its words. */
   clauses: [number, string][];
-  /** The file in `controls` with its control. */
+  /** The name of its control: see `controls`. */
   control: string;
-  covers: string[];
   /** What the drawer says: why, and the formula in symbols, with the numbers of the case, and what comes out. */
   drawer: { words: string[]; formula: { symbols: string; numbers: string; result: string } };
 }

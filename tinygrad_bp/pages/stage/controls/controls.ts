@@ -87,25 +87,24 @@ export const SLIDERS: Record<string, (session: Session) => Row> = {
   },
   avenues(session) {
     const amounts = avenues(session);
-    const sliders = ["bias", "weights", "activations"].map((name, i): Slider => ({
-      name,
-      value: amounts[i],
-      text: short(amounts[i]),
-      range: { min: -1, max: 1, step: 0.02 },
-      chosen: (by) => ({ avenues: amounts.with(i, by) as Choices["avenues"] }),
-    }));
+    const sliders = ["bias", "weights", "activations"].map((name, i) => {
+      const chosen = (by: number) => ({ avenues: amounts.with(i, by) as Choices["avenues"] });
+      return { name, value: amounts[i], text: short(amounts[i]), range: eitherWay(0.02), chosen };
+    });
     return { sliders };
   },
   knobs(session) {
-    const { knobs } = session.choices;
     const { large, small } = pair(session);
-    const sliders = [large, small].map((knob, i): Slider => ({
-      name: nameOf(session.data.sizes, knob),
-      value: knobs[i],
-      text: `${knobs[i]} wiggles`,
-      range: { min: -1, max: 1, step: 0.05 },
-      chosen: (by) => ({ knobs: knobs.with(i, by) as Choices["knobs"] }),
-    }));
+    const { knobs } = session.choices;
+    const sliders = [large, small].map((knob, i) => {
+      const chosen = (by: number) => ({ knobs: knobs.with(i, by) as Choices["knobs"] });
+      const name = nameOf(session.data.sizes, knob);
+      return { name, value: knobs[i], text: `${knobs[i]} wiggles`, range: eitherWay(0.05), chosen };
+    });
     return { label: "How far two weights are turned, in wiggles", sliders };
   },
 };
+
+function eitherWay(step: number): Slider["range"] {
+  return { min: -1, max: 1, step };
+}
