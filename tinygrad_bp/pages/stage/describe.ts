@@ -1,7 +1,7 @@
 // What a mark shows, in one short sentence with its numbers.
 
-import { nameOf, placeOf, received, wish } from "./engine";
-import type { Frame } from "./frame";
+import { gaps, nameOf, placeOf, received, wish } from "./engine";
+import type { Frame, Mark } from "./frame";
 import { precise } from "./numbers";
 import { readingOn } from "./parts/network";
 import type { Reading, Session } from "./session";
@@ -27,8 +27,10 @@ export function readingOf(frame: Frame, session: Session): Reading {
   return readingOn.get(frame) ?? session.now;
 }
 
-const output: Teller = ({ pass, label, gaps }, [j]) =>
-  `Output ${j} is ${told(pass[3][j])} and should be ${j === label ? 1 : 0}; its wish is ${withSign(wish(gaps[j]))}.`;
+/** Its gap is that of the pass: scene 5 moves an output, and all else stays. */
+const output: Teller = ({ pass, label }, [j]) =>
+  `Output ${j} is ${told(pass[3][j])} and should be ${j === label ? 1 : 0}; ` +
+  `its wish is ${withSign(wish(gaps(pass, label)[j]))}.`;
 
 function hidden(layer: 1 | 2): Teller {
   return ({ net, pass }, [k]) =>
@@ -111,6 +113,7 @@ const ORDER = ["gap", "level", "a3", "wish2", "own", "wish", "", "a2", "a1", "pi
 export interface Told {
   id: string;
   kind: string;
+  mark: Mark;
   text: string;
 }
 
@@ -120,7 +123,7 @@ export function allTold(scene: Scene, session: Session, frame: Frame): Told[] {
   for (const mark of frame.marks) {
     if (!mark.id || mark.alpha < 0.02) continue;
     const text = describe(mark.id, scene, session, frame);
-    if (text) found.set(text, { id: mark.id, kind: mark.id.split(".")[0], text });
+    if (text) found.set(text, { id: mark.id, kind: mark.id.split(".")[0], mark, text });
   }
   const rank = ({ kind }: Told) => ORDER.indexOf(ORDER.includes(kind) ? kind : "");
   return [...found.values()].sort((a, b) => rank(a) - rank(b));
