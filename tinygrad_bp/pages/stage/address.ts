@@ -12,30 +12,23 @@ export interface Moment {
   present: boolean;
 }
 
-type Value = Choices[keyof Choices];
-
 type Reader = (text: string) => unknown;
 
 const PIXELS = 784;
 const LEVELS = 15; // of grey that a drawn pixel can have: one hexadecimal digit
 
-function number(low: number, high: number): (text: string) => number | undefined {
-  return (text) => {
+function number(low: number, high: number, round = (x: number) => x) {
+  return (text: string): number | undefined => {
     const x = text === "" ? NaN : Number(text);
-    return Number.isFinite(x) ? Math.min(high, Math.max(low, x)) : undefined;
+    return Number.isFinite(x) ? round(Math.min(high, Math.max(low, x))) : undefined;
   };
 }
 
-function whole(low: number, high: number): Reader {
-  return (text) => {
-    const x = number(low, high)(text);
-    return x === undefined ? undefined : Math.round(x);
-  };
-}
+const whole = (low: number, high: number) => number(low, high, Math.round);
 
 function numbers(n: number, low: number, high: number): Reader {
   return (text) => {
-    const found = text.split(",").map(number(low, high));
+    const found = text.split(",").map((each) => number(low, high)(each));
     return found.length === n && !found.includes(undefined) ? found : undefined;
   };
 }
@@ -68,19 +61,17 @@ const READERS: Record<string, Reader> = {
 export function written({ scene, t = 0, choices, present }: Moment): string {
   const parts = present ? ["present"] : [];
   if (scene) parts.push(`scene=${scene}`, `t=${Number(t.toFixed(2))}`);
-  const usual = initial();
-  for (const name of Object.keys(choices) as (keyof Choices)[]) {
-    const text = textOf(choices[name]!);
-    if (name in READERS && text !== textOf(usual[name])) parts.push(`${name}=${text}`);
+  const usual: Record<string, unknown> = { ...initial() };
+  for (const [name, value] of Object.entries(choices)) {
+    const text = textOf(value);
+    if (text !== textOf(usual[name])) parts.push(`${name}=${text}`);
   }
   return `#${parts.join("&")}`;
 }
 
-function textOf(value: Value): string {
-  if (value === null || value === undefined) return "";
-  if (value instanceof Float64Array) {
-    return Array.from(value, (p) => Math.round(p * LEVELS).toString(16)).join("");
-  }
+function textOf(value: unknown): string {
+  if (value === null) return "";
+  if (value instanceof Float64Array) return Array.from(value, (p) => Math.round(p * LEVELS).toString(16)).join("");
   if (!Array.isArray(value)) return String(Number(value));
   return value.map(Number).join(typeof value[0] === "boolean" ? "" : ",");
 }

@@ -23,31 +23,18 @@ export interface Carried {
 }
 
 export async function readData(carried: Carried): Promise<Data> {
-  const [packed, bytes, vector] = await Promise.all(
-    [carried.digits.images, carried.shown.images, carried.net].map(read),
-  );
+  const blobs = [carried.digits.images, carried.shown.images, carried.net];
+  const [packed, bytes, vector] = await Promise.all(blobs.map(read));
+  const { source, sizes, amount, wrong, shown } = carried;
   const { count, labels } = carried.digits;
-  const size = carried.sizes[0];
-  const digits: Digit[] = labels.map((label, index) => ({
-    index,
-    label,
-    pixels: unpacked(packed, index * size, size),
-  }));
-  carried.shown.indices.forEach((index, i) => {
+  const size = sizes[0];
+  const digits = labels.map((label, index): Digit => ({ index, label, pixels: unpacked(packed, index * size, size) }));
+  shown.indices.forEach((index, i) => {
     digits[index].pixels = Float64Array.from(bytes.subarray(i * size, (i + 1) * size), (p) => p / 255);
   });
-  const net = netOn(Float64Array.from(vector), carried.sizes);
-  return {
-    source: carried.source,
-    sizes: carried.sizes,
-    digits: digits.slice(0, count),
-    unseen: digits.slice(count),
-    shown: carried.shown.indices,
-    net,
-    start: scaled(net),
-    amount: carried.amount,
-    wrong: carried.wrong,
-  };
+  const net = netOn(Float64Array.from(vector), sizes);
+  const [learned, unseen] = [digits.slice(0, count), digits.slice(count)];
+  return { source, sizes, digits: learned, unseen, shown: shown.indices, net, start: scaled(net), amount, wrong };
 }
 
 /** The same draws as a start that learns: weights by the root of their number, no biases. */
@@ -67,16 +54,15 @@ function unpacked(packed: Uint8Array | Float32Array, start: number, n: number): 
 }
 
 async function read({ dtype, length, deflate, raw }: Blob64): Promise<Uint8Array | Float32Array> {
-  const bytes = deflate === undefined ? decoded(raw!) : await inflated(decoded(deflate));
-  if (dtype === "uint8") return new Uint8Array(bytes.buffer as ArrayBuffer, bytes.byteOffset, length);
-  return new Float32Array(bytes.buffer as ArrayBuffer, bytes.byteOffset, length);
+  const { buffer } = deflate === undefined ? decoded(raw!) : await inflated(decoded(deflate));
+  return new (dtype === "uint8" ? Uint8Array : Float32Array)(buffer, 0, length);
 }
 
 function decoded(base64: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
 }
 
-async function inflated(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
+async function inflated(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }

@@ -18,39 +18,30 @@ export function told(x: number): string {
   return x < 0 ? `−${text}` : text;
 }
 
-function withSign(x: number): string {
-  return x < 0 ? told(x) : `+${told(x)}`;
-}
-
-function neuron(layer: number, k: number): string {
-  return layer === 3 ? `output ${k}` : `neuron ${k} of layer ${layer}`;
-}
-
-function upper(text: string): string {
-  return text[0].toUpperCase() + text.slice(1);
-}
+const withSign = (x: number) => (x < 0 ? told(x) : `+${told(x)}`);
+const neuron = (layer: number, k: number) => (layer === 3 ? `output ${k}` : `neuron ${k} of layer ${layer}`);
+const upper = (text: string) => text[0].toUpperCase() + text.slice(1);
 
 /** Whose numbers are on the stage: the frame's own network, or that of scenes 1 to 9. */
 export function readingOf(frame: Frame, session: Session): Reading {
   return readingOn.get(frame) ?? session.now;
 }
 
+/** Its gap is that of the pass: scene 5 moves an output, and all else stays. */
 const output: Teller = ({ pass, label }, [j]) =>
   `Output ${j} is ${told(pass[3][j])} and should be ${j === label ? 1 : 0}; ` +
   `its wish is ${withSign(wish(gaps(pass, label)[j]))}.`;
 
 function hidden(layer: 1 | 2): Teller {
   return ({ net, pass }, [k]) =>
-    `${upper(neuron(layer, k))} is at ${told(pass[layer][k])}; ` + `its bias is ${told(net.b[layer - 1][k])}.`;
+    `${upper(neuron(layer, k))} is at ${told(pass[layer][k])}; its bias is ${told(net.b[layer - 1][k])}.`;
 }
 
 function weight(layer: 2 | 3): Teller {
-  return ({ net }, [j, k]) => {
-    const index = placeOf(net.sizes, layer, j, k);
-    return (
-      `Weight ${nameOf(net.sizes, index)} = ${told(net.vector[index])}, ` +
-      `from ${neuron(layer - 1, k)} to ${neuron(layer, j)}.`
-    );
+  return ({ net: { sizes, vector } }, [j, k]) => {
+    const index = placeOf(sizes, layer, j, k);
+    const ends = `from ${neuron(layer - 1, k)} to ${neuron(layer, j)}`;
+    return `Weight ${nameOf(sizes, index)} = ${told(vector[index])}, ${ends}.`;
   };
 }
 
@@ -62,11 +53,11 @@ const TELLERS: Record<string, Teller> = {
   a1: hidden(1),
   w3: weight(3),
   w2: weight(2),
-  wish: ({ asked, net }, [j, k]) =>
-    asked[j]?.[k] === undefined
-      ? undefined
-      : `Output ${j} wishes ${withSign(asked[j][k])} of neuron ${k}, along a weight of ` +
-        `${told(net.w[2][j * net.sizes[2] + k])}.`,
+  wish: ({ asked, net }, [j, k]) => {
+    const wished = asked[j]?.[k];
+    if (wished === undefined) return undefined;
+    return `Output ${j} wishes ${withSign(wished)} of neuron ${k}, along a weight of ${told(net.w[2][j * net.sizes[2] + k])}.`;
+  },
   wish2: ({ net, deltas }, [k], { sums, wishes }) => {
     const asked = (sums ?? wishes) as readonly number[] | undefined;
     const all = asked?.[k] ?? -received(net, 2, deltas[2])[k];
@@ -89,11 +80,13 @@ function fact(kind: string, at: number[], facts: Facts): string | undefined {
 
 /** The sentence about the mark with this id; none if there is nothing to say. */
 export function describe(id: string, scene: Scene, session: Session, frame: Frame): string | undefined {
-  const own = scene.describe?.(id, session, frame);
-  if (own !== undefined) return own;
   const [kind, ...rest] = id.split(".");
   const at = rest.map(Number);
-  return TELLERS[kind]?.(readingOf(frame, session), at, frame.facts) ?? fact(kind, at, frame.facts);
+  return (
+    scene.describe?.(id, session, frame) ??
+    TELLERS[kind]?.(readingOf(frame, session), at, frame.facts) ??
+    fact(kind, at, frame.facts)
+  );
 }
 
 /** The weights into a neuron of layer 1, as a picture: from -1 to 1. */
@@ -108,13 +101,10 @@ export function weightsInto(id: string, { net }: Reading): Float64Array | undefi
 
 /** The place of a parameter that a mark shows: a weight, or a neuron's bias. */
 export function parameterOf(id: string, sizes: readonly number[]): number | undefined {
-  const found = /^([aw])(\d)\.(\d+)(?:\.(\d+))?$/.exec(id);
-  if (found) {
-    const [layer, j, k] = found.slice(2).map(Number);
-    return placeOf(sizes, layer, j, found[1] === "w" ? k : undefined);
-  }
-  const wished = /^wish\.(\d+)\.(\d+)$/.exec(id);
-  return wished ? placeOf(sizes, 3, Number(wished[1]), Number(wished[2])) : undefined;
+  const found = /^(?:([aw])(\d)|wish)\.(\d+)(?:\.(\d+))?$/.exec(id);
+  if (!found) return undefined;
+  const [, kind = "w", layer = 3, j, k] = found;
+  return placeOf(sizes, Number(layer), Number(j), kind === "w" ? Number(k) : undefined);
 }
 
 /** What is read first; what is not named stands between. */

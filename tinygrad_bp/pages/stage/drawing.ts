@@ -1,5 +1,7 @@
 // Digits that the reader draws: strokes as pixels, brought into MNIST's shape; shifted, and noisy.
 
+import { bounds, fromSegment } from "./hit";
+import type { Point } from "./layout";
 import { seeded } from "./random";
 
 export const SIDE = 28;
@@ -8,7 +10,7 @@ const PEN = 1.05; // the pen's radius, in pixels
 const SOFT = 0.55; // half the width of its soft rim
 
 /** Points in pixels, from 0 to 28. */
-export type Stroke = (readonly [number, number])[];
+export type Stroke = Point[];
 
 export function blank(): Float64Array {
   return new Float64Array(SIDE * SIDE);
@@ -17,40 +19,29 @@ export function blank(): Float64Array {
 /** Strokes on top of pixels. */
 export function inked(strokes: readonly Stroke[], under: Float64Array | null = null): Float64Array {
   const pixels = under ? under.slice() : blank();
-  for (const stroke of strokes) {
-    for (let i = 0; i < stroke.length; i += 1) {
-      draw(pixels, stroke[Math.max(0, i - 1)], stroke[i]);
-    }
-  }
+  for (const stroke of strokes) stroke.forEach((to, i) => draw(pixels, stroke[Math.max(0, i - 1)], to));
   return pixels;
 }
 
-function draw(pixels: Float64Array, a: readonly number[], b: readonly number[]): void {
+function draw(pixels: Float64Array, a: Point, b: Point): void {
   const reach = PEN + SOFT;
-  const low = [0, 1].map((d) => Math.max(0, Math.floor(Math.min(a[d], b[d]) - reach)));
-  const high = [0, 1].map((d) => Math.min(SIDE - 1, Math.ceil(Math.max(a[d], b[d]) + reach)));
+  const [from, to] = bounds([a, b]);
+  const low = from.map((p) => Math.max(0, Math.floor(p - reach)));
+  const high = to.map((p) => Math.min(SIDE - 1, Math.ceil(p + reach)));
   for (let y = low[1]; y <= high[1]; y += 1) {
     for (let x = low[0]; x <= high[0]; x += 1) {
-      const far = distance(x + 0.5, y + 0.5, a, b);
-      const ink = Math.min(1, Math.max(0, (PEN + SOFT - far) / (2 * SOFT)));
+      const far = fromSegment([x + 0.5, y + 0.5], a, b);
+      const ink = Math.min(1, Math.max(0, (reach - far) / (2 * SOFT)));
       pixels[y * SIDE + x] = Math.max(pixels[y * SIDE + x], ink);
     }
   }
-}
-
-function distance(x: number, y: number, a: readonly number[], b: readonly number[]): number {
-  const [dx, dy] = [b[0] - a[0], b[1] - a[1]];
-  const along = ((x - a[0]) * dx + (y - a[1]) * dy) / (dx * dx + dy * dy || 1);
-  const s = Math.min(1, Math.max(0, along));
-  return Math.hypot(x - a[0] - s * dx, y - a[1] - s * dy);
 }
 
 /** The same strokes as MNIST has its digits: 20 pixels long, the centre of mass in the middle. */
 export function normalised(strokes: readonly Stroke[]): Stroke[] {
   const points = strokes.flat();
   if (!points.length) return [];
-  const low = [0, 1].map((d) => Math.min(...points.map((p) => p[d])));
-  const high = [0, 1].map((d) => Math.max(...points.map((p) => p[d])));
+  const [low, high] = bounds(points);
   const size = Math.max(high[0] - low[0], high[1] - low[1]);
   const scale = size > 0 ? (SPAN - 2 * PEN) / size : 1;
   const middle = [0, 1].map((d) => (low[d] + high[d]) / 2);
@@ -59,15 +50,12 @@ export function normalised(strokes: readonly Stroke[]): Stroke[] {
   return moved(sized, ([x, y]) => [x + SIDE / 2 - cx, y + SIDE / 2 - cy]);
 }
 
-function moved(
-  strokes: readonly Stroke[],
-  move: (point: readonly [number, number]) => readonly [number, number],
-): Stroke[] {
+function moved(strokes: readonly Stroke[], move: (point: Point) => Point): Stroke[] {
   return strokes.map((stroke) => stroke.map(move));
 }
 
 /** The centre of mass of what is lit. */
-export function centre(pixels: Float64Array): [number, number] {
+export function centre(pixels: Float64Array): Point {
   let [mass, x, y] = [0, 0, 0];
   pixels.forEach((p, i) => {
     mass += p;

@@ -18,8 +18,7 @@ export function nearest({ marks }: Frame, at: Point, reach: number): Hit | null 
   for (const mark of marks) {
     if (!mark.id || mark.alpha < SEEN) continue;
     const far = distance(mark, at) + handicap(mark);
-    if (far > least) continue;
-    [found, least] = [mark, far];
+    if (far <= least) [found, least] = [mark, far];
   }
   return found && { mark: found, id: idAt(found, at) };
 }
@@ -30,47 +29,59 @@ function handicap(mark: Mark): number {
   return mark.kind === "picture" || mark.kind === "path" ? 1 : 0;
 }
 
-function distance(mark: Mark, [x, y]: Point): number {
+function distance(mark: Mark, at: Point): number {
   switch (mark.kind) {
     case "line":
     case "arrow":
-      return Math.max(0, fromSegment([x, y], mark.from, mark.to) - mark.width / 2);
-    case "bead":
-      return Math.max(0, Math.hypot(x - mark.at[0], y - mark.at[1]) - mark.radius);
-    case "picture": {
-      const outside = ([at, p]: number[]) => Math.max(0, Math.abs(p - at) - mark.size / 2);
-      return Math.hypot(outside([mark.at[0], x]), outside([mark.at[1], y]));
-    }
-    case "bar":
-      return fromBar(mark.rect, Boolean(mark.outline), [x, y]);
-    case "text":
-      return Math.max(0, Math.hypot(x - mark.at[0], y - mark.at[1]) - mark.size / 2);
+      return Math.max(0, fromPath([mark.from, mark.to], at) - mark.width / 2);
     case "path":
-      return fromPath(mark.points, [x, y]);
+      return fromPath(mark.points, at);
+    case "bar":
+    case "picture":
+      return fromRect(rectOf(mark), mark.kind === "bar" && Boolean(mark.outline), at);
+    default:
+      return Math.max(0, Math.hypot(at[0] - mark.at[0], at[1] - mark.at[1]) - radiusOf(mark));
   }
 }
 
+/** How far what is not made of lines reaches from its middle. */
+function radiusOf(mark: Extract<Mark, { at: Point }>): number {
+  return mark.kind === "bead" ? mark.radius : mark.size / 2;
+}
+
+function rectOf(mark: Exclude<Mark, { kind: "path" }>): readonly number[] {
+  if (mark.kind === "bar") return mark.rect;
+  if ("at" in mark) {
+    const r = radiusOf(mark);
+    return [mark.at[0] - r, mark.at[1] - r, 2 * r, 2 * r];
+  }
+  const [low, high] = bounds([mark.from, mark.to]);
+  return [...low, high[0] - low[0], high[1] - low[1]];
+}
+
 /** An outline is its rim alone, so that what is inside can be reached. */
-function fromBar([left, top, width, height]: readonly number[], rim: boolean, p: Point): number {
-  const out = [Math.max(left - p[0], p[0] - left - width), Math.max(top - p[1], p[1] - top - height)];
+function fromRect([left, top, width, height]: readonly number[], rim: boolean, [x, y]: Point): number {
+  const out = [Math.max(left - x, x - left - width), Math.max(top - y, y - top - height)];
   const inside = Math.max(...out);
   if (inside <= 0) return rim ? -inside : 0;
   return Math.hypot(Math.max(0, out[0]), Math.max(0, out[1]));
 }
 
-function fromSegment([x, y]: Point, from: Point, to: Point): number {
+function fromPath(points: readonly Point[], at: Point): number {
+  const far = points.slice(1).map((to, i) => fromSegment(at, points[i], to));
+  return Math.min(...far);
+}
+
+/** The least of their coordinates, and the most. */
+export function bounds(points: readonly Point[]): number[][] {
+  return [Math.min, Math.max].map((most) => [0, 1].map((d) => most(...points.map((p) => p[d]))));
+}
+
+export function fromSegment([x, y]: Point, from: Point, to: Point): number {
   const [dx, dy] = [to[0] - from[0], to[1] - from[1]];
   const along = ((x - from[0]) * dx + (y - from[1]) * dy) / (dx * dx + dy * dy || 1);
   const s = Math.min(1, Math.max(0, along));
   return Math.hypot(x - from[0] - s * dx, y - from[1] - s * dy);
-}
-
-function fromPath(points: readonly Point[], p: Point): number {
-  let least = Infinity;
-  for (let i = 1; i < points.length; i += 1) {
-    least = Math.min(least, fromSegment(p, points[i - 1], points[i]));
-  }
-  return least;
 }
 
 function idAt(mark: Mark, [x, y]: Point): string {
@@ -84,49 +95,29 @@ function idAt(mark: Mark, [x, y]: Point): string {
 
 /** The middle of a mark: where its label belongs when it is reached by keyboard. */
 export function middle(mark: Mark): Point {
-  switch (mark.kind) {
-    case "line":
-    case "arrow":
-      return [(mark.from[0] + mark.to[0]) / 2, (mark.from[1] + mark.to[1]) / 2];
-    case "bar": {
-      const [x, y, width, height] = mark.rect;
-      return [x + width / 2, y + height / 2];
-    }
-    case "path":
-      return mark.points[mark.points.length >> 1] ?? [0, 0];
-    default:
-      return mark.at;
-  }
+  if (mark.kind === "path") return mark.points[mark.points.length >> 1] ?? [0, 0];
+  const [x, y, width, height] = rectOf(mark);
+  return [x + width / 2, y + height / 2];
 }
 
 /** A ring, a rim or a bold line that shows which mark is meant. */
 export function highlight(mark: Mark): Mark {
   const look = { ink: "ink", alpha: 1 } as const;
-  const rim = (rect: number[], radius: number): Mark => ({ kind: "bar", rect, outline: 2, radius, ...look }); // prettier-ignore
-  const round = ([x, y]: Point, r: number) => rim([x - r, y - r, 2 * r, 2 * r], r);
-  switch (mark.kind) {
-    case "line":
-      return { ...mark, width: Math.max(2, mark.width), dash: undefined, ...look };
-    case "arrow": {
-      const [x, y] = middle(mark);
-      const reach = mark.head / 2 + 3;
-      const [w, h] = [mark.to[0] - mark.from[0], mark.to[1] - mark.from[1]].map(Math.abs);
-      const [wide, high] = [w / 2 + (w ? 3 : reach), h / 2 + (h ? 3 : reach)];
-      return rim([x - wide, y - high, 2 * wide, 2 * high], 4);
-    }
-    case "bead":
-      return round(mark.at, mark.radius + 3);
-    case "picture": {
-      const r = mark.size / 2 + 7;
-      return rim([mark.at[0] - r, mark.at[1] - r, 2 * r, 2 * r], 4);
-    }
-    case "bar": {
-      const [x, y, width, height] = mark.rect;
-      return rim([x - 3, y - 3, width + 6, height + 6], 4);
-    }
-    case "text":
-      return round(mark.at, mark.size);
-    case "path":
-      return { ...mark, width: mark.width + 1.5, floor: undefined, dash: undefined, ...look };
+  if (mark.kind === "line") return { ...mark, width: Math.max(2, mark.width), dash: undefined, ...look };
+  if (mark.kind === "path") return { ...mark, width: mark.width + 1.5, floor: undefined, dash: undefined, ...look };
+  const [x, y, width, height] = rectOf(mark);
+  const [right, down] = roomAround(mark, width, height);
+  const rect = [x - right, y - down, width + 2 * right, height + 2 * down];
+  const round = mark.kind === "bead" || mark.kind === "text";
+  return { kind: "bar", rect, outline: 2, radius: round ? rect[2] / 2 : 4, ...look };
+}
+
+/** An arrow that points along an axis has no width of its own: its head has. */
+function roomAround(mark: Mark, width: number, height: number): [number, number] {
+  if (mark.kind === "arrow") {
+    const reach = mark.head / 2 + 3;
+    return [width ? 3 : reach, height ? 3 : reach];
   }
+  const room = mark.kind === "picture" ? 7 : mark.kind === "text" ? mark.size / 2 : 3;
+  return [room, room];
 }

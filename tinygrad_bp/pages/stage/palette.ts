@@ -6,9 +6,7 @@ type Rgb = readonly [number, number, number];
 export type Palette = Record<Ink, Rgb> & { halo: Rgb; haloAlpha: number; litAlpha: number };
 export type Theme = "dark" | "light";
 
-function rgb(hex: string): Rgb {
-  return [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16)) as unknown as Rgb;
-}
+const rgb = (hex: string) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
 
 function palette(haloAlpha: number, litAlpha: number, colours: Record<Ink | "halo", string>): Palette {
   const read = Object.entries(colours).map(([name, hex]) => [name, rgb(hex)]);

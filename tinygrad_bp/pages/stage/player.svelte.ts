@@ -56,8 +56,7 @@ export class Player {
 
   back(): void {
     if (!this.present) return this.go(this.t > 0.5 && !this.still ? this.index : this.index - 1);
-    if (this.index > 0) this.pauseAt(this.index - 1, Infinity);
-    else this.pauseAt(0, 0);
+    this.pauseAt(this.index - 1, this.index > 0 ? Infinity : 0);
   }
 
   private start(index: number, t: number): void {
@@ -68,9 +67,8 @@ export class Player {
   /** Play or pause; where motion is unwelcome, on to the next scene. */
   play(): void {
     const over = this.atEnd && !this.playing;
-    if (this.still || (over && this.present)) return this.go(this.index < LAST ? this.index + 1 : 0);
-    if (over) this.seek(this.index < LAST ? this.index + 1 : 0, 0);
-    this.playing = !this.playing;
+    if (this.still || over) this.seek((this.index + 1) % SCENES.length, 0);
+    if (!this.still && !(over && this.present)) this.playing = !this.playing;
   }
 
   choose(choices: Partial<Choices>): void {

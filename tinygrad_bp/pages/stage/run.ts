@@ -1,7 +1,7 @@
 // Training, for real: computed ahead in idle slices, and recorded, so that any moment of it can be
 // shown again. `lesson/runs.py` is the same training in NumPy.
 
-import { gradient, score, stepped, type Net } from "./engine";
+import { gradient, score, stepped, type Net, type Score } from "./engine";
 import { seeded, shuffled } from "./random";
 import { reading, type Data, type Digit, type Reading, type Session } from "./session";
 
@@ -21,14 +21,11 @@ export interface Plan {
   seed: number;
 }
 
-/** Where a training stands after some steps; accuracy and cost are those of unseen digits. */
-export interface Stop {
+/** Where a training stands after some steps, and its score on unseen digits. */
+export interface Stop extends Score {
   steps: number;
   /** How many digits' gradients were computed until then. */
   work: number;
-  accuracy: number;
-  cost: number;
-  right: readonly boolean[];
   net: Net;
 }
 
@@ -39,19 +36,13 @@ interface Step {
 
 export class Run {
   readonly stops: Stop[] = [];
-  private net: Net;
-  private steps = 0;
-  private work = 0;
-  private readonly queue: Iterator<Step, void>;
-  /** The step that is being taken, and its gradient. */
-  private taking: { slopes: Float64Array; step: Step } | null = null;
+  private readonly course: Iterator<Stop | undefined, void>;
 
   constructor(
     readonly plan: Plan,
-    private readonly data: Data,
+    data: Data,
   ) {
-    this.net = data[plan.start];
-    this.queue = queued(plan, data.digits);
+    this.course = taken(plan, data);
   }
 
   get done(): boolean {
@@ -72,6 +63,12 @@ export class Run {
     for (; !this.done; yield) this.advance();
   }
 
+  /** On to the next stop; says whether there are more. */
+  on(): boolean {
+    if (!this.done) this.at(this.plan.stops[this.stops.length]);
+    return !this.done;
+  }
+
   /** All stops until then. */
   until(steps: number): readonly Stop[] {
     const count = 1 + this.plan.stops.findLastIndex((stop) => stop <= steps);
@@ -86,52 +83,38 @@ export class Run {
     return this.stops.find(good) ?? this.end;
   }
 
-  /** Record a stop if one is due, or else take a step. */
+  /** A step, or a stop. */
   private advance(): void {
-    const due = this.plan.stops[this.stops.length];
-    if (due === this.steps) this.record(due, this.net);
-    else if (due < this.steps + 1) this.record(due, this.partly(due - this.steps));
-    else this.land();
-  }
-
-  private partly(share: number): Net {
-    const { slopes, step } = this.next();
-    return stepped(this.net, slopes, share * step.rate);
-  }
-
-  private land(): void {
-    const { step } = this.next();
-    this.net = this.partly(1);
-    this.steps += 1;
-    this.work += step.digits.length;
-    this.taking = null;
-  }
-
-  private next(): NonNullable<Run["taking"]> {
-    if (!this.taking) {
-      const step = this.queue.next().value!;
-      this.taking = { slopes: gradient(this.net, step.digits), step };
-    }
-    return this.taking;
-  }
-
-  private record(steps: number, net: Net): void {
-    this.stops.push({ steps, work: this.work, net, ...score(net, this.data.unseen) });
+    const stop = this.course.next().value;
+    if (stop) this.stops.push(stop);
   }
 }
 
+/** Step by step; what is due on the way of a step is given before it ends. */
+function* taken(plan: Plan, data: Data): Generator<Stop | undefined, void> {
+  const due = [...plan.stops];
+  let [net, steps, work] = [data[plan.start], 0, 0];
+  const stop = (at: Net): Stop => ({ steps: due.shift()!, work, net: at, ...score(at, data.unseen) });
+  for (const { digits, rate } of queued(plan, data.digits)) {
+    if (due[0] === steps) yield stop(net);
+    const slopes = gradient(net, digits);
+    while (due[0] < steps + 1) yield stop(stepped(net, slopes, (due[0] - steps) * rate));
+    net = stepped(net, slopes, rate);
+    [steps, work] = [steps + 1, work + digits.length];
+    yield;
+  }
+  yield stop(net);
+}
+
 /** The digits of each step. Those of an epoch are shuffled, unless a step takes them all. */
-function* queued({ legs, seed }: Plan, digits: readonly Digit[]): Generator<Step, void> {
+function* queued({ legs, seed }: Plan, digits: readonly Digit[]): Generator<Step> {
   const random = seeded(seed);
   let order: number[] = [];
   for (const { steps, batch, rate } of legs) {
     for (let i = 0; i < steps; i += 1) {
-      if (batch >= digits.length) {
-        yield { digits, rate };
-        continue;
-      }
-      if (!order.length) order = shuffled(digits.length, random);
-      yield { digits: order.splice(0, batch).map((k) => digits[k]), rate };
+      const all = batch >= digits.length;
+      if (!all && !order.length) order = shuffled(digits.length, random);
+      yield { digits: all ? digits : order.splice(0, batch).map((k) => digits[k]), rate };
     }
   }
 }
@@ -165,13 +148,16 @@ export function lapsed(s: number): number {
   return 1 + Math.floor(STEPS * s * s + 1e-9);
 }
 
-/** Scene 13: from a start that learns, with so many digits a step. */
+/** From a start that learns, all steps alike, and scored after every so many. */
+export function steady(leg: Leg, apart: number): Plan {
+  const stops = Array.from({ length: Math.floor(leg.steps / apart) + 1 }, (_, i) => i * apart);
+  return { start: "start", legs: [leg], stops, seed: 1 };
+}
+
+/** Scene 13: with so many digits a step. */
 export function race(data: Data, wanted: number): Plan {
   const batch = Math.min(wanted, data.digits.length);
-  const steps = Math.floor(WORK / batch);
-  const apart = Math.max(1, Math.floor(EVERY / batch));
-  const stops = Array.from({ length: Math.floor(steps / apart) + 1 }, (_, i) => i * apart);
-  return { start: "start", legs: [{ steps, batch, rate: 2 }], stops, seed: 1 };
+  return steady({ steps: Math.floor(WORK / batch), batch, rate: 2 }, Math.max(1, Math.floor(EVERY / batch)));
 }
 
 export function lapseOf(session: Session): Run {

@@ -1,10 +1,10 @@
-/** Go on with work between frames, a few milliseconds at a time; gives what stops that. */
-export function inSlices(work: Iterator<void>, milliseconds = 8): () => void {
-  let timer = window.setTimeout(function act() {
-    const until = performance.now() + milliseconds;
-    let more = true;
-    while (more && performance.now() < until) more = !work.next().done;
-    if (more) timer = window.setTimeout(act);
+const SLICE = 8; // milliseconds
+
+/** Go on with work between frames, a little at a time. */
+export function inSlices(work: Iterator<void>): void {
+  setTimeout(function act() {
+    const until = performance.now() + SLICE;
+    while (performance.now() < until) if (work.next().done) return;
+    setTimeout(act);
   });
-  return () => clearTimeout(timer);
 }

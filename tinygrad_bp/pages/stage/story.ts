@@ -9,9 +9,8 @@ export interface Story {
   title: string;
   /** When each clause begins to be true on the stage, and its words. */
   clauses: [number, string][];
-  /** The file in `controls` with its control. */
+  /** The name of its control: see `controls`. */
   control: string;
-  covers: string[];
   /** What the drawer says: why, and the formula in symbols, with the numbers of the case, and what comes out. */
   drawer: { words: string[]; formula: { symbols: string; numbers: string; result: string } };
 }
@@ -50,8 +49,13 @@ function wordFor(name: string, session: Session | null): string {
   return name;
 }
 
+export function plain(text: string, session: Session | null): string {
+  return pieces(text, session)
+    .map((piece) => piece.text)
+    .join("");
+}
+
 /** A whole sentence, as plain text. */
 export function sentence(scene: Story, session: Session | null): string {
-  const texts = scene.clauses.flatMap(([, text]) => [...pieces(text, session), { text: " " }]);
-  return texts.map(({ text }) => text).join("").trim(); // prettier-ignore
+  return scene.clauses.map(([, text]) => plain(text, session)).join(" ");
 }

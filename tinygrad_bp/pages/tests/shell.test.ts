@@ -124,6 +124,16 @@ group("words about marks", () => {
   });
 });
 
+test("a wish that is told is that of the output as it has been moved", () => {
+  const i = SCENES.findIndex(({ id }) => id === "three-ways");
+  const frame = frameOf(i, SCENES[i].seconds, { box: BOXES.laptop, session: given });
+  const { pass, label } = readingOf(frame, given);
+  const said = describe(`gap.${label}`, SCENES[i], given, frame)!;
+  const wish = Number(/wish is \+([\d.]+)\./.exec(said)![1]);
+  expect(Math.abs(wish - 2 * (1 - pass[3][label]))).toBeLessThan(0.005);
+  expect(pass[3][label]).not.toBeCloseTo(given.now.pass[3][label], 2);
+});
+
 group("pointing", () => {
   test("at the middle of any bead with a name finds it or what lies on it", () => {
     for (const frame of ends()) {

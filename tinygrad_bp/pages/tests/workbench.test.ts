@@ -5,6 +5,7 @@ import type { Component } from "svelte";
 import { describe, expect, test } from "vitest";
 import file from "../../lesson/workbench.json";
 import * as engine from "../stage/engine";
+import { shifted } from "../stage/drawing";
 import { precise } from "../stage/numbers";
 import { seeded } from "../stage/random";
 import { STORY } from "../stage/story";
@@ -183,29 +184,23 @@ describe("learning", () => {
 
   test("from one digit it learns to call everything that digit", () => {
     for (const digit of [2, 7]) {
-      const learner = new learning.Learner(start);
-      learner.learn(digits.filter(({ label }) => label === digit), 300); // prettier-ignore
-      const { said, right, read } = learning.looked(learner.net, unseen);
+      const some = digits.filter(({ label }) => label === digit);
+      const { net, accuracy } = learning.training({ ...given.data, digits: some }, 300, 300).end;
+      const { said, right } = learning.looked(net, unseen);
       expect(said[digit]).toBe(unseen.length);
-      expect(right[digit] / unseen.length).toBe(read);
+      expect(right[digit] / unseen.length).toBe(accuracy);
     }
   });
 
   test("from all it learns to read, and from one digit afterwards to forget", () => {
-    const learner = new learning.Learner(start);
-    learner.learn(digits, 300);
-    const { read } = learning.looked(learner.net, unseen);
-    expect(read).toBeGreaterThan(0.5);
-    learner.learn(digits.filter(({ label }) => label === 2), 300); // prettier-ignore
-    expect(learning.looked(learner.net, unseen).read).toBeLessThan(read / 1.5);
+    const { net, accuracy } = learning.training(given.data, 300, 300).end;
+    expect(accuracy).toBeGreaterThan(0.5);
+    const twos = { ...given.data, start: net, digits: digits.filter(({ label }) => label === 2) };
+    expect(learning.training(twos, 300, 300).end.accuracy).toBeLessThan(accuracy / 1.5);
   });
 
   test("a step too small or too large learns less than one that is right", () => {
-    const ends = [0.01, 1.5, 100].map((rate) => {
-      const trial = new learning.Trial(given.data, rate);
-      while (trial.advance());
-      return trial.scores[learning.Trial.STEPS / learning.Trial.EACH];
-    });
+    const ends = [0.01, 1.5, 100].map((rate) => learning.training(given.data, 300, 15, rate).end);
     for (const other of [ends[0], ends[2]]) {
       expect(ends[1].cost).toBeLessThan(0.7 * other.cost);
       expect(ends[1].accuracy).toBeGreaterThan(2 * other.accuracy);
@@ -234,7 +229,7 @@ describe("learning", () => {
 
 test("a digit that is shifted comes back, and noise can drown it", () => {
   const { pixels: digit } = given.digit;
-  expect(pixels.shifted(pixels.shifted(digit, 3, -2), -3, 2)).toEqual(digit);
+  expect(shifted(shifted(digit, 3, -2), -3, 2)).toEqual(digit);
   expect(pixels.noisy(digit, 0, 1)).toEqual(digit);
   const noise = pixels.noisy(digit, 1, 1);
   expect(noise).toEqual(pixels.noisy(pixels.bar(), 1, 1));

@@ -37,8 +37,7 @@ export interface Link {
 export function lessons(variable: Variable): { value: number; sender: number } {
   const [kind, l] = parts(variable);
   const pass = forward(CHAIN, [FED]);
-  const value = kind === "a" ? pass[l][0] : (kind === "w" ? CHAIN.w : CHAIN.b)[l - 1][0];
-  return { value, sender: pass[l - 1][0] };
+  return { value: kind === "a" ? pass[l][0] : CHAIN[kind][l - 1][0], sender: pass[l - 1][0] };
 }
 
 /** All that follows from a variable of the chain, to the cost. */
@@ -49,14 +48,16 @@ export function links(variable: Variable, value: number, sender: number): Link[]
   if (kind !== "a") net[kind][0][0] = value;
   const pass = forward(net, [kind === "a" ? value : sender]);
   const first = { w: sender, b: 1, a: net.w[0][0] }[kind];
-  const found: Link[] = [{ name: variable, value, slope: 1 }];
-  net.w.forEach((w, i) => {
+  const found = net.w.flatMap((w, i): Link[] => {
     const a = pass[i + 1][0];
     const z = sums(w, net.b[i], pass[i])[0];
-    found.push({ name: `z${from + i + 1}`, value: z, slope: i ? w[0] : first });
-    found.push({ name: `a${from + i + 1}`, value: a, slope: slope(a) });
+    return [
+      { name: `z${from + i + 1}`, value: z, slope: i ? w[0] : first },
+      { name: `a${from + i + 1}`, value: a, slope: slope(a) },
+    ];
   });
-  return [...found, { name: "C", value: cost(pass, 0), slope: -2 * gaps(pass, 0)[0] }];
+  const last = { name: "C", value: cost(pass, 0), slope: -2 * gaps(pass, 0)[0] };
+  return [{ name: variable, value, slope: 1 }, ...found, last];
 }
 
 function parts(variable: Variable): ["w" | "b" | "a", number] {

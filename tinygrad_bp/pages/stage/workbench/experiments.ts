@@ -11,7 +11,6 @@ export interface Experiment {
   scene: string;
   /** What to try, in one sentence. */
   try: string;
-  covers: string[];
 }
 
 /** What every experiment is given. */

@@ -1,112 +1,70 @@
 // Networks that learn in the page, and how well a few examples speak for all.
 
-import { answer, dot, forward, gradient, gram, score, stepped, type Example, type Net, type Score } from "../engine";
-import { seeded, shuffled } from "../random";
+import { answer, forward, gram, type Example, type Net } from "../engine";
+import { shuffled } from "../random";
+import { Run, steady, type Stop } from "../run";
 import type { Data, Session } from "../session";
 
-const BATCH = 10;
-export const RATE = 1.5;
-export const STOP = 50; // steps between two networks that are kept
-export const PRACTICE = 2000;
+export const STOP = 50; // steps between two networks of the practice
+const PRACTICE = 2000;
 
-/** Stochastic gradient descent with ten digits a step. */
-export class Learner {
-  steps = 0;
-  private order: number[] = [];
-  private digits: readonly Example[] = [];
-  private readonly random: () => number;
-
-  constructor(
-    public net: Net,
-    seed = 1,
-  ) {
-    this.random = seeded(seed);
-  }
-
-  learn(digits: readonly Example[], steps: number, rate = RATE): void {
-    if (digits !== this.digits) [this.digits, this.order] = [digits, []];
-    for (let i = 0; i < steps; i += 1, this.steps += 1) {
-      const batch = Array.from({ length: BATCH }, () => this.next());
-      this.net = stepped(this.net, gradient(this.net, batch), rate);
-    }
-  }
-
-  /** Every digit once before any comes again. */
-  private next(): Example {
-    if (!this.order.length) this.order = shuffled(this.digits.length, this.random);
-    return this.digits[this.order.pop()!];
-  }
+/** A training with ten digits a step, scored after every so many. */
+export function training(data: Data, steps: number, apart: number, rate = 1.5): Run {
+  return new Run(steady({ steps, batch: 10, rate }, apart), data);
 }
 
-/** The practice that experiments share: networks after 0, 50, 100 ... steps on all digits. */
-export function practice(session: Session): Net[] {
-  return session.once("practice", () => [session.data.start]);
+/** The training that experiments share. */
+export function practice(session: Session): Run {
+  return session.once("practice", () => training(session.data, PRACTICE, STOP));
 }
 
-/** Goes on practising between frames, and says each time how far it is; gives a way to stop it. */
-export function practising(session: Session, heard: (stops: number) => void): () => void {
-  const nets = practice(session);
-  const learner = session.once("practising", () => new Learner(session.data.start));
-  return ticking(() => {
-    if (learner.steps < PRACTICE) {
-      learner.learn(session.data.digits, STOP);
-      nets.push(learner.net);
-    }
-    heard(nets.length);
-    return learner.steps < PRACTICE;
-  });
-}
-
-/** Does something once a frame for as long as it says so. */
-export function ticking(work: () => boolean): () => void {
+/** Goes on with a training, a stop a frame, and says each time how far it is; gives a way to stop it. */
+export function watched(run: Run, heard: (stops: Stop[]) => void): () => void {
   let wanted = requestAnimationFrame(function tick() {
-    if (work()) wanted = requestAnimationFrame(tick);
+    if (run.on()) wanted = requestAnimationFrame(tick);
+    heard([...run.stops]);
   });
   return () => cancelAnimationFrame(wanted);
 }
 
 /** Many examples on one network: how each gradient meets every other one, and the mean. */
 export class Crowd {
-  private readonly n: number;
-  private readonly table: Float64Array;
+  private readonly rows: Float64Array[];
   private readonly met: number[]; // each example's gradient times the mean
   private readonly square: number; // of the mean
   private readonly spread: number; // of the gradients around it
 
   constructor(net: Net, examples: readonly Example[]) {
-    const n = (this.n = examples.length);
-    this.table = gram(net, examples);
-    const row = (i: number) => this.table.subarray(i * n, (i + 1) * n);
-    this.met = examples.map((_, i) => row(i).reduce((sum, g) => sum + g, 0) / n);
+    const table = gram(net, examples);
+    const n = examples.length;
+    this.rows = examples.map((_, i) => table.subarray(i * n, (i + 1) * n));
+    this.met = this.rows.map(mean);
     this.square = mean(this.met);
-    this.spread = mean(examples.map((_, i) => this.table[i * n + i])) - this.square;
+    this.spread = mean(this.rows.map((row, i) => row[i])) - this.square;
   }
 
   /** Cosines of the angle between all examples' gradient and those of batches drawn at random. */
   drawn(batch: number, draws: number, random: () => number): number[] {
     return Array.from({ length: draws }, () => {
-      const chosen = shuffled(this.n, random).slice(0, batch);
-      const meets = chosen.reduce((sum, i) => sum + this.met[i], 0);
-      return meets / Math.sqrt(this.square * this.squareOf(chosen));
+      const chosen = shuffled(this.rows.length, random).slice(0, batch);
+      const meets = total(chosen, (i) => this.met[i]);
+      return meets / Math.sqrt(this.square * total(chosen, (i) => total(chosen, (j) => this.rows[i][j])));
     });
-  }
-
-  private squareOf(chosen: readonly number[]): number {
-    return chosen.reduce((sum, i) => {
-      const row = this.table.subarray(i * this.n, (i + 1) * this.n);
-      return chosen.reduce((inner, j) => inner + row[j], sum);
-    }, 0);
   }
 
   /** What the cosine should be: the spread of single gradients, divided by how many are averaged. */
   predicted(batch: number): number {
-    const left = (this.n - batch) / (this.n - 1);
-    return 1 / Math.sqrt(1 + ((this.spread / this.square) * left) / batch);
+    const n = this.rows.length;
+    return 1 / Math.sqrt(1 + ((this.spread / this.square) * (n - batch)) / (n - 1) / batch);
   }
 }
 
+function total(chosen: readonly number[], of: (i: number) => number): number {
+  return chosen.reduce((sum, i) => sum + of(i), 0);
+}
+
 export function mean(values: ArrayLike<number>): number {
-  return dot(values, Array(values.length).fill(1)) / values.length;
+  return Array.from(values).reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 /** Shares of cosines in so many equal parts from -1 to 1. */
@@ -118,7 +76,7 @@ export function histogram(cosines: readonly number[], parts: number) {
   });
 }
 
-/** How many examples are taken for each digit, how many of them rightly, and the share read. */
+/** How many examples are taken for each digit, and how many of them rightly. */
 export function looked(net: Net, examples: readonly Example[]) {
   const [said, right] = [Array<number>(10).fill(0), Array<number>(10).fill(0)];
   for (const { pixels, label } of examples) {
@@ -126,31 +84,5 @@ export function looked(net: Net, examples: readonly Example[]) {
     said[digit] += 1;
     if (digit === label) right[digit] += 1;
   }
-  return { said, right, read: right.reduce((sum, n) => sum + n, 0) / examples.length };
-}
-
-/** A network that learns at a rate from the scaled start, looked at now and then on unseen digits. */
-export class Trial {
-  static readonly STEPS = 300;
-  static readonly EACH = 15; // steps between two looks
-  readonly scores: Score[];
-  private readonly some: Example[];
-  private readonly learner: Learner;
-
-  constructor(
-    private readonly data: Data,
-    private readonly rate: number,
-  ) {
-    this.some = data.unseen.slice(0, 200);
-    this.learner = new Learner(data.start);
-    this.scores = [score(data.start, this.some)];
-  }
-
-  /** Goes on to the next look; says whether there is more to do. */
-  advance(): boolean {
-    if (this.learner.steps >= Trial.STEPS) return false;
-    this.learner.learn(this.data.digits, Trial.EACH, this.rate);
-    this.scores.push(score(this.learner.net, this.some));
-    return true;
-  }
+  return { said, right };
 }

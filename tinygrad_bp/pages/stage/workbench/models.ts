@@ -14,11 +14,7 @@ export const valley = {
 /** Steps against the slope; it stops where it leaves the view. */
 export function rolled(start: number, rate: number, steps: number): number[] {
   const way = [start];
-  const inside = (x: number) => VIEW[0] <= x && x <= VIEW[1];
-  while (way.length <= steps && inside(way[way.length - 1])) {
-    const x = way[way.length - 1];
-    way.push(x - rate * valley.slope(x));
-  }
+  for (let x = start; way.length <= steps && VIEW[0] <= x && x <= VIEW[1]; way.push(x)) x -= rate * valley.slope(x);
   return way;
 }
 
