@@ -112,7 +112,7 @@ function lifted(pen: Pen, plan: Plan, knob: number, i: number): void {
   const alpha = pen.span(LIFT[i] + 1.2, LIFT[i] + 1.5);
   const [right, middle] = [x + (up ? 14 : 24), y - size / 2 + 1];
   pen.text([right, middle], `+${precise(nudge, 2)}`, { size, ink, alpha, weight: 600 });
-  pen.text(up ? [right + 58, middle + 1] : [right + 90, middle + 2], nameOf(sizes, knob), { alpha });
+  pen.text(up ? [right + 66, middle + 1] : [right + 104, middle + 2], nameOf(sizes, knob), { alpha });
 }
 
 function knobLines(pen: Pen, plan: Plan): void {
