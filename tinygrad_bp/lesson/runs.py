@@ -39,7 +39,7 @@ WORK = 12_000
 EVERY = 100
 """Digits between two stops of the race."""
 HALF = 0.4
-"""The share that a half-trained network reads rightly: half of what it will."""
+"""The share that a half-trained network reads correctly: half of what it will."""
 STEPS, FRAMES, LANDING = 2000, 120, 32
 """Of the time lapse: its steps, how many stops it has at most, and parts of the step before it."""
 
@@ -186,7 +186,7 @@ def run(wanted: Run, start: NDArray[np.float64], given: Carried) -> Iterator[Sto
 
 
 def half_trained(stops: Iterable[Stop]) -> Stop:
-    """Return the first stop that reads its share rightly, or else the last one.
+    """Return the first stop that reads its share correctly, or else the last one.
 
     >>> stops = [Stop(i, 0, share, 1.0, np.zeros(1)) for i, share in enumerate((0.1, 0.5, 0.9))]
     >>> half_trained(stops).steps, half_trained(stops[:1]).steps

@@ -82,7 +82,7 @@ class Told:
     # --- what many want, and training -------------------------------------------------------------
 
     def accuracy(self, parameters: NDArray[Any]) -> float:
-        """The share of unseen digits that are read rightly."""
+        """The share of unseen digits that are read correctly."""
         return accuracy_of(parameters, self.given.unseen_images, self.given.unseen_labels)
 
     @cached_property

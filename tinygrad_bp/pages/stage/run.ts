@@ -76,7 +76,7 @@ export class Run {
     return this.stops.slice(0, count);
   }
 
-  /** The first stop at which so large a share is read rightly, or else the last one. */
+  /** The first stop at which so large a share is read correctly, or else the last one. */
   first(accuracy: number): Stop {
     const good = (stop: Stop) => stop.accuracy >= accuracy;
     while (!this.done && !this.stops.some(good)) this.advance();
@@ -122,7 +122,7 @@ function* queued({ legs, seed }: Plan, digits: readonly Digit[]): Generator<Step
 export const STEPS = 2000; // of the time lapse, after its first step
 const FRAMES = 120; // stops that it has at most
 const LANDING = 32; // parts of its first step
-const HALF = 0.4; // the share that a half-trained network reads rightly: half of what it will
+const HALF = 0.4; // the share that a half-trained network reads correctly: half of what it will
 
 export const WORK = 12000; // digits that each network of the race looks at
 const EVERY = 100; // digits between two of its stops

@@ -94,8 +94,8 @@ describe("data", () => {
   test("marks say what they show", () => {
     const scene = SCENES[DATA];
     const end = frame(DATA, 8.5);
-    expect(scene.describe!("accuracy.1", session(), end)).toBe("1,000 labelled digits: 87 % are read rightly."); // prettier-ignore
-    expect(scene.describe!("lost.0", session(), end)).toContain("45 % are read rightly");
+    expect(scene.describe!("accuracy.1", session(), end)).toBe("1,000 labelled digits: 87 % are read correctly."); // prettier-ignore
+    expect(scene.describe!("lost.0", session(), end)).toContain("45 % are read correctly");
   });
 });
 

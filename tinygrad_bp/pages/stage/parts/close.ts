@@ -165,7 +165,7 @@ export function ways(pen: Pen, before: number, each: Amounts, seen: readonly num
   const look = { ink: "ink", alpha: seen[0] } as const;
   const start = pen.at(u, at.gauge + (pen.up ? 8 : 14) / pen.across);
   pen.line(start, pen.at(u, at.total - 0.025), { ...look, id: "predicted", width: 1.5, dash: [4, 3] });
-  const text = pen.up ? short(level) : `the effects add up to ${short(level)}`;
+  const text = pen.up ? short(level) : `added up, from ${short(before)} to ${short(level)}`;
   pen.text(pen.at(u, at.total), text, { ...look, align: pen.up || level < 0.5 ? "left" : "right" });
 }
 

@@ -55,14 +55,14 @@ export interface Tile {
   side: number;
 }
 
-/** One small digit; a lit one is read rightly, or in use. */
+/** One small digit; a lit one is read correctly, or in use. */
 export function tile(pen: Pen, { pixels, index }: Digit, { at, side }: Tile, lit: number, alpha: number): void {
   pen.picture(at, Math.max(4, side - 2), pixels, { id: `digit.${index}`, look: "plain", lit, alpha });
 }
 
 const SEEN = { right: 200, up: 120 }; // digits on half of a wall, at least: as many as one can still see
 
-/** The unseen digits on one half of the wall, in full rows, lit where they are read rightly. */
+/** The unseen digits on one half of the wall, in full rows, lit where they are read correctly. */
 export function wall(pen: Pen, side: 0 | 1, right: readonly boolean[], alpha: number): void {
   const grid = gridIn(half(pen.box, "wall", side), pen.pick(SEEN));
   const full = grid.columns * Math.ceil(pen.pick(SEEN) / grid.columns);

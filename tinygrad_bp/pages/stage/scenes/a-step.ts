@@ -85,7 +85,8 @@ function figures(pen: Pen, stop: Stop, alpha: number): void {
   pen.path(stops.map(at), { id: "cost", width: 1.8, alpha, floor, fill: "hair" });
   pen.disc(at(stop), 3.5, { alpha });
   const title = { size: pen.up ? 12.5 : 15, ink: "ink", alpha, weight: 600 } as const;
-  pen.text([left, pen.up ? floor + 16 : top - 22], `cost ${stop.cost.toFixed(2)}`, title);
+  const of = pen.up ? "cost" : "cost on unseen digits";
+  pen.text([left, pen.up ? floor + 16 : top - 22], `${of} ${stop.cost.toFixed(2)}`, title);
 }
 
 function accuracy(pen: Pen, { steps, accuracy }: Stop, alpha: number): void {
@@ -93,11 +94,11 @@ function accuracy(pen: Pen, { steps, accuracy }: Stop, alpha: number): void {
   const [x, y] = pen.up ? [0.97 * width, 0.885 * height] : [29, 0.845 * height];
   const [large, size] = pen.up ? [34, 11.5] : [54, 14];
   const align = pen.up ? "right" : "left";
-  const after = steps === 1 ? "after 1 step" : `after ${whole(steps)} steps`;
+  const after = steps === 1 ? "after a step" : `${whole(steps - 1)} steps later`;
   const done = steps === 0 ? "before the step" : steps < 1 ? "on the way" : after;
   pen.text([x, y - large * 0.8], done, { size, alpha, align });
   pen.figure([x, y], percent(accuracy), large, { id: "accuracy", alpha, align });
-  const of = pen.up ? "of unseen digits" : "of unseen digits read rightly";
+  const of = pen.up ? "of unseen digits" : "of unseen digits read correctly";
   pen.text([x, y + large * 0.78], of, { size, alpha, align });
 }
 

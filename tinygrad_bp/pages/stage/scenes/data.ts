@@ -1,4 +1,4 @@
-// 14. Labelled digits pour in, and the more there are, the more is read rightly; guessed labels cost.
+// 14. Labelled digits pour in, and the more there are, the more is read correctly; guessed labels cost.
 
 import { scaleLinear, scaleLog } from "d3-scale";
 import { eased, mix, span } from "../clock";
@@ -143,8 +143,8 @@ function axes(pen: Pen, at: At): void {
   const size = pen.up ? 11 : 13;
   for (const share of [0, 0.5, 1]) pen.line(at(first, share), at(last, share), { ink: share ? "hair" : "mute", alpha });
   const [x, y] = at(first, 1);
-  const title = pen.up ? "100 % read rightly" : "100 % of unseen digits read rightly";
-  pen.text([x, y - (pen.up ? 13 : 32)], title, { alpha });
+  pen.text([x, y - 13], pen.up ? "100 % read correctly" : "100 %", { alpha });
+  if (!pen.up) pen.text([x, y - 36], "unseen digits read correctly", { alpha });
   const [right, floor] = at(last, 0);
   for (const n of digits.filter((n) => Number.isInteger(Math.log10(n)) || n === last)) {
     const align = n === last ? "right" : n === first ? "left" : "center";
@@ -241,11 +241,11 @@ export const scene: Scene = {
   draw,
   describe: teller({
     accuracy({ data: { amount } }, [i]) {
-      return `${whole(amount.digits[i])} labelled digits: ${percent(amount.accuracy[i])} are read rightly.`;
+      return `${whole(amount.digits[i])} labelled digits: ${percent(amount.accuracy[i])} are read correctly.`;
     },
     lost({ data: { amount, wrong } }, [i]) {
       const [share, left] = [percent(wrong.share), percent(wrong.accuracy[i])];
-      return `${whole(amount.digits[i])} labelled digits, ${share} of the labels guessed: ${left} are read rightly.`;
+      return `${whole(amount.digits[i])} labelled digits, ${share} of the labels guessed: ${left} are read correctly.`;
     },
   }),
   settled: FIRST[0],

@@ -83,14 +83,24 @@ function paths(pen: Pen, work: number, two: readonly Racer[]): void {
   const stairs = staircase(hill, careful, work);
   pen.path(line, { id: "stumbling", width: 2.2, alpha, floor: hill.floor, fill: "hair" });
   pen.path(stairs, { id: "careful", width: 1.8, ink: "mute", alpha, dash: [5, 4] });
+  const size = pen.up ? 11.5 : 13;
+  const later = pen.span(2.4, 2.8);
+  for (const [side, points] of [line, stairs].entries()) {
+    const [end, top] = points[points.length - 1];
+    pen.text([end - 10, top - (side ? 12 : 26)], NAMES[side], {
+      size,
+      ink: side ? "mute" : "ink",
+      alpha: later,
+      align: "right",
+    });
+  }
   walker(pen, stairs[stairs.length - 1], false, "mute", alpha);
   walker(pen, line[line.length - 1], true, "ink", alpha);
   const first = stumbling.find(({ accuracy }) => accuracy >= FLAG);
   if (first) flag(pen, hill.at(first.work, first.cost), percent(FLAG), alpha);
-  const size = pen.up ? 11.5 : 13;
   pen.text([x, y - 8], "cost", { size, alpha });
   const below = hill.floor + (pen.up ? 12 : 16);
-  pen.text([right, below], `${whole(work)} digits looked at, each`, { size, alpha, align: "right" });
+  pen.text([right, below], `${whole(work)} digits looked at by each`, { size, alpha, align: "right" });
 }
 
 function draw(pen: Pen): Facts {
@@ -129,7 +139,7 @@ export const scene: Scene = {
   describe: teller({
     digit({ data }, [i]) {
       const digit = data.unseen.find(({ index }) => index === i);
-      return digit && `A ${digit.label} that is never learnt from; where it is lit, it is read rightly.`;
+      return digit && `A ${digit.label} that is never learnt from; where it is lit, it is read correctly.`;
     },
     accuracy: (_, [side], facts) =>
       `The ${NAMES[side]} network reads ${percent(of(facts, "accuracy", side))} of the unseen digits.`,

@@ -76,7 +76,7 @@ export function histogram(cosines: readonly number[], parts: number) {
   });
 }
 
-/** How many examples are taken for each digit, and how many of them rightly. */
+/** How many examples are taken for each digit, and how many of them correctly. */
 export function looked(net: Net, examples: readonly Example[]) {
   const [said, right] = [Array<number>(10).fill(0), Array<number>(10).fill(0)];
   for (const { pixels, label } of examples) {
