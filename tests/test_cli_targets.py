@@ -26,7 +26,6 @@ COMMANDS = {
     "train --drawn --log {target}": "--log",
     "explain chain.py:loss -o {target}": "--out",
     "explore -o {target}": "--out",
-    "explore --png {target}": "--png",
     "study taylor begun:f --at 1 --plot {target}.png": "--plot",
     "study step-size begun:f --at 1 --plot {target}.png": "--plot",
     "mutants --calls begun:calls --markdown {target}": None,
@@ -49,7 +48,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def refused(cli: Any, command: str, flag: str | None) -> None:
-    if "--plot" in command or "--png" in command:
+    if "--plot" in command:
         pytest.importorskip("matplotlib")
     before = sorted(Path.cwd().rglob("*"))
     code, out, err = cli(*shlex.split(command))
@@ -82,7 +81,6 @@ def test_a_folder_where_a_file_should_be(cli: Any) -> None:
 
 
 def test_a_file_where_a_folder_should_be(cli: Any) -> None:
-    refused(cli, "explore --png chain.py", "--png")
     refused(cli, "train --drawn --out chain.py/model.npz", "--out")
 
 

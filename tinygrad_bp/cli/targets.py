@@ -12,7 +12,7 @@ from tinygrad_bp.files import check_writable
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["check_folder", "check_target"]
+__all__ = ["check_target"]
 
 
 def check_target(flag: str, path: Path) -> None:
@@ -26,13 +26,3 @@ def check_target(flag: str, path: Path) -> None:
         check_writable(path, error=DataError)
     except DataError as error:
         raise UsageError(f"argument {flag}: {error}") from error
-
-
-def check_folder(flag: str, path: Path) -> None:
-    """Raise `UsageError`, naming the option, if files could not be written into its folder.
-
-    A folder that does not exist is made by the command, where there is one to hold it.
-    """
-    if os.path.exists(path) and not os.path.isdir(path):
-        raise UsageError(f"argument {flag}: {path} is not a folder")
-    check_target(flag, path / "figure" if os.path.isdir(path) else path)
