@@ -20,7 +20,17 @@ import numpy as np
 
 from tinygrad_bp.errors import ConversionError, InPlaceError, NotDifferentiableError
 
-__all__ = ["ORDINARY", "Form", "admit", "certainly", "name_of", "parameters_of", "violated"]
+__all__ = [
+    "ORDINARY",
+    "Form",
+    "admit",
+    "beside",
+    "certainly",
+    "is_foreign",
+    "name_of",
+    "parameters_of",
+    "violated",
+]
 
 Function: TypeAlias = Callable[..., Any]
 Bound: TypeAlias = tuple[tuple[Any, ...], dict[str, Any]]
@@ -373,6 +383,31 @@ def admit(value: Any) -> Any:
     return value
 
 
+def is_foreign(value: Any) -> bool:
+    """Return whether an array, or what a reader holds, is another library's.
+
+    Its values are elsewhere, on a GPU or a cluster, or not worked out yet: they are not looked at.
+
+    >>> is_foreign(np.ones(2)), is_foreign(2.0)
+    (False, False)
+    """
+    kind = type(getattr(value, "_value", value))
+    if issubclass(kind, np.ndarray | np.generic) or hasattr(kind, "rank"):  # a reader of our own
+        return False
+    return hasattr(kind, "__array_function__")
+
+
+def beside(value: Any) -> Any:
+    """Return what NumPy's `like=` takes: an array, or None in the place of a number.
+
+    `np.zeros(3, like=beside(a))` makes zeros where `a` is, be that a GPU or a cluster.
+
+    >>> np.zeros(2, like=beside(np.float64(1.0)))
+    array([0., 0.])
+    """
+    return value if hasattr(type(value), "__array_function__") else None
+
+
 def certainly(condition: Any) -> bool:
     """Return whether a condition holds in every run: of values that are not known, it may not.
 
@@ -382,6 +417,8 @@ def certainly(condition: Any) -> bool:
     >>> certainly(np.array([True, True]).all())
     True
     """
+    if is_foreign(condition):
+        return False
     if getattr(condition, "known", True):
         return bool(condition)
     held: bool = condition.is_certain()
@@ -396,6 +433,8 @@ def violated(condition: Any) -> bool:
     >>> violated(np.array([1, -1]).min() < 0)
     True
     """
+    if is_foreign(condition):
+        return False
     if getattr(condition, "known", True):
         return bool(condition)
     found: bool = condition.is_violated()

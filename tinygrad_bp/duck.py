@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Never, Self
 
 import numpy as np
 
+from tinygrad_bp.calls import is_foreign
 from tinygrad_bp.errors import ConversionError, InPlaceError, NotDifferentiableError
 from tinygrad_bp.methods import Methods
 from tinygrad_bp.registry import rule_of, rules
@@ -48,6 +49,12 @@ _CALLED_HERE = {  # names that NumPy or PyTorch has, and what to write instead
     **{f"new_{what}": f"np.{what}(shape, t.dtype)" for what in ("zeros", "ones", "empty")},
 }
 
+
+_MADE_LIKE: frozenset[Any] = frozenset(
+    (np.arange, np.array, np.asarray, np.ascontiguousarray, np.empty, np.eye, np.full, np.identity,
+     np.ones, np.tri, np.zeros)
+)  # fmt: skip
+"""Functions that come here for `like=` alone (NEP 35)."""
 
 INSTEAD = {
     "add.reduce": "np.sum",
@@ -116,9 +123,18 @@ class DuckArray(Methods):
     def __array_function__(
         self, function: Callable[..., Any], types: Iterable[type], args: Any, kwargs: Any
     ) -> Any:
+        if function in _MADE_LIKE:
+            return self._made_like(function, args, kwargs)
         if any(getattr(kind, "rank", 0) > self.rank for kind in types):
             return NotImplemented
         return self._call_as_written(function, args, kwargs)
+
+    def _made_like(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """Make the constant that a rule asks for beside this array, where the array is."""
+        held = getattr(self, "_value", None)
+        return (
+            function(*args, like=held, **kwargs) if is_foreign(held) else function(*args, **kwargs)
+        )
 
     def _call_as_written(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """Do what this kind of array does with a call as a user wrote it."""

@@ -214,11 +214,11 @@ def unbroadcast(contribution: Array, shape: tuple[int, ...]) -> Array:
     """
     extra = contribution.ndim - len(shape)
     if extra > 0:
-        contribution = contribution.sum(0 if extra == 1 else tuple(range(extra)))
+        contribution = np.sum(contribution, 0 if extra == 1 else tuple(range(extra)))
     if contribution.shape == shape or extra < 0:
         return contribution
     stretched = tuple(axis for axis, length in enumerate(shape) if length == 1)
-    return contribution.sum(axis=stretched, keepdims=True)
+    return np.sum(contribution, axis=stretched, keepdims=True)
 
 
 def conform(contribution: Array, value: Array, op: Op) -> Array:
@@ -246,7 +246,9 @@ def _in_field_of(moved: Array, dtype: np.dtype[Any]) -> Array:
         return moved
     if moved.dtype.kind == "c" and dtype.kind != "c":
         moved = np.real(moved)
-    return moved if moved.dtype == dtype else moved.astype(dtype)
+    if moved.dtype == dtype:
+        return moved
+    return dtype.type(moved) if isinstance(moved, np.generic) else np.astype(moved, dtype)
 
 
 # --- reverse mode ---------------------------------------------------------------------------

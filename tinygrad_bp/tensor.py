@@ -87,7 +87,7 @@ class Tensor(DuckArray):
             )
         if requires_grad:
             _check_trackable(array.dtype)
-            array = array.copy()
+            array = np.copy(array)
         if tracers and (run := tracer()):
             array = run.held(array)
         self._value = array

@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 
+from tinygrad_bp.calls import beside
 from tinygrad_bp.registry import Array, elementwise, kink, primitive, rule, why
 from tinygrad_bp.rules.elementwise import only_where, share
 
@@ -128,8 +129,10 @@ def erf(x: Array) -> Array:
     >>> erf(np.array([0.0, 1.0]))
     array([0.        , 0.84270079])
     """
-    floats = np.result_type(np.asarray(x), np.float16)
-    x = np.asarray(x, np.result_type(floats, np.float32))  # polynomials overflow in half precision
+    floats = np.result_type(x, np.float16)
+    x = np.asarray(
+        x, np.result_type(floats, np.float32), like=beside(x)
+    )  # polynomials overflow in half precision
     size = np.minimum(np.abs(x), 6)  # from there on it is 1
     with np.errstate(under="ignore"):
         near = x * _ratio(_BELOW, np.square(np.minimum(size, _NEAR)))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from tinygrad_bp.calls import violated
+from tinygrad_bp.calls import beside, violated
 from tinygrad_bp.registry import Array, composite, general
 from tinygrad_bp.rules.elementwise import cast, unvarying
 from tinygrad_bp.rules.indexing import getitem, scatter_add
@@ -28,12 +28,14 @@ def _first_chosen(conditions: Sequence[Any], choices: Sequence[Array], default: 
 
 def _choose(a: Any, *, choices: Sequence[Array], mode: str) -> Array:
     last = len(choices) - 1
-    number = np.asarray(a).astype("intp", casting="safe")
+    number = np.asarray(a, like=beside(a))
+    if not np.can_cast(number.dtype, np.intp):
+        raise TypeError(f"positions are whole numbers, not {number.dtype}")
     if mode == "wrap":
         number = np.remainder(number, last + 1)
     elif mode == "clip":
         number = np.clip(number, 0, last)
-    elif violated(((number < 0) | (number > last)).any()):
+    elif violated(np.any(np.logical_or(number < 0, number > last))):
         raise ValueError("invalid entry in choice array")
     parts = list(choices)
     return _first_chosen([number == i for i in range(len(parts))], parts, parts[0])
@@ -44,7 +46,7 @@ def _select(*, condlist: Sequence[Any], choicelist: Sequence[Array], default: Ar
         raise ValueError("list of cases must be same length as list of conditions")
     if len(condlist) == 0:
         raise ValueError("select with an empty condition list is not possible")
-    conditions = [np.asarray(c) for c in condlist]
+    conditions = [np.asarray(c, like=beside(c)) for c in condlist]
     for i, condition in enumerate(conditions):
         if condition.dtype != bool:
             raise TypeError(f"invalid entry {i} in condlist: should be boolean ndarray")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from tinygrad_bp.calls import violated
+from tinygrad_bp.calls import beside, violated
 from tinygrad_bp.registry import Array, composite
 from tinygrad_bp.rules.elementwise import cast, unvarying
 from tinygrad_bp.rules.indexing import scatter_add
@@ -27,12 +28,14 @@ composite(np.full_like, _full_like)
 # --- evenly spaced --------------------------------------------------------------------------
 
 
-def _weights(num: int, endpoint: bool, ndim: int, dtype: Any) -> Array:
+def _weights(num: int, endpoint: bool, ends: Sequence[Array], dtype: Any) -> Array:
     """How far each of `num` points is from the start, 1 being the stop; along a first axis."""
+    ndim = len(np.broadcast_shapes(*map(np.shape, ends)))
+    like = next((end for end in map(beside, ends) if end is not None), None)
     count = operator.index(num)
     if count < 0:
         raise ValueError(f"Number of samples, {count}, must be non-negative.")
-    steps = np.arange(count, dtype=dtype).reshape(-1, *(1,) * ndim)
+    steps = np.reshape(np.arange(count, dtype=dtype, like=like), (-1, *(1,) * ndim))
     return steps / max(count - bool(endpoint), 1)
 
 
@@ -48,8 +51,7 @@ def _linspace(
 ) -> Any:
     """Each point is a mean of both ends, with weights."""
     kind = np.result_type(start, stop, float(num))
-    ndim = len(np.broadcast_shapes(np.shape(start), np.shape(stop)))
-    w = _weights(num, endpoint, ndim, kind)
+    w = _weights(num, endpoint, (start, stop), kind)
     points = np.moveaxis(start * (1 - w) + stop * w, 0, axis)
     points = points if dtype is None else cast(points, dtype=dtype)
     if not retstep:
@@ -91,11 +93,10 @@ def _geomspace(
 ) -> Array:
     """Each point is a geometric mean of both ends, with weights; they have the same sign."""
     _check_nonzero(start, stop)
-    kind = np.result_type(start, stop, np.zeros((), dtype))
-    ndim = len(np.broadcast_shapes(np.shape(start), np.shape(stop)))
-    w = _weights(num, endpoint, ndim, kind.char.lower() if kind.kind == "c" else kind)
+    kind = np.result_type(start, stop, np.dtype(dtype))
+    w = _weights(num, endpoint, (start, stop), kind.char.lower() if kind.kind == "c" else kind)
     if kind.kind == "c":
-        wide = start + np.zeros((), kind)
+        wide = start + kind.type(0)
         points = wide * np.power(stop / wide, w)
     else:
         sign = np.sign(start)

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_bp.calls import beside
 from tinygrad_bp.registry import Array, composite, primitive, rule, why
 from tinygrad_bp.rules.matrices import (
     conj,
@@ -135,7 +136,7 @@ def _general_values_jvp(t: Array, y: Any, a: Array) -> Any:
 
 def _largest(v: Array) -> Array:
     """1 at the largest entry of each vector, which is real, over that entry; 0 elsewhere."""
-    rows = np.expand_dims(np.arange(v.shape[-2]), -1)
+    rows = np.expand_dims(np.arange(v.shape[-2], like=beside(v)), -1)
     there = np.equal(rows, np.expand_dims(np.argmax(np.abs(v), axis=-2), -2))
     return np.where(there, 1 / np.where(there, np.real(v), 1), 0)
 

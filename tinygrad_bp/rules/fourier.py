@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
+from tinygrad_bp.calls import beside
 from tinygrad_bp.registry import Array, composite, linear, why
 
 __all__: list[str] = []
@@ -29,7 +30,7 @@ def _fitted(g: Array, x: Array, axis: int) -> Array:
     if given == wanted:
         return g
     missing = (*x.shape[:axis], wanted - given, *x.shape[axis + 1 :])
-    return np.concatenate([g, np.zeros(missing, dtype=g.dtype)], axis=axis)
+    return np.concatenate([g, np.zeros(missing, dtype=g.dtype, like=beside(g))], axis=axis)
 
 
 def _length(n: int | None, x: Array, axis: int) -> int:
@@ -48,7 +49,8 @@ def _irfft_transposed(
     n = y.shape[axis]
     waves = np.conjugate(np.fft.rfft(g, n, axis, _opposite(norm)))
     own = [2 * k % n == 0 for k in range(n // 2 + 1)]
-    alone = np.reshape(own, [-1 if i == axis % a.ndim else 1 for i in range(a.ndim)])
+    shape = [-1 if i == axis % a.ndim else 1 for i in range(a.ndim)]
+    alone = np.reshape(np.asarray(own, like=beside(g)), shape)
     return _fitted(np.where(alone, waves, 2 * waves), a, axis)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_bp.calls import beside
 from tinygrad_bp.registry import Array, composite, general, primitive, rule, why
 from tinygrad_bp.rules.decompositions import thin_svd
 from tinygrad_bp.rules.matrices import as_given, columns, conj, mH, mirrored, mT
@@ -47,7 +48,8 @@ def _slopes(s: Array, rcond: Any) -> tuple[Array, Array, Array]:
     With f(s) = 1/s or 0, the sums of (f_i - f_j)/(s_i - s_j) and (f_i + f_j)/(s_i + s_j) that are
     the slopes of any function of the singular values; what could vanish has been cancelled.
     """
-    kept = np.greater(s, np.expand_dims(rcond, -1) * s[..., :1])  # the largest
+    limit = np.expand_dims(np.asarray(rcond, like=beside(s)), -1)
+    kept = np.greater(s, limit * s[..., :1])  # the largest
     r = np.where(kept, 1 / np.where(kept, s, 1), 0)
     mixed = np.expand_dims(kept, -1) != np.expand_dims(kept, -2)
     squares = np.absolute(np.square(np.expand_dims(s, -1)) - np.square(np.expand_dims(s, -2)))

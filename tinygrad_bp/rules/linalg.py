@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
+from tinygrad_bp.calls import beside
 from tinygrad_bp.registry import Array, Each, bilinear, composite, primitive, remedy, rule, why
 from tinygrad_bp.rules.matrices import conj, mT
 
@@ -79,12 +80,12 @@ def _einsum_partial(
         if label in wanted:  # a diagonal: only its entries get a gradient
             twin = next(free)
             terms.append(label + twin)
-            arrays.append(np.eye(length, dtype=x.dtype))
+            arrays.append(np.eye(length, dtype=x.dtype, like=beside(x)))
             wanted = wanted + twin
             continue
         if all(_length(a, term, label) < length for a, term in zip(arrays, terms, strict=True)):
             terms.append(label)  # summed over alone, or stretched all others
-            arrays.append(np.ones(length, dtype=x.dtype))
+            arrays.append(np.ones(length, dtype=x.dtype, like=beside(x)))
         wanted = wanted + label
     if not isinstance(optimize, bool | str):  # an order of contraction, which is for the result
         optimize = True

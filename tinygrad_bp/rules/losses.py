@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_bp.calls import beside
 from tinygrad_bp.registry import Array, constant, primitive, remedy, rule, why
 from tinygrad_bp.rules.activations import logsumexp, softmax
 
@@ -19,7 +20,7 @@ def one_hot(labels: Array, classes: int, dtype: Any = np.float64) -> Array:
     array([[0., 1., 0.],
            [1., 0., 0.]])
     """
-    return np.astype(np.equal(labels[..., None], np.arange(classes)), dtype)
+    return np.astype(np.equal(labels[..., None], np.arange(classes, like=beside(labels))), dtype)
 
 
 @primitive

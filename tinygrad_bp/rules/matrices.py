@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from tinygrad_bp.calls import beside
 from tinygrad_bp.registry import Array
 
 __all__ = [
@@ -47,12 +48,12 @@ def diagonal_matrix(v: Array) -> Array:
     array([[1., 0.],
            [0., 2.]])
     """
-    return np.expand_dims(v, -1) * np.eye(v.shape[-1], dtype=v.dtype)
+    return np.expand_dims(v, -1) * np.eye(v.shape[-1], dtype=v.dtype, like=beside(v))
 
 
 def halved(a: Array) -> Array:
     """Halve the diagonal of a square matrix."""
-    return a * (1 - np.eye(a.shape[-1], dtype=a.dtype) / 2)
+    return a * (1 - np.eye(a.shape[-1], dtype=a.dtype, like=beside(a)) / 2)
 
 
 def mirrored(a: Array, *, lower: bool = True) -> Array:
@@ -94,7 +95,7 @@ def gaps_of(v: Array) -> Array:
 
 def over_gaps(a: Array, gaps: Array) -> Array:
     """Divide what is beside the diagonal; the rest becomes 0."""
-    same = np.eye(a.shape[-1], dtype=bool)
+    same = np.eye(a.shape[-1], dtype=bool, like=beside(a))
     return np.where(same, 0, a) / np.where(same, 1, gaps)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_bp.calls import beside
 from tinygrad_bp.registry import Array, composite
 from tinygrad_bp.rules.joining import stacked
 from tinygrad_bp.rules.shaping import at_least
@@ -21,7 +22,7 @@ def _polyval(p: Array, x: Array) -> Array:
 
 def _longer(a: Array, length: int) -> Array:
     """Put zeros before the coefficients."""
-    zeros = np.zeros(max(length - a.shape[0], 0), a.dtype)
+    zeros = np.zeros(max(length - a.shape[0], 0), a.dtype, like=beside(a))
     return np.concatenate([zeros, a]) if zeros.size else a
 
 
@@ -65,7 +66,7 @@ def _polyder(p: Array, *, m: int) -> Array:
     if m < 0:
         raise ValueError("Order of derivative must be positive (see polyint)")
     for _ in range(m):
-        p = p[:-1] * np.arange(p.size - 1, 0, -1)
+        p = p[:-1] * np.arange(p.size - 1, 0, -1, like=beside(p))
     return p
 
 
@@ -78,7 +79,7 @@ def _polyint(p: Array, *, m: int, k: Array | None) -> Array:
     if constants.ndim != 1 or constants.size < m:
         raise ValueError("k must be a scalar or a rank-1 array of length 1 or >m.")
     for i in range(m):
-        p = np.concatenate([p / np.arange(p.size, 0, -1), constants[i : i + 1]])
+        p = np.concatenate([p / np.arange(p.size, 0, -1, like=beside(p)), constants[i : i + 1]])
     return p
 
 

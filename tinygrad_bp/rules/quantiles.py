@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_bp.calls import beside
 from tinygrad_bp.registry import Array, composite, fixed_in
 from tinygrad_bp.rules.nans import numbers
 from tinygrad_bp.rules.reductions import Axis, axes_of, converted, demand
@@ -68,7 +69,8 @@ def _median(a: Array, *, axis: Axis, keepdims: bool) -> Array:
     n = x.shape[0]
     if n == 0:
         return np.mean(a, axis=axis, keepdims=keepdims)  # nan, with NumPy's warning
-    middle = np.reshape(np.arange((n - 1) // 2, n // 2 + 1), (-1,) + (1,) * (x.ndim - 1))
+    ranks = np.arange((n - 1) // 2, n // 2 + 1, like=beside(x))
+    middle = np.reshape(ranks, (-1,) + (1,) * (x.ndim - 1))
     [found] = _at_ranks(x, middle, some=True)
     y = _undefined_with_nan(np.mean(found, axis=0), x)
     return _placed(y, a, axis, keepdims, ())
@@ -181,7 +183,8 @@ def _along(
     if a.dtype.kind == "c":
         raise TypeError("a must be an array of real numbers")
     x = _samples(a, axis)
-    shares = np.reshape(q, (-1,) + (1,) * (x.ndim - 1))
+    q_there = np.asarray(q, like=beside(x)) if beside(q) is None else q
+    shares = np.reshape(q_there, (-1,) + (1,) * (x.ndim - 1))
     shares = shares if shares.dtype.kind == "f" else np.astype(shares, np.float64)
     if weights is not None:
         if method != "inverted_cdf":

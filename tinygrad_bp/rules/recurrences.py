@@ -19,6 +19,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from tinygrad_bp.calls import beside
 from tinygrad_bp.registry import Array, composite, primitive, rule, why
 from tinygrad_bp.rules.matrices import mT
 
@@ -42,7 +43,7 @@ class _Cell:
     sums = True
     """Whether z and q only ever occur as z + q, and have one gradient."""
 
-    def __init__(self, shape: tuple[int, ...], dtype: Any) -> None:
+    def __init__(self, z: Array, dtype: Any) -> None:
         pass
 
     def step(self, z: Array, q: Array, before: States) -> tuple[Array, States]:
@@ -105,10 +106,10 @@ class _LSTM(_Cell):
     Sources: Hochreiter and Schmidhuber 1997; Gers et al. 2000 for the forget gate.
     """
 
-    def __init__(self, shape: tuple[int, ...], dtype: Any) -> None:
+    def __init__(self, z: Array, dtype: Any) -> None:
         # σ(a) = 1/2 tanh(a / 2) + 1/2, which takes NumPy less time than exp, and cannot overflow.
-        scale = np.reshape(np.array([0.5, 0.5, 1, 0.5], dtype), (4, 1, 1))
-        self.scale = np.broadcast_to(scale, shape).copy()  # in full, which is read in less time
+        scale = np.reshape(np.array([0.5, 0.5, 1, 0.5], dtype, like=beside(z)), (4, 1, 1))
+        self.scale = np.copy(np.broadcast_to(scale, z.shape[1:]))  # in full: read in less time
         self.shift = 1 - self.scale
 
     def step(self, z: Array, q: Array, before: States) -> tuple[Array, States]:
@@ -188,7 +189,7 @@ def _in_blocks(gates: Array, like: Array) -> Array:
 
 
 def _made(kind: type[_Cell], z: Array, weight: Array) -> _Cell:
-    return kind(z.shape[1:], np.result_type(z.dtype, weight.dtype))
+    return kind(z, np.result_type(z.dtype, weight.dtype))
 
 
 def _by_gate(weight: Array, z: Array) -> Array:

@@ -21,6 +21,11 @@ def _inverse(axes: Sequence[int] | None, ndim: int) -> tuple[int, ...] | None:
     return tuple(sorted(range(ndim), key=lambda i: axes[i] % ndim))
 
 
+def _back(shift: Any) -> Any:
+    """A roll the other way; as a tuple, a roll along several axes."""
+    return tuple(-n for n in shift) if np.ndim(shift) else -shift
+
+
 # fmt: off
 linear(np.reshape,      lambda g, y, x, *, shape: np.reshape(g, x.shape))
 linear(np.ravel,        lambda g, y, x: np.reshape(g, x.shape))
@@ -30,7 +35,7 @@ linear(np.swapaxes,     lambda g, y, x, *, axis1, axis2: np.swapaxes(g, axis1, a
 linear(np.moveaxis,     lambda g, y, x, *, source, destination: (
                             np.moveaxis(g, destination, source)))
 linear(np.flip,         lambda g, y, x, *, axis: np.flip(g, axis))
-linear(np.roll,         lambda g, y, x, *, shift, axis: np.roll(g, np.negative(shift), axis))
+linear(np.roll,         lambda g, y, x, *, shift, axis: np.roll(g, _back(shift), axis))
 # A vector is taken for the rows of a square matrix, which broadcasting makes of it.
 elementwise(np.tril,    lambda g, y, x, *, k: np.tril(g, k))
 elementwise(np.triu,    lambda g, y, x, *, k: np.triu(g, k))

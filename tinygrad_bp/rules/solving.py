@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_bp.calls import beside
 from tinygrad_bp.registry import Array, Each, composite, primitive, rule, why
 from tinygrad_bp.rules.decompositions import thin_svd
 from tinygrad_bp.rules.elementwise import identity, unvarying
@@ -80,7 +81,7 @@ def _moved(t: Array, a: Array) -> Array:
     """
     u, s, vh = thin_svd(a)
     inner = mH(u) @ t @ mH(vh)
-    same = np.eye(s.shape[-1], dtype=bool)
+    same = np.eye(s.shape[-1], dtype=bool, like=beside(s))
     all_but_one = np.where(same, 1, np.expand_dims(s, -2))
     all_but_two = np.where(same, 0, products_of_others(all_but_one))
     moved = all_but_two @ np.expand_dims(np.diagonal(inner, axis1=-2, axis2=-1), -1)
@@ -154,7 +155,9 @@ why("The right side receives the solution of the transposed equations; the matri
 def _matrix_power(a: Array, *, n: int) -> Array:
     """By repeated squaring."""
     if n == 0:
-        return unvarying(np.broadcast_to(np.eye(a.shape[-1], dtype=a.dtype), a.shape), a)
+        return unvarying(
+            np.broadcast_to(np.eye(a.shape[-1], dtype=a.dtype, like=beside(a)), a.shape), a
+        )
     square, result = np.linalg.inv(a) if n < 0 else identity(a), None
     for digit in reversed(f"{abs(n):b}"):
         if digit == "1":

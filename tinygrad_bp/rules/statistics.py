@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
+from tinygrad_bp.calls import beside
 from tinygrad_bp.registry import Array, composite
 from tinygrad_bp.rules.elementwise import cast
 from tinygrad_bp.rules.indexing import getitem, scatter_add
@@ -128,7 +129,7 @@ def _average(a: Array, weights: Array, *, axis: Axis, returned: bool, keepdims: 
         mean = np.mean(a, axis=axis, keepdims=keepdims)
         if not returned:
             return mean
-        return mean, np.full(mean.shape, np.size(a) / mean.size, mean.dtype)
+        return mean, np.full(mean.shape, np.size(a) / mean.size, mean.dtype, like=beside(mean))
     a = a if np.ndim(a) else np.reshape(a, ())
     w = weights_along(weights, a, axis)
     whole = a.dtype.kind in "iub"  # whole numbers have a mean in double precision

@@ -1,0 +1,135 @@
+"""Tensors of other libraries' arrays: every function, on arrays that know the protocols alone.
+
+What `strict.Strict` refuses is what would copy an array from a GPU, or compute what is lazy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from specs import CALLS, Array, Call
+from strict import Strict
+
+from tinygrad_bp import Tensor, gradients
+from tinygrad_bp import functional as F
+from tinygrad_bp.rules.losses import softmax_cross_entropy
+
+BY_VALUES = ("piecewise", "polydiv", "polymul", "trim_zeros")
+"""What these do depends on the values in a way that an array elsewhere cannot tell."""
+
+NUMBERS_BESIDE = {
+    "array_split(5, array[2])",
+    "cov(2x4, None, True, False, None, [1, 2, 1, 3])",
+    "cov(2x4, None, True, False, None, [1, 2, 1, 3], 4)",
+    "delete(3, array[True, False, True])",
+    "ediff1d(2, to_begin=0.0)",
+    "insert(2, [], 0.0)",
+    "interp(0.7, array[0.0, 1.0, 2.5, 4.0], 4)",
+    "logspace(0, 1, 3, True, 0d)",
+    "logspace(2, 0, 3, True, 2)",
+    "pad(2x3, 1, constant_values=2.0)",
+    "polyint(2, 2, [0d, 1.0])",
+    "polyint(3)",
+    "stack([0d, 0d, 1.0])",
+}
+"""Calls in which numbers become arrays of NumPy's, which other libraries do not mix with theirs."""
+
+
+def elsewhere(argument: Any, *, lists: bool = False) -> Any:
+    """Constant arguments as a user would give them: arrays, and perhaps lists of numbers, too."""
+    if isinstance(argument, np.ndarray):
+        return Strict(argument)
+    if lists and isinstance(argument, list) and not _holds_tensors(argument):
+        return Strict(np.asarray(argument, None if argument else int))
+    if isinstance(argument, list | tuple):
+        return type(argument)(elsewhere(part, lists=lists) for part in argument)
+    return argument
+
+
+def _holds_tensors(argument: Any) -> bool:
+    if isinstance(argument, list | tuple):
+        return any(map(_holds_tensors, argument))
+    return not isinstance(argument, int | float | complex | np.generic)
+
+
+def outputs(call: Call, args: Sequence[Tensor]) -> list[Tensor]:
+    """What a call gives, with its constants elsewhere; lists of numbers stay what they may."""
+    filled = call.filled(call.views(args))
+    for lists in (False, True):
+        given = [elsewhere(a, lists=lists) for a in filled]
+        options = {name: elsewhere(a, lists=lists) for name, a in call.options.items()}
+        try:
+            return call._smooth(call.function(*given, **options))
+        except (TypeError, AttributeError):
+            if lists:
+                raise
+    raise AssertionError
+
+
+def held(tensor: Tensor) -> Array:
+    assert isinstance(tensor.data, Strict), type(tensor.data)
+    return tensor.data.held
+
+
+def params() -> list[Any]:
+    refused = pytest.mark.xfail(raises=(TypeError, AttributeError))
+    return [
+        pytest.param(call, id=str(call), marks=[refused] if unfit(str(call)) else [])
+        for call in CALLS
+    ]
+
+
+def unfit(call: str) -> bool:
+    by_values = call.startswith(BY_VALUES) and call != "piecewise(0d, True, [_double], more=2.0)"
+    return by_values or call in NUMBERS_BESIDE
+
+
+@pytest.mark.parametrize("call", params())
+def test_values_and_gradients_stay_where_the_arrays_are(call: Call) -> None:
+    bases = call.bases(np.float64)
+    here = [Tensor(base, requires_grad=True) for base in bases]
+    there = [Tensor(Strict(base), requires_grad=True) for base in bases]
+    for y, z in zip(call(call.views(here)), outputs(call, there), strict=True):
+        np.testing.assert_allclose(held(z), y.data, rtol=1e-12, atol=1e-12)
+        seeds = np.ones_like(y.data), np.ones_like(z.data)
+        expected, found = (
+            gradients(of, by, seed=seed)
+            for of, by, seed in zip((y, z), (here, there), seeds, strict=True)
+        )
+        for g, h in zip(expected, found, strict=True):
+            assert (g is None) == (h is None)
+            if g is not None and h is not None:
+                np.testing.assert_allclose(held(h), g.data, rtol=1e-10, atol=1e-10)
+
+
+def test_arrays_of_two_libraries_do_not_mix() -> None:
+    with pytest.raises(TypeError, match="another kind of array"):
+        Tensor(Strict([1.0]), requires_grad=True) + np.ones(1)
+
+
+def test_a_gradient_of_a_gradient_stays_too() -> None:
+    x = Tensor(Strict([1.0, 2.0]), requires_grad=True)
+    (first,) = gradients(np.sum(x**3), x, create_graph=True)
+    assert first is not None
+    (second,) = gradients(np.sum(first), x)
+    assert second is not None
+    np.testing.assert_allclose(held(second), [6.0, 12.0])
+
+
+def test_a_network_and_its_loss(rng: np.random.Generator) -> None:
+    weight, x, y = rng.normal(size=(3, 2)), rng.normal(size=(4, 2)), np.array([0, 2, 1, 1])
+
+    def loss(array: Any) -> tuple[Tensor, Tensor]:
+        w = Tensor(array(weight), requires_grad=True)
+        z = F.relu(Tensor(array(x)) @ np.transpose(w))
+        return w, np.mean(softmax_cross_entropy(z, array(y)))
+
+    (w, here), (v, there) = loss(np.asarray), loss(Strict)
+    here.backward()
+    there.backward()
+    assert w.grad is not None
+    assert v.grad is not None
+    np.testing.assert_allclose(held(v.grad), w.grad.data, rtol=1e-12)
