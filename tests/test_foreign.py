@@ -15,6 +15,7 @@ from strict import Strict
 
 from tinygrad_bp import Tensor, gradients
 from tinygrad_bp import functional as F
+from tinygrad_bp.rules.activations import erf
 from tinygrad_bp.rules.losses import softmax_cross_entropy
 
 BY_VALUES = ("piecewise", "polydiv", "polymul", "trim_zeros")
@@ -103,6 +104,15 @@ def test_values_and_gradients_stay_where_the_arrays_are(call: Call) -> None:
             assert (g is None) == (h is None)
             if g is not None and h is not None:
                 np.testing.assert_allclose(held(h), g.data, rtol=1e-10, atol=1e-10)
+
+
+def test_plain_numbers_and_small_integers_are_as_precise_as_before() -> None:
+    assert erf(1.0).dtype == np.float64
+    assert erf(1.0) == pytest.approx(0.8427007929497149, abs=1e-15)
+    choices = [Tensor(float(i), requires_grad=True) for i in range(300)]
+    for mode in ("wrap", "clip"):
+        found = np.choose(np.array([3, 255], np.uint8), choices, mode=mode)
+        assert found.data.tolist() == [3.0, 255.0]
 
 
 def test_arrays_of_two_libraries_do_not_mix() -> None:

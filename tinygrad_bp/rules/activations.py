@@ -129,6 +129,7 @@ def erf(x: Array) -> Array:
     >>> erf(np.array([0.0, 1.0]))
     array([0.        , 0.84270079])
     """
+    x = np.asarray(x, like=beside(x))  # or a Python number would be taken for one of any precision
     floats = np.result_type(x, np.float16)
     x = np.asarray(
         x, np.result_type(floats, np.float32), like=beside(x)

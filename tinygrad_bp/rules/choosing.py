@@ -31,6 +31,7 @@ def _choose(a: Any, *, choices: Sequence[Array], mode: str) -> Array:
     number = np.asarray(a, like=beside(a))
     if not np.can_cast(number.dtype, np.intp):
         raise TypeError(f"positions are whole numbers, not {number.dtype}")
+    number = np.astype(number, np.intp)
     if mode == "wrap":
         number = np.remainder(number, last + 1)
     elif mode == "clip":
