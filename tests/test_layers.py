@@ -30,6 +30,7 @@ LAYERS = [
     {"explain", "nn", "optim", "program"},
     {"gradcheck"},  # checks models, too
     {"doctor", "interop", "train"},
+    {"cluster"},
     {"lesson"},  # trains what it shows
     {"cli"},
     {"__init__", "__main__"},
@@ -46,6 +47,8 @@ NOT_UNDER = {"data": LEVEL["train"]}  # models and the core do not know what the
 # Who may import these as soon as it is imported itself; others must wait until they need them.
 OPTIONAL = {
     "PIL": "cli",
+    "dask": "cluster",
+    "distributed": "cluster",
     "hypothesis": "gradcheck",
     "matplotlib": "cli",
     "pytest": "gradcheck",

@@ -29,7 +29,7 @@ from tinygrad_bp.registry import custom_rule
 from tinygrad_bp.tensor import Tensor
 
 if TYPE_CHECKING:
-    from tinygrad_bp import data, doctor, gradcheck, interop, lesson, nn, optim
+    from tinygrad_bp import cluster, data, doctor, gradcheck, interop, lesson, nn, optim
     from tinygrad_bp.explain.diagrams import to_dot, to_mermaid
     from tinygrad_bp.explain.face import Explain
     from tinygrad_bp.explain.paths import paths
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Tensor",
+    "cluster",
     "compile",
     "custom_rule",
     "data",
@@ -78,7 +79,9 @@ __all__ = [
 ]
 
 # Loaded when they are used: `import tinygrad_bp` costs little more than `import numpy`.
-_PACKAGES = ("data", "doctor", "explain", "gradcheck", "interop", "lesson", "nn", "optim")
+_PACKAGES = (
+    "cluster", "data", "doctor", "explain", "gradcheck", "interop", "lesson", "nn", "optim",
+)  # fmt: skip
 _EXPLAIN = ("debug", "paths", "to_dot", "to_mermaid", "to_svg", "trace", "trace_nans")
 
 _CALLED_HERE = {  # names of PyTorch's, and what to write instead

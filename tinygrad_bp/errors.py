@@ -17,7 +17,8 @@
     ├── DataError                  a data file that is not what it should be
     ├── CheckpointError            a model file that cannot be read, or does not fit
     ├── ExportError                a model that has no form in another format
-    └── ProgramError               a step that cannot be compiled
+    ├── ProgramError               a step that cannot be compiled
+    └── ClusterError               workers that cannot be reached, or cannot do what is asked
 
 Each message says what happened, where it was recorded when that is known, and what to do.
 Each class also derives from the builtin that NumPy or PyTorch would raise, so that
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CheckpointError",
+    "ClusterError",
     "ConversionError",
     "DataError",
     "ExportError",
@@ -159,3 +161,7 @@ class ExportError(TinygradError, TypeError):
 
 class ProgramError(TinygradError, TypeError):
     """A step does what a program, which repeats the same calls in every run, cannot do."""
+
+
+class ClusterError(TinygradError, RuntimeError):
+    """Workers cannot be reached, lack what they need, or do not fit together."""

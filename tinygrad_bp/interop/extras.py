@@ -8,6 +8,8 @@ from typing import Any
 __all__ = ["extra"]
 
 INSTALL = {
+    "dask": 'pip install "tinygrad_bp[cluster]"',
+    "distributed": 'pip install "tinygrad_bp[cluster]"',
     "onnx": 'pip install "tinygrad_bp[onnx]"',
     "safetensors": 'pip install "tinygrad_bp[safetensors]"',
     "scipy": 'pip install "tinygrad_bp[scipy]"',

@@ -1,0 +1,121 @@
+"""A connection to workers: of this machine, or of a scheduler somewhere else."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from tinygrad_bp.errors import ClusterError
+from tinygrad_bp.interop.extras import extra
+from tinygrad_bp.train.surroundings import surroundings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from distributed import Client
+
+__all__ = ["connect", "versions"]
+
+SECONDS = 5
+"""How long a scheduler has to answer, and its workers."""
+SAME = ("tinygrad_bp", "numpy", "python")
+"""What workers must have in the version that is here, to give the numbers of here."""
+
+
+@contextlib.contextmanager
+def connect(
+    scheduler: str | None = None, *, workers: int | None = None, memory: str | None = None
+) -> Iterator[Client]:
+    """Give a client of a Dask cluster: one on this machine, or that of a scheduler's address.
+
+    On this machine there are so many `workers`, by default as many as there are cores: processes
+    with one thread each, for BLAS too, and so much `memory` each ("1.5 GB"). They end with the
+    block; a cluster somewhere else goes on.
+
+    Raises `ClusterError` if no scheduler answers, it has no workers, or theirs are other versions
+    of Python, NumPy or this library; `ImportError` without Dask.
+
+        with connect(workers=2) as client:
+            client.submit(sum, [1, 2]).result()
+    """
+    distributed = extra("distributed")
+    if scheduler is not None:
+        _check_scheduler(scheduler)
+    with contextlib.ExitStack() as until:
+        cluster = scheduler or until.enter_context(_of_this_machine(workers, memory))
+        client = until.enter_context(distributed.Client(cluster))
+        _check_workers(client)
+        yield client
+
+
+def _of_this_machine(workers: int | None, memory: str | None) -> Any:
+    return extra("distributed").LocalCluster(
+        n_workers=workers or os.cpu_count(),
+        threads_per_worker=1,
+        memory_limit="auto" if memory is None else memory,
+        dashboard_address=None,
+        silence_logs=logging.CRITICAL,
+    )
+
+
+def _check_scheduler(address: str) -> None:
+    """Ask who is there, before a client tries: it would wait for good where somebody else answers.
+
+    The question has a thread, and so an event loop, of its own: notebooks have one that runs.
+    """
+    try:
+        with ThreadPoolExecutor(1) as thread:
+            who = thread.submit(asyncio.run, _identity(address)).result()
+    except (OSError, ValueError, ImportError) as error:
+        told = f"nothing within {SECONDS} s" if isinstance(error, TimeoutError) else error
+        raise ClusterError(
+            f"no scheduler answers at {address}: {told}. Start one with `dask scheduler`, and "
+            "give the address that it prints, such as tcp://10.0.0.1:8786."
+        ) from error
+    if who["type"] != "Scheduler":
+        raise ClusterError(f"at {address} there is a {who['type']}, and no scheduler")
+
+
+async def _identity(address: str) -> dict[str, Any]:
+    async with extra("distributed.core").rpc(address, timeout=SECONDS) as there:
+        found: dict[str, Any] = await asyncio.wait_for(there.identity(), SECONDS)
+        return found
+
+
+def _check_workers(client: Client) -> None:
+    """Raise `ClusterError` unless there are workers, with the versions of here."""
+    try:
+        client.wait_for_workers(1, timeout=SECONDS)
+    except TimeoutError as error:
+        address = client.scheduler_info(n_workers=0)["address"]
+        raise ClusterError(
+            f"the scheduler at {address} has no workers. Start some with "
+            f"`dask worker {address} --nthreads 1`."
+        ) from error
+    found: Mapping[str, Any] = client.run(versions, on_error="return")
+    for worker, there in found.items():
+        if isinstance(there, Exception):
+            raise ClusterError(
+                f"the worker at {worker} does not know this library: {there}. Install there what "
+                "is installed here."
+            ) from there
+        for name, here in versions().items():
+            if there[name] != here:
+                raise ClusterError(
+                    f"the worker at {worker} has {name} {there[name]}, and here it is {here}. "
+                    "Numbers would depend on who computes them; install the same on both."
+                )
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that must be the same on every machine.
+
+    >>> sorted(versions())
+    ['numpy', 'python', 'tinygrad_bp']
+    """
+    found = surroundings()
+    return {name: found[name] for name in SAME}
