@@ -37,6 +37,9 @@ class Strict(NDArrayOperatorsMixin):
     def __repr__(self) -> str:
         return f"Strict({self.held.tolist()})"
 
+    def astype(self, dtype: Any) -> Any:
+        return given(self.held.astype(dtype))
+
     def __len__(self) -> int:
         return len(self.held)
 

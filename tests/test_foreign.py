@@ -63,7 +63,7 @@ def outputs(call: Call, args: Sequence[Tensor]) -> list[Tensor]:
         given = [elsewhere(a, lists=lists) for a in filled]
         options = {name: elsewhere(a, lists=lists) for name, a in call.options.items()}
         try:
-            return call._smooth(call.function(*given, **options))
+            return call.smooth(call.function(*given, **options))
         except (TypeError, AttributeError):
             if lists:
                 raise

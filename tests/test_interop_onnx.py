@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 import tinygrad_bp as bp
 from tinygrad_bp import functional as F
 from tinygrad_bp import interop, nn
-from tinygrad_bp.calls import certainly
 from tinygrad_bp.containers import leaves
 from tinygrad_bp.errors import ExportError, InPlaceError
 from tinygrad_bp.interop.onnx.constants import array_at
 from tinygrad_bp.interop.onnx.sizes import Size, fitted, points
 from tinygrad_bp.interop.onnx.trace import Trace
+from tinygrad_bp.operands import certainly
 
 SINGLE, DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
 

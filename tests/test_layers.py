@@ -17,7 +17,7 @@ ROOT = Path(tinygrad_bp.__file__).parent
 # From the bottom to the top: a part may import from every line above its own, not from its own.
 LAYERS = [
     {"errors"},
-    {"calls", "containers", "files", "pages", "version"},
+    {"calls", "containers", "files", "operands", "pages", "version"},
     {"registry"},
     {"data", "rules", "state"},
     {"methods", "survey"},

@@ -285,3 +285,24 @@ def test_impure_rule_is_caught(source: str) -> None:
 @pytest.mark.parametrize("source", PURE.values(), ids=PURE)
 def test_pure_rule_passes(source: str) -> None:
     assert faults_of_source(source) == []
+
+
+TAKES = {"np.arange": 3, "np.full": 2}
+"""How many arguments stand before the dtype, if not one."""
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: p.stem)
+def test_constants_made_beside_an_array_name_their_dtype(path: Path) -> None:
+    """In Dask's functions another option comes second, and a dtype there is ignored."""
+    made = [
+        node
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and any(k.arg == "like" for k in node.keywords)
+    ]
+    wrong = [
+        ast.unparse(node)
+        for node in made
+        if len(node.args) > TAKES.get(ast.unparse(node.func), 1)
+        and not any(isinstance(arg, ast.Starred) for arg in node.args)
+    ]
+    assert not wrong

@@ -5,7 +5,7 @@
     np.einsum(t, [0, 1], [0])       einsum, (t,), {"subscripts": "ab->a", "optimize": False}
 
 A rule is given every call in this form, however the user wrote it. `Form` binds a call to the
-function's signature, and calls the function from the normal form; `admit` decides what may come in.
+function's signature, and calls the function from the normal form.
 """
 
 from __future__ import annotations
@@ -18,18 +18,12 @@ from typing import Any, NamedTuple, Never, TypeAlias
 
 import numpy as np
 
-from tinygrad_bp.errors import ConversionError, InPlaceError, NotDifferentiableError
+from tinygrad_bp.errors import InPlaceError, NotDifferentiableError
 
 __all__ = [
-    "ORDINARY",
     "Form",
-    "admit",
-    "beside",
-    "certainly",
-    "is_foreign",
     "name_of",
     "parameters_of",
-    "violated",
 ]
 
 Function: TypeAlias = Callable[..., Any]
@@ -343,119 +337,3 @@ def _einsum_in_order(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Bound:
     operands = args[: len(args) // 2 * 2 : 2]
     subscripts = "->".join([",".join(written[: len(operands)]), *written[len(operands) :]])
     return tuple(operands), {**kwargs, "subscripts": subscripts}
-
-
-# --- what may come in -----------------------------------------------------------------------------
-
-ORDINARY = frozenset(
-    {np.ndarray, bool, int, float, complex, type(None), np.bool_}
-    | {np.dtype(c).type for c in np.typecodes["AllInteger"] + np.typecodes["AllFloat"]}
-)
-"""What may meet a function without a further look: plain arrays and numbers."""
-
-
-def admit(value: Any) -> Any:
-    """Return an operand as rules may meet it: an array, a number, or a foreign array as it is.
-
-    Lists of numbers, pandas objects and other libraries' arrays in this machine's memory become
-    ndarrays, by position. Arrays of Dask or CuPy speak NumPy's protocols and stay as they are.
-    Raises `NotDifferentiableError` for arrays whose operators mean something else.
-
-    >>> admit([1.0, 2.0])
-    array([1., 2.])
-    """
-    if isinstance(value, np.ndarray):
-        return _plain(value)
-    kind = type(value)
-    if hasattr(kind, "__array_function__"):
-        return value
-    if (kind.__module__ or "").startswith("scipy.sparse"):
-        raise NotDifferentiableError(
-            f"a sparse matrix ({kind.__name__}) has a product of its own; pass m.toarray()"
-        )
-    if isinstance(value, list | tuple | range) or _is_array(value):
-        found = np.asarray(value)
-        if found.dtype.kind in "OSUV":
-            raise ConversionError(
-                f"NumPy finds no number type for this {kind.__name__}: it holds {found.dtype}"
-            )
-        return found
-    return value
-
-
-def is_foreign(value: Any) -> bool:
-    """Return whether an array, or what a reader holds, is another library's.
-
-    Its values are elsewhere, on a GPU or a cluster, or not worked out yet: they are not looked at.
-
-    >>> is_foreign(np.ones(2)), is_foreign(2.0)
-    (False, False)
-    """
-    kind = type(getattr(value, "_value", value))
-    if issubclass(kind, np.ndarray | np.generic) or hasattr(kind, "rank"):  # a reader of our own
-        return False
-    return hasattr(kind, "__array_function__")
-
-
-def beside(value: Any) -> Any:
-    """Return what NumPy's `like=` takes: an array, or None in the place of a number.
-
-    `np.zeros(3, like=beside(a))` makes zeros where `a` is, be that a GPU or a cluster.
-
-    >>> np.zeros(2, like=beside(np.float64(1.0)))
-    array([0., 0.])
-    """
-    return value if hasattr(type(value), "__array_function__") else None
-
-
-def certainly(condition: Any) -> bool:
-    """Return whether a condition holds in every run: of values that are not known, it may not.
-
-    What is only a check, or a shorter way to the same result, asks in this way. A trace may say
-    yes, and check the condition in every run.
-
-    >>> certainly(np.array([True, True]).all())
-    True
-    """
-    if is_foreign(condition):
-        return False
-    if getattr(condition, "known", True):
-        return bool(condition)
-    held: bool = condition.is_certain()
-    return held
-
-
-def violated(condition: Any) -> bool:
-    """Return whether what must not hold does: of values that are not known, it may not.
-
-    The caller raises an error then. A trace checks in every run that there is none to be raised.
-
-    >>> violated(np.array([1, -1]).min() < 0)
-    True
-    """
-    if is_foreign(condition):
-        return False
-    if getattr(condition, "known", True):
-        return bool(condition)
-    found: bool = condition.is_violated()
-    return found
-
-
-def _plain(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    if type(array) in (np.ndarray, np.memmap):
-        return np.asarray(array)
-    if isinstance(array, np.ma.MaskedArray):
-        raise NotDifferentiableError(
-            "a masked array would lose its mask here; pass m.filled(value) or m.data"
-        )
-    raise NotDifferentiableError(
-        f"np.{type(array).__name__} is a subclass of ndarray whose operators mean something else; "
-        "pass np.asarray(m)"
-    )
-
-
-def _is_array(value: Any) -> bool:
-    """Whether another library offers this as an array, by protocol or as a buffer of numbers."""
-    if hasattr(type(value), "__array__"):
-        return not isinstance(value, np.generic)
-    return isinstance(value, memoryview | bytearray) or type(value).__module__ == "array"

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Never, Self
 
 import numpy as np
 
-from tinygrad_bp.calls import is_foreign
 from tinygrad_bp.errors import ConversionError, InPlaceError, NotDifferentiableError
 from tinygrad_bp.methods import Methods
+from tinygrad_bp.operands import is_foreign
 from tinygrad_bp.registry import rule_of, rules
 
 __all__ = ["INSTEAD", "NO_OPTIONS", "DuckArray", "defers", "normal_form"]

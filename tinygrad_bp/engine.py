@@ -246,10 +246,7 @@ def _in_field_of(moved: Array, dtype: np.dtype[Any]) -> Array:
         return moved
     if moved.dtype.kind == "c" and dtype.kind != "c":
         moved = np.real(moved)
-    if moved.dtype == dtype:
-        return moved
-    # NumPy 2.0's `astype` takes no scalars, which is what functions of arrays without axes give.
-    return dtype.type(moved) if isinstance(moved, np.generic) else np.astype(moved, dtype)
+    return moved if moved.dtype == dtype else moved.astype(dtype)
 
 
 # --- reverse mode ---------------------------------------------------------------------------

@@ -15,11 +15,12 @@ from typing import Any, Never
 import numpy as np
 
 import tinygrad_bp.rules  # noqa: F401  (registers them)
-from tinygrad_bp.calls import ORDINARY, admit, name_of
+from tinygrad_bp.calls import name_of
 from tinygrad_bp.duck import NO_OPTIONS, DuckArray, normal_form
 from tinygrad_bp.engine import Op
 from tinygrad_bp.errors import GradientError, InPlaceError, NotDifferentiableError
 from tinygrad_bp.modes import Mode, mode
+from tinygrad_bp.operands import ORDINARY, admit
 from tinygrad_bp.registry import Array, Rule, rule_of, rules
 from tinygrad_bp.state import clock, note_write, tracer, tracers
 from tinygrad_bp.tensor import Tensor, strip, tracks, wrap

@@ -469,8 +469,11 @@ def _without_jvp(*_: Any, **__: Any) -> Any:
 
 
 def _decides(kind: type) -> bool:
-    """Whether arrays of a kind are asked what a function of theirs is."""
-    return kind is not np.ndarray and hasattr(kind, "__array_function__")
+    """Whether arrays of a kind are asked what a function of ours is.
+
+    Those of other libraries do not know it; some (Dask's) would then be computed.
+    """
+    return hasattr(kind, "rank")
 
 
 def implementation_of(function: Function) -> Function | None:
@@ -481,8 +484,8 @@ def implementation_of(function: Function) -> Function | None:
 def primitive(function: Callable[P, R]) -> Callable[P, R]:
     """Make a function of our own overridable as NumPy's are, by the same protocol (NEP 18).
 
-    Called on plain arrays it runs; called on anything with its own `__array_function__`
-    (a Tensor, a Symbol) it hands the call over.
+    Called on a `DuckArray` (a Tensor, a Symbol) it hands the call over. On any other arrays it
+    runs: its body is NumPy, which the arrays of other libraries know.
 
     >>> @primitive
     ... def twice(x):
@@ -498,7 +501,6 @@ def primitive(function: Callable[P, R]) -> Callable[P, R]:
             result = a.__array_function__(dispatch, tuple(map(type, ducks)), args, kwargs)  # type: ignore[attr-defined]
             if result is not NotImplemented:
                 return result  # type: ignore[no-any-return]
-        # A foreign array that does not know the function: its body is NumPy, which it does know.
         return function(*args, **kwargs)
 
     _IMPLEMENTATIONS[dispatch] = function

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Never, Self
 
 import numpy as np
 
-from tinygrad_bp.calls import ORDINARY, admit
 from tinygrad_bp.duck import DuckArray
 from tinygrad_bp.engine import Hook, Op
 from tinygrad_bp.errors import ConversionError, GradientError, InPlaceError, ShapeError
+from tinygrad_bp.operands import ORDINARY, admit, copied
 from tinygrad_bp.registry import Array
 from tinygrad_bp.rules.elementwise import cast
 from tinygrad_bp.rules.indexing import getitem, plain_index
@@ -87,7 +87,7 @@ class Tensor(DuckArray):
             )
         if requires_grad:
             _check_trackable(array.dtype)
-            array = np.copy(array)
+            array = copied(array)
         if tracers and (run := tracer()):
             array = run.held(array)
         self._value = array
@@ -570,4 +570,4 @@ def _call_hook(hook: Callable[[Tensor], Any], value: Array, gradient: Array) -> 
 
 def _own(gradient: Array) -> Array:
     """A copy of a gradient; what stands for one is never written to."""
-    return gradient if isinstance(gradient, DuckArray) else np.array(gradient)
+    return gradient if isinstance(gradient, DuckArray) else copied(gradient)

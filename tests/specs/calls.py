@@ -192,13 +192,14 @@ class Call:
 
     def __call__(self, views: Sequence[Array]) -> list[Array]:
         """Call the function; what it returns, as a list, without outputs that are flat."""
-        return self._smooth(self.function(*self.filled(views), **self.options))
+        return self.smooth(self.function(*self.filled(views), **self.options))
 
     def expected(self, views: Sequence[Array]) -> list[Array]:
         """What it should return."""
-        return self._smooth(self.reference(*self.filled(views), **self.options))
+        return self.smooth(self.reference(*self.filled(views), **self.options))
 
-    def _smooth(self, result: Any) -> list[Array]:
+    def smooth(self, result: Any) -> list[Array]:
+        """Of a result, what takes a gradient, as a list."""
         return [y for i, y in enumerate(_listed(result)) if i not in self.flat]
 
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_bp import rules
-from tinygrad_bp.calls import violated
 from tinygrad_bp.errors import LabelError, ShapeError
 from tinygrad_bp.functional.inputs import check_labels, reduced, tensor_of
+from tinygrad_bp.operands import violated
 from tinygrad_bp.registry import Array
 from tinygrad_bp.tensor import Tensor, array_of
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_bp.calls import certainly
 from tinygrad_bp.functional.dropout import dropout
 from tinygrad_bp.functional.inputs import tensor_of
+from tinygrad_bp.operands import certainly
 from tinygrad_bp.registry import Array
 from tinygrad_bp.tensor import Tensor, array_of
 

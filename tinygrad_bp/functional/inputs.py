@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_bp.calls import certainly, violated
 from tinygrad_bp.duck import DuckArray
 from tinygrad_bp.errors import ConversionError, LabelError, ShapeError
+from tinygrad_bp.operands import certainly, violated
 from tinygrad_bp.registry import Array
 from tinygrad_bp.tensor import Tensor
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_bp import rules
-from tinygrad_bp.calls import violated
 from tinygrad_bp.errors import LabelError, ShapeError
 from tinygrad_bp.functional.inputs import alike, check_alike, check_real, floats, reduced
+from tinygrad_bp.operands import violated
 from tinygrad_bp.recording import record
 from tinygrad_bp.registry import Array
 from tinygrad_bp.tensor import Tensor

@@ -12,9 +12,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tinygrad_bp.calls import certainly, violated
 from tinygrad_bp.duck import DuckArray
 from tinygrad_bp.errors import OptimizerError
+from tinygrad_bp.operands import certainly, violated
 from tinygrad_bp.optim.states import require_finite
 from tinygrad_bp.state import replace_all
 from tinygrad_bp.tensor import Tensor, array_of

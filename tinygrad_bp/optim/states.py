@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinygrad_bp.calls import violated
 from tinygrad_bp.errors import OptimizerError
+from tinygrad_bp.operands import violated
 from tinygrad_bp.optim.groups import Moments, Options, ParamGroup, Slot, checked_options
 from tinygrad_bp.optim.options import at_least_zero
 

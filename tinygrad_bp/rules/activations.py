@@ -5,9 +5,9 @@ import math
 
 import numpy as np
 
-from tinygrad_bp.calls import beside
+from tinygrad_bp.operands import beside
 from tinygrad_bp.registry import Array, elementwise, kink, primitive, rule, why
-from tinygrad_bp.rules.elementwise import only_where, share
+from tinygrad_bp.rules.elementwise import cast, only_where, share
 
 __all__ = ["erf", "log1pexp", "log_softmax", "logsumexp", "relu", "sigmoid", "softmax"]
 
@@ -131,14 +131,13 @@ def erf(x: Array) -> Array:
     """
     x = np.asarray(x, like=beside(x))  # or a Python number would be taken for one of any precision
     floats = np.result_type(x, np.float16)
-    x = np.asarray(
-        x, np.result_type(floats, np.float32), like=beside(x)
-    )  # polynomials overflow in half precision
+    # Polynomials overflow in half precision.
+    x = np.asarray(x, dtype=np.result_type(floats, np.float32), like=beside(x))
     size = np.minimum(np.abs(x), 6)  # from there on it is 1
     with np.errstate(under="ignore"):
         near = x * _ratio(_BELOW, np.square(np.minimum(size, _NEAR)))
         far = np.copysign(1 - np.exp(-np.square(size)) * _ratio(_ABOVE, size), x)
-        return np.astype(np.where(size <= _NEAR, near, far), floats)
+        return cast(np.where(size <= _NEAR, near, far), floats)
 
 
 def _ratio(of: tuple[tuple[float, ...], tuple[float, ...]], x: Array) -> Array:

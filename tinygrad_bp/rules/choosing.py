@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from tinygrad_bp.calls import beside, violated
+from tinygrad_bp.operands import beside, violated
 from tinygrad_bp.registry import Array, composite, general
 from tinygrad_bp.rules.elementwise import cast, unvarying
 from tinygrad_bp.rules.indexing import getitem, scatter_add
@@ -31,7 +31,7 @@ def _choose(a: Any, *, choices: Sequence[Array], mode: str) -> Array:
     number = np.asarray(a, like=beside(a))
     if not np.can_cast(number.dtype, np.intp):
         raise TypeError(f"positions are whole numbers, not {number.dtype}")
-    number = np.astype(number, np.intp)
+    number = cast(number, np.intp)
     if mode == "wrap":
         number = np.remainder(number, last + 1)
     elif mode == "clip":

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_bp.calls import beside, violated
+from tinygrad_bp.operands import beside, violated
 from tinygrad_bp.registry import Array, composite
 from tinygrad_bp.rules.elementwise import cast, unvarying
 from tinygrad_bp.rules.indexing import scatter_add

@@ -87,7 +87,7 @@ def _gradient(*arrays: Array, axis: Any, edge_order: int) -> Any:
 
 def _floating(a: Array) -> Array:
     """Whole numbers become floats, or differences of unsigned ones would wrap."""
-    return a if a.dtype.kind in "fc" else np.astype(a, np.float64)
+    return a if a.dtype.kind in "fc" else cast(a, np.float64)
 
 
 def _slope(f: Array, spacing: Array, axis: int, edge_order: int) -> Array:

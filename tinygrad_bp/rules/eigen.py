@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_bp.calls import beside
+from tinygrad_bp.operands import beside
 from tinygrad_bp.registry import Array, composite, primitive, rule, why
 from tinygrad_bp.rules.matrices import (
     conj,

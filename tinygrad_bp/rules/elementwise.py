@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_bp.operands import in_dtype
 from tinygrad_bp.registry import (
     Array,
     composite,
@@ -103,7 +104,7 @@ def identity(x: Array) -> Array:
 @primitive
 def cast(x: Array, dtype: Any) -> Array:
     """Convert to another floating dtype; the engine converts the gradient back."""
-    return np.astype(x, dtype)
+    return in_dtype(x, dtype)
 
 
 @primitive

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from tinygrad_bp.calls import beside
+from tinygrad_bp.operands import beside
 from tinygrad_bp.registry import Array, composite, linear, why
 
 __all__: list[str] = []

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from tinygrad_bp.calls import beside, is_foreign
+from tinygrad_bp.operands import beside, copied, is_foreign
 from tinygrad_bp.registry import Array, composite, linear, primitive, why
 
 __all__ = ["getitem", "listed", "plain_index", "scatter_add"]
@@ -39,7 +39,7 @@ def _plain_part(part: Any) -> Any:
     if not getattr(part, "known", True):  # it stands for the values of many runs
         return part
     if is_foreign(part):
-        return np.copy(part)
+        return copied(part)
     if hasattr(part, "__index__") and np.ndim(part) == 0 and not isinstance(part, np.bool_):
         return operator.index(part)
     return np.array(part, part.dtype if isinstance(part, np.ndarray) else _dtype_of(part))
@@ -90,11 +90,11 @@ def scatter_add(g: Array, index: Any, shape: tuple[int, ...]) -> Array:
     """
     before, arrays = _before_arrays(index)
     if not _may_repeat(index, shape):
-        out = np.zeros(shape, g.dtype, like=beside(g))
+        out = np.zeros(shape, dtype=g.dtype, like=beside(g))
         out[index] = g
         return out
-    if np.size(g) < _FEW or len(shape) == 1 or not arrays:
-        out = np.zeros(shape, g.dtype, like=beside(g))
+    if math.prod(np.shape(g)) < _FEW or len(shape) == 1 or not arrays:
+        out = np.zeros(shape, dtype=g.dtype, like=beside(g))
         np.add.at(out, index, g)
         return out
     end = before + len(arrays)
@@ -117,7 +117,7 @@ def _added(g: Array, places: Array, n: int) -> Array:
     [[[5.0], [2.0]]]
     """
     front, _, rest = g.shape
-    out = np.zeros((front, n, rest), g.dtype, like=beside(g))
+    out = np.zeros((front, n, rest), dtype=g.dtype, like=beside(g))
     counts = np.bincount(places, minlength=n)
     most = int(np.max(counts))
     if most * max(out.size, _SMALL) > _UNEVEN * g.size:
@@ -201,7 +201,7 @@ def _take_along_axis(arr: Array, *, indices: Any, axis: int | None) -> Array:
 def listed(indices: Any) -> Any:
     """Positions as an array of their own; what stands for those of many runs, as it is."""
     if is_foreign(indices):
-        return np.copy(indices)
+        return copied(indices)
     return np.array(indices) if getattr(indices, "known", True) else indices
 
 

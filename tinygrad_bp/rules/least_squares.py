@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_bp.calls import beside
+from tinygrad_bp.operands import beside
 from tinygrad_bp.registry import Array, composite, general, primitive, rule, why
 from tinygrad_bp.rules.decompositions import thin_svd
 from tinygrad_bp.rules.matrices import as_given, columns, conj, mH, mirrored, mT

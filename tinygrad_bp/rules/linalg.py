@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from tinygrad_bp.calls import beside
+from tinygrad_bp.operands import beside
 from tinygrad_bp.registry import Array, Each, bilinear, composite, primitive, remedy, rule, why
-from tinygrad_bp.rules.matrices import conj, mT
+from tinygrad_bp.rules.matrices import conj, mT, unit_matrix
 
 __all__ = ["affine"]
 
@@ -80,7 +80,7 @@ def _einsum_partial(
         if label in wanted:  # a diagonal: only its entries get a gradient
             twin = next(free)
             terms.append(label + twin)
-            arrays.append(np.eye(length, dtype=x.dtype, like=beside(x)))
+            arrays.append(unit_matrix(x, length, x.dtype))
             wanted = wanted + twin
             continue
         if all(_length(a, term, label) < length for a, term in zip(arrays, terms, strict=True)):

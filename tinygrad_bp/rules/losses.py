@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_bp.calls import beside
+from tinygrad_bp.operands import beside, is_foreign
 from tinygrad_bp.registry import Array, constant, primitive, remedy, rule, why
 from tinygrad_bp.rules.activations import logsumexp, softmax
+from tinygrad_bp.rules.elementwise import cast
 
 __all__ = ["one_hot", "softmax_cross_entropy", "sum_squares"]
 
@@ -20,7 +21,7 @@ def one_hot(labels: Array, classes: int, dtype: Any = np.float64) -> Array:
     array([[0., 1., 0.],
            [1., 0., 0.]])
     """
-    return np.astype(np.equal(labels[..., None], np.arange(classes, like=beside(labels))), dtype)
+    return cast(np.equal(labels[..., None], np.arange(classes, like=beside(labels))), dtype)
 
 
 @primitive
@@ -32,9 +33,14 @@ def softmax_cross_entropy(logits: Array, labels: Array, mean: bool = False) -> A
     >>> softmax_cross_entropy(np.array([[0.0, 0.0]]), np.array([1]))
     array([0.69314718])
     """
-    chosen = np.take_along_axis(logits, labels[..., None], axis=-1)
-    losses = logsumexp(logits) - chosen[..., 0]
+    losses = logsumexp(logits) - _at_labels(logits, labels)
     return np.mean(losses) if mean else losses
+
+
+def _at_labels(logits: Array, labels: Array) -> Array:
+    if is_foreign(labels):  # Dask has no `take_along_axis`
+        return np.sum(np.where(one_hot(labels, logits.shape[-1], bool), logits, 0), axis=-1)
+    return np.take_along_axis(logits, labels[..., None], axis=-1)[..., 0]
 
 
 def _slopes(z: Array, labels: Array) -> Array:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
-from tinygrad_bp.calls import beside
+from tinygrad_bp.operands import beside, in_dtype
 from tinygrad_bp.registry import Array
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "onto_triangle",
     "over_gaps",
     "phases_refused",
+    "unit_matrix",
 ]
 
 
@@ -41,6 +43,17 @@ def mH(a: Array) -> Array:
     return conj(mT(a))
 
 
+def unit_matrix(a: Array, n: int, dtype: Any) -> Array:
+    """Return the unit matrix (n, n), beside an array: Dask's `eye` knows no `like`.
+
+    >>> unit_matrix(np.zeros(2), 2, float)
+    array([[1., 0.],
+           [0., 1.]])
+    """
+    places = np.arange(n, like=beside(a))
+    return in_dtype(np.equal(places[:, None], places), dtype)
+
+
 def diagonal_matrix(v: Array) -> Array:
     """Return a matrix with these numbers on its diagonal.
 
@@ -48,12 +61,12 @@ def diagonal_matrix(v: Array) -> Array:
     array([[1., 0.],
            [0., 2.]])
     """
-    return np.expand_dims(v, -1) * np.eye(v.shape[-1], dtype=v.dtype, like=beside(v))
+    return np.expand_dims(v, -1) * unit_matrix(v, v.shape[-1], v.dtype)
 
 
 def halved(a: Array) -> Array:
     """Halve the diagonal of a square matrix."""
-    return a * (1 - np.eye(a.shape[-1], dtype=a.dtype, like=beside(a)) / 2)
+    return a * (1 - unit_matrix(a, a.shape[-1], a.dtype) / 2)
 
 
 def mirrored(a: Array, *, lower: bool = True) -> Array:
@@ -95,7 +108,7 @@ def gaps_of(v: Array) -> Array:
 
 def over_gaps(a: Array, gaps: Array) -> Array:
     """Divide what is beside the diagonal; the rest becomes 0."""
-    same = np.eye(a.shape[-1], dtype=bool, like=beside(a))
+    same = unit_matrix(a, a.shape[-1], bool)
     return np.where(same, 0, a) / np.where(same, 1, gaps)
 
 

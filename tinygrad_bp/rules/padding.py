@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from tinygrad_bp.calls import beside
 from tinygrad_bp.errors import NotDifferentiableError
+from tinygrad_bp.operands import beside
 from tinygrad_bp.registry import Array, general, linear, primitive, why
 from tinygrad_bp.rules.elementwise import cast
 from tinygrad_bp.rules.indexing import getitem
@@ -203,7 +203,7 @@ def overlap_add(g: Array, shape: tuple[int, ...], window_shape: Any, axis: Any) 
     >>> overlap_add(np.array([[1.0, 2.0], [3.0, 4.0]]), (3,), 2, None)
     array([1., 5., 4.])
     """
-    out = np.zeros(shape, g.dtype, like=beside(g))
+    out = np.zeros(shape, dtype=g.dtype, like=beside(g))
     lengths = tuple(np.atleast_1d(window_shape).tolist())
     axes = tuple(range(len(shape))) if axis is None else normalize_axis_tuple(
         axis, len(shape), allow_duplicate=True

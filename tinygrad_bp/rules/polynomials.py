@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_bp.calls import beside
+from tinygrad_bp.operands import beside
 from tinygrad_bp.registry import Array, composite
 from tinygrad_bp.rules.joining import stacked
 from tinygrad_bp.rules.shaping import at_least
@@ -22,7 +22,7 @@ def _polyval(p: Array, x: Array) -> Array:
 
 def _longer(a: Array, length: int) -> Array:
     """Put zeros before the coefficients."""
-    zeros = np.zeros(max(length - a.shape[0], 0), a.dtype, like=beside(a))
+    zeros = np.zeros(max(length - a.shape[0], 0), dtype=a.dtype, like=beside(a))
     return np.concatenate([zeros, a]) if zeros.size else a
 
 

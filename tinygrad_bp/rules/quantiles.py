@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_bp.calls import beside
+from tinygrad_bp.operands import beside
 from tinygrad_bp.registry import Array, composite, fixed_in
+from tinygrad_bp.rules.elementwise import cast
 from tinygrad_bp.rules.nans import numbers
 from tinygrad_bp.rules.reductions import Axis, axes_of, converted, demand
 from tinygrad_bp.rules.statistics import weights_along
@@ -46,7 +47,7 @@ def _at_ranks(x: Array, *ranks: Any, some: bool) -> list[Array]:
 
     If only `some` ranks are asked for, and of every sample the same ones, the rest stays unsorted.
     """
-    ranks = tuple(np.astype(rank, np.intp) for rank in ranks)
+    ranks = tuple(cast(rank, np.intp) for rank in ranks)
     if some:
         order = np.argpartition(x, np.concatenate([np.ravel(rank) for rank in ranks]), axis=0)
     else:
@@ -58,7 +59,7 @@ def _at_ranks(x: Array, *ranks: Any, some: bool) -> list[Array]:
 
 def _undefined_with_nan(y: Array, x: Array) -> Array:
     """A sample with a nan in it has no quantile: nan, and so is its gradient."""
-    return y * np.astype(np.where(np.any(np.isnan(x), axis=0), math.nan, 1), y.dtype)
+    return y * cast(np.where(np.any(np.isnan(x), axis=0), math.nan, 1), y.dtype)
 
 
 # --- medians --------------------------------------------------------------------------------
@@ -157,7 +158,7 @@ def _quantiles(x: Array, q: Array, n: Any, method: str, *, some: bool) -> Array:
     place = (n - 1) * q if method == "linear" else n * q + (first + q * (1 - first - second)) - 1
     lower = _limited(np.floor(place), n - 2)
     inside = np.logical_and(place >= 0, place <= n - 1)
-    part = np.where(inside, place - lower, np.astype(place > 0, place.dtype))
+    part = np.where(inside, place - lower, cast(place > 0, place.dtype))
     below, above = _at_ranks(x, lower, _limited(lower + 1, n - 1), some=some)
     return _between(below, above, part)
 
@@ -169,7 +170,7 @@ def _weighted_ranks(x: Any, q: Any, weights: Any) -> Any:
     usable = np.logical_and(np.isfinite(added[-1]), added[-1] > 0)
     nothing = np.all(np.isnan(x), axis=0)
     demand(np.logical_or(usable, nothing), ValueError("the weights are infinite, or all 0"))
-    shares = np.astype(added / np.where(usable, added[-1], 1), q.dtype)
+    shares = cast(added / np.where(usable, added[-1], 1), q.dtype)
     reached = np.where(shares == 0, -1, shares)  # what has no weight is not the first of all
     before = np.sum(np.expand_dims(reached, 0) < np.expand_dims(q, 1), axis=1)
     return np.minimum(before, x.shape[0] - 1)
@@ -185,7 +186,7 @@ def _along(
     x = _samples(a, axis)
     q_there = np.asarray(q, like=beside(x)) if beside(q) is None else q
     shares = np.reshape(q_there, (-1,) + (1,) * (x.ndim - 1))
-    shares = shares if shares.dtype.kind == "f" else np.astype(shares, np.float64)
+    shares = shares if shares.dtype.kind == "f" else cast(shares, np.float64)
     if weights is not None:
         if method != "inverted_cdf":
             raise ValueError(f"Only method 'inverted_cdf' supports weights. Got: {method}.")

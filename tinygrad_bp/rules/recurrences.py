@@ -19,8 +19,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tinygrad_bp.calls import beside
+from tinygrad_bp.operands import beside, copied
 from tinygrad_bp.registry import Array, composite, primitive, rule, why
+from tinygrad_bp.rules.elementwise import cast
 from tinygrad_bp.rules.matrices import mT
 
 __all__ = ["gru", "gru_backward", "lstm", "lstm_backward", "rnn", "rnn_backward"]
@@ -97,7 +98,7 @@ class _Relu(_Tanh):
         return np.maximum(a, 0)
 
     def _slope(self, y: Array) -> Array:
-        return np.astype(y > 0, y.dtype)
+        return cast(y > 0, y.dtype)
 
 
 class _LSTM(_Cell):
@@ -108,8 +109,8 @@ class _LSTM(_Cell):
 
     def __init__(self, z: Array, dtype: Any) -> None:
         # σ(a) = 1/2 tanh(a / 2) + 1/2, which takes NumPy less time than exp, and cannot overflow.
-        scale = np.reshape(np.array([0.5, 0.5, 1, 0.5], dtype, like=beside(z)), (4, 1, 1))
-        self.scale = np.copy(np.broadcast_to(scale, z.shape[1:]))  # in full: read in less time
+        scale = np.reshape(np.array([0.5, 0.5, 1, 0.5], dtype=dtype, like=beside(z)), (4, 1, 1))
+        self.scale = copied(np.broadcast_to(scale, z.shape[1:]))  # in full: read in less time
         self.shift = 1 - self.scale
 
     def step(self, z: Array, q: Array, before: States) -> tuple[Array, States]:
@@ -318,7 +319,7 @@ def lstm(z: Array, weight: Array, bias: Array, h: Array, c: Array) -> tuple[Arra
     array([[[0.3696]]])
     """
     (hs, cs), gates = _steps(_LSTM, z, weight, bias, h, c)
-    return hs, np.copy(cs[-1]), cs, gates
+    return hs, copied(cs[-1]), cs, gates
 
 
 @primitive

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from tinygrad_bp.calls import violated
+from tinygrad_bp.operands import violated
 from tinygrad_bp.registry import (
     Array,
     composite,

@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_bp.calls import beside
 from tinygrad_bp.registry import Array, Each, composite, primitive, rule, why
 from tinygrad_bp.rules.decompositions import thin_svd
-from tinygrad_bp.rules.elementwise import identity, unvarying
-from tinygrad_bp.rules.matrices import as_given, columns, conj, mH, mT
+from tinygrad_bp.rules.elementwise import cast, identity, unvarying
+from tinygrad_bp.rules.matrices import as_given, columns, conj, mH, mT, unit_matrix
 from tinygrad_bp.rules.products import products_of_others
 
 __all__ = ["cofactors", "cofactors_along"]
@@ -63,13 +62,13 @@ def cofactors_along(*arrays: Array) -> Array:
     n = max(a.shape[-1], 1)
     size, length = (np.sqrt(np.sum(np.abs(x) ** 2, (-2, -1), keepdims=True)) for x in (a, last))
     reach = np.where(size == 0, 1, size) / np.where(length == 0, 1, length)
-    total, here = np.zeros_like(a, complex), cofactors_along(np.astype(a, complex), *earlier)
+    total, here = np.zeros_like(a, complex), cofactors_along(cast(a, complex), *earlier)
     for k in range(n):
         turn = cmath.exp(2j * math.pi * k / n)
-        around = np.astype(a + reach * turn * last, complex)
+        around = cast(a + reach * turn * last, complex)
         total = total + (cofactors_along(around, *earlier) - here) * turn.conjugate()
     with np.errstate(under="ignore"):  # what should be 0 is as small as rounding leaves it
-        slope = np.astype(total / (n * reach), np.result_type(*arrays, np.complex64))
+        slope = cast(total / (n * reach), np.result_type(*arrays, np.complex64))
     return slope if any(map(np.iscomplexobj, arrays)) else np.real(slope)
 
 
@@ -81,7 +80,7 @@ def _moved(t: Array, a: Array) -> Array:
     """
     u, s, vh = thin_svd(a)
     inner = mH(u) @ t @ mH(vh)
-    same = np.eye(s.shape[-1], dtype=bool, like=beside(s))
+    same = unit_matrix(s, s.shape[-1], bool)
     all_but_one = np.where(same, 1, np.expand_dims(s, -2))
     all_but_two = np.where(same, 0, products_of_others(all_but_one))
     moved = all_but_two @ np.expand_dims(np.diagonal(inner, axis1=-2, axis2=-1), -1)
@@ -155,9 +154,7 @@ why("The right side receives the solution of the transposed equations; the matri
 def _matrix_power(a: Array, *, n: int) -> Array:
     """By repeated squaring."""
     if n == 0:
-        return unvarying(
-            np.broadcast_to(np.eye(a.shape[-1], dtype=a.dtype, like=beside(a)), a.shape), a
-        )
+        return unvarying(np.broadcast_to(unit_matrix(a, a.shape[-1], a.dtype), a.shape), a)
     square, result = np.linalg.inv(a) if n < 0 else identity(a), None
     for digit in reversed(f"{abs(n):b}"):
         if digit == "1":

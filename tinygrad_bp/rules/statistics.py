@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from tinygrad_bp.calls import beside
+from tinygrad_bp.operands import beside, copied
 from tinygrad_bp.registry import Array, composite
 from tinygrad_bp.rules.elementwise import cast
 from tinygrad_bp.rules.indexing import getitem, scatter_add
@@ -129,7 +129,8 @@ def _average(a: Array, weights: Array, *, axis: Axis, returned: bool, keepdims: 
         mean = np.mean(a, axis=axis, keepdims=keepdims)
         if not returned:
             return mean
-        return mean, np.full(mean.shape, np.size(a) / mean.size, mean.dtype, like=beside(mean))
+        counted = np.size(a) / mean.size
+        return mean, np.full(mean.shape, counted, dtype=mean.dtype, like=beside(mean))
     a = a if np.ndim(a) else np.reshape(a, ())
     w = weights_along(weights, a, axis)
     whole = a.dtype.kind in "iub"  # whole numbers have a mean in double precision
@@ -137,7 +138,7 @@ def _average(a: Array, weights: Array, *, axis: Axis, returned: bool, keepdims: 
     total = np.sum(w, axis=axis, keepdims=keepdims)
     demand(total != 0, ZeroDivisionError("Weights sum to zero, can't be normalized"))
     mean = np.sum(a * w, axis=axis, keepdims=keepdims) / total
-    return (mean, np.copy(np.broadcast_to(total, mean.shape))) if returned else mean
+    return (mean, copied(np.broadcast_to(total, mean.shape))) if returned else mean
 
 
 composite(np.average, _average, arrays=("a", "weights"))
@@ -240,7 +241,7 @@ def _histogram(
     added = np.ones(np.shape(a), int) if weights is None else weights
     counts = scatter_add(getitem(added, inside), found[inside], (last + 1,))
     if density:
-        counts = counts / np.astype(np.diff(edges), float) / np.sum(counts)
+        counts = counts / cast(np.diff(edges), float) / np.sum(counts)
     return counts, edges
 
 

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tinygrad_bp.calls import beside, certainly
+from tinygrad_bp.operands import beside, certainly
 from tinygrad_bp.registry import Array, bilinear, constant, kink, linear, primitive, rule, why
 from tinygrad_bp.rules.elementwise import only_where
 from tinygrad_bp.rules.indexing import getitem
@@ -79,7 +79,7 @@ def _examples_last(x: Array, padding: Pairs) -> Array:
     if not any(map(any, padding)):
         return np.ascontiguousarray(last, like=beside(last))
     shape = last.shape[0], *_whole(last.shape[1:-1], padding), last.shape[-1]
-    out = np.zeros(shape, x.dtype, like=beside(x))
+    out = np.zeros(shape, dtype=x.dtype, like=beside(x))
     out[:, *_inside(last.shape[1:-1], padding)] = last
     return out
 
@@ -96,7 +96,7 @@ def _blocks(
     channels, examples = a.shape[0], a.shape[-1]
     size = channels * math.prod(kernel) * math.prod(rest) * examples
     step = max(min(first, _BLOCK // max(size * dtype.itemsize, 1)), 1)
-    room = np.empty(size * step, dtype, like=beside(a))
+    room = np.empty(size * step, dtype=dtype, like=beside(a))
     for start in range(0, first, step):
         n = min(step, first - start)
         columns: Array = np.reshape(room[: size * n], (channels, *kernel, n, *rest, examples))
@@ -142,7 +142,7 @@ def convolve_windows(
     kernel, examples, outputs = weight.shape[2:], x.shape[0], weight.shape[0]
     places = _places(x.shape[2:], kernel, stride, padding, dilation)
     kernels = _by_groups(weight, groups)
-    y = np.empty((outputs, *places, examples), np.result_type(x, weight), like=beside(x))
+    y = np.empty((outputs, *places, examples), dtype=np.result_type(x, weight), like=beside(x))
     for block, columns in _columns(_examples_last(x, padding), kernel, places, stride, dilation):
         windows = _by_groups(columns, groups, 1 + len(kernel))
         np.matmul(kernels, windows, out=_by_groups(y[:, block], groups))
@@ -171,7 +171,7 @@ def convolve_transposed(
     kernel, places, examples = weight.shape[2:], g.shape[2:], g.shape[0]
     channels, dtype = weight.shape[1] * groups, np.result_type(g, weight)
     kernels = np.matrix_transpose(_by_groups(weight, groups))
-    out = np.zeros((channels, *_whole(lengths, padding), examples), dtype, like=beside(g))
+    out = np.zeros((channels, *_whole(lengths, padding), examples), dtype=dtype, like=beside(g))
     arriving = np.ascontiguousarray(np.moveaxis(g, 0, -1), like=beside(g))
     for block, columns, views in _blocks(out, kernel, places, stride, dilation, dtype):
         windows = _by_groups(columns, groups, 1 + len(kernel))
@@ -202,7 +202,7 @@ def correlate_windows(
     """
     outputs, channels = g.shape[1] // groups, x.shape[1] // groups
     elements = channels * math.prod(kernel)
-    total = np.zeros((groups, elements, outputs), np.result_type(x, g), like=beside(x))
+    total = np.zeros((groups, elements, outputs), dtype=np.result_type(x, g), like=beside(x))
     arriving = np.ascontiguousarray(np.moveaxis(g, 0, -1), like=beside(g))
     a = _examples_last(x, padding)
     for block, columns in _columns(a, kernel, g.shape[2:], stride, dilation):
@@ -289,7 +289,7 @@ def first_of_largest(
     """
     how = (kernel, stride, padding, dilation)
     if x.dtype.kind in "iu":  # what is around them is not among them, whatever it is
-        inside = _elements(np.ones(x.shape, bool, like=beside(x)), *how, around=0)
+        inside = _elements(np.ones(x.shape, dtype=bool, like=beside(x)), *how, around=0)
         found = np.stack([a == y for a in _elements(x, *how, around=0)])
         return np.argmax(found & np.stack(inside), axis=0).astype(np.min_scalar_type(len(inside)))
     *elements, _ = _elements(x, *how, around=math.nan)  # which equals nothing, not even -inf

@@ -8,13 +8,14 @@ from typing import Any, Never
 import numpy as np
 
 from tinygrad_bp import rules as own
-from tinygrad_bp.calls import ORDINARY, admit, name_of
+from tinygrad_bp.calls import name_of
 from tinygrad_bp.containers import leaves
 from tinygrad_bp.duck import NO_OPTIONS, DuckArray, defers
 from tinygrad_bp.errors import NotDifferentiableError
 from tinygrad_bp.gradcheck.complex_step.domains import DOMAINS
 from tinygrad_bp.gradcheck.complex_step.run import Run
 from tinygrad_bp.gradcheck.complex_step.ties import TIES, is_true, step
+from tinygrad_bp.operands import ORDINARY, admit
 from tinygrad_bp.registry import implementation_of, rule_of, rules
 
 __all__ = ["Perturbed", "unmoved"]

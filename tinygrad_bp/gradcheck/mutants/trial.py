@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_bp.calls import admit, name_of
+from tinygrad_bp.calls import name_of
 from tinygrad_bp.containers import fill, leaves
 from tinygrad_bp.errors import TinygradError
 from tinygrad_bp.gradcheck.check import check
@@ -27,6 +27,7 @@ from tinygrad_bp.gradcheck.mutants.report import Mutant, MutationReport
 from tinygrad_bp.gradcheck.report import Report, Verdict
 from tinygrad_bp.gradcheck.subject import Subject
 from tinygrad_bp.gradcheck.subjects import of_function
+from tinygrad_bp.operands import admit
 from tinygrad_bp.registry import Rule, rules
 
 __all__ = ["mutants"]
