@@ -8,7 +8,7 @@ from the host as an index.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
@@ -23,7 +23,9 @@ class Strict(NDArrayOperatorsMixin):
     Strict(3.0)
     """
 
-    __slots__ = ("held",)
+    __slots__ = ("__weakref__", "held")
+    brought: ClassVar[int] = 0
+    """How often an array of the host's came here, as `np.asarray(a, like=...)` asks."""
 
     def __init__(self, values: Any) -> None:
         self.held = np.asarray(values)
@@ -69,6 +71,9 @@ class Strict(NDArrayOperatorsMixin):
     def __array_function__(
         self, function: Callable[..., Any], types: Iterable[type], args: Any, kwargs: Any
     ) -> Any:
+        if function in (np.array, np.asarray) and isinstance(args[0], np.ndarray):
+            Strict.brought += 1
+            return given(function(*args, **kwargs))
         known = (function.__module__ or "numpy").startswith("numpy")
         if not (known and ours(types)):
             return NotImplemented

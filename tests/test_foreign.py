@@ -31,7 +31,6 @@ NUMBERS_BESIDE = {
     "interp(0.7, array[0.0, 1.0, 2.5, 4.0], 4)",
     "logspace(0, 1, 3, True, 0d)",
     "logspace(2, 0, 3, True, 2)",
-    "pad(2x3, 1, constant_values=2.0)",
     "polyint(2, 2, [0d, 1.0])",
     "polyint(3)",
     "stack([0d, 0d, 1.0])",

@@ -20,6 +20,7 @@ __all__ = [
     "copied",
     "in_dtype",
     "is_foreign",
+    "placed",
     "violated",
 ]
 
@@ -82,6 +83,16 @@ def beside(value: Any) -> Any:
     array([0., 0.])
     """
     return value if hasattr(type(value), "__array_function__") else None
+
+
+def placed(made: Any, array: Any) -> Any:
+    """Return what was made here, a mask or a number, beside an array that is elsewhere.
+
+    >>> placed(np.array([True, False]), np.ones(2))
+    array([ True, False])
+    """
+    moves = is_foreign(array) and not is_foreign(made)
+    return np.asarray(made, like=array) if moves else made
 
 
 def in_dtype(value: Any, dtype: Any) -> Any:

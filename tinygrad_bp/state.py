@@ -7,6 +7,7 @@ out. Recording pays nothing; only ops older than the latest write are looked at 
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import threading
 import weakref
@@ -246,8 +247,13 @@ def written_at(array: Array) -> int:
 
 
 def note_write(array: Array) -> None:
-    """Note that an array was written to: ops that read its memory before are stale now."""
-    memory.times[memory.key_of(array)] = memory.latest = next(clock)
+    """Note that an array was written to: ops that read its memory before are stale now.
+
+    Arrays that nobody can refer to weakly, such as Dask's, are not followed: they are not written
+    to either, others take their place.
+    """
+    with contextlib.suppress(TypeError):
+        memory.times[memory.key_of(array)] = memory.latest = next(clock)
 
 
 def draw(rng: np.random.Generator, method: str, *args: Any, **options: Any) -> Array:

@@ -15,7 +15,7 @@ import numpy as np
 from tinygrad_bp.duck import DuckArray
 from tinygrad_bp.engine import Hook, Op
 from tinygrad_bp.errors import ConversionError, GradientError, InPlaceError, ShapeError
-from tinygrad_bp.operands import ORDINARY, admit, copied
+from tinygrad_bp.operands import ORDINARY, admit, copied, in_dtype, is_foreign
 from tinygrad_bp.registry import Array
 from tinygrad_bp.rules.elementwise import cast
 from tinygrad_bp.rules.indexing import getitem, plain_index
@@ -133,7 +133,11 @@ class Tensor(DuckArray):
             if tracers and (run := tracer()):
                 run.write(self, value)
                 return
-            self._value[...] = value
+            note_write(self._value)
+            if is_foreign(value) or is_foreign(self._value):
+                self._value = copied(in_dtype(value, self._value.dtype))
+            else:
+                self._value[...] = value
         note_write(self._value)
 
     @property
@@ -182,7 +186,7 @@ class Tensor(DuckArray):
         return self.op is None
 
     def __repr__(self) -> str:
-        text = np.array2string(np.asarray(self._value), separator=", ", prefix="Tensor(")
+        text = _shown(self._value)
         if self._value.dtype != np.float64 or self._value.size == 0:
             text += f", dtype={self._value.dtype}"
         if self.op is not None:
@@ -194,7 +198,7 @@ class Tensor(DuckArray):
     def _repr_html_(self) -> str:
         """Show a notebook the values, what made them and where, and the gradient."""
         rows = {
-            "value": np.array2string(np.asarray(self._value), separator=", "),
+            "value": _shown(self._value),
             "shape": f"{self.shape}, {self.dtype}",
             "made by": None if self.op is None else f"{self.op.rule.name}, {self.op.site}",
             "gradient": None if self.grad is None else repr(self.grad),
@@ -467,7 +471,8 @@ def array_of(value: Any) -> Array:
     """Return the array of a tensor, another reader as it is, and anything else as an array."""
     if isinstance(value, DuckArray):
         return value.data if isinstance(value, Tensor) else value
-    return np.asarray(admit(value))
+    found = admit(value)
+    return found if is_foreign(found) else np.asarray(found)
 
 
 def strip(value: Any) -> Any:
@@ -515,6 +520,13 @@ class NotKept:
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Never:
         self.refuse()
+
+
+def _shown(value: Array) -> str:
+    """An array as text; what is elsewhere shows itself as its own library has it."""
+    if is_foreign(value):
+        return repr(value)
+    return np.array2string(np.asarray(value), separator=", ", prefix="Tensor(")
 
 
 class HookHandle:

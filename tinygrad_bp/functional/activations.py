@@ -14,6 +14,7 @@ from tinygrad_bp import rules
 from tinygrad_bp.errors import ShapeError
 from tinygrad_bp.functional.inputs import tensor_of
 from tinygrad_bp.methods.calls import Axis, axis_of
+from tinygrad_bp.operands import placed
 from tinygrad_bp.recording import record
 from tinygrad_bp.registry import Array
 from tinygrad_bp.state import draw
@@ -127,6 +128,7 @@ def rrelu(
     if training:
         shares = draw(rng or np.random.default_rng(), "random", x.shape, np.float32)
         slope = (lower + (upper - lower) * shares.astype(float)).astype(x.dtype)
+        slope = placed(slope, x)
     return x.leaky_relu(slope)
 
 

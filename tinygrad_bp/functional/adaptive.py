@@ -12,6 +12,7 @@ from tinygrad_bp.errors import ShapeError
 from tinygrad_bp.functional.convolutions import Sizes
 from tinygrad_bp.functional.inputs import batched, tensor_of
 from tinygrad_bp.functional.pooling import Pooling, first_largest, named, one_or_both, ways
+from tinygrad_bp.operands import placed
 from tinygrad_bp.registry import Array
 from tinygrad_bp.tensor import Tensor
 
@@ -42,7 +43,7 @@ def _adaptive(axes: int, kind: str, example: str) -> Pooling:
     ) -> Any:
         y = tensor_of(x)
         places = np.arange(math.prod(y.shape[-axes:])).reshape(y.shape[-axes:])
-        places = np.broadcast_to(places, y.shape)
+        places = np.broadcast_to(placed(places, y), y.shape)
         for axis, size in _sizes(f"adaptive_max_pool{axes}d", y, output_size, axes):
             pairs = zip(_parts(y, axis, size), _parts(places, axis, size), strict=True)
             found = [first_largest(part, place) for part, place in pairs]
@@ -106,7 +107,7 @@ def means_along(x: Any, axis: int, size: int) -> Any:
     weights = weights.reshape(*weights.shape, *(1,) * len(after))
     taken = np.take(x, np.minimum(starts + k, ends - 1), axis=axis)
     dtype = x.dtype if x.dtype.kind in "fc" else float
-    return np.mean(taken * weights.astype(dtype), axis=axis + 1)
+    return np.mean(taken * placed(weights.astype(dtype), x), axis=axis + 1)
 
 
 def _windows(n: int, size: int) -> tuple[Any, Any]:

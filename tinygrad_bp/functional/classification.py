@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_bp import rules
 from tinygrad_bp.errors import LabelError, ShapeError
 from tinygrad_bp.functional.inputs import alike, check_labels, floats, reduced, tensor_of
-from tinygrad_bp.operands import violated
+from tinygrad_bp.operands import beside, in_dtype, violated
 from tinygrad_bp.recording import record
 from tinygrad_bp.registry import Array
 from tinygrad_bp.rules.indexing import getitem
@@ -165,7 +165,7 @@ def _soft_cross_entropy(
 def _class_weights(loss: str, log_shares: Any, weight: Any) -> Any:
     classes = log_shares.shape[-1]
     if weight is None:
-        return np.ones(classes, log_shares.dtype)
+        return np.ones(classes, dtype=log_shares.dtype, like=log_shares)
     weights = floats(weight, log_shares)
     if weights.shape != (classes,):
         raise ShapeError(f"{loss}: {classes} classes need as many weights, not {weights.shape}")
@@ -314,7 +314,7 @@ def multi_margin_loss(
     losses = np.power((margin - right + x).relu(), p)
     if weight is not None:
         losses = losses * np.expand_dims(np.take(tensor_of(weight), labels), -1)
-    wrong = np.expand_dims(labels, -1) != np.arange(x.shape[-1])
+    wrong = np.logical_not(_is_class(labels, x.shape[-1]))
     return reduced(np.mean(np.where(wrong, losses, 0), axis=-1), reduction)
 
 
@@ -331,7 +331,7 @@ def multilabel_margin_loss(output: Array, target: Any, *, reduction: str = "mean
         raise ShapeError(f"multilabel_margin_loss: a target of {listed.shape} for {x.shape}")
     if listed.size:
         check_labels(np.maximum(listed, 0), x.shape[-1])
-    counts = np.cumprod(listed >= 0, axis=-1).astype(bool)
+    counts = in_dtype(np.cumprod(listed >= 0, axis=-1), bool)
     positions = np.where(counts, listed, 0)
     right = np.any(np.expand_dims(counts, -1) & _is_class(positions, x.shape[-1]), axis=-2)
     chosen = np.expand_dims(np.take_along_axis(x, positions, axis=-1), -1)
@@ -342,4 +342,4 @@ def multilabel_margin_loss(output: Array, target: Any, *, reduction: str = "mean
 
 
 def _is_class(labels: Any, classes: int) -> Any:
-    return np.expand_dims(labels, -1) == np.arange(classes)
+    return np.expand_dims(labels, -1) == np.arange(classes, like=beside(labels))

@@ -9,6 +9,7 @@ import numpy as np
 
 from tinygrad_bp.errors import ShapeError
 from tinygrad_bp.functional.inputs import tensor_of
+from tinygrad_bp.operands import placed
 from tinygrad_bp.registry import Array
 from tinygrad_bp.state import draw
 from tinygrad_bp.tensor import Tensor
@@ -177,7 +178,7 @@ def _dropped(
     kept = _kept(shape, p, training, rng)
     if kept is None:
         return x
-    return x * (kept * (1 / (1 - p) if p < 1 else 0.0)).astype(x.dtype)
+    return x * placed((kept * (1 / (1 - p) if p < 1 else 0.0)).astype(x.dtype), x)
 
 
 def _dropped_to_floor(
@@ -188,10 +189,10 @@ def _dropped_to_floor(
     if kept is None:
         return x
     if p == 1:
-        return x * np.zeros(shape, x.dtype)
+        return x * 0
     scale = 1 / math.sqrt((1 - p) * (1 + p * _SELU_FLOOR**2))
     floor = scale * _SELU_FLOOR * (np.logical_not(kept) - p)
-    return x * (scale * kept).astype(x.dtype) + floor.astype(x.dtype)
+    return x * placed((scale * kept).astype(x.dtype), x) + placed(floor.astype(x.dtype), x)
 
 
 def _kept(shape: tuple[int, ...], p: float, training: bool, rng: np.random.Generator | None) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 from tinygrad_bp import rules
 from tinygrad_bp.errors import LabelError, ShapeError
 from tinygrad_bp.functional.inputs import floats, tensor_of
-from tinygrad_bp.operands import certainly, violated
+from tinygrad_bp.operands import certainly, in_dtype, violated
 from tinygrad_bp.registry import Array
 from tinygrad_bp.rules.indexing import getitem
 from tinygrad_bp.tensor import Tensor, array_of
@@ -99,14 +99,14 @@ def _rows(indices: Any, weight: Any) -> Integers:
     if found.dtype.kind not in "iu":
         raise LabelError(f"embedding: indices must be whole numbers, not {found.dtype}")
     rows: int = weight.shape[0]
-    if violated(found.min() < 0) or violated(found.max() >= rows):
+    if violated(np.min(found) < 0) or violated(np.max(found) >= rows):
         wrong = tuple(map(int, np.argwhere((found < 0) | (found >= rows))[0]))
         position = wrong[0] if len(wrong) == 1 else wrong
         raise LabelError(
             f"embedding: index {found[wrong]} at position {position} is not one of the {rows} rows "
             f"0 to {rows - 1}"
         )
-    return found.astype(np.intp, copy=False)
+    return found if found.dtype == np.intp else in_dtype(found, np.intp)
 
 
 def _padding(padding_idx: int | None, weight: Any) -> int:

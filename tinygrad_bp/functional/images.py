@@ -12,6 +12,7 @@ from tinygrad_bp.errors import ShapeError
 from tinygrad_bp.functional.adaptive import means_along
 from tinygrad_bp.functional.convolutions import Sizes
 from tinygrad_bp.functional.inputs import for_each_axis, tensor_of
+from tinygrad_bp.operands import placed
 from tinygrad_bp.registry import Array
 from tinygrad_bp.tensor import Tensor
 
@@ -113,7 +114,8 @@ def _along(x: Any, axis: int, new: int, mode: str, factor: float | None, *, alig
     each = [np.clip(below + offset, 0, n - 1) for offset in weights]
     taken = np.take(x, each, axis=axis)
     shape = (len(each), new, *(1,) * (x.ndim - axis - 1))
-    return np.sum(taken * np.reshape([*weights.values()], shape).astype(x.dtype), axis=axis)
+    shares = np.reshape([*weights.values()], shape).astype(x.dtype)
+    return np.sum(taken * placed(shares, x), axis=axis)
 
 
 def _cubic(t: Any) -> dict[int, Any]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from tinygrad_bp.duck import DuckArray
 from tinygrad_bp.errors import ConversionError, LabelError, ShapeError
-from tinygrad_bp.operands import certainly, violated
+from tinygrad_bp.operands import certainly, is_foreign, violated
 from tinygrad_bp.registry import Array
 from tinygrad_bp.tensor import Tensor
 
@@ -81,7 +81,7 @@ def check_real(loss: str, *arrays: Array) -> None:
 
 
 def check_labels(labels: np.ndarray[Any, Any], classes: int, ignored: int | None = None) -> bool:
-    """Return whether any label is the one that is ignored.
+    """Return whether any label is the one that is ignored, or may be.
 
     Raises `LabelError` unless all others are whole numbers from 0 to classes - 1.
     """
@@ -90,6 +90,8 @@ def check_labels(labels: np.ndarray[Any, Any], classes: int, ignored: int | None
             f"labels must be whole numbers, one a row, not {labels.dtype}; one-hot rows become "
             "labels with .argmax(axis=-1), and whole floats with .astype(int)"
         )
+    if is_foreign(labels):
+        return ignored is not None  # nobody looks, so some may be
     lowest, highest = labels.min(), labels.max()
     ignores = (
         ignored is not None

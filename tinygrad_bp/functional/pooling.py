@@ -12,6 +12,7 @@ from tinygrad_bp import rules
 from tinygrad_bp.errors import ShapeError
 from tinygrad_bp.functional.convolutions import Sizes
 from tinygrad_bp.functional.inputs import batched, both_ends, for_each_axis, tensor_of
+from tinygrad_bp.operands import placed
 from tinygrad_bp.registry import Array
 from tinygrad_bp.tensor import Tensor, array_of
 
@@ -57,14 +58,16 @@ def _avg_pool(axes: int, example: str) -> Pooling:
         whole, alone = batched(name, tensor_of(x), axes)
         windows = _windows(name, whole, axes, kernel_size, stride, padding, ceil_mode)
         channels = whole.shape[1]
-        equal = np.ones((channels, min(channels, 1), *windows.kernel), whole.dtype)
+        equal = np.ones(
+            (channels, min(channels, 1), *windows.kernel), dtype=whole.dtype, like=whole
+        )
         total = rules.convolve_windows(whole, equal, *windows[1:], max(channels, 1))
         if divisor_override is not None:
             mean = total / divisor_override
         else:
             pads = both_ends(padding, axes)
             counts = _counts(windows, whole.shape[2:], total.shape[2:], pads, count_include_pad)
-            mean = total / counts.astype(total.dtype)
+            mean = total / placed(counts.astype(total.dtype), total)
         return mean[0] if alone else mean
 
     return named(
@@ -290,7 +293,7 @@ def first_largest(x: Any, places: Any = None) -> tuple[Any, Any]:
     y = np.squeeze(np.take_along_axis(x, where, axis=-1), axis=-1)
     if places is None:
         return y, None
-    spread = np.broadcast_to(array_of(places), x.shape)
+    spread = np.broadcast_to(placed(array_of(places), x), x.shape)
     return y, np.squeeze(np.take_along_axis(spread, where, axis=-1), axis=-1)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -359,24 +359,33 @@ class Module:
     def to(self, dtype: Any) -> Self:
         """Convert all floating-point tensors, and their gradients, to another dtype.
 
-        The tensors stay the same objects, so optimisers go on with them; those that have moments
-        should be made anew. Raises `ModuleError` for a dtype of anything but floats.
+        A function in its place moves all tensors to where it puts arrays: `to(cupy.asarray)` to a
+        GPU, `to(cupy.asnumpy)` back. The tensors stay the same objects, so optimisers go on with
+        them; those that have moments should be made anew. Raises `ModuleError` for a dtype of
+        anything but floats, or a function that changes shapes or dtypes.
 
         >>> _Doubling().to(np.float32).factor.dtype
         dtype('float32')
         """
+        if callable(dtype) and not _is_number_type(dtype):
+            return self._moved([t for _, t in self.named_tensors()], _placing(dtype))
         if isinstance(dtype, str) and dtype.partition(":")[0] in ("cpu", "cuda", "mps"):
             raise ModuleError(
-                f"there are no devices, so leave .to({dtype!r}) out: all is on the CPU"
+                f"devices have no names here: leave .to({dtype!r}) out, or give what puts an array "
+                "there, such as .to(cupy.asarray)"
             )
         wanted = np.dtype(dtype)
         if wanted.kind != "f":
             raise ModuleError(f"a model's numbers are floats, so it cannot go to {wanted}")
         found = [t for _, t in self.named_tensors() if t.dtype.kind == "f"]
-        gradients = [None if t.grad is None else t.grad.data.astype(wanted) for t in found]
-        values = [t.data.astype(wanted) for t in found]
-        names = ["_value"] * len(found) + ["_grad"] * len(found)
-        replace_all([], [], ([*found, *found], names, [*values, *gradients]))
+        return self._moved(found, lambda array: array.astype(wanted))
+
+    def _moved(self, tensors: Sequence[Tensor], move: Callable[[Any], Any]) -> Self:
+        """Put other arrays of the same shapes into tensors and their gradients."""
+        values = [move(t.data) for t in tensors]
+        gradients = [None if t.grad is None else move(t.grad.data) for t in tensors]
+        names = ["_value"] * len(tensors) + ["_grad"] * len(tensors)
+        replace_all([], [], ([*tensors, *tensors], names, [*values, *gradients]))
         return self
 
     def float(self) -> Self:
@@ -466,6 +475,26 @@ def _spread(name: str, value: Any) -> Iterator[tuple[str, Any]]:
             yield from _spread(f"{name}.{key}", member)
     else:
         yield name, value
+
+
+def _is_number_type(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, np.generic | bool | int | float | complex)
+
+
+def _placing(put: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return what moves an array elsewhere, and sees to it that it stays what it is."""
+
+    def move(array: Any) -> Any:
+        found = put(array)
+        kept = getattr(found, "shape", None), getattr(found, "dtype", None)
+        if kept != (array.shape, array.dtype):
+            raise ModuleError(
+                f"a function that puts arrays elsewhere keeps them as they are: of {array.dtype} "
+                f"{array.shape}, it made {kept[1]} {kept[0]}"
+            )
+        return found
+
+    return move
 
 
 def _chosen(

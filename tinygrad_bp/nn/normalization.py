@@ -19,6 +19,7 @@ from tinygrad_bp.functional.inputs import tensor_of
 from tinygrad_bp.functional.normalization import by_batch, by_example
 from tinygrad_bp.nn.formula import Formula
 from tinygrad_bp.nn.module import Module, Parameter
+from tinygrad_bp.operands import in_dtype
 from tinygrad_bp.state import replace_all
 from tinygrad_bp.tensor import Tensor, array_of
 
@@ -118,11 +119,11 @@ class _Running(_Scaled):
             replace_all([], [], ([batches], ["_value"], [counted]))
             return
         share = (1 / counted).astype(mean.dtype) if momentum is None else momentum
-        now = [np.mean(a.reshape(-1, self.num_features), axis=0) for a in arrays]
+        now = [np.mean(np.reshape(a, (-1, self.num_features)), axis=0) for a in arrays]
         now[1] = now[1] * (values / (values - 1))
         kept = [mean, variance]
         moved = [
-            ((1 - share) * before.data + share * new).astype(before.dtype, copy=False)
+            in_dtype((1 - share) * before.data + share * new, before.dtype)
             for before, new in zip(kept, now, strict=True)
         ]
         replace_all([], [], ([*kept, batches], ["_value"] * 3, [*moved, counted]))

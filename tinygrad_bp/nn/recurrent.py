@@ -85,7 +85,9 @@ def _both_biases(w: _Weights) -> Any:
 
 
 def _bias(bias: Any, w: _Weights) -> Any:
-    return np.zeros(len(w.weight_hh), w.weight_hh.dtype) if bias is None else bias
+    if bias is not None:
+        return bias
+    return np.zeros(len(w.weight_hh), dtype=w.weight_hh.dtype, like=w.weight_hh)
 
 
 def _met(x: Any, w: _Weights, gates: int) -> Any:
@@ -134,11 +136,11 @@ class _WithStates(Module):
 
     _kind: _Kind
 
-    def _states(self, given: Any, wanted: Sequence[tuple[int, ...]], dtype: Any) -> list[Any]:
+    def _states(self, given: Any, wanted: Sequence[tuple[int, ...]], weight: Tensor) -> list[Any]:
         """The states that are given, once their shapes are seen to fit, or zeros."""
         names = self._kind.states
         if given is None:
-            return [np.zeros(shape, dtype) for shape in wanted]
+            return [np.zeros(shape, dtype=weight.dtype, like=weight) for shape in wanted]
         several = given if len(names) > 1 else (given,)
         if not isinstance(several, tuple | list) or len(several) != len(names):
             raise ShapeError(f"expects states ({', '.join(names)}), a tuple of {len(names)}")
@@ -256,9 +258,9 @@ class _Recurrent(_WithStates):
         """Of each state one for each direction of each layer: (layers, examples, features)."""
         count = self.num_layers * len(self._suffixes)
         widths = (self._width, self.hidden_size)[: len(self._kind.states)]
-        dtype = getattr(self, "weight_hh_l0").dtype  # noqa: B009  (it is assigned by name)
+        weight = getattr(self, "weight_hh_l0")  # noqa: B009  (it is assigned by name)
         wanted = [(count, *([] if alone else [examples]), width) for width in widths]
-        given = self._states(hx, wanted, dtype)
+        given = self._states(hx, wanted, weight)
         return [state[:, None] for state in given] if alone else given
 
     def _through_layers(self, x: Any, states: list[Any]) -> tuple[Any, list[Any]]:
@@ -430,8 +432,8 @@ class _Cell(_WithStates):
             wanted = f"(examples, {self.input_size}) or ({self.input_size},)"
             raise ShapeError(f"expects {wanted}, got {x.shape}")
         shape = (*x.shape[:-1], self.hidden_size)
-        given = self._states(hx, [shape] * len(self._kind.states), self.weight_hh.dtype)
-        before = [state.reshape(-1, self.hidden_size) for state in given]
+        given = self._states(hx, [shape] * len(self._kind.states), self.weight_hh)
+        before = [np.reshape(state, (-1, self.hidden_size)) for state in given]
         weights = _Weights(self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
         _, *after = _forwards(self._kind, x.reshape(1, -1, self.input_size), weights, before)
         return self._result([state.reshape(*shape) for state in after])

@@ -14,7 +14,7 @@ import numpy as np
 
 from tinygrad_bp.duck import DuckArray
 from tinygrad_bp.errors import OptimizerError
-from tinygrad_bp.operands import certainly, violated
+from tinygrad_bp.operands import certainly, in_dtype, is_foreign, violated
 from tinygrad_bp.optim.states import require_finite
 from tinygrad_bp.state import replace_all
 from tinygrad_bp.tensor import Tensor, array_of
@@ -158,11 +158,11 @@ def _bound(name: str, value: Any) -> float:
 
 def _scale(parameters: list[Tensor], max_norm: float, total: Any) -> None:
     factor = _bound("max_norm", max_norm) / (total + 1e-6)
-    if getattr(factor, "known", True) and factor >= 1:
+    if getattr(factor, "known", True) and not is_foreign(factor) and factor >= 1:
         return
     factor = np.minimum(factor, 1)
     gradients = [_gradient(p) for p in parameters]
-    _replace(parameters, [g * factor.astype(g.dtype) for g in gradients])
+    _replace(parameters, [g * in_dtype(factor, g.dtype) for g in gradients])
 
 
 def _replace(parameters: list[Tensor], gradients: list[Array]) -> None:

@@ -14,7 +14,8 @@ import numpy as np
 
 from tinygrad_bp.errors import OptimizerError
 from tinygrad_bp.modes import enable_grad
-from tinygrad_bp.optim import states, traced
+from tinygrad_bp.operands import is_foreign
+from tinygrad_bp.optim import elsewhere, states, traced
 from tinygrad_bp.optim.groups import (
     Moments,
     Options,
@@ -35,6 +36,7 @@ __all__ = ["Optimizer", "takes_part"]
 ELSEWHERE = {"learning_rate": "lr", "beta_1": "betas", "beta_2": "betas", "epsilon": "eps"}
 
 Array: TypeAlias = np.ndarray[Any, Any]
+_plain = np.ndarray
 Changes: TypeAlias = tuple[list[Any], list[str], list[Any]]
 
 
@@ -196,6 +198,9 @@ class Optimizer:
                 g: Any = p._grad
                 g = g._value if isinstance(g, Tensor) else g
                 value = p._value
+                if type(value) is not _plain or (type(g) is not _plain and is_foreign(g)):
+                    elsewhere.step(self, self._taking_part(accumulated, missing_ok))
+                    return loss
                 if value.dtype is not dtype:
                     dtype = value.dtype
                     given = options.as_arrays(dtype) if arrays else options.values
@@ -207,10 +212,7 @@ class Optimizer:
                     new.append(slot.updated(update, g, given))
                 slots.append(slot)
                 places.append(value)
-        values, *moments = zip(*new, strict=True) if new else [()]
-        if not _surely_finite(values, moments):
-            _check_finite(slots, new)
-        replace_all(places, values, _changes(slots, new))
+        _replace(slots, new, places)
         return loss
 
     def _taking_part(self, accumulated: bool, missing_ok: bool) -> Iterator[tuple[Any, Slot]]:
@@ -338,6 +340,14 @@ def _refuse(slot: Slot) -> Never:
         "with no zero_grad() in between. Call zero_grad() before each backward(), or "
         "step(accumulated=True) if the sum is meant."
     )
+
+
+def _replace(slots: Sequence[Slot], new: Sequence[Any], places: Sequence[Array]) -> None:
+    """Put new values and moments in the places of the old, in one stroke, if all are finite."""
+    values, *moments = zip(*new, strict=True) if new else [()]
+    if not _surely_finite(values, moments):
+        _check_finite(slots, new)
+    replace_all(places, values, _changes(slots, new))
 
 
 def _changes(slots: Sequence[Slot], new: Sequence[Any]) -> Changes:

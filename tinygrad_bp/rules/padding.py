@@ -8,7 +8,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from tinygrad_bp.errors import NotDifferentiableError
-from tinygrad_bp.operands import beside
+from tinygrad_bp.operands import beside, placed
 from tinygrad_bp.registry import Array, general, linear, primitive, why
 from tinygrad_bp.rules.elementwise import cast
 from tinygrad_bp.rules.indexing import getitem
@@ -54,7 +54,7 @@ def _part(x: Array, axis: int, start: int | None, stop: int | None, step: int = 
 
 def _filled(value: Array, x: Array, axis: int, width: int) -> Array:
     """One value, or one for each line along the axis, as often as wanted."""
-    filled = np.broadcast_to(value, (*x.shape[:axis], width, *x.shape[axis + 1 :]))
+    filled = np.broadcast_to(placed(value, x), (*x.shape[:axis], width, *x.shape[axis + 1 :]))
     return filled if filled.dtype == x.dtype else cast(filled, dtype=x.dtype)
 
 
