@@ -95,6 +95,8 @@ class DuckArray(Methods):
     """Of two readers in one call, the higher one decides; a Tensor is above what it holds."""
     known: ClassVar[bool] = True
     """Whether the values are those of every run; a trace stands for runs with other values."""
+    is_elsewhere: ClassVar[bool] = False
+    """Whether it stands for an array of another library: nobody is to look at its values."""
     is_plain: ClassVar[bool] = False
     """Whether it stands for a plain array: functions of tensors make a tensor of it."""
 

@@ -68,10 +68,11 @@ def is_foreign(value: Any) -> bool:
     >>> is_foreign(np.ones(2)), is_foreign(2.0)
     (False, False)
     """
-    kind = type(getattr(value, "_value", value))
-    if issubclass(kind, np.ndarray | np.generic) or hasattr(kind, "rank"):  # a reader of our own
-        return False
-    return hasattr(kind, "__array_function__")
+    held = getattr(value, "_value", value)
+    kind = type(held)
+    if hasattr(kind, "rank"):  # a reader of our own
+        return bool(held.is_elsewhere)
+    return hasattr(kind, "__array_function__") and not issubclass(kind, np.ndarray)
 
 
 def beside(value: Any) -> Any:

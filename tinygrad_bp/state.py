@@ -17,6 +17,8 @@ from typing import Any, Never, Protocol, TypeAlias
 
 import numpy as np
 
+from tinygrad_bp.operands import is_foreign
+
 __all__ = [
     "LINE",
     "Tracer",
@@ -270,11 +272,13 @@ def draw(rng: np.random.Generator, method: str, *args: Any, **options: Any) -> A
 def require(condition: Any, explain: Callable[[], Any]) -> None:
     """Call what raises an error, unless a condition holds; a program checks it in every run.
 
+    Of a condition that is elsewhere, on a GPU, nobody asks.
+
     >>> require(True, lambda: 1 / 0)
     """
     if tracers and (run := tracer()):
         run.require(condition)
-    elif not condition:
+    elif not is_foreign(condition) and not condition:
         explain()
 
 

@@ -10,10 +10,11 @@ import numpy as np
 from tinygrad_bp import rules
 from tinygrad_bp.errors import LabelError, ShapeError
 from tinygrad_bp.functional.inputs import alike, check_labels, floats, reduced, tensor_of
-from tinygrad_bp.operands import beside, in_dtype, violated
+from tinygrad_bp.operands import beside, in_dtype, is_foreign, violated
 from tinygrad_bp.recording import record
 from tinygrad_bp.registry import Array
 from tinygrad_bp.rules.indexing import getitem
+from tinygrad_bp.rules.losses import summed_at
 from tinygrad_bp.tensor import Tensor, array_of
 
 __all__ = [
@@ -143,12 +144,18 @@ def _cross_entropy(
     labels = np.where(counts, labels, 0)
     weights = _class_weights(loss, log_shares, weight)
     shares = np.where(counts, getitem(weights, labels), 0)
-    chosen = np.take_along_axis(log_shares, np.expand_dims(labels, -1), axis=-1)
-    losses = np.where(counts, -np.squeeze(chosen, axis=-1), 0) * shares
+    losses = np.where(counts, -_at_labels(log_shares, labels), 0) * shares
     if smoothing:
         spread = np.where(counts, -np.sum(weights * log_shares, axis=-1), 0)
         losses = (1 - smoothing) * losses + smoothing / classes * spread
     return np.sum(losses) / np.sum(shares) if reduction == "mean" else reduced(losses, reduction)
+
+
+def _at_labels(log_shares: Any, labels: Any) -> Any:
+    if is_foreign(labels):
+        return summed_at(log_shares, labels)
+    chosen = np.take_along_axis(log_shares, np.expand_dims(labels, -1), axis=-1)
+    return np.squeeze(chosen, axis=-1)
 
 
 def _soft_cross_entropy(

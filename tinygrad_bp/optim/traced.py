@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_bp.operands import is_foreign
 from tinygrad_bp.optim.groups import ParamGroup, Slot
 from tinygrad_bp.registry import primitive
 from tinygrad_bp.state import Tracer
@@ -47,13 +48,16 @@ def step(tracer: Tracer, optimizer: Any, taking_part: Iterable[tuple[ParamGroup,
         at_once = [(groups[kind[0]], slots) for kind, slots in batches.items()]
         tracer.rely_on(together, at_once)
     with tracer.phase("update", type(optimizer).__name__):
-        for (group, dtype, *_), slots in batches.items():
-            _update(tracer, optimizer, groups[group], dtype, slots)
+        for (group, dtype, alone, *_), slots in batches.items():
+            takes_arrays = optimizer.takes_arrays and alone is None
+            settings = tracer.options(groups[group], dtype if takes_arrays else None)
+            _update(tracer, optimizer, settings, dtype, slots)
 
 
 def kind_of(group: ParamGroup, slot: Slot) -> tuple[Any, ...]:
     """Return what parameters have in common that are updated at once."""
-    return id(group), slot.parameter.dtype, *map(_kind, slot.moments)
+    alone = slot if is_foreign(slot.parameter) else None  # to copy them into a vector takes longer
+    return id(group), slot.parameter.dtype, alone, *map(_kind, slot.moments)
 
 
 def together(batches: Sequence[tuple[ParamGroup, Sequence[Slot]]]) -> bool:
@@ -65,22 +69,22 @@ def together(batches: Sequence[tuple[ParamGroup, Sequence[Slot]]]) -> bool:
 def _kind(moment: Any) -> Any:
     """What moments must have in common to be updated at once: numbers their value."""
     value = getattr(moment, "value", moment)
-    return "array" if isinstance(value, np.ndarray) else value
+    return "array" if isinstance(value, np.ndarray) or is_foreign(value) else value
 
 
 def _update(
-    tracer: Tracer, optimizer: Any, group: ParamGroup, dtype: np.dtype[Any], slots: Sequence[Slot]
+    tracer: Tracer, optimizer: Any, options: Any, dtype: np.dtype[Any], slots: Sequence[Slot]
 ) -> None:
     """Update parameters whose dtype and moments are alike."""
     values = [slot.parameter._value for slot in slots]
     gradients = [_gradient(tracer, slot, dtype) for slot in slots]
     moments = [_together(column) for column in zip(*[slot.moments for slot in slots], strict=True)]
-    options = tracer.options(group, dtype if optimizer.takes_arrays else None)
     new, *found = optimizer.update(_together(values), _together(gradients), *moments, **options)
-    arrays = [np.reshape(a, -1) for a in (new, *found) if tracer.is_array(a)]
-    with np.errstate(under="ignore"):
-        total = sum(np.dot(a, a) for a in arrays)
-    tracer.require(np.isfinite(total))
+    if not is_foreign(new):
+        arrays = [np.reshape(a, -1) for a in (new, *found) if tracer.is_array(a)]
+        with np.errstate(under="ignore"):
+            total = sum(np.dot(a, a) for a in arrays)
+        tracer.require(np.isfinite(total))
     start = 0
     for slot in slots:
         p = slot.parameter

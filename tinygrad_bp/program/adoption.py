@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_bp.operands import is_foreign
 from tinygrad_bp.program.held import OF_GRADIENTS, Held, Kind, array_in
 from tinygrad_bp.program.listing import Cell, Home, Value, Write
 from tinygrad_bp.program.stand_in import Traced
@@ -84,10 +85,15 @@ class Adoption:
         alone = count == _ALONE + of_programs.get(id(tensor._value), 0)
         before = {name: getattr(tensor, name) for name in _OF_TENSORS}
         name = tensor.name or ""
-        value = self._home(tensor._value, name, alone=alone)
+        if is_foreign(tensor._value):  # nothing is written there: another array takes its place
+            self.replaced.add(id(tensor))
+            value = self.trace.stand_in(tensor._value, Cell(tensor, "_value", None, name))
+            value.ref.name = name
+        else:
+            value = self._home(tensor._value, name, alone=alone)
         stand_ins = {**before, "_value": value}
         gradient = array_in(before["_grad"])
-        if isinstance(gradient, np.ndarray):
+        if isinstance(gradient, np.ndarray) or is_foreign(gradient):
             cell = Cell(tensor, "_grad", None, f"gradient of {name}".strip())
             stand_ins["_grad"] = self.trace.stand_in(gradient, cell)
             passes = Cell(tensor, "_passes", None, "")
@@ -155,7 +161,7 @@ class Adoption:
         """Assign values to a tensor, in its memory."""
         self.adopt(tensor)
         kept = self.kept.get(id(tensor))
-        if kept is not None:
+        if kept is not None and id(tensor) not in self.replaced:
             home = kept.stand_ins["_value"].ref
             self.written[home] += 1
             place = _place_of(home.source.array)

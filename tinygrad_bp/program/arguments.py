@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_bp.operands import is_foreign
 from tinygrad_bp.tensor import Tensor, wrap
 
 __all__ = ["Arguments", "Same", "count_arrays"]
@@ -48,9 +49,10 @@ class Arguments:
         kind = type(item)
         if _is_plain(item):
             item = item._value
-        if isinstance(item, np.ndarray | np.generic):
+        if isinstance(item, np.ndarray | np.generic) or is_foreign(item):
             self.arrays.append(item)
-            return kind, item.shape, item.dtype, item.strides
+            layout = type(item) if is_foreign(item) else item.strides
+            return kind, item.shape, item.dtype, layout
         if kind is float:
             self.arrays.append(item)
             return "float"
@@ -92,7 +94,7 @@ class _StandIns:
             return wrap(self.of(item._value, name))
         if isinstance(item, np.ndarray) and kind not in (np.ndarray, np.memmap):
             self._trace.refuse(f"argument '{name}' is a {kind.__name__}: pass np.asarray(it)")
-        if isinstance(item, np.ndarray | np.generic) or kind is float:
+        if isinstance(item, np.ndarray | np.generic) or kind is float or is_foreign(item):
             return self._trace.argument(item, next(self._numbers), name)
         if _is_named(item):
             return kind(*map(self.of, item, item._fields))

@@ -8,6 +8,7 @@ import numpy as np
 
 from tinygrad_bp.calls import name_of
 from tinygrad_bp.errors import ProgramError
+from tinygrad_bp.operands import is_foreign
 from tinygrad_bp.program.listing import Constant, Home, Listing, Place, Statement, Value
 from tinygrad_bp.state import address_of
 
@@ -128,6 +129,8 @@ def _same_item(a: Any, b: Any) -> bool:
 def _same_bits(a: Any, b: Any) -> bool:
     if a is b:
         return True
+    if is_foreign(a) or is_foreign(b):  # nobody looks
+        return a is b
     a, b = np.asarray(a), np.asarray(b)
     return bool(a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes())
 

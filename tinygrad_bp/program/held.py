@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_bp.operands import is_foreign
 from tinygrad_bp.program.listing import Move, Value
 from tinygrad_bp.state import replace_all
 from tinygrad_bp.tensor import NotKept, Tensor
@@ -37,10 +38,11 @@ class Kind:
         """Whether an array, perhaps in a tensor that tracks nothing, is of this kind."""
         if isinstance(array, Tensor) and not array._requires_grad:
             array = array._value
-        return isinstance(array, np.ndarray) and self._of(array) == self._found
+        is_array = isinstance(array, np.ndarray) or is_foreign(array)
+        return is_array and self._of(array) == self._found
 
     def _of(self, array: Any) -> Any:
-        return array.shape, array.dtype, array.strides
+        return type(array), array.shape, array.dtype, getattr(array, "strides", None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,8 +86,8 @@ class Held:
 
 def _are_alike(now: tuple[Any, ...], was: tuple[Any, ...]) -> bool:
     return all(
-        isinstance(new, np.ndarray) and new.shape == old.shape and new.dtype == old.dtype
-        if isinstance(old, np.ndarray)
+        type(new) is type(old) and new.shape == old.shape and new.dtype == old.dtype
+        if isinstance(old, np.ndarray) or is_foreign(old)
         else _is_alike(new, old)
         for new, old in zip(now, was, strict=True)
     )

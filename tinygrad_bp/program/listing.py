@@ -350,6 +350,8 @@ class Listing:
     """How large, in size, the numbers in homes may be before a run, for its checks to be enough."""
     applied: dict[int, Applied] = field(default_factory=dict)
     """What is known of the rules that statements are parts of, by the numbers of their places."""
+    elsewhere: bool = False
+    """Whether there are arrays of another library among those that a run is about."""
     moves: list[Move] = field(default_factory=list)
     """What is to be done before the first run: `new[...] = old`, and the new ones held."""
 

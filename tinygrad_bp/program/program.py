@@ -28,7 +28,7 @@ from tinygrad_bp.program.listing import Cell, Home, Input, Option, Value, values
 from tinygrad_bp.program.names import Read
 from tinygrad_bp.program.planning import planned
 from tinygrad_bp.program.results import results_of, tracked
-from tinygrad_bp.program.rewriting import rewritten
+from tinygrad_bp.program.rewriting import rewritten, shortened
 from tinygrad_bp.program.tracing import Refuted, Trace
 from tinygrad_bp.program.writing import Written, hints_of, written
 from tinygrad_bp.state import changes, clock, memory, tracers, written_at
@@ -71,7 +71,9 @@ class Program:
         if not grads:
             drop_gradients(self._held, not_kept)
         self.traced.after = list(values_in([held.after for held in self._held]))
-        self.listing = planned(rewritten(self.traced, exact=exact))
+        rewrite = shortened if self.traced.elsewhere else partial(rewritten, exact=exact)
+        listing = rewrite(self.traced)
+        self.listing = listing if self.traced.elsewhere else planned(listing)
         self._written: Written = written(
             self.listing,
             getattr(function, "__name__", "step"),
@@ -319,20 +321,30 @@ def _of_kind(text: Text, argument: str, names: Iterator[str], key: Any) -> Itera
     elif key == "float":
         name = next(names)
         yield f"type({name} := {argument}) is float"
-    elif isinstance(key, tuple) and len(key) == 4 and key[0] in (np.ndarray, Tensor):
-        name, (kind, shape, dtype, strides) = next(names), key
+    elif _is_array(key):
+        name, (kind, shape, dtype, layout) = next(names), key
         yield f"type({name} := {argument}) is {text.name(kind)}"
         if kind is Tensor:
             yield f"{name}.op is None and not {name}._requires_grad"
             yield f"(({name} := {name}._value) is not None)"
         yield f"{name}.shape == {shape} and {name}.dtype is {text.name(dtype)}"
-        yield f"{name}.strides == {strides}"
+        if isinstance(layout, type):
+            yield f"type({name}) is {text.name(layout)}"
+        else:
+            yield f"{name}.strides == {layout}"
     elif isinstance(key, tuple) and len(key) == 2 and key[0] in (int, bool, str, type(None)):
         yield f"type({argument}) is {text.name(key[0])} and {argument} == {key[1]!r}"
     elif isinstance(key, tuple) and len(key) == 2 and isinstance(key[1], Same):
         yield f"{argument} is {text.name(key[1].item)}"
     else:
         yield "False"
+
+
+def _is_array(key: Any) -> bool:
+    """Whether a key is that of an array, from here or elsewhere, or of a tensor."""
+    if not isinstance(key, tuple) or len(key) != 4 or not isinstance(key[2], np.dtype):
+        return False
+    return key[0] in (np.ndarray, Tensor) or isinstance(key[3], type)
 
 
 def _reread(groups: Sequence[tuple[Any, Any]], seen: SimpleNamespace, written: Written) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 from tinygrad_bp import traced
 from tinygrad_bp.duck import INSTEAD, NO_OPTIONS
 from tinygrad_bp.methods import Methods
+from tinygrad_bp.operands import is_foreign
 from tinygrad_bp.program.sites import called_by_user
 from tinygrad_bp.recording import record
 from tinygrad_bp.registry import rule_of
@@ -74,6 +75,24 @@ class Traced(traced.Traced):
         if function in traced.FACTS:
             return function(*traced.plain(tuple(args)), **traced.plain(dict(kwargs)))
         return self.run.call(function, args, kwargs)
+
+    @property
+    def is_elsewhere(self) -> bool:  # type: ignore[override]
+        """Whether it stands for an array of another library."""
+        return is_foreign(self.value)
+
+    def _made_like(self, function: Function, args: Any, kwargs: Any) -> Any:
+        if self.is_elsewhere:  # every run makes it where its arrays are
+            given = {k: v for k, v in kwargs.items() if v is not None and (k, v) != ("order", "C")}
+            return self.run.call(function, args, {**given, "like": self})
+        return super()._made_like(function, args, kwargs)
+
+    def astype(self, dtype: Any, **_: Any) -> Any:
+        """Return the array in another dtype."""
+        if self.is_elsewhere:
+            run: Any = self.run
+            return run.converted(self, np.dtype(dtype))
+        return super().astype(dtype)
 
     def is_certain(self) -> bool:
         """Return whether it holds, for the library's own use: every run will check that."""

@@ -20,9 +20,11 @@ import numpy as np
 
 from tinygrad_bp import state
 from tinygrad_bp.calls import name_of
+from tinygrad_bp.duck import DuckArray
 from tinygrad_bp.engine import Op, RawStep, Site
 from tinygrad_bp.errors import NotDifferentiableError, ProgramError
 from tinygrad_bp.modes import mode, watched_by
+from tinygrad_bp.operands import is_foreign
 from tinygrad_bp.program.adoption import Adoption
 from tinygrad_bp.program.around import Around
 from tinygrad_bp.program.comparing import same
@@ -127,12 +129,16 @@ class Trace:
         """What the step may draw from without a word, and where that was before."""
         self.copied: list[tuple[str, Any]] = []
         """Copies of lists and dicts that the step is given in their places, by name."""
+        self._options: dict[
+            Any, dict[str, Any]
+        ] = {}  # by their groups, as arrays of a dtype or not
         self._opaque: set[Callable[..., Any]] = set()  # bodies that left the protocols in this run
 
     # --- what stands for what -----------------------------------------------------------------
 
     def stand_in(self, found: Any, source: Source | None, base: Value | None = None) -> Traced:
         """Return what stands for an array or number of this run."""
+        self.listing.elsewhere = self.listing.elsewhere or is_foreign(found)
         if isinstance(found, _NUMBERS) and not isinstance(found, np.generic):
             made: Traced = Number(found, self, Value((), None, source=source))
         else:
@@ -152,7 +158,7 @@ class Trace:
 
     def constant(self, value: Any) -> Any:
         """Return what stands for an array that the run has made from nothing."""
-        if not isinstance(value, np.ndarray | np.generic):
+        if not _is_array(value):
             return value
         if self._outside and id(owner_of(value)) in self._outside:
             return self.adopted.outside(value)
@@ -178,7 +184,7 @@ class Trace:
                 "return, as in a = a + b: a compiled step writes to tensors alone, by t.data = "
                 "new_values"
             )
-        if function in OF_SHAPES:
+        if function in OF_SHAPES and not is_foreign(args[0]):
             return function(*plain(args), **plain(kwargs))
         body = implementation_of(function)
         if body is not None and function not in OPAQUE and function not in self._opaque:
@@ -218,6 +224,13 @@ class Trace:
             return self._folded(found)
         return self._noted(function, given, named, read, found)
 
+    def converted(self, array: Traced, dtype: np.dtype[Any]) -> Traced:
+        """Return an array that is elsewhere in another dtype, by its method."""
+        read = self.values((array,))
+        found = array.value.astype(dtype)
+        made: Traced = self._noted(np.ndarray.astype, (*read, dtype), {}, list(read), found)
+        return made
+
     def _folded(self, found: Any) -> Any:
         if isinstance(found, tuple):
             return tuple([self.constant(part) for part in found])
@@ -229,7 +242,7 @@ class Trace:
         several = isinstance(found, tuple | list)
         parts = list(found) if several else [found]
         if not all(isinstance(part, np.ndarray | np.generic | bool | int | float | complex)
-                   for part in parts):  # fmt: skip
+                   or is_foreign(part) for part in parts):  # fmt: skip
             self.refuse(f"{name_of(function)} gives no arrays, but {type(found).__name__}")
         made = [self.stand_in(part, None, self._base(part, read)) for part in parts]
         statement = Statement(
@@ -268,7 +281,7 @@ class Trace:
             self._check_current(item.ref)
             self.concrete[item.ref] = item.value
             return item.ref
-        if isinstance(item, np.ndarray | np.generic):
+        if _is_array(item):
             kept = self.constant(item)
             self.concrete[kept.ref] = kept.value
             return kept.ref
@@ -366,7 +379,10 @@ class Trace:
 
     def as_array(self, value: Traced) -> Traced:
         """Return a value as an array: without axes, NumPy gives scalars."""
-        return self._stated(np.asarray, (value,), {}) if value.ndim == 0 else value
+        if value.ndim or is_foreign(value):
+            return value
+        made: Traced = self._stated(np.asarray, (value,), {})
+        return made
 
     def draw(self, rng: np.random.Generator, method: str, args: Any, options: Any) -> Any:
         """Draw random numbers: every run draws anew, and this one leaves the stream as it was."""
@@ -427,6 +443,8 @@ class Trace:
 
     def decide(self, condition: Any) -> bool:
         """Return whether a condition holds: every run will check that it does, or does not."""
+        if condition.is_elsewhere:
+            self.refuse("a branch depends on values that are elsewhere, where nobody looks")
         holds = bool(condition.value)
         value = condition.ref
         if isinstance(value.source, Constant):
@@ -437,7 +455,12 @@ class Trace:
         return holds
 
     def require(self, condition: Any) -> None:
-        """Learn that a condition is to hold: where it does not, eager mode knows what to say."""
+        """Learn that a condition is to hold: where it does not, eager mode knows what to say.
+
+        Eager mode does not look at what is elsewhere, and nor does a program.
+        """
+        if is_foreign(condition):
+            return
         if isinstance(condition, Traced):
             if not self.decide(condition):
                 raise Refuted
@@ -451,10 +474,13 @@ class Trace:
         """
         self.groups[id(group)] = group
         real = None if dtype is None else np.zeros((), dtype).real.dtype
-        return {
-            name: self._option(value, Option(group, name), real)
-            for name, value in group.options.values.items()
-        }
+        found = self._options.get((id(group), real))
+        if found is None:
+            found = self._options[id(group), real] = {
+                name: self._option(value, Option(group, name), real)
+                for name, value in group.options.values.items()
+            }
+        return found
 
     def _option(self, value: Any, source: Option, dtype: np.dtype[Any] | None) -> Any:
         if isinstance(value, tuple):
@@ -548,6 +574,7 @@ class Trace:
         self.adopted = Adoption(None)
         self.concrete = {}
         self._constants = {}
+        self._options = {}
         self._homes = {}
         self.around.release()
         self._outside = {}
@@ -591,6 +618,13 @@ class Trace:
         self.place = Place(phase, title, self._applied, users_site())
         yield
         self.place = before
+
+
+def _is_array(item: Any) -> bool:
+    """Whether this is an array, or a scalar of NumPy's, and nothing that stands for one."""
+    if isinstance(item, np.ndarray | np.generic):
+        return True
+    return is_foreign(item) and not isinstance(item, DuckArray)
 
 
 def _refs(items: Sequence[Any]) -> tuple[Any, ...]:

@@ -200,9 +200,9 @@ def _take_along_axis(arr: Array, *, indices: Any, axis: int | None) -> Array:
 
 def listed(indices: Any) -> Any:
     """Positions as an array of their own; what stands for those of many runs, as it is."""
-    if is_foreign(indices):
-        return copied(indices)
-    return np.array(indices) if getattr(indices, "known", True) else indices
+    if not getattr(indices, "known", True):
+        return indices
+    return copied(indices) if is_foreign(indices) else np.array(indices)
 
 
 def _diagonal(a: Array, *, offset: int, axis1: int, axis2: int) -> Array:

@@ -10,7 +10,7 @@ from tinygrad_bp.registry import Array, constant, primitive, remedy, rule, why
 from tinygrad_bp.rules.activations import logsumexp, softmax
 from tinygrad_bp.rules.elementwise import cast
 
-__all__ = ["one_hot", "softmax_cross_entropy", "sum_squares"]
+__all__ = ["one_hot", "softmax_cross_entropy", "sum_squares", "summed_at"]
 
 
 @primitive
@@ -33,14 +33,21 @@ def softmax_cross_entropy(logits: Array, labels: Array, mean: bool = False) -> A
     >>> softmax_cross_entropy(np.array([[0.0, 0.0]]), np.array([1]))
     array([0.69314718])
     """
-    losses = logsumexp(logits) - _at_labels(logits, labels)
+    if is_foreign(labels):
+        chosen = summed_at(logits, labels)
+    else:
+        chosen = np.take_along_axis(logits, labels[..., None], axis=-1)[..., 0]
+    losses = logsumexp(logits) - chosen
     return np.mean(losses) if mean else losses
 
 
-def _at_labels(logits: Array, labels: Array) -> Array:
-    if is_foreign(labels):  # Dask has no `take_along_axis`
-        return np.sum(np.where(one_hot(labels, logits.shape[-1], bool), logits, 0), axis=-1)
-    return np.take_along_axis(logits, labels[..., None], axis=-1)[..., 0]
+def summed_at(logits: Array, labels: Array) -> Array:
+    """Return the logit at each label, as a sum: Dask's arrays know no `take_along_axis`.
+
+    >>> summed_at(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1, 0]))
+    array([2., 3.])
+    """
+    return np.sum(np.where(one_hot(labels, logits.shape[-1], bool), logits, 0), axis=-1)
 
 
 def _slopes(z: Array, labels: Array) -> Array:

@@ -44,7 +44,7 @@ from tinygrad_bp.program.rewriting.scale import with_common_scale
 from tinygrad_bp.program.rewriting.softmax import with_one_maximum
 from tinygrad_bp.program.rewriting.velocities import with_bounded_velocities
 
-__all__ = ["INEXACT", "PASSES", "rewritten"]
+__all__ = ["INEXACT", "PASSES", "rewritten", "shortened"]
 
 Pass: TypeAlias = Callable[[Listing], Listing]
 
@@ -81,3 +81,11 @@ def rewritten(listing: Listing, *, exact: bool = False) -> Listing:
         if not (exact and rewrite in INEXACT):
             listing = rewrite(listing)
     return listing
+
+
+def shortened(listing: Listing) -> Listing:
+    """Return a listing without what it does twice, and what nobody reads.
+
+    That holds for arrays of any library. The other passes know what is quick on NumPy's.
+    """
+    return without_dead(without_repetition(listing))

@@ -81,8 +81,10 @@ def is_quiet(statement: Statement) -> bool:
 class Expressions:
     """Writes calls."""
 
-    def __init__(self, imports: Imports, outside: Outside) -> None:
+    def __init__(self, imports: Imports, outside: Outside, *, by_methods: bool = True) -> None:
         self.imports = imports
+        self._by_methods = by_methods
+        """Whether methods of arrays are called, which is quicker: not all libraries have them."""
         self._outside = outside
         self.contexts: dict[tuple[str, ...], str] = {}
         """The contexts that the text needs, by what NumPy is not to warn of there."""
@@ -96,12 +98,18 @@ class Expressions:
             args, kwargs = (*args, kwargs["index"]), {}
         if is_quiet(statement):
             given = [self.name(statement.function), *_given(args, kwargs, of)]
+            if isinstance(statement.function, MethodDescriptorType):
+                given[:2] = [f"{given[1]}.{statement.function.__name__}"]
             return f"{self.context(statement.quiet)}.run({', '.join(given)})"
         if statement.out is None and not kwargs and (short := self._short(statement, args, of)):
             return short
-        if _method_of(statement.function) and _is_array(args[:1]):
+        if self._has_method(statement.function) and _is_array(args[:1]):
             return _method(statement.function, args, kwargs, of)
         return f"{self.name(statement.function)}({', '.join(_given(args, kwargs, of))})"
+
+    def _has_method(self, function: Callable[..., Any]) -> bool:
+        named = _method_of(function) is not None
+        return named and (self._by_methods or function not in _METHODS)
 
     def name(self, function: Callable[..., Any]) -> str:
         """Return what a function is called in the text."""

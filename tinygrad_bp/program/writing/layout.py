@@ -51,7 +51,9 @@ class Layout:
         self._imports = Imports()
         self._outside = Outside()
         self.given = self._outside.given
-        self._expressions = Expressions(self._imports, self._outside)
+        self._expressions = Expressions(
+            self._imports, self._outside, by_methods=not listing.elsewhere
+        )
         self._roots = roots_of(listing)
         self._constants = self._written_constants()
         self._find_functions()
@@ -146,7 +148,8 @@ class Layout:
         for value in self._listing.sources:
             if isinstance(value.source, Constant):
                 constant = value.source.value
-                kept = constant if value in others else np.asarray(constant)
+                as_it_is = self._listing.elsewhere or value in others
+                kept = constant if as_it_is else np.asarray(constant)
                 text = literal(kept, self._imports)
                 if text is not None:
                     found[value] = text

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_bp.operands import is_foreign
 from tinygrad_bp.program.listing import Cell, Constant, Home, Option, Value
 
 __all__ = ["SourceNames", "of_kept_option"]
@@ -109,6 +110,8 @@ def _of_cell(cell: Cell) -> str:
 
 
 def _of_constant(value: Any) -> str:
+    if is_foreign(value):
+        return "c"
     if np.ndim(value) == 0 and value.dtype.kind in "iuf":
         return _NUMBERS.get(value.item(), "c")
     whole = np.asarray(value)
