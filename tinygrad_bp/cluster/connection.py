@@ -6,11 +6,14 @@ import asyncio
 import contextlib
 import logging
 import os
+import signal
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_bp.errors import ClusterError
 from tinygrad_bp.interop.extras import extra
+from tinygrad_bp.train.interrupt import uninterrupted
 from tinygrad_bp.train.surroundings import surroundings
 
 if TYPE_CHECKING:
@@ -46,7 +49,9 @@ def connect(
     if scheduler is not None:
         _check_scheduler(scheduler)
     with contextlib.ExitStack() as until:
-        cluster = scheduler or until.enter_context(_of_this_machine(workers, memory))
+        # A cluster that is half started cannot be ended: Ctrl-C waits until it is whole.
+        with uninterrupted(), _interrupting_none_but_us():
+            cluster = scheduler or until.enter_context(_of_this_machine(workers, memory))
         client = until.enter_context(distributed.Client(cluster))
         _check_workers(client)
         yield client
@@ -57,9 +62,28 @@ def _of_this_machine(workers: int | None, memory: str | None) -> Any:
         n_workers=workers or os.cpu_count(),
         threads_per_worker=1,
         memory_limit="auto" if memory is None else memory,
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",  # any port; with None it is 8787, or a warning
+        scheduler_kwargs={"dashboard": False},
         silence_logs=logging.CRITICAL,
     )
+
+
+@contextlib.contextmanager
+def _interrupting_none_but_us() -> Iterator[None]:
+    """Keep Ctrl-C from the threads, and so the processes, that are started in the block.
+
+    A terminal sends it to all processes at once; each worker would end by itself, and say where.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # on Windows
+        yield
+        return
+    # Where a thread starts this helper of `multiprocessing`, Ctrl-C comes back to that thread.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _check_scheduler(address: str) -> None:
