@@ -178,6 +178,7 @@ WRONG = [
     ["train", "--data", HOSTILE],
     ["train", "--out", f"{HOSTILE}/x"],
     ["train", "--plot", HOSTILE],
+    ["sweep", HOSTILE],
     ["predict", HOSTILE, HOSTILE],
     ["check", HOSTILE, "--input", "3"],
     ["check", f"{HOSTILE}:f", "--input", "3"],

@@ -29,6 +29,7 @@ __all__ = [
 
 COMMANDS = {
     "train": "Train a network on MNIST, on a set in its format, or on drawn digits.",
+    "sweep": "Train with many settings and seeds, on all cores or on several machines.",
     "verify": "Run a saved run again, and compare every bit.",
     "predict": "Read digits with a trained network.",
     "check": "Check the gradient of a function or of a saved model.",

@@ -1,0 +1,174 @@
+"""Carry the runs of a sweep out on a cluster: Dask decides which worker takes which."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import time
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from tinygrad_bp.cluster.sweep.digits import Ready, get_ready
+from tinygrad_bp.cluster.sweep.outcome import carry_out
+from tinygrad_bp.errors import ClusterError, DataError
+from tinygrad_bp.interop.extras import extra
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Iterator, Mapping
+
+    from distributed import Client
+
+    from tinygrad_bp.cluster.sweep.digits import Digits
+    from tinygrad_bp.cluster.sweep.kept import Kept
+    from tinygrad_bp.cluster.sweep.outcome import Outcome
+    from tinygrad_bp.cluster.sweep.plan import Plan, Run
+
+__all__ = ["outcomes"]
+
+LOOK = 2.0
+"""Seconds between two looks at the workers while no run ends."""
+GONE = 30.0
+"""Seconds without any worker after which a sweep is given up; Dask needs some to start a new one
+in the place of one that was killed."""
+
+
+def outcomes(
+    plan: Plan, client: Client, kept: Kept | None = None
+) -> Generator[tuple[Run, Outcome], None, None]:
+    """Carry out the runs of a plan, and yield each with what came out, as soon as it is done.
+
+    First come those that are `kept`; the others are kept before they are given. A run whose worker
+    dies is done again by another. A run that diverges is an outcome, too.
+
+    Raises `ClusterError`, naming the worker, if one has no digits, or others than the rest, or more
+    than one thread for BLAS; if a run fails or ends several workers; and if no worker is left. What
+    is kept by then stays.
+    """
+    sweep = uuid.uuid4().hex
+    data = _data(_ready(client, plan.digits, sweep), plan.digits)
+    missing = []
+    for run in plan.runs:
+        if kept is not None and (outcome := kept.outcome(run.recipe, data)) is not None:
+            yield run, outcome
+        else:
+            missing.append(run)
+    with contextlib.closing(_computed(client, missing, plan.digits, sweep)) as computed:
+        for run, outcome in computed:
+            if outcome.data != data:
+                raise ClusterError(f"a worker that came later has others than: {plan.digits}")
+            if kept is not None:
+                kept.keep(run.recipe, outcome)
+            yield run, outcome
+
+
+# --- before the runs ------------------------------------------------------------------------------
+
+
+def _ready(client: Client, digits: Digits, sweep: str) -> dict[str, Ready]:
+    """Have every worker load the digits, and return what each answers."""
+    found: Mapping[str, Any] = client.run(get_ready, digits, sweep, on_error="return")
+    # A worker that has just gone is not waited for; if all have, that is seen later.
+    there = {w: answer for w, answer in found.items() if not isinstance(answer, OSError)}
+    for worker, answer in there.items():
+        if isinstance(answer, Exception):
+            raise ClusterError(
+                f"the worker at {worker} cannot have {digits}: {_told(answer)}"
+            ) from answer
+        _check_threads(worker, answer.surroundings["threads"])
+    return there
+
+
+def _check_threads(worker: str, threads: int | str) -> None:
+    """Raise `ClusterError` unless BLAS has one thread: with several, sums may round differently."""
+    counts = {one.partition("=")[2] for one in str(threads).split()} if "=" in str(threads) else {}
+    if threads != 1 and counts != {"1"}:
+        raise ClusterError(
+            f"BLAS has more than one thread in the worker at {worker} ({threads}), so results "
+            "would depend on the machine. Start it with OMP_NUM_THREADS=1, or with its nanny."
+        )
+
+
+def _data(there: Mapping[str, Ready], digits: Digits) -> str:
+    """Return the digest of the digits, which must be the same on all workers."""
+    if not there:
+        raise ClusterError("all workers have gone")
+    first, *others = there
+    for worker in others:
+        if there[worker].digest != there[first].digest:
+            raise ClusterError(
+                f"the workers at {first} and {worker} have different digits, and should have the "
+                f"same: {digits}. Copy the folder of one to the other."
+            )
+    return there[first].digest
+
+
+def _told(error: BaseException) -> str:
+    text = str(error)
+    if isinstance(error, DataError):
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+# --- the runs -------------------------------------------------------------------------------------
+
+
+def _computed(
+    client: Any, runs: Iterable[Run], digits: Digits, sweep: str
+) -> Generator[tuple[Run, Outcome], None, None]:
+    futures = {_submit(client, run, digits, sweep): run for run in runs}
+    try:
+        for future in _as_they_end(client, futures):
+            yield futures[future], _outcome(future, futures[future])
+    finally:
+        if client.status == "running":
+            client.cancel(list(futures), force=True)
+
+
+def _submit(client: Any, run: Run, digits: Digits, sweep: str) -> Any:
+    key = f"{run.name}, sweep {sweep}"  # what Dask's dashboard shows
+    return client.submit(carry_out, run.recipe, digits, sweep, key=key, pure=False)
+
+
+def _as_they_end(client: Any, futures: Mapping[Any, Run]) -> Iterator[Any]:
+    """Yield futures as they end; `ClusterError` if there is nobody left to end them."""
+    ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    for future in futures:
+        future.add_done_callback(ended.put)
+    left, seen = len(futures), time.monotonic()
+    while left:
+        try:
+            future = ended.get(timeout=LOOK)
+        except queue.Empty:
+            seen = _look(client, seen)
+        else:
+            left -= 1
+            yield future
+
+
+def _look(client: Any, seen: float) -> float:
+    """Return when there were workers last; raise `ClusterError` if that is too long ago."""
+    try:
+        there = client.nthreads()
+    except (OSError, TimeoutError) as error:
+        raise ClusterError(f"the scheduler does not answer any more: {error}") from error
+    now = time.monotonic()
+    if not there and now - seen > GONE:
+        raise ClusterError(f"there has been no worker for {GONE:.0f} s. Start some, and go on.")
+    return now if there else seen
+
+
+def _outcome(future: Any, run: Run) -> Outcome:
+    """Return what came out of a run; `ClusterError`, naming run and worker, if it failed."""
+    distributed = extra("distributed")
+    try:
+        outcome: Outcome = future.result()
+    except distributed.KilledWorker as error:
+        raise ClusterError(
+            f"the run with {run.name} has ended several workers, the last at "
+            f"{error.last_worker.address}. Do they have enough memory?"
+        ) from error
+    except distributed.client.FutureCancelledError as error:
+        raise ClusterError("the scheduler has gone, and the runs with it") from error
+    except Exception as error:
+        raise ClusterError(f"the run with {run.name} failed: {_told(error)}") from error
+    return outcome
