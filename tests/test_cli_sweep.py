@@ -96,6 +96,21 @@ def test_a_damaged_run_is_told_and_done_again(cli: Cli, here: Path) -> None:
     assert json.loads(path.read_text()) == content
 
 
+def test_runs_of_another_machine_are_told(cli: Cli, here: Path) -> None:
+    from tinygrad_bp.cluster.sweep.kept import _digest
+
+    assert "computed alike" not in cli("sweep", "small.toml", "--out", "runs")[1]
+    path = next((here / "runs").glob("*.json"))
+    content = json.loads(path.read_text())
+    del content["digest"]
+    content["surroundings"]["blas"] = "abacus 1.0"
+    path.write_text(json.dumps(content | {"digest": _digest(content)}))
+    _, out, _ = cli("sweep", "small.toml", "--out", "runs")
+    assert re.search(
+        r"^Not all runs were computed alike, .* blas (was|.* is) abacus 1\.0", out, re.M
+    )
+
+
 def test_ctrl_c_keeps_what_is_finished(
     cli: Cli, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -263,10 +263,23 @@ def test_a_folder_is_read_by_the_workers(client: Any, folder: Path) -> None:
     assert changed.data != outcome.data  # nothing is remembered from the sweep before
 
 
+def test_a_worker_loads_the_digits_once(client: Any) -> None:
+    def loaded() -> int:
+        from tinygrad_bp.cluster.sweep.digits import _loaded
+
+        return _loaded.cache_info().misses
+
+    before = client.run(loaded)
+    dict(outcomes(dataclasses.replace(PLAN, seeds=range(4)), client))
+    assert client.run(loaded) == {worker: n + 1 for worker, n in before.items()}
+
+
 def test_a_folder_that_is_not_there_is_named_with_the_worker(client: Any, tmp_path: Path) -> None:
     plan = Plan(digits=Digits(str(tmp_path / "none")))
     where = re.escape(str(tmp_path / "none"))
-    with pytest.raises(ClusterError, match=f"the worker at tcp://.* the digits in {where}: "):
+    with pytest.raises(
+        ClusterError, match=f"the worker at tcp://.* cannot load the digits in {where}: "
+    ):
         next(outcomes(plan, client))
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_bp.cli.arguments import UsageError, whole
 from tinygrad_bp.cli.screen import Screen
-from tinygrad_bp.cli.swept import done_in_words, introduce, show_table
+from tinygrad_bp.cli.swept import done_in_words, introduce, show_differences, show_table
 from tinygrad_bp.cli.targets import check_target
 from tinygrad_bp.cluster import connect, sweep
 from tinygrad_bp.cluster.sweep.picture import DRAWN
@@ -172,6 +173,8 @@ def _connected(options: argparse.Namespace) -> Iterator[Any]:
         extra("distributed")
     except ImportError as error:
         raise ClusterError(str(error)) from error
+    for name in ("distributed", "distributed.client"):  # what goes wrong is told by us, in a line
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     with connect(options.scheduler, workers=options.workers) as client:
         yield client
 
@@ -182,6 +185,7 @@ def _show(
     """Show the table, and then write the files: should that fail, the table is there."""
     table = sweep.Table(plan, outcomes)
     show_table(table, screen)
+    show_differences(outcomes.values(), screen)
     if options.out is not None:
         sweep.write_table(table, options.out / "table.csv")
         sweep.write_runs(plan, outcomes, options.out / "runs.csv")

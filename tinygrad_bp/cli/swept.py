@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 from tinygrad_bp.cli.screen import one_line
 from tinygrad_bp.cluster.sweep.values import FIELDS, shown
+from tinygrad_bp.train.surroundings import differences
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from tinygrad_bp.cli.screen import Screen
     from tinygrad_bp.cluster.sweep import Outcome, Plan, Row, Run, Table
 
-__all__ = ["done_in_words", "introduce", "show_table"]
+__all__ = ["done_in_words", "introduce", "show_differences", "show_table"]
 
 
 BAR = 28
@@ -67,6 +68,17 @@ def show_table(table: Table, screen: Screen) -> None:
     screen.line()
     if table.names or best is None:
         screen.line(_conclusion(table, best), style="bold")
+
+
+def show_differences(outcomes: Iterable[Outcome], screen: Screen) -> None:
+    """Say so if runs were computed by machines, versions or a BLAS that are not the same."""
+    first, *others = (outcome.surroundings for outcome in outcomes)
+    if found := {line: None for other in others for line in differences(first, other)}:
+        screen.line(
+            "Not all runs were computed alike, so their last digits may not compare: "
+            f"{'; '.join(found)}.",
+            style="yellow",
+        )
 
 
 def _joined(cells: Sequence[str], widths: Sequence[int]) -> str:

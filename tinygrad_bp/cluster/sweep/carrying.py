@@ -72,7 +72,7 @@ def _ready(client: Client, digits: Digits, sweep: str) -> dict[str, Ready]:
     for worker, answer in there.items():
         if isinstance(answer, Exception):
             raise ClusterError(
-                f"the worker at {worker} cannot have {digits}: {_told(answer)}"
+                f"the worker at {worker} cannot load {digits}: {_told(answer)}"
             ) from answer
         _check_threads(worker, answer.surroundings["threads"])
     return there
@@ -150,10 +150,12 @@ def _look(client: Any, seen: float) -> float:
     try:
         there = client.nthreads()
     except (OSError, TimeoutError) as error:
-        raise ClusterError(f"the scheduler does not answer any more: {error}") from error
+        raise ClusterError(f"the scheduler does not answer any more: {error}.") from error
     now = time.monotonic()
     if not there and now - seen > GONE:
-        raise ClusterError(f"there has been no worker for {GONE:.0f} s. Start some, and go on.")
+        raise ClusterError(
+            f"there has been no worker for {GONE:.0f} s. Start some, and sweep again."
+        )
     return now if there else seen
 
 
@@ -168,7 +170,7 @@ def _outcome(future: Any, run: Run) -> Outcome:
             f"{error.last_worker.address}. Do they have enough memory?"
         ) from error
     except distributed.client.FutureCancelledError as error:
-        raise ClusterError("the scheduler has gone, and the runs with it") from error
+        raise ClusterError("the scheduler has gone, and the runs with it.") from error
     except Exception as error:
         raise ClusterError(f"the run with {run.name} failed: {_told(error)}") from error
     return outcome

@@ -33,7 +33,7 @@ class Kept:
 
     It may hold those of any sweeps, and several sweeps may write to it at once: each file is
     replaced whole. A file that is damaged, that is of something else or that other versions wrote
-    is as good as none: `say` is told of it.
+    is as good as none: `say` is told of it, by default as a warning.
 
     Raises `DataError` if the folder is not there and cannot be made, or cannot be written to.
 
@@ -44,12 +44,8 @@ class Kept:
     None
     """
 
-    def __init__(
-        self,
-        folder: PathLike,
-        say: Callable[[str], object] = lambda text: warnings.warn(text, stacklevel=5),
-    ) -> None:
-        self.folder, self._say = Path(folder), say
+    def __init__(self, folder: PathLike, say: Callable[[str], object] | None = None) -> None:
+        self.folder, self._say = Path(folder), say or _warn
         try:
             self.folder.mkdir(exist_ok=True)
         except (OSError, ValueError) as error:
@@ -85,6 +81,10 @@ class Kept:
         content["digest"] = _digest(content)
         with replacing(self.path(_identity(recipe, outcome.data))) as file:
             file.write(json.dumps(content, indent=1).encode())
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, stacklevel=4)
 
 
 def _identity(recipe: Recipe, data: str) -> str:
