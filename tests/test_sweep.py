@@ -9,7 +9,7 @@ import re
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -294,10 +294,44 @@ def test_workers_must_have_the_same_digits_and_one_thread() -> None:
             carrying._check_threads("A", threads)
 
 
-def test_a_run_that_fails_is_named(client: Any) -> None:
-    plan = Plan(swept={"hidden": [[10**12]]}, digits=FEW)
-    with pytest.raises(ClusterError, match=r"the run with hidden 10*, seed 0 failed: .*Memory"):
-        dict(outcomes(plan, client))
+def test_a_worker_that_came_later_and_has_no_digits_is_named(client: Any) -> None:
+    late = client.submit(carrying.carry_out, Recipe(), Digits("/no/such"), "a sweep")
+    with pytest.raises(ClusterError, match="the worker at tcp://.* the digits in /no/such: "):
+        late.result()
+
+
+def test_workers_that_have_gone_are_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Client:
+        workers: ClassVar = {"A": 1}
+
+        def nthreads(self) -> dict[str, int]:
+            return self.workers
+
+    class Future:
+        def add_done_callback(self, _: Any) -> None:
+            pass
+
+        def result(self, **_: Any) -> None:
+            Client.workers = {}
+            raise TimeoutError
+
+    monkeypatch.setattr(carrying, "LOOK", 0)
+    monkeypatch.setattr(carrying, "GONE", 0)
+    watch = carrying._Watch(Client())
+    watch.look()
+    with pytest.raises(ClusterError, match="there has been no worker for 0 s"):
+        carrying._found(Future(), PLAN.runs[0], watch)
+    with pytest.raises(ClusterError, match="there has been no worker for 0 s"):
+        next(carrying._as_they_end([Future()], watch))
+
+
+def test_a_run_that_fails_is_named_when_the_others_are_done(client: Any) -> None:
+    plan = Plan(Recipe(epochs=1), {"hidden": [[10**12], [], [10**13]]}, range(2), FEW)
+    found = {}
+    failed = r"the run with hidden 10*, seed \d failed: .*Memory.* So did 3 others\."
+    with pytest.raises(ClusterError, match=failed):
+        found.update(outcomes(plan, client))
+    assert found.keys() == set(plan.runs[2:4])
 
 
 # --- what is kept ---------------------------------------------------------------------------------

@@ -25,6 +25,9 @@ __all__ = ["connect", "versions"]
 
 SECONDS = 5
 """How long a scheduler has to answer, and its workers."""
+PATIENT = {"distributed.deploy.lost-worker-timeout": "1 hour"}
+"""After 15 s, Dask would give a killed worker of this machine up, also while it comes back: too
+early where a piece of work ends one worker after the other."""
 SAME = ("tinygrad_bp", "numpy", "python")
 """What workers must have in the version that is here, to give the numbers of here."""
 
@@ -51,6 +54,7 @@ def connect(
     with contextlib.ExitStack() as until:
         # A cluster that is half started cannot be ended: Ctrl-C waits until it is whole.
         with uninterrupted(), _interrupting_none_but_us():
+            until.enter_context(extra("dask").config.set(PATIENT))
             cluster = scheduler or until.enter_context(_of_this_machine(workers, memory))
         client = until.enter_context(distributed.Client(cluster))
         _check_workers(client)

@@ -8,9 +8,9 @@ import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from tinygrad_bp.cluster.sweep.digits import Ready, get_ready
+from tinygrad_bp.cluster.sweep.digits import Ready, cannot_load, get_ready
 from tinygrad_bp.cluster.sweep.outcome import carry_out
-from tinygrad_bp.errors import ClusterError, DataError
+from tinygrad_bp.errors import ClusterError
 from tinygrad_bp.interop.extras import extra
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ def outcomes(
     dies is done again by another. A run that diverges is an outcome, too.
 
     Raises `ClusterError`, naming the worker, if one has no digits, or others than the rest, or more
-    than one thread for BLAS; if a run fails or ends several workers; and if no worker is left. What
-    is kept by then stays.
+    than one thread for BLAS, and if no worker is left; what is kept by then stays. A run that
+    fails, or ends several workers, does not keep the others from being done: it is told after them.
     """
     sweep = uuid.uuid4().hex
     data = _data(_ready(client, plan.digits, sweep), plan.digits)
@@ -71,9 +71,7 @@ def _ready(client: Client, digits: Digits, sweep: str) -> dict[str, Ready]:
     there = {w: answer for w, answer in found.items() if not isinstance(answer, OSError)}
     for worker, answer in there.items():
         if isinstance(answer, Exception):
-            raise ClusterError(
-                f"the worker at {worker} cannot load {digits}: {_told(answer)}"
-            ) from answer
+            raise cannot_load(worker, digits, answer) from answer
         _check_threads(worker, answer.surroundings["threads"])
     return there
 
@@ -102,13 +100,6 @@ def _data(there: Mapping[str, Ready], digits: Digits) -> str:
     return there[first].digest
 
 
-def _told(error: BaseException) -> str:
-    text = str(error)
-    if isinstance(error, DataError):
-        return text
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
 # --- the runs -------------------------------------------------------------------------------------
 
 
@@ -116,12 +107,20 @@ def _computed(
     client: Any, runs: Iterable[Run], digits: Digits, sweep: str
 ) -> Generator[tuple[Run, Outcome], None, None]:
     futures = {_submit(client, run, digits, sweep): run for run in runs}
+    failures, watch = [], _Watch(client)
     try:
-        for future in _as_they_end(client, futures):
-            yield futures[future], _outcome(future, futures[future])
+        for future in _as_they_end(futures, watch):
+            run, found = futures[future], _found(future, futures[future], watch)
+            if isinstance(found, ClusterError):
+                failures.append(found)
+            else:
+                yield run, found
     finally:
         if client.status == "running":
             client.cancel(list(futures), force=True)
+    if failures:
+        others = f" So did {len(failures) - 1} others." if failures[1:] else ""
+        raise ClusterError(f"{failures[0]}{others}") from failures[0].__cause__
 
 
 def _submit(client: Any, run: Run, digits: Digits, sweep: str) -> Any:
@@ -129,48 +128,75 @@ def _submit(client: Any, run: Run, digits: Digits, sweep: str) -> Any:
     return client.submit(carry_out, run.recipe, digits, sweep, key=key, pure=False)
 
 
-def _as_they_end(client: Any, futures: Mapping[Any, Run]) -> Iterator[Any]:
-    """Yield futures as they end; `ClusterError` if there is nobody left to end them."""
+class _Watch:
+    """Looks, while we wait, whether there is anybody left to wait for."""
+
+    def __init__(self, client: Any) -> None:
+        self._client, self._seen = client, time.monotonic()
+
+    def look(self) -> None:
+        """Raise `ClusterError` if scheduler or workers have gone."""
+        try:
+            there = self._client.nthreads()
+        except (OSError, TimeoutError) as error:
+            raise ClusterError(f"the scheduler does not answer any more: {error}.") from error
+        now = time.monotonic()
+        if there:
+            self._seen = now
+        elif now - self._seen > GONE:
+            raise ClusterError(
+                f"there has been no worker for {GONE:.0f} s. Start some, and sweep again."
+            )
+
+
+def _as_they_end(futures: Iterable[Any], watch: _Watch) -> Iterator[Any]:
+    """Yield futures as they end."""
     ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    left = 0
     for future in futures:
+        left += 1
         future.add_done_callback(ended.put)
-    left, seen = len(futures), time.monotonic()
     while left:
         try:
             future = ended.get(timeout=LOOK)
         except queue.Empty:
-            seen = _look(client, seen)
+            watch.look()
         else:
             left -= 1
             yield future
 
 
-def _look(client: Any, seen: float) -> float:
-    """Return when there were workers last; raise `ClusterError` if that is too long ago."""
-    try:
-        there = client.nthreads()
-    except (OSError, TimeoutError) as error:
-        raise ClusterError(f"the scheduler does not answer any more: {error}.") from error
-    now = time.monotonic()
-    if not there and now - seen > GONE:
-        raise ClusterError(
-            f"there has been no worker for {GONE:.0f} s. Start some, and sweep again."
-        )
-    return now if there else seen
+def _found(future: Any, run: Run, watch: _Watch) -> Outcome | ClusterError:
+    """Return what came out of a run, or the error that says why it failed.
 
-
-def _outcome(future: Any, run: Run) -> Outcome:
-    """Return what came out of a run; `ClusterError`, naming run and worker, if it failed."""
+    Raises `ClusterError` for what the other runs would meet as well.
+    """
     distributed = extra("distributed")
     try:
-        outcome: Outcome = future.result()
-    except distributed.KilledWorker as error:
-        raise ClusterError(
-            f"the run with {run.name} has ended several workers, the last at "
-            f"{error.last_worker.address}. Do they have enough memory?"
-        ) from error
+        return _result(future, watch)
+    except ClusterError:
+        raise
     except distributed.client.FutureCancelledError as error:
         raise ClusterError("the scheduler has gone, and the runs with it.") from error
-    except Exception as error:
-        raise ClusterError(f"the run with {run.name} failed: {_told(error)}") from error
-    return outcome
+    except distributed.KilledWorker as error:
+        reason = "it has ended several workers. Did they have enough memory?"
+        return _failure(run, reason, error)
+    except Exception as error:  # whatever it is, the other runs can do without
+        return _failure(run, f"{type(error).__name__}: {error}.", error)
+
+
+def _result(future: Any, watch: _Watch) -> Outcome:
+    """Return what came out; if that has died with its worker, it is computed once more."""
+    while True:
+        try:
+            outcome: Outcome = future.result(timeout=LOOK)
+        except TimeoutError:
+            watch.look()
+        else:
+            return outcome
+
+
+def _failure(run: Run, reason: str, error: Exception) -> ClusterError:
+    failure = ClusterError(f"the run with {run.name} failed: {reason}")
+    failure.__cause__ = error
+    return failure

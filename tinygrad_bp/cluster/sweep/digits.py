@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 
 from tinygrad_bp.data import Mnist, mnist
 from tinygrad_bp.data.sets import drawn, hold_out
+from tinygrad_bp.errors import ClusterError, DataError
 from tinygrad_bp.train.feed import digest
 from tinygrad_bp.train.surroundings import surroundings
 
-__all__ = ["Digits", "Held", "Ready", "get_ready", "held"]
+__all__ = ["Digits", "Held", "Ready", "cannot_load", "get_ready", "held"]
 
 _loading = threading.Lock()
 
@@ -84,6 +85,16 @@ def held(digits: Digits, sweep: str) -> Held:
 def _loaded(digits: Digits, sweep: str) -> Held:  # noqa: ARG001  (part of the cache's key)
     data = digits.load()
     return Held(data, digest(*data))
+
+
+def cannot_load(worker: str, digits: Digits, error: Exception) -> ClusterError:
+    """Return the error that names a worker and what it has no digits from.
+
+    >>> print(cannot_load("tcp://10.0.0.1:4", Digits("mnist"), DataError("it is empty.")))
+    the worker at tcp://10.0.0.1:4 cannot load the digits in mnist: it is empty.
+    """
+    told = error if isinstance(error, DataError) else repr(error)
+    return ClusterError(f"the worker at {worker} cannot load {digits}: {told}")
 
 
 async def get_ready(digits: Digits, sweep: str) -> Ready:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from tinygrad_bp.cluster.sweep.digits import Digits, held
+from tinygrad_bp.cluster.sweep.digits import Digits, Held, cannot_load, held
 from tinygrad_bp.data.sets import CLASSES
-from tinygrad_bp.errors import OptimizerError
+from tinygrad_bp.errors import DataError, OptimizerError
+from tinygrad_bp.interop.extras import extra
 from tinygrad_bp.train import Epoch, Recipe, Training
 from tinygrad_bp.train.record import digest_of_weights
 from tinygrad_bp.train.surroundings import surroundings
@@ -43,10 +44,12 @@ class Outcome:
 def carry_out(recipe: Recipe, digits: Digits, sweep: str) -> Outcome:
     """Train by a recipe on the digits of a sweep, and return what comes out.
 
+    Raises `ClusterError`, naming the worker that this is, if it cannot load them.
+
     >>> carry_out(Recipe(epochs=2), Digits(train=50, test=20), "a").history[-1].number
     2
     """
-    data, digest = held(digits, sweep)
+    data, digest = _held(digits, sweep)
     run = Training(recipe, data, classes=CLASSES)
     diverged = None
     try:
@@ -57,3 +60,11 @@ def carry_out(recipe: Recipe, digits: Digits, sweep: str) -> Outcome:
     return Outcome(
         tuple(run.history), diverged, digest_of_weights(run.model), digest, surroundings()
     )
+
+
+def _held(digits: Digits, sweep: str) -> Held:
+    try:
+        return held(digits, sweep)
+    except DataError as error:
+        worker = extra("distributed").get_worker()
+        raise cannot_load(worker.address, digits, error) from error
