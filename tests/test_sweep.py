@@ -288,10 +288,15 @@ def test_workers_must_have_the_same_digits_and_one_thread() -> None:
     with pytest.raises(ClusterError, match="the workers at A and B have different digits"):
         carrying._data({"A": Ready("1", one), "B": Ready("2", one)}, Digits("mnist"))
     for threads in (1, "OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1"):
-        carrying._check_threads("A", threads)
+        carrying._check_threads("the worker at A", threads)
     for threads in (2, "OMP_NUM_THREADS=2", "as many as 1 processors", "OMP_NUM_THREADS=1 X=4"):
         with pytest.raises(ClusterError, match="more than one thread in the worker at A"):
-            carrying._check_threads("A", threads)
+            carrying._check_threads("the worker at A", threads)
+    late = dataclasses.replace(outcome_of(0.9), surroundings={"threads": 2})
+    with pytest.raises(ClusterError, match="came later has other digits"):
+        carrying._check(late, "of the others", FEW)
+    with pytest.raises(ClusterError, match=r"one thread in a worker that came later \(2\)"):
+        carrying._check(late, late.data, FEW)
 
 
 def test_a_worker_that_came_later_and_has_no_digits_is_named(client: Any) -> None:

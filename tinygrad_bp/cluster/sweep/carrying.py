@@ -54,8 +54,7 @@ def outcomes(
             missing.append(run)
     with contextlib.closing(_computed(client, missing, plan.digits, sweep)) as computed:
         for run, outcome in computed:
-            if outcome.data != data:
-                raise ClusterError(f"a worker that came later has others than: {plan.digits}")
+            _check(outcome, data, plan.digits)
             if kept is not None:
                 kept.keep(run.recipe, outcome)
             yield run, outcome
@@ -72,24 +71,24 @@ def _ready(client: Client, digits: Digits, sweep: str) -> dict[str, Ready]:
     for worker, answer in there.items():
         if isinstance(answer, Exception):
             raise cannot_load(worker, digits, answer) from answer
-        _check_threads(worker, answer.surroundings["threads"])
+        _check_threads(f"the worker at {worker}", answer.surroundings["threads"])
     return there
 
 
-def _check_threads(worker: str, threads: int | str) -> None:
+def _check_threads(where: str, threads: int | str) -> None:
     """Raise `ClusterError` unless BLAS has one thread: with several, sums may round differently."""
     counts = {one.partition("=")[2] for one in str(threads).split()} if "=" in str(threads) else {}
     if threads != 1 and counts != {"1"}:
         raise ClusterError(
-            f"BLAS has more than one thread in the worker at {worker} ({threads}), so results "
-            "would depend on the machine. Start it with OMP_NUM_THREADS=1, or with its nanny."
+            f"BLAS has more than one thread in {where} ({threads}), so results would depend on the "
+            "machine. Start it with OMP_NUM_THREADS=1, or with its nanny."
         )
 
 
 def _data(there: Mapping[str, Ready], digits: Digits) -> str:
     """Return the digest of the digits, which must be the same on all workers."""
     if not there:
-        raise ClusterError("all workers have gone")
+        raise ClusterError("all workers have gone.")
     first, *others = there
     for worker in others:
         if there[worker].digest != there[first].digest:
@@ -119,8 +118,16 @@ def _computed(
         if client.status == "running":
             client.cancel(list(futures), force=True)
     if failures:
-        others = f" So did {len(failures) - 1} others." if failures[1:] else ""
+        more = len(failures) - 1
+        others = f" So did {more} other{'s' * (more > 1)}." if more else ""
         raise ClusterError(f"{failures[0]}{others}") from failures[0].__cause__
+
+
+def _check(outcome: Outcome, data: str, digits: Digits) -> None:
+    """Raise `ClusterError` if a worker that came after the others is not as they are."""
+    if outcome.data != data:
+        raise ClusterError(f"a worker that came later has other digits than the rest: {digits}.")
+    _check_threads("a worker that came later", outcome.surroundings["threads"])
 
 
 def _submit(client: Any, run: Run, digits: Digits, sweep: str) -> Any:
