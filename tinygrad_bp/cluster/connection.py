@@ -30,6 +30,9 @@ PATIENT = {"distributed.deploy.lost-worker-timeout": "1 hour"}
 early where a piece of work ends one worker after the other."""
 SAME = ("tinygrad_bp", "numpy", "python")
 """What workers must have in the version that is here, to give the numbers of here."""
+ALLOCATION = {"MALLOC_TRIM_THRESHOLD_": 128 << 20, "MALLOC_MMAP_THRESHOLD_": 32 << 20}
+"""Bytes up to which glibc keeps what was freed for the next array. Dask would have it given back
+after every array, and fetched again page by page, which takes as long as the arithmetic."""
 
 
 @contextlib.contextmanager
@@ -62,14 +65,16 @@ def connect(
 
 
 def _of_this_machine(workers: int | None, memory: str | None) -> Any:
-    return extra("distributed").LocalCluster(
-        n_workers=workers or os.cpu_count(),
-        threads_per_worker=1,
-        memory_limit="auto" if memory is None else memory,
-        dashboard_address="127.0.0.1:0",  # any port; with None it is 8787, or a warning
-        scheduler_kwargs={"dashboard": False},
-        silence_logs=logging.CRITICAL,
-    )
+    before = "distributed.nanny.pre-spawn-environ"  # only then does the allocator look at it
+    with extra("dask").config.set({f"{before}.{name}": n for name, n in ALLOCATION.items()}):
+        return extra("distributed").LocalCluster(
+            n_workers=workers or os.cpu_count(),
+            threads_per_worker=1,
+            memory_limit="auto" if memory is None else memory,
+            dashboard_address="127.0.0.1:0",  # any port; with None it is 8787, or a warning
+            scheduler_kwargs={"dashboard": False},
+            silence_logs=logging.CRITICAL,
+        )
 
 
 @contextlib.contextmanager
