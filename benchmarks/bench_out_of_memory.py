@@ -200,31 +200,35 @@ def difference(run: Run, expected: Run) -> float:
 
 
 def report(results: dict[str, list[Run]], folder: Path, options: argparse.Namespace) -> None:
-    """Print what all runs took, by the clock and of a core, over what the first contestant took."""
-    header = ["", "seconds", "ratio", "busiest, CPU s", "ratio", "peak, GB", "difference"]
-    first = results[LOOP]
-    rows = [[name, *cells(runs, first)] for name, runs in results.items()]
+    """Print what all runs took, and how many times as long the fewest workers took."""
+    fewest = named(min(options.workers))
+    header = ["", "seconds", f"{fewest} over it", "CPU s", "of the busiest"]
+    header += [f"{fewest} over it", "most memory of a process, GB"]
+    rows = [[name, *cells(runs, results[fewest])] for name, runs in results.items()]
+    apart = max(difference(run, results[LOOP][0]) for runs in results.values() for run in runs)
     title = f"{size(folder):.1f} GB in {chunk_count(folder)} chunks, {options.rounds} rounds"
     told = {
         name: [run._replace(gradients=[])._asdict() for run in runs]
         for name, runs in results.items()
     }
-    measure.report({title: (header, rows)}, {"runs": told}, as_json=options.json)
+    measure.report(
+        {f"{title}; the largest difference is {apart:.0e}": (header, rows)},
+        {"runs": told, "difference": apart},
+        as_json=options.json,
+    )
 
 
-def cells(runs: list[Run], first: list[Run]) -> list[str]:
-    """Return medians; and how many times as fast as the first contestant, as a ratio by round."""
-    wall, others = [run.seconds for run in runs], [run.seconds for run in first[: len(runs)]]
-    cpu, other_cpu = busiest(runs), busiest(first[: len(runs)])
-    peak = max(part.memory for run in runs for part in run.used)
-    apart = max(difference(run, first[0]) for run in runs)
+def cells(runs: list[Run], fewest: list[Run]) -> list[str]:
+    """Return a row: medians over the rounds, and medians of the ratios within them."""
+    wall, others = [run.seconds for run in runs], [run.seconds for run in fewest]
+    together = [sum(part.cpu for part in run.used) for run in runs]
     return [
         f"{median(wall):.1f}",
-        f"{measure.ratio(wall, others):.2f}",
-        f"{median(cpu):.1f}",
-        f"{measure.ratio(cpu, other_cpu):.2f}",
-        f"{peak:.2f}",
-        f"{apart:.0e}",
+        f"{measure.ratio(others[-len(wall) :], wall):.2f}",
+        f"{median(together):.1f}",
+        f"{median(busiest(runs)):.1f}",
+        f"{measure.ratio(busiest(fewest)[-len(wall) :], busiest(runs)):.2f}",
+        f"{max(part.memory for run in runs for part in run.used):.2f}",
     ]
 
 

@@ -143,6 +143,20 @@ def test_a_chunk_is_one_task_without_the_weights(folder: Path) -> None:
     assert all(len(cloudpickle.dumps(task)) < weights / 4 for task in of_chunks)
 
 
+def test_chunks_of_which_something_else_is_wanted_are_other_tasks(folder: Path) -> None:
+    x, _ = xy(folder)
+    sums = x.sum(axis=1)
+    twice = 2 * sums
+    one, both = (
+        {key for key in fused(arrays)[0].__dask_graph__() if str(key).startswith("chunk-")}
+        for arrays in ([twice], [twice, sums])
+    )
+    assert len(one) == len(both) == len(LENGTHS)
+    assert not one & both
+    found = dask.compute(*fused([twice, sums]), scheduler="synchronous", optimize_graph=False)
+    np.testing.assert_array_equal(found[0], 2 * found[1])
+
+
 @pytest.mark.parametrize("chunks", [(175, 784), (40, 100), (40, 784), (7, 784)])
 def test_arrays_of_other_kinds_and_in_other_chunks_give_the_same(
     folder: Path, chunks: tuple[int, int]

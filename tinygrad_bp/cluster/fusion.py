@@ -6,7 +6,8 @@ has run. Fused, a worker reads a chunk, goes forward and backward, and keeps not
 share of the loss and of each gradient. Shares are added up by the tasks that Dask has made for it.
 
 A network that mixes chunks on the way, such as one that normalises by the mean of all examples, is
-fused up to there, and from there on computed task by task.
+fused up to there, and from there on computed task by task. What it needs of every chunk after that
+is kept by the workers; where they lack the room, Dask has them write it to their disks.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ def _task(tasks: Graph, outputs: Sequence[Key]) -> Any:
             done[task.key].append(key)
     steps = [(task, done[key]) for key, task in tasks.items()]
     given = [key for key in last if key not in tasks]
-    name = f"chunk-{extra('dask.base').tokenize([*tasks])}"
+    name = f"chunk-{extra('dask.base').tokenize([*tasks], outputs)}"
     return spec.Task(name, _run, steps, outputs, given, *map(spec.TaskRef, given))
 
 
