@@ -7,8 +7,8 @@ It is the format of Dask's own `to_npy_stack`. Dask's `from_npy_stack` reads it,
 files into memory without a look at them, and unpickles whatever `info` holds.
 
 A chunk is what a worker reads at once, and what a task calculates with. To hand one out takes some
-milliseconds, whatever its size. So 10,000 images of 28 x 28 in float64 (63 MB) are a good size:
-large enough for that not to matter, and so small that a worker has room for several.
+milliseconds, whatever its size. Of images of 28 x 28 in float64, 4,000 to 20,000 are a good size
+(25 to 125 MB): large enough for that not to matter, and small enough for a worker to have several.
 """
 
 from __future__ import annotations
