@@ -43,7 +43,8 @@ def connect(
 
     On this machine there are so many `workers`, by default as many as there are cores: processes
     with one thread each, for BLAS too, and so much `memory` each ("1.5 GB"). They end with the
-    block; a cluster somewhere else goes on.
+    block; a cluster somewhere else goes on. Each worker imports the script that starts it: there,
+    call this under `if __name__ == "__main__":`.
 
     Raises `ClusterError` if no scheduler answers, it has no workers, or theirs are other versions
     of Python, NumPy or this library; `ImportError` without Dask.
