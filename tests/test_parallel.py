@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -312,6 +313,13 @@ def test_one_to_four_workers_give_the_same_bits(
         assert trained(stepping(client, sent=sent, dropout=0.3), sent=sent) == alone
 
 
+def test_a_model_that_cannot_be_sent(client: Any) -> None:
+    step = stepping(client)
+    step.model.lock = threading.Lock()
+    with pytest.raises(ClusterError, match=r"cannot be sent.*lock"):
+        step(np.arange(100))
+
+
 def dying(parent: int, path: Path, *, always: bool = False) -> Callable[[Any, Any], Any]:
     """A loss whose worker dies in the middle of a step, the first time or always."""
 
@@ -372,6 +380,18 @@ def test_a_cluster_without_workers_is_an_error(monkeypatch: pytest.MonkeyPatch) 
         pytest.raises(ClusterError, match="no worker"),
     ):
         stepping(client)(np.arange(100))
+
+
+def test_a_closed_client_is_an_error() -> None:
+    distributed = pytest.importorskip("distributed")
+    options = {"n_workers": 1, "processes": False, "dashboard_address": "127.0.0.1:0"}
+    alone, rows = stepping(None), np.arange(100)
+    with distributed.LocalCluster(**options) as threads, distributed.Client(threads) as client:
+        step = stepping(client)
+        assert step(rows) == alone(rows)  # though workers hold the very same model
+        assert bits(step) == bits(alone)
+    with pytest.raises(ClusterError, match="client is closed"):
+        step(rows)
 
 
 def test_tensors_and_lists_are_batches_too() -> None:

@@ -49,7 +49,7 @@ class ParallelStep:
 
     What a worker loses because it dies is computed by another. Model and loss are sent when the
     first step is taken, and again if modes, shapes or frozen parameters change; other changes of
-    a layer's options need a new `ParallelStep`.
+    a layer's options, and of the examples, need a new `ParallelStep`.
 
     Raises `ClusterError` for a model that looks at a whole batch at once, such as batch
     normalisation in training, and at the first step for a loss that is not the mean over its

@@ -65,7 +65,7 @@ class Workers:
     def keep(self, learner: Learner) -> None:
         """Let all of them keep a model and its loss for the steps to come."""
         self._learner = learner
-        self._kept.pop("learner", None)
+        self._kept.pop("model", None)
 
     def results(self, works: Sequence[Work]) -> dict[Node, Share]:
         """Return what the nodes of the tree add; raises `ClusterError` if workers die for good."""
@@ -84,7 +84,7 @@ class Workers:
 
     def _submitted(self, works: Sequence[Work]) -> list[Future[Any]]:
         addresses = self._addresses()
-        learner = self._scattered("learner", self._learner)
+        learner = self._scattered("model", self._learner)
         examples = None if self._examples is None else self._scattered("examples", self._examples)
         # Dask warns of large arguments; those here are few, and needed by whoever does the work.
         with extra("dask").config.set({"distributed.admin.large-graph-warning-threshold": "1 TB"}):
@@ -103,7 +103,15 @@ class Workers:
 
     def _scattered(self, name: str, thing: Any) -> Future[Any]:
         if name not in self._kept:
-            (self._kept[name],) = self._client.scatter([thing], broadcast=True, hash=False)
+            try:
+                (self._kept[name],) = self._client.scatter([thing], broadcast=True, hash=False)
+            except OSError as error:  # one of them died just then
+                raise CancelledError from error
+            except TypeError as error:
+                raise ClusterError(
+                    f"the {name} cannot be sent to workers: {error.__cause__ or error}. What a "
+                    "model or a loss holds must be picklable."
+                ) from error
         return self._kept[name]
 
     def _gathered(self, futures: Sequence[Future[Any]]) -> Iterator[Mapping[Node, Share]]:
@@ -119,7 +127,12 @@ class Workers:
         return iter(found)
 
     def _addresses(self) -> list[str]:
-        """Return who is there, in an order of its own; `ClusterError` if nobody is."""
+        """Return who is there, sorted; `ClusterError` if nobody is."""
+        if self._client.status != "running":
+            raise ClusterError(
+                f"the client is {self._client.status}. Take steps before it is, such as within the "
+                "block of `with cluster.connect() as client:`"
+            )
         found = sorted(self._client.nthreads())
         if found:
             return found
