@@ -6,6 +6,7 @@ import copy
 import threading
 import weakref
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -81,17 +82,28 @@ class Learner:
         found: Learner = copies[self]
         return found
 
+    @cached_property
+    def _tensors(self) -> dict[str, Tensor]:
+        return tensors_of(self.model, self.loss)
+
+    @cached_property
+    def _parameters(self) -> list[Tensor]:
+        return [t for t in self._tensors.values() if t.requires_grad]
+
+    @cached_property
+    def _streams(self) -> list[np.random.Generator]:
+        return streams_of(self.model)
+
     def shares(self, work: Work, arrays: Sequence[Any]) -> dict[Node, Share]:
         """Return what the nodes of the tree that are within a block of shards add."""
-        tensors = tensors_of(self.model, self.loss)
-        places = [t.data for t in tensors.values()]
+        places = [t.data for t in self._tensors.values()]
         replace_all(places, Layout.of(places).cut(work.values))
         parts = dict(self._parts(work, arrays))
         found = {
             node: total(node, lambda at: self._share(work, at, parts), Share.plus)
             for node in within((0, work.shards), work.block)
         }
-        _check_unmoved(tensors, work.values)
+        _check_unmoved(self._tensors, work.values)
         return found
 
     def _parts(self, work: Work, arrays: Sequence[Any]) -> Iterator[tuple[int, tuple[Any, ...]]]:
@@ -107,15 +119,14 @@ class Learner:
         shard, end = node
         if end - shard > 1:
             return None
-        _sow(self.model, work.seeds, shard)
+        _sow(self._streams, work.seeds, shard)
         batch = parts[shard]
         weight = 1.0 if is_sum(self.loss) else len(batch[-1]) / work.examples
-        parameters = [t for t in tensors_of(self.model, self.loss).values() if t.requires_grad]
         # A run that diverges overflows on the way; what counts is what comes out of it.
         with enable_grad(), np.errstate(all="ignore"):
             loss = loss_of(self.model, self.loss, *batch) * weight
-            slopes = gradients(loss, parameters)
-        return _shared(loss, parameters, slopes)
+            slopes = gradients(loss, self._parameters)
+        return _shared(loss, self._parameters, slopes)
 
 
 def _shared(loss: Any, parameters: Sequence[Tensor], slopes: Sequence[Tensor | None]) -> Share:
@@ -165,9 +176,9 @@ def streams_of(model: nn.Module) -> list[np.random.Generator]:
     return [generator for _, generator in model.named_streams()]
 
 
-def _sow(model: nn.Module, seeds: Sequence[int], shard: int) -> None:
+def _sow(streams: Sequence[np.random.Generator], seeds: Sequence[int], shard: int) -> None:
     """Begin the random streams anew for a shard: what is drawn depends on its number alone."""
-    for generator, seed in zip(streams_of(model), seeds, strict=True):
+    for generator, seed in zip(streams, seeds, strict=True):
         bits = generator.bit_generator
         bits.state = type(bits)((seed, shard)).state
 

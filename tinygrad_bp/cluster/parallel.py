@@ -11,7 +11,7 @@ computes which shard, how many workers there are, and whether one of them dies d
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +27,8 @@ from tinygrad_bp.train.feed import as_arrays
 
 if TYPE_CHECKING:
     from distributed import Client
+
+    from tinygrad_bp.cluster.vectors import Vectors
 
 __all__ = ["ParallelStep"]
 
@@ -109,10 +111,12 @@ class ParallelStep:
         """
         arrays = tuple(map(_array, batch))
         examples = self._checked(arrays)
-        self._send_model()
-        found = self._workers.results(list(self._works(arrays, examples)))
-        share = total((0, self.shards), found.get, Share.plus)
-        self._deposit(share)
+        tensors = tensors_of(self.model, self.loss)
+        self._send_model(tensors)
+        places = [t.data for t in tensors.values()]
+        works = self._works(arrays, examples, Layout.of(places).joined(places))
+        share = total((0, self.shards), self._workers.results(list(works)).get, Share.plus)
+        _deposit(share, [t for t in tensors.values() if t.requires_grad])
         return share.loss
 
     def _checked(self, batch: Sequence[Any]) -> int:
@@ -127,11 +131,10 @@ class ParallelStep:
             self._is_mean = True
         return examples
 
-    def _send_model(self) -> None:
+    def _send_model(self, tensors: Mapping[str, Tensor]) -> None:
         """Let the workers have the model as it looks now, unless they have."""
-        named = tensors_of(self.model, self.loss)
         looks = (
-            [(name, t.shape, t.dtype, t.requires_grad) for name, t in named.items()],
+            [(name, t.shape, t.dtype, t.requires_grad) for name, t in tensors.items()],
             [(name, module.training) for name, module in self.model.named_modules()],
         )
         if looks != self._looks:
@@ -139,10 +142,8 @@ class ParallelStep:
             self._workers.keep(Learner(self.model, self.loss))
             self._looks = looks
 
-    def _works(self, batch: Sequence[Any], examples: int) -> Iterator[Work]:
+    def _works(self, batch: Sequence[Any], examples: int, values: Vectors) -> Iterator[Work]:
         """Yield what each worker is to do."""
-        places = [t.data for t in tensors_of(self.model, self.loss).values()]
-        values = Layout.of(places).joined(places)
         seeds = tuple(int(stream.integers(1 << 63)) for stream in streams_of(self.model))
         edges = bounds(examples, self.shards)
         workers = min(self._workers.count, self.shards)
@@ -150,12 +151,12 @@ class ParallelStep:
             part = tuple(a[edges[first] : edges[end]] for a in batch)
             yield Work((first, end), self.shards, examples, part, values, seeds)
 
-    def _deposit(self, share: Share) -> None:
-        """Put a gradient where the optimiser looks for it."""
-        parameters = [t for t in tensors_of(self.model, self.loss).values() if t.requires_grad]
-        slopes = Layout.of([p.data for p in parameters]).cut(share.gradient)
-        for p, slope, reached in zip(parameters, slopes, share.reached, strict=True):
-            p.grad = slope.copy() if reached else None
+
+def _deposit(share: Share, parameters: Sequence[Tensor]) -> None:
+    """Put a gradient where the optimiser looks for it."""
+    slopes = Layout.of([p.data for p in parameters]).cut(share.gradient)
+    for p, slope, reached in zip(parameters, slopes, share.reached, strict=True):
+        p.grad = slope.copy() if reached else None
 
 
 def _array(values: Any) -> Any:
