@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -179,6 +182,13 @@ def test_a_frozen_part_and_another_mode_reach_the_workers() -> None:
     assert [np.array_equal(before[name], after[name]) for name in before] == [True] * 2 + [
         False
     ] * 2
+
+
+def test_another_loss_reaches_the_workers() -> None:
+    step, rows = stepping(None), np.arange(100)
+    whole = step.backward(rows)
+    step.loss = halved
+    assert step.backward(rows) == pytest.approx(whole / 2, rel=1e-6)
 
 
 def test_random_layers_draw_anew_for_each_shard_and_go_on_from_a_saved_model(
@@ -392,6 +402,19 @@ def test_a_closed_client_is_an_error() -> None:
         assert bits(step) == bits(alone)
     with pytest.raises(ClusterError, match="client is closed"):
         step(rows)
+
+
+@pytest.mark.slow
+def test_the_page_about_it_runs(tmp_path: Path) -> None:
+    pytest.importorskip("distributed")
+    page = Path(__file__).parent.parent / "examples" / "many_machines.md"
+    (code,) = re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    script = tmp_path / "a script.py"
+    script.write_text(code.replace("20_000", "500").replace("10_000", "250"))
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
+    losses = list(map(float, done.stdout.split()))
+    assert len(losses) == 5
+    assert losses[-1] < losses[0]
 
 
 def test_tensors_and_lists_are_batches_too() -> None:

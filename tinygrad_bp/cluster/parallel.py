@@ -86,8 +86,7 @@ class ParallelStep:
             check_batch(self._examples, self.shards)
         check_model(model, loss)
         self._workers = Here(self._examples) if client is None else Workers(client, self._examples)
-        self._looks: Any = None  # what the model looked like when it was sent
-        self._is_mean = False
+        self._looks: Any = None  # what model and loss looked like when they were sent
 
     def __call__(self, *batch: Any) -> float:
         """Take a step with a batch, and return its loss before the step.
@@ -106,41 +105,37 @@ class ParallelStep:
     def backward(self, *batch: Any) -> float:
         """Leave the gradients of a batch where `backward()` leaves them, and return the loss.
 
+        They take the place of those that were there.
         For what comes before a step, such as clipping; `zero_grad()` and `step()` are yours then.
         Raises as a step does.
         """
         arrays = tuple(map(_array, batch))
-        examples = self._checked(arrays)
+        if self._examples is not None:
+            check_positions(arrays, len(self._examples[0]))
+        examples = check_batch(arrays, self.shards)
         tensors = tensors_of(self.model, self.loss)
-        self._send_model(tensors)
+        self._send_model(tensors, arrays)
         places = [t.data for t in tensors.values()]
         works = self._works(arrays, examples, Layout.of(places).joined(places))
         share = total((0, self.shards), self._workers.results(list(works)).get, Share.plus)
         _deposit(share, [t for t in tensors.values() if t.requires_grad])
         return share.loss
 
-    def _checked(self, batch: Sequence[Any]) -> int:
-        """Return how many examples a batch has."""
-        if self._examples is not None:
-            check_positions(batch, len(self._examples[0]))
-        examples = check_batch(batch, self.shards)
-        if not self._is_mean:
-            known = self._examples
-            arrays = batch if known is None else [a[batch[0]] for a in known]
-            check_loss(self.model, self.loss, arrays, self.shards)
-            self._is_mean = True
-        return examples
-
-    def _send_model(self, tensors: Mapping[str, Tensor]) -> None:
-        """Let the workers have the model as it looks now, unless they have."""
+    def _send_model(self, tensors: Mapping[str, Tensor], batch: Sequence[Any]) -> None:
+        """Let the workers have model and loss as they look now, unless they have."""
         looks = (
+            (id(self.model), id(self.loss)),
             [(name, t.shape, t.dtype, t.requires_grad) for name, t in tensors.items()],
             [(name, module.training) for name, module in self.model.named_modules()],
         )
-        if looks != self._looks:
-            check_model(self.model, self.loss)
-            self._workers.keep(Learner(self.model, self.loss))
-            self._looks = looks
+        if looks == self._looks:
+            return
+        check_model(self.model, self.loss)
+        known = self._examples
+        arrays = batch if known is None else [a[batch[0]] for a in known]
+        check_loss(self.model, self.loss, arrays, self.shards)
+        self._workers.keep(Learner(self.model, self.loss))
+        self._looks = looks
 
     def _works(self, batch: Sequence[Any], examples: int, values: Vectors) -> Iterator[Work]:
         """Yield what each worker is to do."""
