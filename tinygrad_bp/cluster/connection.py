@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tinygrad_bp.errors import ClusterError
 from tinygrad_bp.interop.extras import extra
 from tinygrad_bp.train.interrupt import uninterrupted
-from tinygrad_bp.train.surroundings import surroundings
+from tinygrad_bp.train.surroundings import THREADS, surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -57,7 +57,7 @@ def connect(
         _check_scheduler(scheduler)
     with contextlib.ExitStack() as until:
         # A cluster that is half started cannot be ended: Ctrl-C waits until it is whole.
-        with uninterrupted(), _interrupting_none_but_us():
+        with uninterrupted(), _interrupting_none_but_us(), _one_thread():
             until.enter_context(extra("dask").config.set(PATIENT))
             cluster = scheduler or until.enter_context(_of_this_machine(workers, memory))
         client = until.enter_context(distributed.Client(cluster))
@@ -76,6 +76,24 @@ def _of_this_machine(workers: int | None, memory: str | None) -> Any:
             scheduler_kwargs={"dashboard": False},
             silence_logs=logging.CRITICAL,
         )
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let processes that are started in the block use one thread each, whatever is set for ours.
+
+    Bits depend on it, and workers of one machine would get in each other's way.
+    """
+    before = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 @contextlib.contextmanager

@@ -12,9 +12,10 @@ import numpy as np
 
 from tinygrad_bp.version import version
 
-__all__ = ["differences", "surroundings"]
+__all__ = ["THREADS", "differences", "surroundings"]
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+"""What says in how many threads BLAS works, if it is set before NumPy is imported."""
 
 
 @functools.cache
