@@ -12,7 +12,7 @@ from strict import Strict
 
 from tinygrad_bp import Tensor, nn, optim
 from tinygrad_bp.containers import leaves
-from tinygrad_bp.errors import OptimizerError
+from tinygrad_bp.errors import ModuleError, OptimizerError
 
 
 def floats(*shape: int) -> Any:
@@ -169,6 +169,19 @@ def test_gradients_are_clipped() -> None:
         assert p.grad is not None
         found.append(p.grad)
     np.testing.assert_allclose(held(found[1]), found[0].data, rtol=1e-12)
+
+
+def test_a_model_comes_back_and_is_copied_where_it_is() -> None:
+    model = nn.Linear(3, 2)
+    weight = model.weight.data.copy()
+    model.to(Strict)
+    assert isinstance(copy.deepcopy(model).weight.data, Strict)
+    with pytest.raises(ModuleError, match="'weight' is a Strict .* Move the model back first"):
+        model.state_dict()
+    model.to(lambda array: array.held)
+    np.testing.assert_array_equal(model.state_dict()["weight"], weight)
+    with pytest.raises(ModuleError, match=r"of float32 \(2, 3\), it made float64 \(2, 3\)"):
+        model.to(lambda array: array.astype(float))
 
 
 def test_a_gradient_that_is_elsewhere_moves_no_weight() -> None:

@@ -284,7 +284,8 @@ class Tensor(DuckArray):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle and deepcopy keep value, name and `requires_grad`; the graph is dropped."""
-        return _rebuild, (np.array(self._value), self._requires_grad, self.name)
+        value = copied(self._value) if is_foreign(self._value) else np.array(self._value)
+        return _rebuild, (value, self._requires_grad, self.name)
 
     # --- the gradient -----------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ import numpy as np
 from tinygrad_bp.errors import ModuleError, ShapeError
 from tinygrad_bp.nn.fitting import Unmatched, fitted
 from tinygrad_bp.nn.hooks import Hook, Hooks
+from tinygrad_bp.nn.placing import check_here, is_number_type, placing
 from tinygrad_bp.state import changes, replace_all, tracer, tracers
 from tinygrad_bp.tensor import HookHandle, Tensor
 
@@ -367,8 +368,8 @@ class Module:
         >>> _Doubling().to(np.float32).factor.dtype
         dtype('float32')
         """
-        if callable(dtype) and not _is_number_type(dtype):
-            return self._moved([t for _, t in self.named_tensors()], _placing(dtype))
+        if callable(dtype) and not is_number_type(dtype):
+            return self._moved([t for _, t in self.named_tensors()], placing(dtype))
         if isinstance(dtype, str) and dtype.partition(":")[0] in ("cpu", "cuda", "mps"):
             raise ModuleError(
                 f"devices have no names here: leave .to({dtype!r}) out, or give what puts an array "
@@ -401,9 +402,12 @@ class Module:
     def state_dict(self) -> dict[str, np.ndarray[Any, Any]]:
         """Return copies of all tensors' values by name, without buffers that are not persistent.
 
-        They cannot be written to, which would change nothing in the model.
+        They cannot be written to, which would change nothing in the model. Raises `ModuleError` for
+        a model that is elsewhere, on a GPU say.
         """
-        values = {name: np.array(t.data) for name, t in self.saved_tensors().items()}
+        own = self.saved_tensors()
+        check_here(own)
+        values = {name: np.array(t.data) for name, t in own.items()}
         for value in values.values():
             value.flags.writeable = False
         return values
@@ -475,26 +479,6 @@ def _spread(name: str, value: Any) -> Iterator[tuple[str, Any]]:
             yield from _spread(f"{name}.{key}", member)
     else:
         yield name, value
-
-
-def _is_number_type(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, np.generic | bool | int | float | complex)
-
-
-def _placing(put: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Return what moves an array elsewhere, and sees to it that it stays what it is."""
-
-    def move(array: Any) -> Any:
-        found = put(array)
-        kept = getattr(found, "shape", None), getattr(found, "dtype", None)
-        if kept != (array.shape, array.dtype):
-            raise ModuleError(
-                f"a function that puts arrays elsewhere keeps them as they are: of {array.dtype} "
-                f"{array.shape}, it made {kept[1]} {kept[0]}"
-            )
-        return found
-
-    return move
 
 
 def _chosen(
