@@ -5,12 +5,12 @@ What `strict.Strict` refuses is what would copy an array from a GPU, or compute 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
-from specs import CALLS, Array, Call
+from foreign_cases import STRICT, compare_calls, held
+from specs import CALLS, Call
 from strict import Strict
 
 from tinygrad_bp import Tensor, gradients
@@ -38,42 +38,6 @@ NUMBERS_BESIDE = {
 """Calls in which numbers become arrays of NumPy's, which other libraries do not mix with theirs."""
 
 
-def elsewhere(argument: Any, *, lists: bool = False) -> Any:
-    """Constant arguments as a user would give them: arrays, and perhaps lists of numbers, too."""
-    if isinstance(argument, np.ndarray):
-        return Strict(argument)
-    if lists and isinstance(argument, list) and not _holds_tensors(argument):
-        return Strict(np.asarray(argument, None if argument else int))
-    if isinstance(argument, list | tuple):
-        return type(argument)(elsewhere(part, lists=lists) for part in argument)
-    return argument
-
-
-def _holds_tensors(argument: Any) -> bool:
-    if isinstance(argument, list | tuple):
-        return any(map(_holds_tensors, argument))
-    return not isinstance(argument, int | float | complex | np.generic)
-
-
-def outputs(call: Call, args: Sequence[Tensor]) -> list[Tensor]:
-    """What a call gives, with its constants elsewhere; lists of numbers stay what they may."""
-    filled = call.filled(call.views(args))
-    for lists in (False, True):
-        given = [elsewhere(a, lists=lists) for a in filled]
-        options = {name: elsewhere(a, lists=lists) for name, a in call.options.items()}
-        try:
-            return call.smooth(call.function(*given, **options))
-        except (TypeError, AttributeError):
-            if lists:
-                raise
-    raise AssertionError
-
-
-def held(tensor: Tensor) -> Array:
-    assert isinstance(tensor.data, Strict), type(tensor.data)
-    return tensor.data.held
-
-
 def params() -> list[Any]:
     refused = pytest.mark.xfail(raises=(TypeError, AttributeError))
     return [
@@ -89,20 +53,7 @@ def unfit(call: str) -> bool:
 
 @pytest.mark.parametrize("call", params())
 def test_values_and_gradients_stay_where_the_arrays_are(call: Call) -> None:
-    bases = call.bases(np.float64)
-    here = [Tensor(base, requires_grad=True) for base in bases]
-    there = [Tensor(Strict(base), requires_grad=True) for base in bases]
-    for y, z in zip(call(call.views(here)), outputs(call, there), strict=True):
-        np.testing.assert_allclose(held(z), y.data, rtol=1e-12, atol=1e-12)
-        seeds = np.ones_like(y.data), np.ones_like(z.data)
-        expected, found = (
-            gradients(of, by, seed=seed)
-            for of, by, seed in zip((y, z), (here, there), seeds, strict=True)
-        )
-        for g, h in zip(expected, found, strict=True):
-            assert (g is None) == (h is None)
-            if g is not None and h is not None:
-                np.testing.assert_allclose(held(h), g.data, rtol=1e-10, atol=1e-10)
+    compare_calls(call, STRICT)
 
 
 def test_plain_numbers_and_small_integers_are_as_precise_as_before() -> None:
@@ -125,7 +76,7 @@ def test_a_gradient_of_a_gradient_stays_too() -> None:
     assert first is not None
     (second,) = gradients(np.sum(first), x)
     assert second is not None
-    np.testing.assert_allclose(held(second), [6.0, 12.0])
+    np.testing.assert_allclose(held(second, STRICT), [6.0, 12.0])
 
 
 def test_a_network_and_its_loss(rng: np.random.Generator) -> None:
@@ -141,4 +92,4 @@ def test_a_network_and_its_loss(rng: np.random.Generator) -> None:
     there.backward()
     assert w.grad is not None
     assert v.grad is not None
-    np.testing.assert_allclose(held(v.grad), w.grad.data, rtol=1e-12)
+    np.testing.assert_allclose(held(v.grad, STRICT), w.grad.data, rtol=1e-12)

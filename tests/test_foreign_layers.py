@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import numpy as np
 import pytest
+from foreign_cases import STRICT, compare_training, held
 from layer_cases import LAYERS, made
 from strict import Strict
 
 from tinygrad_bp import Tensor, nn, optim
-from tinygrad_bp.containers import leaves
 from tinygrad_bp.errors import ModuleError, OptimizerError
 
 
@@ -91,50 +90,17 @@ BY_VALUES = {"CTCLoss", "MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d"}
 """What these calculate depends on values that an array elsewhere cannot tell: lengths, places."""
 
 
-def trained(model: Any, *inputs: Any) -> list[Tensor | None]:
-    """The gradients of what goes in, after two steps that draw all that comes out to 0."""
-    parameters = list(model.parameters())
-    optimizer = optim.SGD(parameters, lr=0.01, momentum=0.5) if parameters else None
-    for _, stream in model.named_streams():
-        stream.bit_generator.state = np.random.default_rng(5).bit_generator.state
-    for _ in range(2):
-        model.zero_grad()
-        given = [Tensor(x, requires_grad=x.dtype.kind == "f") for x in inputs]
-        loss = sum([np.mean(y * y) for y in leaves(model(*given)) if isinstance(y, Tensor)])
-        loss.backward()
-        if optimizer is not None:
-            optimizer.step()
-    return [x.grad for x in given]
-
-
-def held(tensor: Tensor) -> Any:
-    assert isinstance(tensor.data, Strict), type(tensor.data)
-    return tensor.data.held
-
-
-def compare(here: nn.Module, *inputs: Any) -> None:
-    """Train twins, one of them elsewhere, and look at all that they hold."""
-    there = copy.deepcopy(here).to(Strict)
-    one, other = trained(here, *inputs), trained(there, *map(Strict, inputs))
-    named = zip(here.named_tensors(), there.named_tensors(), strict=True)
-    pairs = [*zip(one, other, strict=True), *((p, q) for (_, p), (_, q) in named)]
-    for p, q in pairs:
-        assert (p is None) == (q is None)
-        if p is not None and q is not None:
-            with np.errstate(under="ignore"):
-                np.testing.assert_allclose(held(q), p.data, rtol=1e-9, atol=1e-12)
-
-
 @pytest.mark.parametrize("name", LAYERS)
 def test_layers_learn_elsewhere_what_they_learn_here(name: str) -> None:
     layer, shape = made(name, np.float64)
-    compare(layer.train(), np.random.default_rng(3).standard_normal(shape))
+    inputs = np.random.default_rng(3).standard_normal(shape)
+    compare_training(layer.train(), [inputs], STRICT)
 
 
 @pytest.mark.parametrize("name", MORE)
 def test_and_so_do_models_and_losses(name: str) -> None:
     model, inputs = MORE[name]
-    compare(model, *inputs)
+    compare_training(model, inputs, STRICT)
 
 
 def test_no_layer_is_forgotten() -> None:
@@ -157,7 +123,7 @@ def test_optimisers_take_the_same_steps(kind: str) -> None:
             np.sum(p**4).backward()
             optimizer.step()
         found.append(p)
-    np.testing.assert_allclose(held(found[1]), found[0].data, rtol=1e-12)
+    np.testing.assert_allclose(held(found[1], STRICT), found[0].data, rtol=1e-12)
 
 
 def test_gradients_are_clipped() -> None:
@@ -168,7 +134,7 @@ def test_gradients_are_clipped() -> None:
         optim.clip_grad_value_([p], 0.2)
         assert p.grad is not None
         found.append(p.grad)
-    np.testing.assert_allclose(held(found[1]), found[0].data, rtol=1e-12)
+    np.testing.assert_allclose(held(found[1], STRICT), found[0].data, rtol=1e-12)
 
 
 def test_a_model_comes_back_and_is_copied_where_it_is() -> None:
