@@ -44,22 +44,30 @@ _THREADS = ("OPENBLAS", "OMP", "MKL", "BLIS", "VECLIB_MAXIMUM")
 
 
 def options(
-    about: str, *, rounds: int, more: Callable[[argparse.ArgumentParser], object] | None = None
+    about: str,
+    *,
+    rounds: int,
+    more: Callable[[argparse.ArgumentParser], object] | None = None,
+    limited: bool = True,
 ) -> argparse.Namespace:
     """Read the command line, and limit threads and cores before anything imports NumPy.
 
-    `more` adds the options that one benchmark has and the others have not.
+    `more` adds the options that one benchmark has and the others have not. Without `limited`, the
+    libraries have all threads, cores and devices: what a GPU takes is not counted in them.
     """
     parser = argparse.ArgumentParser(description=about.partition("\n")[0])
     parser.add_argument("--rounds", type=positive, default=rounds, metavar="N", help=f"({rounds})")
-    parser.add_argument(
-        "--threads", type=positive, default=1, metavar="N", help="for every library alike (1)"
-    )
-    parser.add_argument("--core", type=int, metavar="N", help="to stay on (the last one)")
     parser.add_argument("--json", action="store_true", help="print all of it as JSON instead")
+    if limited:
+        parser.add_argument(
+            "--threads", type=positive, default=1, metavar="N", help="for every library alike (1)"
+        )
+        parser.add_argument("--core", type=int, metavar="N", help="to stay on (the last one)")
     if more:
         more(parser)
     given = parser.parse_args()
+    if not limited:
+        return given
     _limit_threads(given.threads)
     try:
         _stay_on(given.core, given.threads)
@@ -110,7 +118,7 @@ def _listed(cores: Sequence[int]) -> str:
 
 def threads() -> int:
     """Return how many threads every library may use."""
-    return int(os.environ["OPENBLAS_NUM_THREADS"])
+    return int(os.environ.get("OPENBLAS_NUM_THREADS", os.cpu_count() or 1))
 
 
 def installed(name: str) -> bool:

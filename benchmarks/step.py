@@ -23,6 +23,9 @@ import numpy as np
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
+Put: TypeAlias = Callable[[Any], Any]
+"""Takes an array of NumPy's to where it is to be calculated with."""
+
 LR = 1e-3  # so small that after all rounds no neuron is saturated and no gradient denormal
 HAND, HAND_MOMENTUM = "NumPy by hand", "by hand, momentum"
 OURS, COMPILED = "tinygrad_bp", "tinygrad_bp compiled"
@@ -152,10 +155,18 @@ def by_hand_exactly(problem: Problem, lr: float) -> Contestant:
 
 
 def hand_learner(
-    problem: Problem, lr: float, dtype: Any = np.float32, *, momentum: float = 0.0
+    problem: Problem,
+    lr: float,
+    dtype: Any = np.float32,
+    *,
+    momentum: float = 0.0,
+    put: Put = np.asarray,
 ) -> Learner:
     """The step as one writes it in NumPy, with the derivatives worked out on paper."""
-    layers = [(W.astype(dtype), b.astype(dtype)) for W, b in zip(problem.W, problem.b, strict=True)]
+    layers = [
+        (put(W.astype(dtype)), put(b.astype(dtype)))
+        for W, b in zip(problem.W, problem.b, strict=True)
+    ]
     *hidden, (W_last, b_last) = layers
     velocities = [(np.zeros_like(W), np.zeros_like(b)) for W, b in layers]
     activation, slope, loss = BY_HAND[problem.loss]
@@ -250,9 +261,10 @@ def compiled(problem: Problem, lr: float) -> Contestant:
     return compiled_learner(problem, lr).on(problem.x, problem.y)
 
 
-def our_learner(problem: Problem, lr: float) -> Learner:
+def our_learner(problem: Problem, lr: float, put: Put = np.asarray) -> Learner:
     """A step of tinygrad_bp as a user writes it."""
     model, loss, optimizer = network(problem, lr)
+    model.to(put)
 
     def step(x: Array, y: Array) -> Any:
         optimizer.zero_grad()
@@ -265,11 +277,11 @@ def our_learner(problem: Problem, lr: float) -> Learner:
     return Learner(step, lambda: [(layer.weight.data, layer.bias.data) for layer in layers])
 
 
-def compiled_learner(problem: Problem, lr: float) -> Learner:
+def compiled_learner(problem: Problem, lr: float, put: Put = np.asarray) -> Learner:
     """The same step, compiled."""
     import tinygrad_bp as bp
 
-    step, layers = our_learner(problem, lr)
+    step, layers = our_learner(problem, lr, put)
     return Learner(bp.compile(step), layers)
 
 
@@ -283,14 +295,15 @@ def pytorch(problem: Problem, lr: float) -> Contestant:
     return pytorch_learner(problem, lr).on(torch.tensor(problem.x), torch.tensor(problem.y))
 
 
-def pytorch_learner(problem: Problem, lr: float) -> Learner:
-    """A step of PyTorch, on tensors."""
+def pytorch_learner(problem: Problem, lr: float, device: str = "cpu") -> Learner:
+    """A step of PyTorch, on tensors of a device."""
     import torch
 
     torch.set_num_threads(measure.threads())
     layers = [torch.nn.Linear(n_in, n_out) for n_in, n_out in pairwise(problem.sizes)]
     for layer, W, b in zip(layers, problem.W, problem.b, strict=True):
-        layer.weight.data, layer.bias.data = torch.tensor(W), torch.tensor(b)
+        layer.weight.data = torch.tensor(W, device=device)
+        layer.bias.data = torch.tensor(b, device=device)
     model, loss = pytorch_model(problem, layers)
     optimizer = torch.optim.SGD(model.parameters(), lr=lr, momentum=problem.momentum)
 
@@ -301,9 +314,10 @@ def pytorch_learner(problem: Problem, lr: float) -> Learner:
         optimizer.step()
         return cost
 
-    return Learner(
-        step, lambda: [(la.weight.detach().numpy(), la.bias.detach().numpy()) for la in layers]
-    )
+    def arrays() -> list[tuple[Array, Array]]:
+        return [tuple(p.detach().cpu().numpy() for p in layer.parameters()) for layer in layers]
+
+    return Learner(step, arrays)
 
 
 def pytorch_model(problem: Problem, layers: list[Any]) -> tuple[Any, Callable[..., Any]]:
