@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from foreign_cases import Library, compare_calls, compare_training, held
+from foreign_cases import CUPY_LACKS, Library, compare_calls, compare_training, held
 from layer_cases import LAYERS, made
 from specs import CALLS, Call
 from test_foreign import unfit
@@ -29,9 +29,6 @@ pytestmark = [pytest.mark.gpu, pytest.mark.filterwarnings("default")]
 
 CUPY = Library(cupy.ndarray, cupy.asarray, cupy.asnumpy)
 
-LACKING = {"histogram", "special.lambertw", "special.psi", "special.zeta"}
-"""Of these, CuPy 14 lacks something that we call; another version may have it."""
-
 
 def params() -> list[Any]:
     absent = pytest.mark.xfail(raises=(TypeError, AttributeError), strict=False)
@@ -39,7 +36,7 @@ def params() -> list[Any]:
 
 
 def lacking(call: Call) -> bool:
-    return unfit(str(call)) or name_of(call.function) in LACKING
+    return unfit(str(call)) or name_of(call.function) in CUPY_LACKS
 
 
 @pytest.mark.parametrize("call", params())
