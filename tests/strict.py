@@ -2,7 +2,7 @@
 
 It holds an ndarray that nobody else may see. It refuses to become one, and ndarrays beside it in a
 call; of attributes it has what every array library has. Like CuPy, it takes positions and masks
-from the host as an index.
+from the host as an index; and it refuses calls that CuPy does not understand.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 import numpy as np
+from cupy_vocabulary import refusal, refusal_of_ufunc
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 __all__ = ["Strict"]
@@ -62,6 +63,8 @@ class Strict(NDArrayOperatorsMixin):
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, **kwargs: Any) -> Any:
         if not ours(type(a) for a in args if hasattr(a, "__array_ufunc__")):
             return NotImplemented
+        if why := refusal_of_ufunc(ufunc, method, args, kwargs):
+            raise TypeError(why)
         if method == "at":
             return ufunc.at(taken(args[0]), position(args[1]), *map(taken, args[2:]))
         if method != "__call__":
@@ -77,6 +80,8 @@ class Strict(NDArrayOperatorsMixin):
         known = (function.__module__ or "numpy").startswith("numpy")
         if not (known and ours(types)):
             return NotImplemented
+        if why := refusal(function, args, kwargs):
+            raise TypeError(why)
         if function is np.take:
             args = args[0], position(args[1]), *args[2:]
             return given(np.take(taken(args[0]), *args[1:], **taken(kwargs)))

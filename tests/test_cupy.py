@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from foreign_cases import CUPY_LACKS, Library, compare_calls, compare_training, held
+from foreign_cases import Library, compare_calls, compare_training, held, is_beyond_cupy
 from layer_cases import LAYERS, made
 from specs import CALLS, Call
 from test_foreign import unfit
@@ -18,7 +18,6 @@ from test_foreign_layers import MORE
 
 import tinygrad_bp as bp
 from tinygrad_bp import Tensor, nn, optim
-from tinygrad_bp.registry import name_of
 
 cupy: Any = pytest.importorskip("cupy", exc_type=ImportError)
 if not cupy.is_available():
@@ -36,7 +35,7 @@ def params() -> list[Any]:
 
 
 def lacking(call: Call) -> bool:
-    return unfit(str(call)) or name_of(call.function) in CUPY_LACKS
+    return unfit(str(call)) or is_beyond_cupy(call)
 
 
 @pytest.mark.parametrize("call", params())

@@ -47,6 +47,8 @@ _KEYWORDS = {
     "stat_length=None, reflect_type='even'",
 }
 _ALIASES = {"newshape": "shape"}
+_WITH_NEWS = {np.sort, np.partition}
+"""Functions with options that other libraries do not know yet."""
 _PREFIXES = {
     "numpy.linalg": "linalg.",
     "numpy.fft": "fft.",
@@ -287,17 +289,22 @@ class Form:
             return lambda *arrays, **options: body(
                 *arrays[:first], **dict(zip(later, arrays[first:], strict=True)), **options
             )
-        return _renaming(body, self.options)
-
-
-def _renaming(body: Function, options: Sequence[str]) -> Function:
-    """The function itself, unless an older NumPy knows one of the options by another name."""
-    older = {new: old for old, new in _ALIASES.items() if new in options}
-    if not older or not set(older.values()) & inspect.signature(body).parameters.keys():
+        if (
+            self.function is np.reshape
+        ):  # by position: the shape has had two names, and others elsewhere
+            return lambda a, *, shape: body(a, shape)
+        if self.function in _WITH_NEWS:
+            return self._sparing(body)
         return body
-    if set(older) & inspect.signature(body).parameters.keys():
-        return body
-    return lambda *arrays, **given: body(*arrays, **{older.get(k, k): v for k, v in given.items()})
+
+    def _sparing(self, body: Function) -> Function:
+        """Return what calls a function with no more options than are needed."""
+
+        def call(*arrays: Any, **options: Any) -> Any:
+            args, kwargs = self.as_written(arrays, options)
+            return body(*args, **kwargs)
+
+        return call
 
 
 def _default(parameter: inspect.Parameter) -> Any:

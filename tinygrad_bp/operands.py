@@ -20,6 +20,7 @@ __all__ = [
     "copied",
     "in_dtype",
     "is_foreign",
+    "ones",
     "placed",
     "violated",
 ]
@@ -84,6 +85,15 @@ def beside(value: Any) -> Any:
     array([0., 0.])
     """
     return value if hasattr(type(value), "__array_function__") else None
+
+
+def ones(shape: Any, dtype: Any, array: Any) -> Any:
+    """Return ones beside an array: CuPy's own `ones` knows no `like`.
+
+    >>> ones(2, float, np.zeros(3))
+    array([1., 1.])
+    """
+    return np.ones_like(np.zeros(shape, dtype=dtype, like=beside(array)))
 
 
 def placed(made: Any, array: Any) -> Any:

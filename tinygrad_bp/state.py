@@ -175,7 +175,8 @@ def owner_of(array: Array) -> Array:
     >>> owner_of(a[1:].reshape(3, 1).T) is a
     True
     """
-    while isinstance(base := getattr(array, "base", None), np.ndarray):
+    kinds = np.ndarray, type(array)  # CuPy's views have a base, too
+    while isinstance(base := getattr(array, "base", None), kinds):
         array = base
     return array
 

@@ -215,6 +215,8 @@ class Tensor(DuckArray):
 
     def item(self, *position: int) -> Any:
         """Return the only element, or that at a position, as a number; no gradient passes."""
+        if position and is_foreign(self._value):  # whose own `item` may take no position
+            return self._value[position].item()
         return self.data.item(*position)
 
     def tolist(self) -> Any:

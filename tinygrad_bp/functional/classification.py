@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_bp import rules
 from tinygrad_bp.errors import LabelError, ShapeError
 from tinygrad_bp.functional.inputs import alike, check_labels, floats, reduced, tensor_of
-from tinygrad_bp.operands import beside, in_dtype, is_foreign, violated
+from tinygrad_bp.operands import beside, in_dtype, is_foreign, ones, violated
 from tinygrad_bp.recording import record
 from tinygrad_bp.registry import Array
 from tinygrad_bp.rules.indexing import getitem
@@ -172,7 +172,7 @@ def _soft_cross_entropy(
 def _class_weights(loss: str, log_shares: Any, weight: Any) -> Any:
     classes = log_shares.shape[-1]
     if weight is None:
-        return np.ones(classes, dtype=log_shares.dtype, like=log_shares)
+        return ones(classes, log_shares.dtype, log_shares)
     weights = floats(weight, log_shares)
     if weights.shape != (classes,):
         raise ShapeError(f"{loss}: {classes} classes need as many weights, not {weights.shape}")

@@ -12,7 +12,7 @@ from tinygrad_bp import rules
 from tinygrad_bp.errors import ShapeError
 from tinygrad_bp.functional.convolutions import Sizes
 from tinygrad_bp.functional.inputs import batched, both_ends, for_each_axis, tensor_of
-from tinygrad_bp.operands import placed
+from tinygrad_bp.operands import ones, placed
 from tinygrad_bp.registry import Array
 from tinygrad_bp.tensor import Tensor, array_of
 
@@ -58,9 +58,7 @@ def _avg_pool(axes: int, example: str) -> Pooling:
         whole, alone = batched(name, tensor_of(x), axes)
         windows = _windows(name, whole, axes, kernel_size, stride, padding, ceil_mode)
         channels = whole.shape[1]
-        equal = np.ones(
-            (channels, min(channels, 1), *windows.kernel), dtype=whole.dtype, like=whole
-        )
+        equal = ones((channels, min(channels, 1), *windows.kernel), whole.dtype, whole)
         total = rules.convolve_windows(whole, equal, *windows[1:], max(channels, 1))
         if divisor_override is not None:
             mean = total / divisor_override

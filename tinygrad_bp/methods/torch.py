@@ -241,7 +241,9 @@ class TorchMethods(Calls):
         axis = tuple(dim) if isinstance(dim, list) else dim
         if p == "nuc":
             return self._as_written(np.linalg.norm, ord=p, axis=axis, keepdims=keepdim)
-        return self._as_written(np.linalg.vector_norm, ord=order, axis=axis, keepdims=keepdim)
+        # Along one axis they are the same, and `norm` is what other libraries have.
+        norm = np.linalg.norm if isinstance(axis, int) else np.linalg.vector_norm
+        return self._as_written(norm, ord=order, axis=axis, keepdims=keepdim)
 
     # --- products ---------------------------------------------------------------------------
 

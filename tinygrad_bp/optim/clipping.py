@@ -113,7 +113,7 @@ def get_total_norm(tensors: Any, norm_type: float = 2.0, error_if_nonfinite: boo
 def _norm(flat: Array, order: float) -> Any:
     """Return the norm of a vector; in units of its largest element, powers do not overflow."""
     sizes = np.abs(flat)
-    largest = np.max(sizes, initial=0)
+    largest = np.max(sizes) if sizes.size else 0.0
     if (
         math.isinf(order)
         or certainly(largest == 0)

@@ -93,6 +93,8 @@ def scatter_add(g: Array, index: Any, shape: tuple[int, ...]) -> Array:
         out = np.zeros(shape, dtype=g.dtype, like=beside(g))
         out[index] = g
         return out
+    if is_foreign(g):
+        return _added_elsewhere(g, index, shape)
     if math.prod(np.shape(g)) < _FEW or len(shape) == 1 or not arrays:
         out = np.zeros(shape, dtype=g.dtype, like=beside(g))
         np.add.at(out, index, g)
@@ -104,6 +106,15 @@ def scatter_add(g: Array, index: Any, shape: tuple[int, ...]) -> Array:
     front, n, rest = (math.prod(part) for part in (shape[:before], lengths, shape[end:]))
     flat = np.reshape(every, (front, places.size, rest))
     return np.reshape(_added(flat, np.ravel(places), n), shape)
+
+
+def _added_elsewhere(g: Array, index: Any, shape: tuple[int, ...]) -> Array:
+    """The same on a GPU, say, where places are counted along one axis, and nobody looks at them."""
+    n = math.prod(shape)
+    places = np.reshape(np.arange(n, like=beside(g)), shape)[index]
+    flat = np.zeros(n, dtype=g.dtype, like=beside(g))
+    np.add.at(flat, np.ravel(places), np.ravel(np.broadcast_to(g, places.shape)))
+    return np.reshape(flat, shape)
 
 
 def _added(g: Array, places: Array, n: int) -> Array:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from tinygrad_bp.operands import beside
+from tinygrad_bp.operands import ones
 from tinygrad_bp.registry import Array, Each, bilinear, composite, primitive, remedy, rule, why
 from tinygrad_bp.rules.matrices import conj, mT, unit_matrix
 
@@ -85,7 +85,7 @@ def _einsum_partial(
             continue
         if all(_length(a, term, label) < length for a, term in zip(arrays, terms, strict=True)):
             terms.append(label)  # summed over alone, or stretched all others
-            arrays.append(np.ones(length, dtype=x.dtype, like=beside(x)))
+            arrays.append(ones(length, x.dtype, x))
         wanted = wanted + label
     if not isinstance(optimize, bool | str):  # an order of contraction, which is for the result
         optimize = True

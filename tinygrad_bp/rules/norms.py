@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_bp.registry import Array, composite, general, kink, rule, why
 from tinygrad_bp.rules.elementwise import quotient
 from tinygrad_bp.rules.matrices import conj
-from tinygrad_bp.rules.reductions import Axis, axes_of, spread
+from tinygrad_bp.rules.reductions import Axis, axes_of, spread, vector_length
 
 __all__: list[str] = []
 
@@ -40,7 +40,7 @@ kink(
 
 def _vector_norm(x: Array, *, ord: Any, axis: Axis, keepdims: bool) -> Array:  # noqa: A002
     if ord is None or ord == 2:
-        return np.linalg.vector_norm(x, axis=axis, keepdims=keepdims)  # type: ignore[arg-type]
+        return vector_length(x, axis, keepdims)
     sizes = np.abs(x)
     if abs(ord) == math.inf:
         extreme = np.max if ord > 0 else np.min

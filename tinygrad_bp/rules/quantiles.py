@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_bp.operands import beside
+from tinygrad_bp.operands import beside, is_foreign, placed
 from tinygrad_bp.registry import Array, composite, fixed_in
 from tinygrad_bp.rules.elementwise import cast
 from tinygrad_bp.rules.nans import numbers
@@ -48,11 +48,11 @@ def _at_ranks(x: Array, *ranks: Any, some: bool) -> list[Array]:
     If only `some` ranks are asked for, and of every sample the same ones, the rest stays unsorted.
     """
     ranks = tuple(cast(rank, np.intp) for rank in ranks)
-    if some:
+    if some and not is_foreign(x):  # there, ranks would have to come back from where x is
         order = np.argpartition(x, np.concatenate([np.ravel(rank) for rank in ranks]), axis=0)
     else:
         order = np.argsort(x, axis=0)
-    wanted = [np.broadcast_to(rank, (rank.shape[0], *x.shape[1:])) for rank in ranks]
+    wanted = [np.broadcast_to(placed(r, x), (r.shape[0], *x.shape[1:])) for r in ranks]
     places = [np.take_along_axis(order, rank, axis=0) for rank in wanted]
     return [np.take_along_axis(x, place, axis=0) for place in places]
 
@@ -70,7 +70,7 @@ def _median(a: Array, *, axis: Axis, keepdims: bool) -> Array:
     n = x.shape[0]
     if n == 0:
         return np.mean(a, axis=axis, keepdims=keepdims)  # nan, with NumPy's warning
-    ranks = np.arange((n - 1) // 2, n // 2 + 1, like=beside(x))
+    ranks = np.arange((n - 1) // 2, n // 2 + 1)
     middle = np.reshape(ranks, (-1,) + (1,) * (x.ndim - 1))
     [found] = _at_ranks(x, middle, some=True)
     y = _undefined_with_nan(np.mean(found, axis=0), x)

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from tinygrad_bp.operands import violated
+from tinygrad_bp.operands import is_foreign, violated
 from tinygrad_bp.registry import (
     Array,
     composite,
@@ -33,6 +33,7 @@ __all__ = [
     "mean_kept",
     "spread",
     "sum_kept",
+    "vector_length",
 ]
 
 Axis: TypeAlias = int | tuple[int, ...] | None
@@ -47,6 +48,21 @@ def axes_of(x: Array, axis: Axis) -> tuple[int, ...]:
     if x.ndim == 0 and axis in (0, -1):
         return ()
     return tuple(range(x.ndim)) if axis is None else normalize_axis_tuple(axis, x.ndim)
+
+
+def vector_length(x: Array, axis: Axis, keepdims: bool) -> Array:
+    """Return the root of the sum of squares along some axes.
+
+    >>> float(vector_length(np.array([3.0, 4.0]), None, False))
+    5.0
+    """
+    if not is_foreign(x):
+        return np.linalg.vector_norm(x, axis=axis, keepdims=keepdims)  # type: ignore[arg-type]
+    axes = axes_of(x, axis)  # other libraries have `norm` alone, along one axis or two
+    last = np.moveaxis(x, axes, range(x.ndim - len(axes), x.ndim))
+    rest = last.shape[: x.ndim - len(axes)]
+    y = np.linalg.norm(np.reshape(last, (*rest, math.prod(last.shape[len(rest) :]))), axis=-1)
+    return np.expand_dims(y, axes) if keepdims else y
 
 
 def count(x: Array, axis: Axis) -> int:

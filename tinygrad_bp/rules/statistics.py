@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from tinygrad_bp.operands import beside, copied
+from tinygrad_bp.operands import copied, ones
 from tinygrad_bp.registry import Array, composite
 from tinygrad_bp.rules.elementwise import cast
 from tinygrad_bp.rules.indexing import getitem, scatter_add
@@ -21,6 +21,7 @@ from tinygrad_bp.rules.reductions import (
     demand,
     kept,
     mean_kept,
+    vector_length,
 )
 
 __all__ = ["deviations", "length", "squared", "weights_along"]
@@ -39,10 +40,10 @@ def squared(x: Array) -> Array:
 def length(x: Array, axis: Axis, keepdims: bool) -> Array:
     """Return the root of the sum of squares; complex numbers are pairs of real ones."""
     if x.dtype.kind != "c":
-        return np.linalg.vector_norm(x, axis=axis, keepdims=keepdims)  # type: ignore[arg-type]
+        return vector_length(x, axis, keepdims)
     axes = (0, *(i + 1 for i in axes_of(x, axis)))
     pairs = np.stack([np.real(x), np.imag(x)], axis=0)
-    found = np.linalg.vector_norm(pairs, axis=axes, keepdims=keepdims)
+    found = vector_length(pairs, axes, keepdims)
     return found[0] if keepdims else found
 
 
@@ -129,8 +130,7 @@ def _average(a: Array, weights: Array, *, axis: Axis, returned: bool, keepdims: 
         mean = np.mean(a, axis=axis, keepdims=keepdims)
         if not returned:
             return mean
-        counted = np.size(a) / mean.size
-        return mean, np.full(mean.shape, counted, dtype=mean.dtype, like=beside(mean))
+        return mean, ones(mean.shape, mean.dtype, mean) * (np.size(a) / mean.size)
     a = a if np.ndim(a) else np.reshape(a, ())
     w = weights_along(weights, a, axis)
     whole = a.dtype.kind in "iub"  # whole numbers have a mean in double precision

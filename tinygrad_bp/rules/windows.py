@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tinygrad_bp.operands import beside, certainly
+from tinygrad_bp.operands import beside, certainly, ones
 from tinygrad_bp.registry import Array, bilinear, constant, kink, linear, primitive, rule, why
 from tinygrad_bp.rules.elementwise import only_where
 from tinygrad_bp.rules.indexing import getitem
@@ -289,7 +289,7 @@ def first_of_largest(
     """
     how = (kernel, stride, padding, dilation)
     if x.dtype.kind in "iu":  # what is around them is not among them, whatever it is
-        inside = _elements(np.ones(x.shape, dtype=bool, like=beside(x)), *how, around=0)
+        inside = _elements(ones(x.shape, bool, x), *how, around=0)
         found = np.stack([a == y for a in _elements(x, *how, around=0)])
         return np.argmax(found & np.stack(inside), axis=0).astype(np.min_scalar_type(len(inside)))
     *elements, _ = _elements(x, *how, around=math.nan)  # which equals nothing, not even -inf
