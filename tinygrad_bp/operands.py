@@ -107,12 +107,15 @@ def placed(made: Any, array: Any) -> Any:
 
 
 def in_dtype(value: Any, dtype: Any) -> Any:
-    """Return an array converted to a dtype; of NumPy's two ways, Dask's arrays know the method.
+    """Return an array converted to a dtype.
+
+    Of NumPy's two ways, Dask's arrays, and scalars before NumPy 2.1, know the method alone.
 
     >>> in_dtype(np.array([1, 0]), bool)
     array([ True, False])
     """
-    return value.astype(dtype) if is_foreign(value) else np.astype(value, dtype)
+    by_method = isinstance(value, np.generic) or is_foreign(value)
+    return value.astype(dtype) if by_method else np.astype(value, dtype)
 
 
 def copied(value: Any) -> Any:
