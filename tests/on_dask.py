@@ -12,13 +12,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import dask
-import dask.array
 import numpy as np
+import pytest
 from specs import CALLS, Call
 
 from tinygrad_bp import Tensor, gradients
 from tinygrad_bp.registry import name_of
+
+dask = pytest.importorskip("dask")
+pytest.importorskip("dask.array")
 
 __all__ = ["CALLS_OF", "FILE", "Counting", "lazy", "rows", "written"]
 

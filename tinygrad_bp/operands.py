@@ -6,6 +6,7 @@ on a cluster or a GPU. What a rule needs beside them, it makes beside them.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ __all__ = [
     "admit",
     "beside",
     "certainly",
+    "check_together",
     "copied",
     "in_dtype",
     "is_foreign",
@@ -74,6 +76,17 @@ def is_foreign(value: Any) -> bool:
     if hasattr(kind, "rank"):  # a reader of our own
         return bool(held.is_elsewhere)
     return hasattr(kind, "__array_function__") and not issubclass(kind, np.ndarray)
+
+
+def check_together(name: str, arrays: Iterable[Any], error: Exception) -> None:
+    """Raise `ConversionError` if what a function was given is in part here, in part elsewhere."""
+    kinds = {type(a) for a in arrays if isinstance(a, np.ndarray) or is_foreign(a)}
+    if len(kinds) > 1:
+        told = " and ".join(sorted(f"{k.__module__.partition('.')[0]}.{k.__name__}" for k in kinds))
+        raise ConversionError(
+            f"{name} was given {told}, and arrays of two libraries do not mix. Bring them to one "
+            "place, as model.to(cupy.asarray) does with a model, and cupy.asarray(x) with a batch."
+        ) from error
 
 
 def beside(value: Any) -> Any:

@@ -20,7 +20,7 @@ from tinygrad_bp.duck import NO_OPTIONS, DuckArray, normal_form
 from tinygrad_bp.engine import Op
 from tinygrad_bp.errors import GradientError, InPlaceError, NotDifferentiableError
 from tinygrad_bp.modes import Mode, mode
-from tinygrad_bp.operands import ORDINARY, admit
+from tinygrad_bp.operands import ORDINARY, admit, check_together
 from tinygrad_bp.registry import Array, Rule, rule_of, rules
 from tinygrad_bp.state import clock, note_write, tracer, tracers
 from tinygrad_bp.tensor import Tensor, strip, tracks, wrap
@@ -34,7 +34,7 @@ _ours: set[str] = set()  # files of this package that were met on the way to a u
 _theirs: set[str] = set()  # and the files that were met at its end
 
 
-def record(
+def record(  # noqa: C901  (every operation comes through here, and calls take time)
     function: Callable[..., Any], args: Sequence[Any], options: Mapping[str, Any] = NO_OPTIONS
 ) -> Any:
     """Call a function in normal form, and remember the call if any of its arrays tracks.
@@ -66,7 +66,11 @@ def record(
         slot += 1  # noqa: SIM113  (every operation comes through here, and enumerate is slower)
     # A body asks no array what to do; a run that is written down must be asked.
     forward = rule.form.written if tracers else rule.forward
-    y = forward(*arrays, **options) if options else forward(*arrays)
+    try:
+        y = forward(*arrays, **options) if options else forward(*arrays)
+    except TypeError as error:
+        check_together(rule.name, arrays, error)
+        raise
     if tracked and (now := mode.get()).recording:
         return _remember(rule, args, arrays, options, tracked, y, now)
     return wrap(y) if not isinstance(y, tuple) else _named_as(y, [wrap(part) for part in y])
