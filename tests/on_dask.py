@@ -22,7 +22,7 @@ from tinygrad_bp.registry import name_of
 dask = pytest.importorskip("dask")
 pytest.importorskip("dask.array")
 
-__all__ = ["CALLS_OF", "FILE", "Counting", "lazy", "rows", "written"]
+__all__ = ["CALLS_OF", "FAILURES", "FILE", "Counting", "lazy", "rows", "written"]
 
 FILE = Path(__file__).parents[1] / "examples" / "functions_on_dask.md"
 

@@ -292,7 +292,7 @@ class Form:
         if (
             self.function is np.reshape
         ):  # by position: the shape has had two names, and others elsewhere
-            return lambda a, *, shape: body(a, shape)
+            return lambda a, *, shape: body(a, (shape,) if isinstance(shape, int) else shape)
         if self.function in _WITH_NEWS:
             return self._sparing(body)
         return body
