@@ -127,6 +127,12 @@ def test_optimisers_take_the_same_steps(kind: str) -> None:
     np.testing.assert_allclose(held(found[1], STRICT), found[0].data, rtol=1e-12)
 
 
+def test_a_line_search_would_look_at_values() -> None:
+    p = Tensor(Strict([1.0, 2.0]), requires_grad=True)
+    with pytest.raises(OptimizerError, match="LBFGS goes by the values"):
+        optim.LBFGS([p]).step(lambda: np.sum(p**2))
+
+
 def test_gradients_are_clipped() -> None:
     found = []
     for p in (Tensor(SIGNS, requires_grad=True), Tensor(Strict(SIGNS), requires_grad=True)):

@@ -10,6 +10,7 @@ import numpy as np
 
 from tinygrad_bp.errors import OptimizerError
 from tinygrad_bp.modes import enable_grad
+from tinygrad_bp.operands import is_foreign
 from tinygrad_bp.optim import states
 from tinygrad_bp.optim.groups import Params, Slot, as_real
 from tinygrad_bp.optim.line_search import Point, strong_wolfe
@@ -168,6 +169,11 @@ class LBFGS(Optimizer):
                 "zero_grad(), computes the loss, calls backward() and returns the loss"
             )
         slots, memory = self._slots(), self._memory
+        if any(is_foreign(slot.parameter) for slot in slots):
+            raise OptimizerError(
+                "LBFGS goes by the values of losses and slopes, and parameters that are elsewhere "
+                "are not looked at. Move the model back, or take an optimiser such as Adam."
+            )
         objective = _Objective(slots, closure, accumulated=accumulated, missing_ok=missing_ok)
         undo = _undo(slots)
         try:
