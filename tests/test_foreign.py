@@ -39,14 +39,16 @@ NUMBERS_BESIDE = {
 
 
 def params() -> list[Any]:
+    """All calls; three in four of them are for the slow run."""
     refused = pytest.mark.xfail(raises=(TypeError, AttributeError))
     return [
         pytest.param(
             call,
             id=str(call),
-            marks=[refused] if unfit(str(call)) or is_beyond_cupy(call) else [],
+            marks=[refused] * (unfit(str(call)) or is_beyond_cupy(call))
+            + [pytest.mark.slow] * (i % 4 != 0),
         )
-        for call in CALLS
+        for i, call in enumerate(CALLS)
     ]
 
 

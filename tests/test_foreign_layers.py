@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from foreign_cases import STRICT, compare_training, held
 from layer_cases import LAYERS, made
+from quick import some_quick
 from strict import Strict
 
 from tinygrad_bp import Tensor, nn, optim
@@ -91,7 +92,7 @@ BY_VALUES = {"CTCLoss", "MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d"}
 """What these calculate depends on values that an array elsewhere cannot tell: lengths, places."""
 
 
-@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("name", some_quick(LAYERS, 4))
 def test_layers_learn_elsewhere_what_they_learn_here(name: str) -> None:
     layer, shape = made(name, np.float64)
     inputs = np.random.default_rng(3).standard_normal(shape)
