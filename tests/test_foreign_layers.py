@@ -128,6 +128,22 @@ def test_optimisers_take_the_same_steps(kind: str) -> None:
     np.testing.assert_allclose(held(found[1], STRICT), found[0].data, rtol=1e-12)
 
 
+def test_complex_parameters_stay_here() -> None:
+    p = Tensor(Strict([1.0 + 1.0j]), requires_grad=True)
+    np.real(np.sum(p)).backward()
+    with pytest.raises(OptimizerError, match="parameter 0' is complex"):
+        optim.SGD([p], lr=0.1).step()
+
+
+def test_a_model_may_be_here_in_part() -> None:
+    here, there = Tensor(2.0, requires_grad=True), Tensor(Strict([2.0]), requires_grad=True)
+    (here**2).backward()
+    np.sum(there**2).backward()
+    optim.SGD([here, there], lr=0.25).step()
+    assert here.tolist() == held(there, STRICT).item() == 1.0
+    assert type(here.data) is np.ndarray
+
+
 def test_a_line_search_would_look_at_values() -> None:
     p = Tensor(Strict([1.0, 2.0]), requires_grad=True)
     with pytest.raises(OptimizerError, match="LBFGS goes by the values"):

@@ -11,8 +11,10 @@ import itertools
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 from tinygrad_bp.errors import OptimizerError
-from tinygrad_bp.operands import in_dtype
+from tinygrad_bp.operands import in_dtype, is_foreign
 from tinygrad_bp.optim.groups import ParamGroup, Slot
 from tinygrad_bp.state import note_write, replace_all
 from tinygrad_bp.tensor import array_of
@@ -23,8 +25,8 @@ __all__ = ["step"]
 def step(optimizer: Any, taking_part: Iterable[tuple[ParamGroup, Slot]]) -> None:
     """Take a step: all parameters move, or none.
 
-    Raises `OptimizerError` for a gradient that is of another library than its parameter: a lazy one
-    that nobody has computed yet, say.
+    Raises `OptimizerError` for a gradient that is of another library than its parameter (a lazy one
+    that nobody has computed yet, say), and for complex parameters.
     """
     moving = list(taking_part)
     slots: list[Any] = [slot for _, slot in moving]
@@ -37,13 +39,16 @@ def step(optimizer: Any, taking_part: Iterable[tuple[ParamGroup, Slot]]) -> None
         note_write(tensor._value)
     objects = [*tensors, *tensors, *slots]
     names = [name for name in ("_value", "_used", "moments") for _ in slots]
-    values = [new[0] for new in found], [True for _ in found], [tuple(new[1:]) for new in found]
+    arrays = [new if is_foreign(new) else np.asarray(new) for new, *_ in found]
+    values = arrays, [True for _ in found], [tuple(new[1:]) for new in found]
     replace_all([], [], (objects, names, list(itertools.chain(*values))))
 
 
 def _gradient(slot: Slot) -> Any:
     """The gradient of a parameter, in its dtype."""
     value, gradient = slot.parameter._value, array_of(slot.parameter._grad)
+    if slot.is_complex:  # which is updated as pairs of real numbers, in its memory
+        raise OptimizerError(f"step(): '{slot.name}' is complex, and moves as NumPy's array alone")
     if type(gradient) is not type(value):
         raise OptimizerError(
             f"step(): the gradient of '{slot.name}' is a {_kind(gradient)}, and its values are a "

@@ -129,9 +129,8 @@ class Trace:
         """What the step may draw from without a word, and where that was before."""
         self.copied: list[tuple[str, Any]] = []
         """Copies of lists and dicts that the step is given in their places, by name."""
-        self._options: dict[
-            Any, dict[str, Any]
-        ] = {}  # by their groups, as arrays of a dtype or not
+        # By their groups, as arrays of a dtype or as numbers.
+        self._options: dict[Any, dict[str, Any]] = {}
         self._opaque: set[Callable[..., Any]] = set()  # bodies that left the protocols in this run
 
     # --- what stands for what -----------------------------------------------------------------
