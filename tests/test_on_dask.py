@@ -15,6 +15,8 @@ from layer_cases import LAYERS, made  # noqa: E402
 from on_dask import CALLS_OF, FAILURES, FILE, Counting, rows  # noqa: E402
 from test_foreign_layers import MORE  # noqa: E402
 
+from tinygrad_bp import Tensor  # noqa: E402
+
 LISTED = FILE.read_text().splitlines()
 SAME = dask.__version__ in LISTED[2]
 """Whether the list is of the Dask that is here; another one may lack other functions."""
@@ -56,3 +58,12 @@ def test_training_computes_nothing_where_dask_has_the_functions(name: str) -> No
                 raise
             pytest.skip(f"{type(error).__name__} in Dask: {error}")
     assert count.count == 0
+
+
+def test_numbers_of_pythons_are_computed_when_asked_for() -> None:
+    t = Tensor(dask.array.from_array(np.array([[1.0, 2.0]])), requires_grad=True)
+    assert repr(t).startswith("Tensor(dask.array<")
+    assert np.sum(t * t).item() == 5.0
+    assert t.item(0, 1) == 2.0
+    assert t.tolist() == [[1.0, 2.0]]
+    assert float(np.sum(t.detach())) == 3.0

@@ -215,13 +215,13 @@ class Tensor(DuckArray):
 
     def item(self, *position: int) -> Any:
         """Return the only element, or that at a position, as a number; no gradient passes."""
-        if position and is_foreign(self._value):  # whose own `item` may take no position
-            return self._value[position].item()
+        if is_foreign(self._value):  # whose own `item` may take no position
+            return _with_items(self.data[position] if position else self.data).item()
         return self.data.item(*position)
 
     def tolist(self) -> Any:
         """Return the values as nested lists of Python numbers."""
-        return self.data.tolist()
+        return _with_items(self.data).tolist()
 
     def numpy(self) -> Any:
         """Return the values as an array; raises if the tensor tracks gradients (`detach()` it)."""
@@ -523,6 +523,11 @@ class NotKept:
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Never:
         self.refuse()
+
+
+def _with_items(value: Array) -> Array:
+    """An array that can give numbers of Python's; Dask's is computed for that."""
+    return value if hasattr(value, "tolist") else np.asarray(value)
 
 
 def _shown(value: Array) -> str:
