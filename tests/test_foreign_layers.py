@@ -128,6 +128,16 @@ def test_optimisers_take_the_same_steps(kind: str) -> None:
     np.testing.assert_allclose(held(found[1], STRICT), found[0].data, rtol=1e-12)
 
 
+def test_a_gradient_of_zeros_is_clipped_to_zeros() -> None:
+    dead, alive = (Tensor(Strict([1.0, 2.0]), requires_grad=True) for _ in range(2))
+    (np.sum(dead * 0.0) + np.sum(alive**2)).backward()
+    optim.clip_grad_norm_([dead, alive], 1.0)
+    assert dead.grad is not None
+    assert alive.grad is not None
+    assert held(dead.grad, STRICT).tolist() == [0.0, 0.0]
+    np.testing.assert_allclose(held(alive.grad, STRICT), np.array([2, 4]) / 20**0.5, rtol=1e-6)
+
+
 def test_complex_parameters_stay_here() -> None:
     p = Tensor(Strict([1.0 + 1.0j]), requires_grad=True)
     np.real(np.sum(p)).backward()

@@ -289,9 +289,7 @@ class Form:
             return lambda *arrays, **options: body(
                 *arrays[:first], **dict(zip(later, arrays[first:], strict=True)), **options
             )
-        if (
-            self.function is np.reshape
-        ):  # by position: the shape has had two names, and others elsewhere
+        if self.function is np.reshape:  # the name of the shape is not the same everywhere
             return lambda a, *, shape: body(a, (shape,) if isinstance(shape, int) else shape)
         if self.function in _WITH_NEWS:
             return self._sparing(body)

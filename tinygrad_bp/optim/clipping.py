@@ -121,7 +121,8 @@ def _norm(flat: Array, order: float) -> Any:
     ):
         return largest
     with np.errstate(under="ignore"):
-        shares = sizes / largest
+        # A gradient of zeros that is elsewhere, where nobody has seen it, has the length 0.
+        shares = sizes / (np.where(largest == 0, 1, largest) if is_foreign(largest) else largest)
         return largest * np.power(np.sum(shares**order), 1 / order)
 
 
