@@ -128,6 +128,13 @@ def test_optimisers_take_the_same_steps(kind: str) -> None:
     np.testing.assert_allclose(held(found[1], STRICT), found[0].data, rtol=1e-12)
 
 
+def test_padding_gets_no_gradient_where_nobody_sees_it() -> None:
+    table = nn.Embedding(3, 2, padding_idx=1).to(Strict)
+    np.sum(table(Strict(np.array([0, 1, 1])))).backward()
+    assert table.weight.grad is not None
+    assert held(table.weight.grad, STRICT).tolist() == [[1, 1], [0, 0], [0, 0]]
+
+
 def test_a_gradient_of_zeros_is_clipped_to_zeros() -> None:
     dead, alive = (Tensor(Strict([1.0, 2.0]), requires_grad=True) for _ in range(2))
     (np.sum(dead * 0.0) + np.sum(alive**2)).backward()

@@ -9,7 +9,7 @@ import numpy as np
 from tinygrad_bp import rules
 from tinygrad_bp.errors import LabelError, ShapeError
 from tinygrad_bp.functional.inputs import floats, tensor_of
-from tinygrad_bp.operands import certainly, in_dtype, violated
+from tinygrad_bp.operands import certainly, in_dtype, is_foreign, violated
 from tinygrad_bp.registry import Array
 from tinygrad_bp.rules.indexing import getitem
 from tinygrad_bp.tensor import Tensor, array_of
@@ -34,7 +34,8 @@ def embedding(indices: Any, weight: Array, padding_idx: int | None = None) -> Te
     rows = _rows(indices, weight)
     found = weight[rows]
     padding = rows == _padding(padding_idx, weight)
-    if not certainly(np.any(padding)):
+    may_be = padding_idx is not None and is_foreign(rows)  # nobody looks
+    if not may_be and not certainly(np.any(padding)):
         return found
     return np.where(np.expand_dims(padding, -1), found.detach(), found)
 
