@@ -4,7 +4,7 @@
 
 It measures steps of 784-512-512-10 with 1 to 4 workers of this machine, and messages with nothing
 or four megabytes in them. With --write, the tables and the figure of the page
-examples/paper_beside_practice.md are made anew. The arithmetic is in `scaling.py`.
+examples/explanation/paper_beside_practice.md are made anew. The arithmetic is in `scaling.py`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from scaling import Costs, Job
 
 from tinygrad_bp import cluster
 
-PAGE = Path(__file__).parent.parent / "examples" / "paper_beside_practice.md"
+PAGE = Path(__file__).parent.parent / "examples" / "explanation" / "paper_beside_practice.md"
 SIZES = (784, 512, 512, 10)
 BATCH = 8_192
 FEW = (1, 2, 3, 4)

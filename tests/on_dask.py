@@ -1,6 +1,6 @@
 """What of the table of specs runs on Dask arrays, and what Dask lacks for the rest.
 
-`python -W ignore tests/on_dask.py > examples/functions_on_dask.md` writes the list.
+`python -W ignore tests/on_dask.py > examples/reference/functions_on_dask.md` writes the list.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ pytest.importorskip("dask.array")
 
 __all__ = ["CALLS_OF", "FAILURES", "FILE", "Counting", "lazy", "rows", "written"]
 
-FILE = Path(__file__).parents[1] / "examples" / "functions_on_dask.md"
+FILE = Path(__file__).parents[1] / "examples" / "reference" / "functions_on_dask.md"
 
 CALLS_OF: dict[str, list[Call]] = {}
 for _call in CALLS:
@@ -121,7 +121,7 @@ def written() -> str:
     listed = [row for name in sorted(CALLS_OF) for row in rows(name)]
     ran = len(CALLS) - sum(int(row.split("|")[2].split()[0]) for row in listed)
     head = (
-        "Made by `python -W ignore tests/on_dask.py > examples/functions_on_dask.md`.",
+        "Made by `python -W ignore tests/on_dask.py > examples/reference/functions_on_dask.md`.",
         "",
         f"# Functions on the arrays of Dask {dask.__version__}",
         "",

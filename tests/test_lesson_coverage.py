@@ -64,7 +64,7 @@ def test_its_test_is_there(test: str) -> None:
 
 
 def test_the_coverage_page_is_current() -> None:
-    written = Path(__file__).parent.parent / "examples" / "coverage.md"
+    written = Path(__file__).parent.parent / "examples" / "explanation" / "coverage.md"
     assert written.read_text(encoding="utf-8") == as_markdown()
 
 

@@ -407,7 +407,7 @@ def test_a_closed_client_is_an_error() -> None:
 @pytest.mark.slow
 def test_the_page_about_it_runs(tmp_path: Path) -> None:
     pytest.importorskip("distributed")
-    page = Path(__file__).parent.parent / "examples" / "many_machines.md"
+    page = Path(__file__).parent.parent / "examples" / "explanation" / "many_machines.md"
     (code,) = re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
     script = tmp_path / "a script.py"
     script.write_text(code.replace("20_000", "500").replace("10_000", "250"))

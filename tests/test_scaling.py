@@ -11,7 +11,7 @@ import pytest
 from benchmarks import scaling
 from benchmarks.scaling import WAYS, Costs, Job, cost, duration, efficient_up_to, fastest
 
-PAGE = Path(__file__).parent.parent / "examples" / "paper_beside_practice.md"
+PAGE = Path(__file__).parent.parent / "examples" / "explanation" / "paper_beside_practice.md"
 COSTS = Costs(per_flop=1e-9, per_byte=1e-8, per_message=0.5, latency=1.0)
 JOB = Job(examples=1_000, parameters=25_000_000)  # 25 s alone; 100,000,000 bytes take 1 s
 

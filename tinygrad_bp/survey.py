@@ -95,12 +95,13 @@ def _fate(name: str, function: Callable[..., Any]) -> Fate:
 
 
 def markdown() -> str:
-    """Return the survey as a table, which `examples/functions.md` holds for the newest NumPy."""
+    """Return the survey as a table, which the reference holds for the newest NumPy."""
     fates = survey()
     counts = {kind: sum(fate.kind == kind for fate in fates) for kind in (
         "differentiable", "constant", "refused")}  # fmt: skip
     lines = [
-        "Made by `python -m tinygrad_bp.survey > examples/functions.md`, with the newest NumPy.",
+        "Made by `python -m tinygrad_bp.survey > examples/reference/functions.md`, with the newest "
+        + "NumPy.",
         "",
         "# NumPy's functions on tensors that track",
         "",

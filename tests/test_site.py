@@ -1,0 +1,96 @@
+"""The documentation is run: its code works, prints what it says, and names all that there is."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+import shlex
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tinygrad_bp.cli.arguments import parse
+
+SITE = Path(__file__).parent.parent / "examples"
+PAGES = {str(path.relative_to(SITE)): path.read_text("utf-8") for path in SITE.glob("**/*.md")}
+BLOCK = re.compile(r"^```(python|\{code-cell\} python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LISTED = re.compile(r"^```\{api\} (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PRINTED = re.compile(r"^ *print\(.*\) +# (.+)$", re.MULTILINE)
+OPTIONS = re.compile(r"^(?::.*\n)+\n?|^---\n.*?^---\n", re.MULTILINE | re.DOTALL)
+OPTIONAL = ("dask", "jax", "matplotlib", "onnx", "onnxruntime", "scipy", "sklearn", "torch")
+SLOW: set[str] = set()
+"""Pages whose code takes more than a few seconds."""
+
+
+def blocks(page: str) -> list[tuple[str, str]]:
+    """What runs on a page: how each block is marked, and its code without a cell's options."""
+    return [(kind, OPTIONS.sub("", code, count=1)) for kind, code in BLOCK.findall(PAGES[page])]
+
+
+def with_code() -> list[Any]:
+    marks = {page: [pytest.mark.slow] if page in SLOW else [] for page in PAGES if blocks(page)}
+    return [pytest.param(page, marks=marks[page]) for page in sorted(marks)]
+
+
+@pytest.mark.parametrize("page", with_code())
+def test_a_page_runs_and_prints_what_it_says(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All blocks in one namespace and in order, in an empty folder, as a notebook's kernel does."""
+    for package in OPTIONAL:
+        if re.search(rf"^\s*(import|from) {package}\b", PAGES[page], re.MULTILINE):
+            pytest.importorskip(package)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MATPLOTLIBRC", str(SITE / "matplotlibrc"))
+    printed: list[str] = []
+    names: dict[str, Any] = {"__name__": "__main__"}
+    for number, (kind, code) in enumerate(blocks(page), 1):
+        printed.clear()
+        names["print"] = lambda *values, **_: printed.append(" ".join(map(str, values)))
+        source = tmp_path / f"block_{number}.py"
+        source.write_text(code, "utf-8")
+        with np.errstate(all="warn", under="ignore"):  # NumPy's own settings
+            exec(compile(code, str(source), "exec"), names)  # noqa: S102  (our own pages)
+        if kind == "python":
+            assert printed == PRINTED.findall(code)
+    if pyplot := sys.modules.get("matplotlib.pyplot"):
+        pyplot.close("all")
+
+
+def commands() -> list[str]:
+    lines = [line for text in PAGES.values() for found in CONSOLE.findall(text)
+             for line in found.split("\n")]  # fmt: skip
+    return [line for line in lines if "tinygrad-bp " in line]
+
+
+@pytest.mark.parametrize("line", commands())
+def test_a_command_is_understood(line: str) -> None:
+    command, _, _ = line.partition("  # ")
+    parse(shlex.split(command.rpartition("tinygrad-bp ")[2]))
+
+
+LISTS = [(package, name) for text in PAGES.values()
+         for package, names in LISTED.findall(text) for name in names.split()]  # fmt: skip
+
+
+def public(package: str) -> list[Any]:
+    """The classes and functions that a package exports; constants are written about in prose."""
+    module = importlib.import_module(package)
+    exported = [getattr(module, name) for name in module.__all__]
+    return [thing for thing in exported if thing is not Any
+            and (inspect.isclass(thing) or inspect.isroutine(thing))]  # fmt: skip
+
+
+def test_every_public_name_is_listed_once() -> None:
+    listed = Counter(getattr(importlib.import_module(package), name) for package, name in LISTS)
+    assert [thing for thing, times in listed.items() if times > 1] == []
+    packages = {package for package, _ in LISTS}
+    assert len(packages) > 15
+    exported = {thing for package in packages for thing in public(package)}
+    assert exported - set(listed) == set()
