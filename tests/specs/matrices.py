@@ -151,6 +151,7 @@ MATRICES = [
          call(m(3, 2), x(3)), call(m(2, 3), x(2, 2)), call(m(2, 2), x(2)),
          call(m(3, 2), x(3, 2)), call(m(3, 1), [1.0, 2.0, 3.0]), flat=(2,)),
     Spec(np.linalg.lstsq, call(m(3, 2), x(3)), call(m(2, 3), x(2, 2)), flat=(2,)),
+    Spec(own.lower_factor, call(c(2, 2)), *square),
     Spec(np.linalg.cholesky, call(c(2, 2)), call(c(2, 2), upper=True), *square,
          *with_options(square[:2], upper=True)),
     Spec(np.linalg.qr, call(c(3, 2)), call(c(2, 3)), *stretched, *square,

@@ -33,7 +33,7 @@ from tinygrad_bp.rules.activations import (
     sigmoid,
     softmax,
 )
-from tinygrad_bp.rules.decompositions import singular_system, singular_vectors
+from tinygrad_bp.rules.decompositions import lower_factor, singular_system, singular_vectors
 from tinygrad_bp.rules.eigen import (
     eigensystem,
     eigenvectors,
@@ -142,6 +142,7 @@ __all__ = [
     "log_softmax",
     "logsigmoid",
     "logsumexp",
+    "lower_factor",
     "lstm",
     "lstm_backward",
     "max_of_windows",

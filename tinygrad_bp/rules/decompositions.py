@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_bp.errors import NotDifferentiableError
+from tinygrad_bp.operands import is_foreign
 from tinygrad_bp.registry import Array, composite, general, primitive, rule, why
 from tinygrad_bp.rules.matrices import (
     conj,
@@ -30,13 +31,25 @@ from tinygrad_bp.rules.matrices import (
     phases_refused,
 )
 
-__all__ = ["singular_system", "singular_vectors", "thin_svd"]
+__all__ = ["lower_factor", "singular_system", "singular_vectors", "thin_svd"]
 
 QRResult: Any = type(np.linalg.qr(np.eye(1)))
 SVDResult: Any = type(np.linalg.svd(np.eye(1)))
 
 
 # --- positive definite matrices -------------------------------------------------------------
+
+
+@primitive
+def lower_factor(a: Array) -> Array:
+    """Return the lower L with L Lᴴ = a, of a library whose `cholesky` gives the upper one, too.
+
+    >>> lower_factor(np.array([[4.0, 2.0], [2.0, 5.0]]))
+    array([[2., 0.],
+           [1., 2.]])
+    """
+    factor = np.linalg.cholesky(a)
+    return np.tril(factor) + np.tril(mH(factor), -1) if is_foreign(factor) else factor
 
 
 def _cholesky_vjp(g: Array, y: Array, a: Array) -> Array:
@@ -52,8 +65,8 @@ def _cholesky_jvp(t: Array, y: Array, a: Array) -> Array:
     return y @ halved(np.tril(inverse @ mirrored(t) @ mH(inverse)))
 
 
-def _upper_cholesky(a: Array, *, upper: bool) -> Array:
-    lower = np.linalg.cholesky(mH(a) if upper else a)
+def _cholesky(a: Array, *, upper: bool) -> Array:
+    lower = lower_factor(mH(a) if upper else a)
     return mH(lower) if upper else lower
 
 
@@ -212,8 +225,8 @@ def _symmetric_svd(a: Array) -> tuple[Array, Array, Array]:
 
 
 # fmt: off
-rule(np.linalg.cholesky, vjp=_cholesky_vjp, jvp=_cholesky_jvp)
-general(np.linalg.cholesky, _upper_cholesky)
+rule(lower_factor, vjp=_cholesky_vjp, jvp=_cholesky_jvp)
+composite(np.linalg.cholesky, _cholesky)
 rule(np.linalg.qr, vjp=_qr_vjp, jvp=_qr_jvp)
 general(np.linalg.qr, _qr)
 rule(singular_system, vjp=_singular_values_vjp, jvp=_singular_values_jvp, flat=(1, 2))
@@ -223,7 +236,7 @@ rule(singular_vectors,
 composite(np.linalg.svd, _svd)
 composite(np.linalg.svdvals, lambda x: singular_system(x)[0])
 
-why("From L Lᵀ = A: the factor moves by L times the lower half of L⁻¹ dA L⁻ᵀ.", np.linalg.cholesky)
+why("From L Lᵀ = A: the factor moves by L times the lower half of L⁻¹ dA L⁻ᵀ.", lower_factor)
 why("From QR = A: what is below the diagonal of Qᵀ dA R⁻¹ turns Q, what is above changes R.",
     np.linalg.qr)
 why("A singular value moves by what the change of A does between its two vectors.",
