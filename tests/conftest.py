@@ -25,9 +25,35 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--mnist", metavar="FOLDER", help="folder of the real MNIST files")
     parser.addoption("--slow", action="store_true", help="run the slow tests as well")
+    parser.addoption("--record", metavar="FILE", help="write the names of what passes to a file")
+    parser.addoption("--leave-out", metavar="FILE", help="run nothing that such a file names")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if file := config.getoption("--record"):
+        config.pluginmanager.register(Record(Path(file)))
+
+
+class Record:
+    """Keeps the names of the tests that pass in a file."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.passed: list[str] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "call" and report.passed:
+            self.passed.append(report.nodeid)
+
+    def pytest_sessionfinish(self) -> None:
+        self.file.write_text("\n".join(self.passed), "utf-8")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if file := config.getoption("--leave-out"):
+        passed = set(Path(file).read_text("utf-8").split("\n"))
+        config.hook.pytest_deselected(items=[item for item in items if item.nodeid in passed])
+        items[:] = [item for item in items if item.nodeid not in passed]
     for item in items:
         if "mnist" in item.keywords and not config.getoption("--mnist"):
             item.add_marker(pytest.mark.skip(reason="needs --mnist FOLDER"))
