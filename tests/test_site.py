@@ -8,6 +8,7 @@ import re
 import shlex
 import sys
 from collections import Counter
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +19,20 @@ from tinygrad_bp.cli.arguments import parse
 
 SITE = Path(__file__).parent.parent / "examples"
 PAGES = {str(path.relative_to(SITE)): path.read_text("utf-8") for path in SITE.glob("**/*.md")}
-BLOCK = re.compile(r"^```(python|\{code-cell\} python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(
+    r"^```(python|\{code-cell\} python)\n((?::[^\n]*\n)*)(.*?)^```$", re.MULTILINE | re.DOTALL
+)
 CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LISTED = re.compile(r"^```\{api\} (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PRINTED = re.compile(r"^ *print\(.*\) +# (.+)$", re.MULTILINE)
-OPTIONS = re.compile(r"^(?::.*\n)+\n?|^---\n.*?^---\n", re.MULTILINE | re.DOTALL)
 OPTIONAL = ("dask", "jax", "matplotlib", "onnx", "onnxruntime", "scipy", "sklearn", "torch")
 SLOW: set[str] = set()
 """Pages whose code takes more than a few seconds."""
 
 
-def blocks(page: str) -> list[tuple[str, str]]:
-    """What runs on a page: how each block is marked, and its code without a cell's options."""
-    return [(kind, OPTIONS.sub("", code, count=1)) for kind, code in BLOCK.findall(PAGES[page])]
+def blocks(page: str) -> list[tuple[str, str, str]]:
+    """What runs on a page: how each block is marked, a cell's options, and its code."""
+    return BLOCK.findall(PAGES[page])
 
 
 def with_code() -> list[Any]:
@@ -50,12 +52,13 @@ def test_a_page_runs_and_prints_what_it_says(
     monkeypatch.setenv("MATPLOTLIBRC", str(SITE / "matplotlibrc"))
     printed: list[str] = []
     names: dict[str, Any] = {"__name__": "__main__"}
-    for number, (kind, code) in enumerate(blocks(page), 1):
+    for number, (kind, options, code) in enumerate(blocks(page), 1):
         printed.clear()
         names["print"] = lambda *values, **_: printed.append(" ".join(map(str, values)))
         source = tmp_path / f"block_{number}.py"
         source.write_text(code, "utf-8")
-        with np.errstate(all="warn", under="ignore"):  # NumPy's own settings
+        raises = pytest.raises(Exception) if "raises-exception" in options else nullcontext()  # noqa: PT011
+        with raises, np.errstate(all="warn", under="ignore"):  # NumPy's own settings
             exec(compile(code, str(source), "exec"), names)  # noqa: S102  (our own pages)
         if kind == "python":
             assert printed == PRINTED.findall(code)
