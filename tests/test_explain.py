@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import sys
 import xml.dom.minidom
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -79,6 +81,14 @@ def test_notebooks_show_tensors_and_graphs() -> None:
     for _ in range(200):
         y = np.sin(y)
     assert bp.trace(y)._repr_html_().startswith("<pre>Backward pass")
+
+
+def test_a_line_of_a_notebook_is_named_by_its_cell(monkeypatch: pytest.MonkeyPatch) -> None:
+    cells = {__file__: ("Cell", "In[3]")}
+    shell = SimpleNamespace(compile=SimpleNamespace(format_code_name=cells.get))
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    site = (Tensor(1.0, requires_grad=True) * 2).op.site
+    assert re.fullmatch(r"In\[3\]:\d+, `site = .*`", str(site))
 
 
 def test_a_notebook_runs_nothing_that_a_tensor_says() -> None:

@@ -168,4 +168,6 @@ def test_a_kernel_shows_the_pages_and_prints_nothing(monkeypatch: pytest.MonkeyP
     written, _ = nbconvert.HTMLExporter().from_notebook_node(notebook)
     assert Frames(written).held == [held, staged]
     embedded, _ = Elements(held).text_of("script")
-    assert len(json.loads(embedded)["steps"]) == 2
+    data = json.loads(embedded)
+    assert len(data["steps"]) == 2
+    assert [file["path"] for file in data["sources"].values()] == ["In[1]"]

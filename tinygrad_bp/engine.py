@@ -20,6 +20,7 @@ a user sees is the conjugate of that, the direction of steepest ascent (`backwar
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import CodeType
 from typing import Any, NamedTuple, Never, TypeAlias
@@ -37,6 +38,7 @@ __all__ = [
     "RawStep",
     "Read",
     "Site",
+    "cell_of",
     "conform",
     "free",
     "key_of",
@@ -71,12 +73,30 @@ class Site(NamedTuple):
         start, *_ = next(positions)
         return start or self.code.co_firstlineno
 
+    @property
+    def file(self) -> str:
+        """The file's path, or what a notebook calls the cell, such as `In[3]`."""
+        return cell_of(self.code.co_filename) or self.code.co_filename
+
     def __str__(self) -> str:
         import linecache
 
-        where = f"{self.code.co_filename}:{self.line}"
+        where = f"{self.file}:{self.line}"
         text = linecache.getline(self.code.co_filename, self.line).strip()
         return f"{where}, `{text}`" if text else where
+
+
+def cell_of(path: str) -> str | None:
+    """Return what a notebook calls the cell that it has kept in a file, None for other files.
+
+    >>> cell_of(__file__) is None
+    True
+    """
+    ipython = sys.modules.get("IPython")
+    compiler = getattr(ipython and ipython.get_ipython(), "compile", None)
+    named = getattr(compiler, "format_code_name", None)  # IPython 8 has it
+    found = named and named(path)
+    return found[1] if found else None
 
 
 class Op:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from tinygrad_bp.engine import cell_of
 from tinygrad_bp.explain.arrays import Views, finite
 from tinygrad_bp.explain.checks import confirm_leaves
 from tinygrad_bp.explain.formatting import brief
@@ -212,7 +213,7 @@ def _shown_paths(paths: Iterable[str]) -> dict[str, str]:
     """What files are called in a page that may travel: without the folders of its author."""
     shown: dict[str, str] = {}
     for path in paths:
-        name = os.path.basename(path)
+        name = cell_of(path) or os.path.basename(path)
         folders = path.split(os.sep)[:-1]
         while name in shown.values():  # two files of one name: as many folders as it takes
             name = f"{folders.pop()}/{name}"

@@ -48,4 +48,4 @@ def line_of(site: Site | None) -> str:
         return ""
     number = site.line
     text = linecache.getline(site.code.co_filename, number).strip()
-    return f"{os.path.basename(site.code.co_filename)}:{number}  {text}" if text else ""
+    return f"{os.path.basename(site.file)}:{number}  {text}" if text else ""
