@@ -22,7 +22,7 @@ BLOCK = re.compile(r"^```(python|\{code-cell\} python)\n(.*?)^```$", re.MULTILIN
 CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LISTED = re.compile(r"^```\{api\} (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PRINTED = re.compile(r"^ *print\(.*\) +# (.+)$", re.MULTILINE)
-OPTIONS = re.compile(r"^(?::.*\n)+\n?|^---\n.*?^---\n", re.MULTILINE | re.DOTALL)
+OPTIONS = re.compile(r"\A(?::[^\n]*\n)+\n?|\A---\n.*?^---\n", re.MULTILINE | re.DOTALL)
 OPTIONAL = ("dask", "jax", "matplotlib", "onnx", "onnxruntime", "scipy", "sklearn", "torch")
 SLOW: set[str] = set()
 """Pages whose code takes more than a few seconds."""
