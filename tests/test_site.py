@@ -54,7 +54,8 @@ def test_a_page_runs_and_prints_what_it_says(
     names: dict[str, Any] = {"__name__": "__main__"}
     for number, (kind, options, code) in enumerate(blocks(page), 1):
         printed.clear()
-        names["print"] = lambda *values, **_: printed.append(" ".join(map(str, values)))
+        if kind == "python":
+            names["print"] = lambda *values, **_: printed.append(" ".join(map(str, values)))
         source = tmp_path / f"block_{number}.py"
         source.write_text(code, "utf-8")
         raises = pytest.raises(Exception) if "raises-exception" in options else nullcontext()  # noqa: PT011
