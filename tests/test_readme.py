@@ -17,18 +17,14 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 QUOTED = [text for language, text in BLOCKS if text.startswith("elementwise(")]
-WRITTEN = [text for language, text in BLOCKS if text.startswith("def step(x, y):\n    #")]
-CODE = [
-    text for language, text in BLOCKS if language == "python" and text not in (*QUOTED, *WRITTEN)
-]
+CODE = [text for language, text in BLOCKS if language == "python" and text not in QUOTED]
 COMMANDS = [line for language, text in BLOCKS if language == "console" for line in text.split("\n")]
 PRINTED = re.compile(r"^print\(.*\) +# (.+)$", re.MULTILINE)
 
 
 def test_every_block_is_run_by_a_test() -> None:
-    assert {language for language, _ in BLOCKS} == {"python", "console"}
-    assert len(CODE) >= 4
-    assert len(QUOTED) == len(WRITTEN) == 1
+    assert {language for language, _ in BLOCKS} == {"python", "console", "bibtex"}
+    assert len(CODE) == len(QUOTED) == 1
 
 
 def test_code_prints_what_is_written_next_to_it() -> None:
@@ -41,13 +37,6 @@ def test_code_prints_what_is_written_next_to_it() -> None:
             exec(compile(code, "README.md", "exec"), names)  # noqa: S102  (our own README)
         assert printed == PRINTED.findall(code)
         assert len(printed) == code.count("print(")
-    assert without_places(WRITTEN[0]) in without_places(names["program"])
-
-
-def without_places(source: str) -> str:
-    """A program without the lines of the user's that it mentions, and without indentation."""
-    lines = (line.strip() for line in source.split("\n"))
-    return "\n".join(line for line in lines if not re.match(r"# [\w.]+:\d+  ", line))
 
 
 def test_quoted_rules_are_the_ones_of_the_tables() -> None:
@@ -65,7 +54,7 @@ def statements(code: str) -> set[str]:
 def test_commands_are_valid() -> None:
     """Everything after `tinygrad-bp` is understood; the two commands of the beginning are there."""
     found = [shlex.split(line.rpartition("tinygrad-bp ")[2]) for line in COMMANDS if "-bp " in line]
-    assert len(found) >= 3
+    assert len(found) >= 2
     for arguments in found:
         parse(arguments)
     ends = [".venv/bin/tinygrad-bp train", ".venv/bin/python -m pytest"]
