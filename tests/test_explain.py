@@ -70,9 +70,10 @@ def test_a_used_graph_says_what_to_do() -> None:
 
 def test_notebooks_show_tensors_and_graphs() -> None:
     w, _, cost = chain()
-    svg = bp.trace(cost)._repr_html_()
-    drawing = xml.dom.minidom.parseString(svg)  # noqa: S318  (our own)
-    assert drawing.documentElement.tagName == "svg"
+    shown = bp.trace(cost)._repr_html_()
+    frame = xml.dom.minidom.parseString(shown).documentElement  # noqa: S318  (our own)
+    assert "overflow-x: auto" in frame.getAttribute("style")
+    assert frame.firstChild.tagName == "svg"
     assert "made by" in cost._repr_html_()
     assert "gradient" not in w._repr_html_()
     cost.backward()

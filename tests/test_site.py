@@ -26,7 +26,7 @@ CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LISTED = re.compile(r"^```\{api\} (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PRINTED = re.compile(r"^ *print\(.*\) +# (.+)$", re.MULTILINE)
 OPTIONAL = ("dask", "jax", "matplotlib", "onnx", "onnxruntime", "scipy", "sklearn", "torch")
-SLOW: set[str] = set()
+SLOW = {"tutorials/digits.md"}
 """Pages whose code takes more than a few seconds."""
 
 

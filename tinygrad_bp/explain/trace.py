@@ -42,8 +42,8 @@ class Trace(Record):
 
     def _repr_html_(self) -> str:
         """Show a notebook the drawing, or the text of a graph that is too large to draw."""
-        if len(self.nodes) <= DRAWN:
-            return to_svg(self)
+        if len(self.nodes) <= DRAWN:  # it scrolls: a long one would stretch the whole notebook
+            return f'<div style="overflow-x: auto">{to_svg(self)}</div>'
         return f"<pre>{html.escape(narrate(exported(self)))}</pre>"
 
 
