@@ -23,7 +23,8 @@ CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LISTED = re.compile(r"^```\{api\} (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PRINTED = re.compile(r"^ *print\(.*\) +# (.+)$", re.MULTILINE)
 OPTIONS = re.compile(r"^(?::.*\n)+\n?|^---\n.*?^---\n", re.MULTILINE | re.DOTALL)
-OPTIONAL = ("dask", "jax", "matplotlib", "onnx", "onnxruntime", "scipy", "sklearn", "torch")
+OPTIONAL = ("IPython", "dask", "jax", "matplotlib", "onnx", "onnxruntime", "safetensors", "scipy",
+            "sklearn", "torch")  # fmt: skip
 SLOW: set[str] = set()
 """Pages whose code takes more than a few seconds."""
 
