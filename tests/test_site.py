@@ -22,7 +22,7 @@ BLOCK = re.compile(r"^```(python|\{code-cell\} python)\n(.*?)^```$", re.MULTILIN
 CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LISTED = re.compile(r"^```\{api\} (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PRINTED = re.compile(r"^ *print\(.*\) +# (.+)$", re.MULTILINE)
-OPTIONS = re.compile(r"^(?::.*\n)+\n?|^---\n.*?^---\n", re.MULTILINE | re.DOTALL)
+OPTIONS = re.compile(r"\A(?::[^\n]*\n)+|\A---\n.*?^---\n", re.MULTILINE | re.DOTALL)
 OPTIONAL = ("IPython", "dask", "jax", "matplotlib", "onnx", "onnxruntime", "safetensors", "scipy",
             "sklearn", "torch")  # fmt: skip
 SLOW: set[str] = set()
@@ -95,3 +95,9 @@ def test_every_public_name_is_listed_once() -> None:
     assert len(packages) > 15
     exported = {thing for package in packages for thing in public(package)}
     assert exported - set(listed) == set()
+
+
+def test_a_cell_keeps_its_code_without_its_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = "```{code-cell} python\n:tags: [hide-input]\nx = {1: 2}\ny = 3\n```\n"
+    monkeypatch.setitem(PAGES, "page", page)
+    assert blocks("page") == [("{code-cell} python", "x = {1: 2}\ny = 3\n")]
