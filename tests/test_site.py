@@ -25,7 +25,7 @@ PRINTED = re.compile(r"^ *print\(.*\) +# (.+)$", re.MULTILINE)
 OPTIONS = re.compile(r"\A(?::[^\n]*\n)+|\A---\n.*?^---\n", re.MULTILINE | re.DOTALL)
 OPTIONAL = ("IPython", "dask", "jax", "matplotlib", "onnx", "onnxruntime", "safetensors", "scipy",
             "sklearn", "torch")  # fmt: skip
-SLOW: set[str] = set()
+SLOW = {"how_to/sweep.md"}
 """Pages whose code takes more than a few seconds."""
 
 
