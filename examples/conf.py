@@ -56,7 +56,9 @@ nb_execution_raise_on_error = True
 nb_execution_timeout = 300
 nb_execution_in_temp = True
 nb_merge_streams = True
-os.environ["MATPLOTLIBRC"] = str(HERE / "matplotlibrc")  # for the notebooks' kernels
+# For the notebooks' kernels. Threads of BLAS mostly wait for each other in nets this small.
+os.environ["MATPLOTLIBRC"] = str(HERE / "matplotlibrc")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # --- docstrings -------------------------------------------------------------------------------
 

@@ -172,6 +172,15 @@ def test_paths_that_share_all_names_are_told_apart() -> None:
     ]
 
 
+def test_one_path_of_several_does_not_look_like_the_whole_derivative() -> None:
+    a = Tensor(0.5, requires_grad=True)
+    b = np.sin(a)
+    c = b + np.exp(np.exp(a))
+    _, through_b, past_b, _ = str(paths(c, a)).splitlines()
+    assert through_b.split("=")[0].split() == ["dc/db", "·", "db/da"]
+    assert re.fullmatch(r"dc/d(v\d+) · d\1/d(v\d+) · d\2/da", past_b.split("=")[0].strip())
+
+
 def test_paths_through_arrays_show_the_way_and_the_product() -> None:
     W = Tensor(np.eye(2), requires_grad=True)
     h = np.tanh(W @ np.array([0.0, 1.0]))

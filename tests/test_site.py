@@ -25,8 +25,9 @@ BLOCK = re.compile(
 CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LISTED = re.compile(r"^```\{api\} (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PRINTED = re.compile(r"^ *print\(.*\) +# (.+)$", re.MULTILINE)
-OPTIONAL = ("dask", "jax", "matplotlib", "onnx", "onnxruntime", "scipy", "sklearn", "torch")
-SLOW = {"tutorials/digits.md"}
+OPTIONAL = ("IPython", "dask", "jax", "matplotlib", "onnx", "onnxruntime", "safetensors", "scipy",
+            "sklearn", "torch")  # fmt: skip
+SLOW = {"how_to/sweep.md", "tutorials/digits.md"}
 """Pages whose code takes more than a few seconds."""
 
 
@@ -98,3 +99,9 @@ def test_every_public_name_is_listed_once() -> None:
     assert len(packages) > 15
     exported = {thing for package in packages for thing in public(package)}
     assert exported - set(listed) == set()
+
+
+def test_a_cell_keeps_its_code_without_its_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = "```{code-cell} python\n:tags: [hide-input]\nx = {1: 2}\ny = 3\n```\n"
+    monkeypatch.setitem(PAGES, "page", page)
+    assert blocks("page") == [("{code-cell} python", "x = {1: 2}\ny = 3\n")]

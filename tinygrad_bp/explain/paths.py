@@ -122,10 +122,14 @@ class Paths(Sequence[Path]):
     def _routes(self) -> list[tuple[Path, Sequence[int], str]]:
         """Of each path, the nodes that are written, and what tells it apart if those do not.
 
-        Nodes without a name are passed over unless two paths would look the same.
+        Nodes without a name are passed over, unless two paths would look the same, or one of
+        several like the whole derivative.
         """
         short = [[i for i, v in enumerate(path.nodes) if key_of(v) not in self._unnamed]
                  for path in self]  # fmt: skip
+        if len(self) > 1:  # and dc/da would be read as the sum of all
+            short = [route if len(route) > 2 or None in path.slopes else [*range(len(path.nodes))]
+                     for path, route in zip(self, short, strict=True)]  # fmt: skip
         times = Counter(_key(*pair) for pair in zip(self, short, strict=True))
         alike: dict[tuple[Key, ...], list[Path]] = {}
         for path in self:

@@ -226,7 +226,7 @@ def _told(count: int, limit: int | None) -> tuple[int, int]:
 def _left_out(first: int, last: int, count: int) -> str:
     return (
         f"... {last - first:,} steps, {first + 1:,} to {last:,} of {count:,}, are left out here; "
-        "limit=None shows them all ..."
+        "limit=None, or --steps 0, shows them all ..."
     )
 
 

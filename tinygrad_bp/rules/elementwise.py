@@ -414,7 +414,7 @@ remedy("keep the argument above 0 (np.maximum(x, tiny)), or compute the logarith
 remedy("keep the argument above -1", np.log1p)
 remedy("keep the divisor away from 0, or choose another branch before dividing",
        np.divide, np.reciprocal, np.remainder, np.fmod, np.divmod, quotient)
-remedy("subtract the maximum first; logsumexp, softmax and sigmoid are safe forms",
+remedy("subtract the maximum first; logsumexp, softmax, softplus and sigmoid are safe forms",
        np.exp, np.exp2, np.expm1, np.sinh, np.cosh)
 remedy("keep the argument at 0 or above for the value, above 0 for the gradient", np.sqrt)
 remedy("keep the argument away from 0", np.cbrt)
