@@ -24,7 +24,7 @@ LISTED = re.compile(r"^```\{api\} (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PRINTED = re.compile(r"^ *print\(.*\) +# (.+)$", re.MULTILINE)
 OPTIONS = re.compile(r"^(?::.*\n)+\n?|^---\n.*?^---\n", re.MULTILINE | re.DOTALL)
 OPTIONAL = ("dask", "jax", "matplotlib", "onnx", "onnxruntime", "scipy", "sklearn", "torch")
-SLOW = {"tutorials/second_derivatives.md"}
+SLOW = {"tutorials/more_than_one_machine.md", "tutorials/second_derivatives.md"}
 """Pages whose code takes more than a few seconds."""
 
 
