@@ -266,12 +266,12 @@ def test_a_loss_that_is_no_number() -> None:
 def test_a_model_that_looks_at_a_whole_batch() -> None:
     model = nn.Sequential(nn.Linear(6, 3), nn.BatchNorm1d(3))
     optimizer = optim.SGD(model.parameters(), lr=0.1)
-    with pytest.raises(ClusterError, match="1 is a BatchNorm1d"):
+    with pytest.raises(ClusterError, match="'1' is a BatchNorm1d"):
         cluster.ParallelStep(None, model, nn.CrossEntropyLoss(), optimizer)
     step = cluster.ParallelStep(None, model.eval(), nn.CrossEntropyLoss(), optimizer)
     step(*examples())
     model.train()
-    with pytest.raises(ClusterError, match="1 is a BatchNorm1d"):
+    with pytest.raises(ClusterError, match="'1' is a BatchNorm1d"):
         step(*examples())
 
 

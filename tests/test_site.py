@@ -27,7 +27,12 @@ LISTED = re.compile(r"^```\{api\} (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PRINTED = re.compile(r"^ *print\(.*\) +# (.+)$", re.MULTILINE)
 OPTIONAL = ("IPython", "dask", "jax", "matplotlib", "onnx", "onnxruntime", "safetensors", "scipy",
             "sklearn", "torch")  # fmt: skip
-SLOW = {"how_to/sweep.md", "tutorials/digits.md"}
+SLOW = {
+    "how_to/sweep.md",
+    "tutorials/digits.md",
+    "tutorials/more_than_one_machine.md",
+    "tutorials/second_derivatives.md",
+}
 """Pages whose code takes more than a few seconds."""
 
 

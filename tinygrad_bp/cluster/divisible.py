@@ -29,10 +29,10 @@ def check_model(model: nn.Module, loss: Callable[[Any, Any], Any]) -> None:
             )
     for name, module in model.named_modules():
         if isinstance(module, OVER_A_BATCH) and module.training:
+            which = f"'{name}'" if name else "the model"
             raise ClusterError(
-                f"{name or 'the model'} is a {type(module).__name__}: it takes means over a batch, "
-                "and a worker sees shards of it. Use GroupNorm or LayerNorm, or freeze its numbers "
-                "by .eval()."
+                f"{which} is a {type(module).__name__}: it takes means over a batch, and a worker "
+                "sees shards of it. Use GroupNorm or LayerNorm, or freeze its numbers by .eval()."
             )
 
 
