@@ -48,6 +48,24 @@ def test_a_wrong_vjp_fails_and_is_named():
     assert "recorded at" not in str(report)
 
 
+def test_outputs_in_single_precision_are_rounded_and_no_fault():
+    """What arrives is rounded as they are, and each output has stairs of its own."""
+    a = np.random.default_rng(0).normal(size=(40, 3))
+
+    def rounded(x):
+        return (a @ np.sin(x)).astype(np.float32)
+
+    def right(g, x):
+        return (a.T @ g) * np.cos(x)
+
+    report = check_vjp(rounded, right, X)
+    assert not report.wrong, report
+    assert check_vjp(rounded, lambda g, x: 1.01 * right(g, x), X).counts[Verdict.FAIL]
+    assert check_vjp(lambda x: np.float32(np.sin(x)), lambda g, x: g * np.cos(x), X).ok
+    squared = check_vjp(rounded, lambda g, x: right(g * np.abs(g), x), X)
+    assert squared.identities["linear in the arriving gradient"]
+
+
 def test_containers_and_constants_keep_their_places():
     def function(tree, labels, power):
         return tree["a"][labels] * tree["b"] ** power

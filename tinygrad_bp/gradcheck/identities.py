@@ -35,8 +35,9 @@ def check_identities(work: Examination) -> dict[str, str]:
     The subject must have been compared already.
     """
     subject, rng, output = work.subject, work.rng, work.output
-    first = work.weights[0]
-    other = np.where(work.witnesses.finite, rng.standard_normal(output.size), 0.0)
+    first = _short(work.weights[0], output.dtype)
+    normal = _short(rng.standard_normal(output.size), output.dtype)
+    other = np.where(work.witnesses.finite, normal, 0.0)
     pulled = subject.pull([first, other, 0.0 * first, 2.0 * first - 3.0 * other])
     here, _ = subject.rounding([first, other], rng)
     exact = 16 * here.sum(axis=0)
@@ -64,6 +65,11 @@ def check_identities(work: Examination) -> dict[str, str]:
     sides = other @ np.where(other, pushed, 0.0), pulled[1] @ u
     terms = IDENTICAL * np.abs(pulled[1] * u).sum() + slack @ np.abs(u)
     return found | {"<v, J u> = <Jᵀv, u>": _differ(*sides, terms)}
+
+
+def _short(weights: Vector, dtype: np.dtype[Any]) -> Vector:
+    """Weights whose small multiples and sums an output of this type represents exactly."""
+    return weights if dtype.itemsize >= 8 else np.rint(weights * 2.0**8) / 2.0**8
 
 
 def _largest_of_each_input(work: Examination, numbers: Vector) -> Vector:

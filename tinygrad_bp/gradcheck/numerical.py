@@ -299,9 +299,12 @@ class _Side:
         starts = len(steps) - 1 - flat  # the smallest step that shows a change
         heights = np.zeros(self.here.size)
         candidates = starts[(flat > 2) & (starts >= 0)]
-        for k in list(Counter(candidates.tolist()))[:BISECTED]:
+        for count, k in enumerate(Counter(candidates.tolist())):
             chosen = (starts == k) & (flat > 2)
-            heights[chosen] = self._jump(steps[k + 1], steps[k], chosen)
+            if count < BISECTED:
+                heights[chosen] = self._jump(steps[k + 1], steps[k], chosen)
+            else:  # no higher than what is seen at that step
+                heights[chosen] = np.abs(self.changes[k])[chosen]
         size = np.abs(self.here) + np.abs(self.changes).max(axis=0)
         low = heights <= np.maximum(STAIR * size, ULPS * self._line.size)
         return np.where(low, heights, 0.0)
