@@ -22,7 +22,7 @@ BLOCK = re.compile(r"^```(python|\{code-cell\} python)\n(.*?)^```$", re.MULTILIN
 CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LISTED = re.compile(r"^```\{api\} (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PRINTED = re.compile(r"^ *print\(.*\) +# (.+)$", re.MULTILINE)
-OPTIONS = re.compile(r"^(?::.*\n)+\n?|^---\n.*?^---\n", re.MULTILINE | re.DOTALL)
+OPTIONS = re.compile(r"\A(?:(?::[^\n]*\n)+\n?|---\n.*?^---\n)", re.MULTILINE | re.DOTALL)
 OPTIONAL = ("dask", "jax", "matplotlib", "onnx", "onnxruntime", "scipy", "sklearn", "torch")
 SLOW: set[str] = set()
 """Pages whose code takes more than a few seconds."""
@@ -31,6 +31,13 @@ SLOW: set[str] = set()
 def blocks(page: str) -> list[tuple[str, str]]:
     """What runs on a page: how each block is marked, and its code without a cell's options."""
     return [(kind, OPTIONS.sub("", code, count=1)) for kind, code in BLOCK.findall(PAGES[page])]
+
+
+def test_of_a_cell_the_options_are_left_out_and_no_more() -> None:
+    code = "x = a[\n:2]\n"
+    assert OPTIONS.sub("", f":tags: [hide-input]\n:other: 1\n\n{code}", count=1) == code
+    assert OPTIONS.sub("", f"---\ntags: [hide-input]\n---\n{code}", count=1) == code
+    assert OPTIONS.sub("", code, count=1) == code
 
 
 def with_code() -> list[Any]:
