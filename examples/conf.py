@@ -57,6 +57,7 @@ nb_execution_timeout = 300
 nb_execution_in_temp = True
 nb_merge_streams = True
 os.environ["MATPLOTLIBRC"] = str(HERE / "matplotlibrc")  # for the notebooks' kernels
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # threads mostly wait, where nets are small
 
 # --- docstrings -------------------------------------------------------------------------------
 
