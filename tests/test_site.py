@@ -24,7 +24,7 @@ LISTED = re.compile(r"^```\{api\} (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PRINTED = re.compile(r"^ *print\(.*\) +# (.+)$", re.MULTILINE)
 OPTIONS = re.compile(r"\A(?:(?::[^\n]*\n)+\n?|---\n.*?^---\n)", re.MULTILINE | re.DOTALL)
 OPTIONAL = ("dask", "jax", "matplotlib", "onnx", "onnxruntime", "scipy", "sklearn", "torch")
-SLOW: set[str] = set()
+SLOW: set[str] = {"how_to/autoencoder.md", "how_to/rnn_on_text.md"}
 """Pages whose code takes more than a few seconds."""
 
 
