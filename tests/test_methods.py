@@ -8,6 +8,7 @@ as soon as it has one.
 from __future__ import annotations
 
 import copy
+import difflib
 import importlib.util
 import inspect
 from typing import Any
@@ -611,6 +612,15 @@ def test_a_name_that_is_not_here_is_answered_with_the_right_one(name: str, messa
     with pytest.raises(AttributeError) as raised:
         getattr(Tensor([1.0]), name)
     assert message in str(raised.value)
+
+
+def test_names_like_one_that_is_not_here_are_looked_for_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It takes a millisecond, and a recurrent layer asks `hasattr` in every call."""
+    assert not hasattr(Tensor([1.0]), "batch_sizes")
+    monkeypatch.setattr(difflib, "get_close_matches", None)
+    assert not hasattr(Tensor([1.0]), "batch_sizes")
 
 
 def test_a_method_of_an_array_that_meets_a_tracking_tensor_is_not_silent() -> None:

@@ -28,6 +28,8 @@ PRINTED = re.compile(r"^ *print\(.*\) +# (.+)$", re.MULTILINE)
 OPTIONAL = ("IPython", "dask", "jax", "matplotlib", "onnx", "onnxruntime", "safetensors", "scipy",
             "sklearn", "torch")  # fmt: skip
 SLOW = {
+    "how_to/autoencoder.md",
+    "how_to/rnn_on_text.md",
     "how_to/sweep.md",
     "tutorials/digits.md",
     "tutorials/more_than_one_machine.md",
@@ -39,6 +41,13 @@ SLOW = {
 def blocks(page: str) -> list[tuple[str, str, str]]:
     """What runs on a page: how each block is marked, a cell's options, and its code."""
     return BLOCK.findall(PAGES[page])
+
+
+def test_of_a_cell_the_options_are_left_out_and_no_more() -> None:
+    code = "x = a[\n:2]\n"
+    assert OPTIONS.sub("", f":tags: [hide-input]\n:other: 1\n\n{code}", count=1) == code
+    assert OPTIONS.sub("", f"---\ntags: [hide-input]\n---\n{code}", count=1) == code
+    assert OPTIONS.sub("", code, count=1) == code
 
 
 def with_code() -> list[Any]:

@@ -8,6 +8,7 @@ are in `methods`.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Never, Self
 
@@ -266,6 +267,7 @@ class DuckArray(Methods):
         )
 
 
+@functools.lru_cache(maxsize=256)  # `hasattr` asks as well, and again in every call of a layer
 def _hint(name: str, kind: type) -> str:
     """What to write instead of a name that is no attribute: a sentence, or nothing."""
     if name.startswith("_"):
