@@ -43,11 +43,9 @@ def blocks(page: str) -> list[tuple[str, str, str]]:
     return BLOCK.findall(PAGES[page])
 
 
-def test_of_a_cell_the_options_are_left_out_and_no_more() -> None:
-    code = "x = a[\n:2]\n"
-    assert OPTIONS.sub("", f":tags: [hide-input]\n:other: 1\n\n{code}", count=1) == code
-    assert OPTIONS.sub("", f"---\ntags: [hide-input]\n---\n{code}", count=1) == code
-    assert OPTIONS.sub("", code, count=1) == code
+def test_options_of_a_cell_are_no_code() -> None:
+    cell = "```{code-cell} python\n:tags: [hide-input]\nx = a[\n:1]\n```\n"
+    assert BLOCK.findall(cell) == [("{code-cell} python", ":tags: [hide-input]\n", "x = a[\n:1]\n")]
 
 
 def with_code() -> list[Any]:
@@ -113,9 +111,3 @@ def test_every_public_name_is_listed_once() -> None:
     assert len(packages) > 15
     exported = {thing for package in packages for thing in public(package)}
     assert exported - set(listed) == set()
-
-
-def test_a_cell_keeps_its_code_without_its_options(monkeypatch: pytest.MonkeyPatch) -> None:
-    page = "```{code-cell} python\n:tags: [hide-input]\nx = {1: 2}\ny = 3\n```\n"
-    monkeypatch.setitem(PAGES, "page", page)
-    assert blocks("page") == [("{code-cell} python", "x = {1: 2}\ny = 3\n")]
