@@ -8,6 +8,7 @@ that tracks, too, unless recording is off. Their own variables stop tracking whe
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -367,6 +368,7 @@ def jacobian(function: Function, argnum: int = 0, *, mode: str = "reverse") -> F
     def matrix(*args: Any) -> Any:
         _require_real(args[argnum])
 
+        @functools.wraps(function, assigned=("__name__",), updated=())  # messages have its name
         def of_one(x: Any) -> Any:
             return function(*args[:argnum], x, *args[argnum + 1 :])
 
