@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import importlib
 import inspect
 import re
@@ -94,3 +95,36 @@ def test_every_public_name_is_listed_once() -> None:
     assert len(packages) > 15
     exported = {thing for package in packages for thing in public(package)}
     assert exported - set(listed) == set()
+
+
+@pytest.mark.parametrize(("package", "name"), LISTS, ids=[f"{p}.{n}" for p, n in LISTS])
+def test_a_listed_name_has_an_example(package: str, name: str) -> None:
+    thing = getattr(importlib.import_module(package), name)
+    assert ">>> " in (inspect.getdoc(thing) or "")
+
+
+SKIPPED = re.compile(r" +# doctest: \+SKIP")
+
+
+def needing_packages() -> list[Any]:
+    """Names with examples that doctest leaves out; those of clusters start one."""
+    found = [(package, name) for package, name in LISTS
+             if SKIPPED.search(getattr(importlib.import_module(package), name).__doc__ or "")]  # fmt: skip
+    return [pytest.param(*pair, marks=pytest.mark.slow if pair[1] == "connect" else [], id=pair[1])
+            for pair in found]  # fmt: skip
+
+
+@pytest.mark.parametrize(("package", "name"), needing_packages())
+def test_an_example_that_needs_a_package_runs_where_that_is(
+    package: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thing = getattr(importlib.import_module(package), name)
+    monkeypatch.chdir(tmp_path)
+    text = SKIPPED.sub("", inspect.getdoc(thing) or "")
+    names = dict(vars(sys.modules[thing.__module__]))
+    examples = doctest.DocTestParser().get_doctest(text, names, name, None, None)
+    told: list[str] = []
+    doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(examples, out=told.append)
+    if any("ModuleNotFoundError" in text or "ImportError" in text for text in told):
+        pytest.skip("a package is missing")
+    assert told == []
