@@ -523,11 +523,13 @@ def refused(
     ever.
 
     >>> from tinygrad_bp import Tensor
-    >>> median_of = primitive(lambda x: sorted(x)[len(x) // 2])
-    >>> refused("Use np.median.", median_of)
-    >>> median_of(Tensor([3.0, 1.0, 2.0], requires_grad=True))
+    >>> @primitive
+    ... def middle(x):
+    ...     return sorted(x)[len(x) // 2]
+    >>> refused("Use np.median.", middle)
+    >>> middle(Tensor([3.0, 1.0, 2.0], requires_grad=True))
     Traceback (most recent call last):
-    tinygrad_bp.errors.NotDifferentiableError: <lambda> has no derivative rule. Use np.median.
+    tinygrad_bp.errors.NotDifferentiableError: middle has no derivative rule. Use np.median.
     """
     for function in functions:
         _add(Rule(function, "refused", hint=hint, raises=raises))
