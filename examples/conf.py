@@ -9,6 +9,7 @@ from typing import Any
 
 from docutils.nodes import Node, SkipNode
 from docutils.utils.math.latex2mathml import tex2mathml
+from sphinx.addnodes import desc_signature
 from sphinx.application import Sphinx
 from sphinx.pycode import ModuleAnalyzer
 from sphinx.util.docutils import SphinxDirective
@@ -67,7 +68,6 @@ autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 autodoc_default_options = {
     "members": True,
-    "exclude-members": "checks,rank,set_fit_request,set_partial_fit_request,set_score_request",
 }
 toc_object_entries_show_parents = "hide"
 python_use_unqualified_type_names = True
@@ -92,8 +92,40 @@ def escaped(paragraph: str, following: str) -> str:
     """A paragraph as reStructuredText; where an indented one follows a colon, that is code."""
     if paragraph.lstrip().startswith(">>> ") or paragraph.startswith("    "):
         return paragraph
-    signs = re.sub(r"(`[^`]*`)|([*|]|(?<=\w)_\b)", lambda m: m[1] or "\\" + m[2], paragraph)
+    signs = re.sub(r"(`[^`]*`)|([*|]|(?<=\w)_\b)", sign, paragraph)
     return re.sub(r"(?<!:):$", "::", signs) if following.startswith("    ") else signs
+
+
+def sign(found: re.Match[str]) -> str:
+    """What means itself, escaped; code, as a link if it names something of the library."""
+    if not found[1]:
+        return "\\" + found[2]
+    name = found[1].strip("`").removesuffix("()").removeprefix("bp.")
+    for place in ("", "errors."):
+        if ("." in name or place) and is_ours(place + name):
+            return f":py:obj:`{found[1].strip('`')} <tinygrad_bp.{place}{name}>`"
+    return found[1]
+
+
+def is_ours(name: str) -> bool:
+    """Whether something of that name is found by way of the library's packages."""
+    thing: Any = tinygrad_bp
+    for part in name.split("."):
+        if not part.isidentifier() or not hasattr(thing, part):
+            return False
+        thing = getattr(thing, part)
+    return True
+
+
+NOT_SHOWN = ("checked", "checks", "extra_repr", "function", "rank", "set_fit_request",
+             "set_partial_fit_request", "set_score_request", "takes_arrays", "update")  # fmt: skip
+
+
+def is_left_out(*event: Any) -> bool | None:
+    """Members that readers have no use for, but in the class that tells how to write them."""
+    _, _, name, member, *_ = event
+    where = getattr(member, "__qualname__", "").partition(".")[0]
+    return True if name in NOT_SHOWN and where not in ("Module", "Optimizer", "Split") else None
 
 
 class Written(str):
@@ -126,8 +158,11 @@ def signature_as_written(*event: Any) -> tuple[str, str] | None:
 
 def told(annotation: Any) -> Any:
     """An annotation as it is written, nothing for Any."""
+    annotation = getattr(annotation, "__forward_arg__", annotation)  # of a NamedTuple
     text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
-    return inspect.Parameter.empty if text in ("Any", "inspect._empty") else Written(text)
+    if text in ("Any", "inspect._empty"):
+        return inspect.Parameter.empty
+    return Written(re.sub(r"\bProgress\b", "Callable", text))  # an alias, and a callback's name
 
 
 def short(default: Any) -> Any:
@@ -169,7 +204,11 @@ class Methods(SphinxDirective):
         text = ["```{eval-rst}", ".. currentmodule:: tinygrad_bp", ".. container:: methods", ""]
         for name in names:
             text += [f"   {line}" for line in method(name)]
-        return self.parse_text_to_nodes("\n".join([*text, "```"]))
+        found = self.parse_text_to_nodes("\n".join([*text, "```"]))
+        for node in found:
+            for signature in node.findall(desc_signature):
+                point_to_source(signature)
+        return found
 
 
 def method(name: str) -> list[str]:
@@ -186,26 +225,20 @@ def method(name: str) -> list[str]:
     return [head, "   :no-contents-entry:", "", *(f"   {line}" for line in lines), ""]
 
 
-def module_of_method(_: Sphinx, __: str, name: str) -> str | None:
-    """The module that a method of tensors is written in: that of one of the classes it is from."""
-    member = name.removeprefix("Tensor.")
-    mixins = tinygrad_bp.Tensor.__mro__ if member != name else ()
-    return next((kind.__module__ for kind in mixins if member in vars(kind)), None)
-
-
-def methods_in_source(_: Sphinx, module: str) -> tuple[str, dict[str, Any]] | None:
-    """A module with methods of tensors, and on which of its lines each of them is."""
-    if not module.startswith("tinygrad_bp.methods."):
-        return None
-    analyzer = ModuleAnalyzer.for_module(module)
+def point_to_source(signature: Node) -> None:
+    """Let a method's link lead to where it is written: its own lines, or a class with a table."""
+    member = signature["fullname"].removeprefix("Tensor.")
+    written_in = next(kind for kind in tinygrad_bp.Tensor.__mro__ if member in vars(kind))
+    analyzer = ModuleAnalyzer.for_module(written_in.__module__)
     analyzer.find_tags()
-    tags = dict(analyzer.tags)
-    for kind in (kind for kind in tinygrad_bp.Tensor.__mro__ if kind.__module__ == module):
-        for name in vars(kind):
-            assigned = re.search(rf"^ +(?:\w+, )*{name}\b[\w, ]* = ", analyzer.code, re.MULTILINE)
-            line = analyzer.code[: assigned.start()].count("\n") + 1 if assigned else 1
-            tags[f"Tensor.{name}"] = tags.get(f"{kind.__name__}.{name}", ("def", line, line))
-    return analyzer.code, tags
+    own = f"{written_in.__name__}.{member}"
+    signature["module"] = written_in.__module__
+    signature["fullname"] = own if own in analyzer.tags else written_in.__name__
+
+
+def module_of_method(_: Sphinx, module: str, __: str) -> str | None:
+    """The module of a method's source, which is said already; a property would not tell."""
+    return module if module.startswith("tinygrad_bp.methods") else None
 
 
 def kind_of(thing: Any) -> str:
@@ -227,9 +260,9 @@ def visit_math(self: Any, node: Node) -> None:
 def setup(app: Sphinx) -> None:
     """Tell Sphinx of what is defined here."""
     app.connect("autodoc-process-docstring", prose_is_prose)
+    app.connect("autodoc-skip-member", is_left_out)
     app.connect("autodoc-process-signature", signature_as_written)
     app.connect("viewcode-follow-imported", module_of_method)
-    app.connect("viewcode-find-source", methods_in_source)
     app.add_directive("api", Api)
     app.add_directive("methods", Methods)
     app.add_html_math_renderer("mathml", (visit_math, None), (visit_math, None))

@@ -90,9 +90,13 @@ class Affine(Distortion):
     """
 
     rotation: float = 0.0
+    """The largest angle, in degrees."""
     scaling: float = 0.0
+    """By how much height and width are stretched or shrunk at most: 0.1 for a tenth."""
     shear: float = 0.0
+    """The largest slant, in columns a row."""
     translation: float = 0.0
+    """The longest way along each axis, in pixels."""
 
     def __post_init__(self) -> None:
         for name in ("rotation", "shear", "translation"):
@@ -144,7 +148,9 @@ class Elastic(Distortion):
     """
 
     alpha: float = 34.0
+    """How far pixels move."""
     sigma: float = 4.0
+    """How smoothly: the standard deviation of the Gaussian, in pixels."""
 
     def __post_init__(self) -> None:
         _check_option("alpha", self.alpha, 0, 1e6)

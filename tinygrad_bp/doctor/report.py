@@ -160,6 +160,7 @@ class Report:
     findings: list[Finding] = field(default_factory=list)
     """Causes first; what follows from another finding is left out."""
     layers: list[Layer] = field(default_factory=list)
+    """What was measured at each layer with weights."""
     facts: list[str] = field(default_factory=list)
     """What was measured, a sentence each."""
     stopped: str = ""

@@ -28,6 +28,7 @@ class Epoch(NamedTuple):
     train_accuracy: float
     """The share of training examples that are classified correctly, from 0 to 1."""
     test_accuracy: float
+    """The same of the test examples."""
     lr: float
     """The learning rate at the start of the epoch."""
 
