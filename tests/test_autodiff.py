@@ -230,3 +230,8 @@ def test_parts_nest_and_other_shapes_are_refused() -> None:
     for mode in ("reverse", "forward"):
         with pytest.raises(errors.GradientError, match=r"not to a list; join its parts"):
             bp.jacobian(lambda x: [x, x], mode=mode)(np.ones(2))
+
+
+def test_a_jacobian_names_the_function_that_does_not_depend_on_its_argument() -> None:
+    with pytest.raises(errors.GradientError, match=r"^the value of round does not depend"):
+        bp.jacobian(np.round)(np.ones(2))

@@ -392,3 +392,13 @@ def test_without_a_generator_a_transform_gets_none():
     seen = []
     list(minibatches(np.arange(5), 2, None, transform=lambda x, rng: seen.append(rng)))
     assert seen == [None, None, None]
+
+
+def test_origins_may_be_the_same_along_an_axis():
+    class Mirror(Distortion):
+        def origins(self, points, _, shape, *__):
+            rows, columns = points
+            return rows, shape[1] - 1 - columns
+
+    images = np.random.default_rng(0).random((2, 3, 4, 5))
+    assert np.allclose(Mirror()(images), images[..., ::-1])

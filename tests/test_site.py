@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import importlib
 import inspect
 import re
@@ -15,7 +16,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tinygrad_bp import Tensor
 from tinygrad_bp.cli.arguments import parse
+from tinygrad_bp.methods import Methods
 
 SITE = Path(__file__).parent.parent / "examples"
 PAGES = {str(path.relative_to(SITE)): path.read_text("utf-8") for path in SITE.glob("**/*.md")}
@@ -23,6 +26,7 @@ BLOCK = re.compile(
     r"^```(python|\{code-cell\} python)\n((?::[^\n]*\n)*)(.*?)^```$", re.MULTILINE | re.DOTALL
 )
 CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+METHODS = re.compile(r"^```\{methods\}\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LISTED = re.compile(r"^```\{api\} (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PRINTED = re.compile(r"^ *print\(.*\) +# (.+)$", re.MULTILINE)
 OPTIONAL = ("IPython", "dask", "jax", "matplotlib", "onnx", "onnxruntime", "safetensors", "scipy",
@@ -111,3 +115,46 @@ def test_every_public_name_is_listed_once() -> None:
     assert len(packages) > 15
     exported = {thing for package in packages for thing in public(package)}
     assert exported - set(listed) == set()
+
+
+def test_every_method_of_tensors_is_listed_once() -> None:
+    listed = [name for text in PAGES.values()
+              for names in METHODS.findall(text) for name in names.split()]  # fmt: skip
+    mixins = [kind for kind in Methods.__mro__ if kind is not object]
+    methods = {name for kind in mixins for name in vars(kind) if not name.startswith("_")}
+    assert sorted(listed) == sorted(methods - set(vars(Tensor)))
+
+
+def documentation(package: str, name: str) -> str:
+    return inspect.getdoc(getattr(importlib.import_module(package), name)) or ""
+
+
+@pytest.mark.parametrize(("package", "name"), LISTS, ids=[f"{p}.{n}" for p, n in LISTS])
+def test_a_listed_name_has_an_example(package: str, name: str) -> None:
+    assert ">>> " in documentation(package, name)
+
+
+SKIPPED = re.compile(r" +# doctest: \+SKIP")
+
+
+def needing_packages() -> list[Any]:
+    """Names with examples that doctest leaves out; that of `connect` starts a cluster."""
+    found = [pair for pair in LISTS if SKIPPED.search(documentation(*pair))]
+    return [pytest.param(*pair, marks=[pytest.mark.slow] if "connect" in pair else [], id=pair[1])
+            for pair in found]  # fmt: skip
+
+
+@pytest.mark.parametrize(("package", "name"), needing_packages())
+def test_an_example_that_needs_a_package_runs_where_that_is(
+    package: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thing = getattr(importlib.import_module(package), name)
+    monkeypatch.chdir(tmp_path)
+    text = SKIPPED.sub("", documentation(package, name))
+    names = dict(vars(sys.modules[thing.__module__]))
+    examples = doctest.DocTestParser().get_doctest(text, names, name, None, None)
+    told: list[str] = []
+    doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(examples, out=told.append)
+    if any("ModuleNotFoundError" in text or "ImportError" in text for text in told):
+        pytest.skip("a package is missing")
+    assert told == []

@@ -8,6 +8,7 @@ that tracks, too, unless recording is off. Their own variables stop tracking whe
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -194,13 +195,28 @@ def _tangent(tangent: Any, x: Tensor) -> Tensor:
 def value_and_grad(function: Function, argnums: int | tuple[int, ...] = 0) -> Function:
     """Return a function that gives a scalar function's value and its gradient.
 
-    The gradient is taken with respect to the arguments numbered `argnums`, each an array, a
-    tensor, or lists, tuples and dicts of them, and has their structure, shapes and dtypes. A module
-    gives a dict, by the names of its parameters. Raises `GradientError` if the value is not a
-    scalar, or depends on nothing that tracks.
+    The gradient is taken with respect to the argument numbered `argnums`, the first by default:
+    an array, a tensor, or lists, tuples and dicts of them. It has their structure, shapes and
+    dtypes. A module gives a dict, by the names of its parameters. A tuple of numbers gives a tuple
+    of gradients. All other arguments, by position or by name, are passed on as they are.
+
+    Value and gradient are arrays where arrays or numbers were given, and tensors for tensors. If an
+    argument tracks, or the function closes over something that does (a model's weights, the
+    variable of an outer `grad`), they are tensors that track, through which derivatives go on;
+    under `no_grad()` they never are, which is cheaper. No `.grad` of any tensor is touched.
+
+    Raises `GradientError` if the value is not a scalar, or depends on nothing that it is
+    differentiated by.
 
     >>> value_and_grad(lambda x: x**2)(3.0)
     (array(9.), array(6.))
+    >>> from tinygrad_bp import nn, no_grad
+    >>> loss = lambda model, x, y: np.sum((model(x) - y) ** 2)
+    >>> model = nn.Linear(2, 1, bias=False, dtype=np.float64)
+    >>> model.weight.data = [[1.0, 2.0]]
+    >>> with no_grad():  # the weights track: without this, two tensors come back
+    ...     value_and_grad(loss)(model, np.array([[1.0, 0.0], [0.0, 1.0]]), 3.0)
+    (array(5.), {'weight': array([[-4., -2.]])})
     """
     positions = (argnums,) if isinstance(argnums, int) else tuple(argnums)
 
@@ -220,15 +236,26 @@ def value_and_grad(function: Function, argnums: int | tuple[int, ...] = 0) -> Fu
 
 
 def grad(function: Function, argnums: int | tuple[int, ...] = 0) -> Function:
-    """Return a function that gives the gradient of a scalar function; see `value_and_grad`.
+    """Return a function that gives the gradient of a scalar function.
+
+    The gradient has the structure, shapes and dtypes of the argument numbered `argnums`, the first
+    by default; a tuple of numbers gives a tuple of gradients. Arrays come back for numbers and
+    arrays, tensors for tensors, a dict by names for a module's parameters. Arguments, nesting and
+    errors are those of `value_and_grad`, which costs the same.
 
     >>> cube = lambda x: x**3
     >>> grad(cube)(2.0), grad(grad(cube))(2.0)
     (array(12.), array(12.))
-    >>> grad(lambda x: x * grad(lambda y: x * y)(1.0))(3.0)
-    array(6.)
+    >>> grad(lambda x, y: x * y**2, argnums=(0, 1))(3.0, 2.0)
+    (array(4.), array(12.))
     >>> grad(lambda p: np.sum(p["w"] * p["x"]))({"w": np.ones(2), "x": np.array([3.0, 4.0])})
     {'w': array([3., 4.]), 'x': array([1., 1.])}
+
+    Derivatives nest, also where the inner function uses a variable of the outer one. Here the inner
+    gradient is x, and the whole x²:
+
+    >>> grad(lambda x: x * grad(lambda y: x * y)(1.0))(3.0)
+    array(6.)
     """
     both = value_and_grad(function, argnums)
 
@@ -239,14 +266,25 @@ def grad(function: Function, argnums: int | tuple[int, ...] = 0) -> Function:
 
 
 def vjp(function: Function, *primals: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
-    """Return a function's value and the pull-back of gradients through it.
+    """Return a function's value and the pull-back of gradients through it (reverse mode).
 
-    `pull(g)`, with g in the value's shape, gives gᵀJ for every primal, as a tuple. A value may also
-    be lists, tuples and dicts of arrays; then g has its structure.
+    `pull(g)`, with g in the value's shape, gives the vector-Jacobian product gᵀJ for every primal,
+    always as a tuple, each in its primal's structure, shape and dtype. The function is evaluated
+    once, however often `pull` is called, and need not give a scalar. Its value may also be lists,
+    tuples and dicts of arrays; then g has its structure.
+
+    Value and gradients are arrays for arrays and tensors for tensors; both are tensors that track
+    if a primal, g, or a variable that the function closes over does, unless under `no_grad()`.
+    `pull` raises `GradientError` if the value depends on no primal, `ShapeError` if g does not fit.
 
     >>> value, pull = vjp(lambda x: x**2, np.array([1.0, 2.0]))
-    >>> pull(np.array([1.0, 10.0]))
-    (array([ 2., 40.]),)
+    >>> value
+    array([1., 4.])
+    >>> pull(np.array([1.0, 0.0])), pull(np.array([1.0, 10.0]))
+    ((array([2., 0.]),), (array([ 2., 40.]),))
+    >>> value, pull = vjp(lambda a, b: {"sum": a + b, "product": a * b}, 3.0, 4.0)
+    >>> pull({"sum": 1.0, "product": 10.0})
+    (array(41.), array(31.))
     """
     row = InARow(function)
     at = _Evaluation(row, primals, lambda given: row(*given))
@@ -261,9 +299,13 @@ def vjp(function: Function, *primals: Any) -> tuple[Any, Callable[[Any], tuple[A
 def per_example_grads(function: Function, argnums: int = 0) -> Function:
     """Return a function that gives the gradient for each example of a batch, stacked.
 
-    `function` is of one example; the argument numbered `argnums` is shared by all, of the others
-    (arrays and containers of them) each example takes its row. The result has the shared
-    argument's structure, each array with a first axis for the examples.
+    `function` is of one example, and gives its loss, a scalar; the argument numbered `argnums` is
+    shared by all, of the others (arrays and containers of them) each example takes its row. The
+    result has the shared argument's structure, each array with a first axis for the examples.
+    There is a backward pass for each: it takes as long as all of them.
+
+    Raises `ShapeError` if the others are not of one length, or have no rows, and `GradientError` as
+    `grad` does.
 
     >>> loss = lambda w, x, y: (np.sum(w * x) - y) ** 2
     >>> x, y = np.array([[1.0, 0.0], [0.0, 2.0]]), np.zeros(2)
@@ -296,14 +338,17 @@ def per_example_grads(function: Function, argnums: int = 0) -> Function:
 
 
 def linearize(function: Function, *primals: Any) -> tuple[Any, Callable[..., Any]]:
-    """Return a function's value and the linear map of tangents, J, at these arguments.
+    """Return a function's value and its linearisation, the map from tangents t to J t.
 
-    `push(*tangents)`, one for each primal in its shape, gives how the value moves. The function is
-    evaluated once, however often the map is used. Its value may have parts, as in `vjp`.
+    `push(*tangents)`, one for each primal in its structure and shape, gives how the value moves, in
+    the value's shape. The function is evaluated once, however often the map is used. Its value may
+    have parts, and the kind of thing that comes back is decided, as in `vjp`. `push` raises
+    `ShapeError` if a tangent does not have the structure and shapes of its primal, and
+    `GradientError` if the value depends on no primal.
 
-    >>> value, push = linearize(np.sin, 0.0)
-    >>> push(2.0)
-    array(2.)
+    >>> value, push = linearize(lambda x, y: x * y, 3.0, 4.0)
+    >>> value, push(1.0, 0.0), push(0.0, 1.0), push(1.0, 1.0)
+    (array(12.), array(4.), array(3.), array(7.))
     """
     row = InARow(function)
     at = _Evaluation(row, primals, lambda given: row(*given))
@@ -328,8 +373,21 @@ def _alike(primal: Any, tangent: Any) -> list[Any]:
 def jvp(function: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
     """Return a function's value and how it moves, J t, when its arguments move by `tangents`.
 
+    This is forward mode: one pass gives the derivative along one direction, of any number of
+    outputs, where a pass of reverse mode gives that of one output by any number of inputs.
+    `primals` and `tangents` are tuples or lists with one for each argument, alike in structure and
+    shapes. The pair has the value's structure and shapes; it is arrays for arrays and tensors for
+    tensors, and tensors that track if something given or closed over does, so derivatives nest.
+
+    Raises as `linearize` does, and `RuleError` for a custom rule without a `jvp`.
+
     >>> jvp(lambda x, y: x * y, (3.0, 4.0), (1.0, 0.0))
     (array(12.), array(4.))
+    >>> jvp(np.sin, (np.array([0.0, np.pi]),), (np.array([1.0, 1.0]),))[1]
+    array([ 1., -1.])
+    >>> slope = lambda x: jvp(lambda x: x**3, (x,), (1.0,))[1]
+    >>> slope(2.0), jvp(slope, (2.0,), (1.0,))
+    (array(12.), (array(12.), array(12.)))
     """
     value, push = linearize(function, *primals)
     return value, push(*tangents)
@@ -338,11 +396,18 @@ def jvp(function: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> 
 def hvp(function: Function, x: Any, v: Any) -> Any:
     """Return the Hessian of a scalar function at x, times v, without forming the Hessian.
 
-    Forward mode over reverse mode. Source: Pearlmutter, Fast Exact Multiplication by the Hessian
-    (1994).
+    `v` has the structure and shapes of `x`, and so has the product. It costs a few times what the
+    gradient costs, however many numbers x has. Raises as `grad` and `linearize` do.
 
-    >>> hvp(lambda x: np.sum(x**3), np.array([1.0, 2.0]), np.array([1.0, 1.0]))
-    array([ 6., 12.])
+    Forward mode over reverse mode: the derivative of the gradient along v. Source: Pearlmutter,
+    Fast Exact Multiplication by the Hessian (1994).
+
+    >>> rosenbrock = lambda p: (1 - p[0]) ** 2 + 100 * (p[1] - p[0] ** 2) ** 2
+    >>> x, v = np.array([1.0, 1.0]), np.array([1.0, 2.0])
+    >>> hvp(rosenbrock, x, v)
+    array([2., 0.])
+    >>> hessian(rosenbrock)(x) @ v
+    array([2., 0.])
     """
     return jvp(grad(function), (x,), (v,))[1]
 
@@ -353,12 +418,19 @@ def hvp(function: Function, x: Any, v: Any) -> Any:
 def jacobian(function: Function, argnum: int = 0, *, mode: str = "reverse") -> Function:
     """Return a function that gives all derivatives of an array with respect to an array.
 
-    Shape: the value's, then the argument's. Reverse mode takes one pass per element of the value,
-    forward mode (`mode="forward"`) one per element of the argument.
+    The result's shape is the value's, then that of the argument numbered `argnum`. Reverse mode
+    takes one pass per element of the value, forward mode (`mode="forward"`) one per element of the
+    argument: choose the one with fewer. What comes back is as in `vjp`: arrays for arrays.
 
-    >>> jacobian(lambda x: x**2)(np.array([1.0, 2.0]))
-    array([[2., 0.],
-           [0., 4.]])
+    Raises `ValueError` for another mode, and `GradientError` for complex numbers, a value that is a
+    list or dict, or one that does not depend on the argument.
+
+    >>> x = np.array([1.0, 2.0, 3.0])
+    >>> jacobian(lambda x: x[1:] * x[:-1])(x)
+    array([[2., 1., 0.],
+           [0., 3., 2.]])
+    >>> jacobian(lambda x: np.outer(x, x), mode="forward")(x).shape
+    (3, 3, 3)
     """
     if mode not in ("reverse", "forward"):
         raise ValueError(f"mode must be 'reverse' or 'forward', got {mode!r}")
@@ -367,6 +439,7 @@ def jacobian(function: Function, argnum: int = 0, *, mode: str = "reverse") -> F
     def matrix(*args: Any) -> Any:
         _require_real(args[argnum])
 
+        @functools.wraps(function, assigned=("__name__",), updated=())  # messages have its name
         def of_one(x: Any) -> Any:
             return function(*args[:argnum], x, *args[argnum + 1 :])
 
@@ -417,7 +490,9 @@ def _by_columns(function: Function, x: Any) -> Any:
 def hessian(function: Function, argnum: int = 0) -> Function:
     """Return a function that gives all second derivatives of a scalar function.
 
-    Shape: the argument's, twice. Forward mode over reverse mode.
+    The result's shape is that of the argument numbered `argnum`, twice; the matrix is symmetric.
+    Forward mode over reverse mode: one pass per element of the argument. For a product with one
+    vector, `hvp` is much cheaper. Raises as `jacobian` and `grad` do.
 
     >>> hessian(lambda x: x[0] ** 2 * x[1])(np.array([1.0, 3.0]))
     array([[6., 2.],

@@ -80,10 +80,19 @@ _IMPLEMENTATIONS: dict[Function, Function] = {}  # of primitives: what runs on p
 
 
 class Each(Sequence[Function]):
-    """One partial for every array of a function that takes any number; it is told which, as `i`.
+    """One partial for every array of a function that takes any number of them.
 
-    >>> Each(lambda i, g, y, *xs: (i, g))[2]("g", "y")
-    (2, 'g')
+    The function is `(i, g, y, *arrays, **options)`, with `i` the number of the array whose gradient
+    is wanted, 0 for the first; a partial for one array is `each[i]`. Where one calculation gives
+    the gradients of all arrays at once, `rule(..., together=True)` is the better form.
+
+    >>> product = primitive(lambda *xs: np.prod(np.stack(xs), axis=0))
+    >>> others = lambda i, g, y, *xs: g * np.prod(np.stack([*xs[:i], *xs[i + 1 :]]), axis=0)
+    >>> bilinear(product, Each(others))
+    >>> from tinygrad_bp import gradients, Tensor
+    >>> a, b, c = (Tensor(v, requires_grad=True) for v in (2.0, 3.0, 5.0))
+    >>> gradients(product(a, b, c), [a, b, c])
+    [Tensor(15.), Tensor(10.), Tensor(6.)]
     """
 
     __slots__ = ("function",)
@@ -99,23 +108,42 @@ class Each(Sequence[Function]):
 
 
 class Kink(NamedTuple):
-    """Where a function has no single slope, and which one was chosen."""
+    """Where a function has no single slope, and which one was chosen; `rule_of(f).kink` has it.
+
+    >>> found = rule_of(np.absolute).kink
+    >>> found.at(np.array([-1.0, 0.0, 2.0]))
+    array([False,  True, False])
+    >>> found.text
+    '|x| at 0, where the slope 0 is chosen'
+    """
 
     at: Function
     """Given the arrays and options of a call, says where, as a boolean array."""
     text: str
+    """What happens there, and what was chosen, in words."""
 
 
 class Rule:
-    """How gradients pass through one function, in both directions.
+    """How gradients pass through one function, in both directions: what the verbs make.
 
+    `kind` is "elementwise", "linear", "bilinear", "rule", "composite", "constant" or "refused".
     `partials[i](g, y, *arrays, **options)` is what array i receives when `g` arrives at the output;
     `pushes[i](t, y, *arrays, **options)` is how the output moves when array i moves by `t`. With
     `broadcasts`, a partial may come in the output's shape: the engine sums it back. With `together`
     there is one partial for all arrays, which gives a sequence, and one push, which is given one.
-    A function of several outputs has tuples for `y` and `g`; those in `flat` take no gradient. In
-    the place of a partial, None refuses tensors that track, and "flat" says that nothing moves
-    the output there.
+    A function of several outputs has tuples for `y` and `g`; through those whose numbers are in
+    `flat`, no gradient passes. In the place of a partial, None refuses tensors that track, and
+    "flat" says that nothing moves the output there.
+
+    It is a plain object: its formulas can be called on arrays, without a tensor in sight.
+
+    >>> times = rule_of(np.multiply)
+    >>> times
+    <elementwise rule of multiply>
+    >>> g, a, b = 1.0, np.array([2.0, 3.0]), np.array([10.0, 20.0])
+    >>> to_a, to_b = times.partials
+    >>> to_a(g, a * b, a, b), to_b(g, a * b, a, b)
+    (array([10., 20.]), array([2., 3.]))
     """
 
     def __init__(
@@ -202,7 +230,10 @@ class Rule:
     def check_constant(
         self, args: Sequence[Any], kwargs: Mapping[str, Any], tracks: Callable[[Any], bool]
     ) -> None:
-        """Refuse a tensor that tracks where a constant function depends on it smoothly."""
+        """Refuse a tensor that tracks where a constant function depends on it smoothly.
+
+        Raises `NotDifferentiableError`. `tracks` says of an argument whether it is one.
+        """
         if self.smooth is None:
             return
         bound = inspect.signature(self.function).bind(*args, **kwargs)
@@ -218,7 +249,16 @@ class Rule:
 def rule_of(function: Function) -> Rule | None:
     """Return the rule of a function, None if it has none.
 
-    The first function without one brings in the tables of the optional packages that are loaded.
+    It has all that was said of the function: its kind, its formulas, why they hold, where it has a
+    kink. The first function without a rule brings in the tables of the optional packages that are
+    loaded, such as SciPy.
+
+    >>> rule_of(np.tanh)
+    <elementwise rule of tanh>
+    >>> rule_of(np.tanh).why
+    'The slope of tanh is 1 minus its square: flat where it saturates.'
+    >>> rule_of(len) is None
+    True
     """
     found = rules.get(function)
     if found is None:
@@ -230,8 +270,10 @@ def rule_of(function: Function) -> Rule | None:
 
 
 def registered(function: Function) -> str | None:
-    """Return how a function is registered: its rule's kind, composite, constant, refused or None.
+    """Return the kind of a function's rule: the verb that registered it, or None if none did.
 
+    >>> [registered(f) for f in (np.exp, np.sum, np.matmul, np.sort, np.std, np.floor, np.roots)]
+    ['elementwise', 'linear', 'bilinear', 'rule', 'composite', 'constant', 'refused']
     >>> registered(len) is None
     True
     """
@@ -252,9 +294,25 @@ def elementwise(
 ) -> None:
     """Register a function that acts on each element by itself, with broadcasting.
 
-    None stands for an array that takes no gradient, such as a condition, and "flat" for one that
-    does not move the output. The partials stand for the first parameters of the function, or for
-    those that `arrays` names.
+    There is one partial for each array: `(g, y, *arrays, **options)` to what that array receives
+    when the gradient `g` arrives at the output `y`, in the shape of the output; the engine sums it
+    back to the array's. Since the Jacobian is diagonal, the same partials serve forward mode, with
+    the array's tangent in the place of `g`.
+
+    None in the place of a partial refuses an array that tracks, as `np.where` does for its
+    condition, and "flat" says that the array does not move the output, as the first of
+    `np.heaviside` does not. The partials stand for the first parameters of the function, or for
+    those that `arrays` names; options are what a partial takes by name, after a `*`.
+
+    Raises `RuleError` if the function has a rule already, unless that is a refusal.
+
+    >>> from tinygrad_bp import grad, jvp
+    >>> hyperbola = primitive(lambda x: 1 / x)
+    >>> elementwise(hyperbola, lambda g, y, x: -g * y * y)
+    >>> grad(hyperbola)(2.0), jvp(hyperbola, (2.0,), (1.0,))
+    (array(-0.25), (array(0.5), array(-0.25)))
+    >>> grad(grad(hyperbola))(2.0)
+    array(0.25)
     """
     _add(Rule(function, "elementwise", partials, partials, broadcasts=True, arrays=arrays))
 
@@ -275,7 +333,23 @@ def linear(
     together: bool = False,
     arrays: Sequence[str] | None = None,
 ) -> None:
-    """Register a function that is linear in its array; with `together`, in all of its arrays."""
+    """Register a function that is linear in its array, by its transpose.
+
+    A linear function y = A x sends gradients back by the transpose, g to Aᵀ g: that is
+    `transpose(g, y, x, **options)`, in the shape of x. Forward mode needs nothing more, because the
+    tangent of A x is A t. With `together`, the function is linear in all of its arrays at once,
+    as `np.concatenate` is, and the transpose gives a sequence with a gradient for each.
+    `arrays` and errors are as in `elementwise`.
+
+    >>> from tinygrad_bp import grad, jvp
+    >>> differences = primitive(lambda x: x[1:] - x[:-1])
+    >>> linear(differences, lambda g, y, x: -np.diff(g, prepend=0.0, append=0.0))
+    >>> x = np.array([1.0, 4.0, 9.0])
+    >>> grad(lambda x: np.sum(differences(x) * [10.0, 100.0]))(x)
+    array([-10., -90., 100.])
+    >>> jvp(differences, (x,), (np.array([1.0, 0.0, 0.0]),))[1]
+    array([-1.,  0.])
+    """
     pushes: Sequence[Function] = _replace_array(function)
     if together:
         pushes = (lambda ts, _, *__, **options: rules[function].form.written(*ts, **options),)
@@ -283,7 +357,21 @@ def linear(
 
 
 def bilinear(function: Function, *partials: Any, arrays: Sequence[str] | None = None) -> None:
-    """Register a function that is linear in each argument, such as a product."""
+    """Register a function that is linear in each argument while the others stay, such as a product.
+
+    There is one partial for each array, as in `elementwise`, or an `Each` for any number of them;
+    it may be in the shape of the output, and is summed back. Forward mode follows by the product
+    rule: the function is called with each array replaced by its tangent in turn.
+    `arrays` and errors are as in `elementwise`.
+
+    >>> from tinygrad_bp import grad, jvp
+    >>> area = primitive(lambda u, v: u[0] * v[1] - u[1] * v[0])
+    >>> turned = lambda v: np.stack([v[1], -v[0]])
+    >>> bilinear(area, lambda g, y, u, v: g * turned(v), lambda g, y, u, v: -g * turned(u))
+    >>> u, v = np.array([3.0, 1.0]), np.array([1.0, 2.0])
+    >>> grad(area)(u, v), jvp(area, (u, v), (u, v))
+    (array([ 2., -1.]), (array(5.), array(10.)))
+    """
     table = partials[0] if isinstance(partials[0], Each) else partials
     pushes = _replace_array(function)
     _add(Rule(function, "bilinear", table, pushes, broadcasts=True, arrays=arrays))
@@ -301,7 +389,34 @@ def rule(
 ) -> None:
     """Register any other function by its vector-Jacobian and Jacobian-vector products.
 
-    `flat` numbers the outputs, of several, that take no gradient.
+    `vjp` is one function for each array, `(g, y, *arrays, **options)` to Jᵀg in the array's shape;
+    `jvp` likewise `(t, y, *arrays, **options)` to J t in the output's shape. A function alone
+    stands for a list of one. None and "flat" are as in `elementwise`. With `broadcasts`, what `vjp`
+    gives may have the shape of the output, and is summed back. With `together`, one function
+    gives the gradients of all arrays as a sequence, and one is given all tangents, zeros for those
+    that do not move.
+
+    A function may have several outputs: then `y` and `g` are tuples, with zeros in `g` where
+    nothing arrived, and `jvp` gives a tuple. Outputs through which no gradient passes, such as
+    counts or positions, are named in `flat` by their numbers, 0 for the first: as `np.modf` says
+    `flat=(1,)` for the whole part. Their tangents are None. `arrays` and errors are as in
+    `elementwise`.
+
+    >>> from tinygrad_bp import grad, jvp
+    >>> length = primitive(lambda x: np.sqrt(np.sum(x * x)))
+    >>> rule(length, vjp=lambda g, y, x: g * x / y, jvp=lambda t, y, x: np.sum(x * t) / y)
+    >>> x = np.array([3.0, 4.0])
+    >>> grad(length)(x), jvp(length, (x,), (np.array([1.0, 0.0]),))
+    (array([0.6, 0.8]), (array(5.), array(0.6)))
+
+    Two outputs, of which one is flat:
+
+    >>> from tinygrad_bp import Tensor
+    >>> parts = primitive(lambda x: (np.abs(x), np.sign(x)))
+    >>> rule(parts, flat=(1,), vjp=lambda g, y, x: g[0] * y[1],
+    ...                        jvp=lambda t, y, x: (t * y[1], None))
+    >>> parts(Tensor([-3.0, 2.0], requires_grad=True))
+    (Tensor([3., 2.], op=<lambda>), Tensor([-1.,  1.]))
     """
     partials = (vjp,) if callable(vjp) else vjp
     pushes = (jvp,) if callable(jvp) else jvp
@@ -325,7 +440,15 @@ def composite(
     """Register a function by its rewriting in registered functions.
 
     `rewritten` is given the normal form of a call, as a rule is: arrays by position, which are its
-    parameters without a default unless `arrays` names them, and options by keyword.
+    parameters without a default unless `arrays` names them, and options by keyword. It is what
+    runs on tensors, so both modes and all orders follow from the functions that it calls. Errors
+    are as in `elementwise`.
+
+    >>> from tinygrad_bp import grad
+    >>> spread = primitive(lambda x: np.max(x) - np.min(x))
+    >>> composite(spread, lambda x: np.max(x) - np.min(x))
+    >>> grad(spread)(np.array([3.0, 9.0, 5.0]))
+    array([-1.,  1.,  0.])
     """
     _add(Rule(function, "composite", rewritten=rewritten, arrays=arrays))
 
@@ -349,20 +472,34 @@ def general(
 def constant(*functions: Function, smooth: Smooth | None = None) -> None:
     """Register functions through which no gradient passes: plain arrays come back.
 
+    They are flat wherever they have a slope, as `np.floor` is, or give no floats, as `np.argmax`.
     `smooth` is given the arguments of a call by name, and returns those of them on which the result
-    depends smoothly after all: it is an error if one of them tracks.
+    depends smoothly after all: it is a `NotDifferentiableError` if one of them tracks. Errors are
+    as in `elementwise`.
+
+    >>> from tinygrad_bp import Tensor
+    >>> longest = primitive(lambda x: np.argmax(np.abs(x)))
+    >>> constant(longest)
+    >>> longest(Tensor([1.0, -3.0, 2.0], requires_grad=True))
+    np.int64(1)
     """
     for function in functions:
         _add(Rule(function, "constant", smooth=smooth))
 
 
 def fixed_in(name: str) -> Function:
-    """Return what makes an argument of a composite plain, and raises if it tracks.
+    """Return a function for an argument of a composite that must not track.
 
-    The name is that of the function which the argument belongs to.
+    Called on such an argument, it gives the plain value, and raises `NotDifferentiableError` if it
+    is a tensor that tracks. `name` is that of the function which the argument belongs to.
 
-    >>> fixed_in("quantile")(0.5)
+    >>> from tinygrad_bp import Tensor
+    >>> fixed = fixed_in("quantile")
+    >>> fixed(0.5)
     0.5
+    >>> fixed(Tensor(0.5, requires_grad=True))
+    Traceback (most recent call last):
+    tinygrad_bp.errors.NotDifferentiableError: quantile has no derivative rule for an argument ...
     """
 
     def fixed(value: Any) -> Any:
@@ -381,7 +518,18 @@ def refused(
 ) -> None:
     """Register functions that raise on tensors, with what to do instead.
 
-    A rule that is registered for one of them later takes the refusal's place.
+    `hint` is a sentence that the message ends with; `raises` is the class of the error. A rule that
+    is registered for one of the functions later takes the refusal's place. On arrays they work as
+    ever.
+
+    >>> from tinygrad_bp import Tensor
+    >>> @primitive
+    ... def middle(x):
+    ...     return sorted(x)[len(x) // 2]
+    >>> refused("Use np.median.", middle)
+    >>> middle(Tensor([3.0, 1.0, 2.0], requires_grad=True))
+    Traceback (most recent call last):
+    tinygrad_bp.errors.NotDifferentiableError: middle has no derivative rule. Use np.median.
     """
     for function in functions:
         _add(Rule(function, "refused", hint=hint, raises=raises))
@@ -391,20 +539,51 @@ def refused(
 
 
 def why(sentence: str, *functions: Function) -> None:
-    """Say in one sentence why the derivative of some functions is what it is."""
+    """Say in one sentence why the derivative of some functions is what it is.
+
+    Explanations of a step print it beside the formula. The functions have a rule already; raises
+    `RuleError` if something was said of one of them.
+
+    >>> double = primitive(lambda x: x + x)
+    >>> elementwise(double, lambda g, y, x: 2 * g)
+    >>> why("x stands twice in the sum, and what each place sends back adds up.", double)
+    >>> rule_of(double).why
+    'x stands twice in the sum, and what each place sends back adds up.'
+    """
     _say("why", sentence, functions)
 
 
 def kink(text: str, at: Function, *functions: Function) -> None:
     """Say where some functions have no single slope, and which one was chosen there.
 
-    `at` is given the arrays and options of a call and says where, as a boolean array.
+    `at` is given the arrays and options of a call and says where, as a boolean array. Explanations
+    mention the kink when a value stands on it. The functions have a rule already; raises
+    `RuleError` if one of them has a kink.
+
+    >>> ramp = primitive(lambda x: np.maximum(x, 0))
+    >>> elementwise(ramp, lambda g, y, x: g * (x > 0))
+    >>> kink("the ramp at 0, where the slope 0 is chosen", lambda x: x == 0, ramp)
+    >>> rule_of(ramp).kink.at(np.array([-1.0, 0.0, 1.0]))
+    array([False,  True, False])
     """
     _say("kink", Kink(at, text), functions)
 
 
 def remedy(sentence: str, *functions: Function) -> None:
-    """Say what to do where some functions give nan or inf."""
+    """Say what to do where some functions give nan or inf.
+
+    The error of `trace_nans` ends with it. The functions have a rule already; raises `RuleError` if
+    one of them has a remedy.
+
+    >>> from tinygrad_bp import Tensor, trace_nans
+    >>> inverse = primitive(lambda x: 1 / x)
+    >>> elementwise(inverse, lambda g, y, x: -g * y * y)
+    >>> remedy("keep x away from 0", inverse)
+    >>> with trace_nans(), np.errstate(divide="ignore"):
+    ...     inverse(Tensor(0.0, requires_grad=True))
+    Traceback (most recent call last):
+    tinygrad_bp.errors.NonFiniteError: ... Remedy: keep x away from 0.
+    """
     _say("remedy", sentence, functions)
 
 
@@ -426,15 +605,24 @@ def custom_rule(
     """Return a decorator that makes an op of a function, with a derivative of its own.
 
     `vjp` has one function for each array, `(g, y, *arrays, **options)` to what that array receives
-    when g arrives at the output y; None for an array that takes no gradient. `jvp` likewise says
-    how the output moves, `(t, y, *arrays, **options)`; without it, forward mode raises. Shapes and
-    dtypes of gradients are checked whenever one is computed: `RuleError` names the function.
+    when the gradient g arrives at the output y; None for an array that takes no gradient. `jvp`
+    likewise says how the output moves, `(t, y, *arrays, **options)`, one function or a list of
+    them; without it, forward mode (`jvp`, `hvp`, `hessian`) raises `RuleError`. The body and the
+    formulas are given plain arrays, and the formulas tensors when a derivative is to be
+    differentiated again, so write them in NumPy calls.
 
-    >>> @custom_rule(lambda g, y, x: g * 3 * x * x)
-    ... def cube(x):
-    ...     return x * x * x
-    >>> float(cube(2.0))
-    8.0
+    Shapes and dtypes of gradients are checked whenever one is computed: `RuleError` names the
+    function. That the numbers are right is for `gradcheck.check` to find out.
+
+    >>> from tinygrad_bp import grad
+    >>> @custom_rule(lambda g, y, x: g * y, jvp=lambda t, y, x: t * y)
+    ... def exponential(x):
+    ...     return np.exp(x)  # or a call into a library that knows nothing of tensors
+    >>> grad(exponential)(0.0), grad(grad(exponential))(1.0).round(4)
+    (array(1.), np.float64(2.7183))
+    >>> from tinygrad_bp.gradcheck import check
+    >>> check(exponential, np.array([0.5, -1.0]), forward=True).ok
+    True
     """
     pushes = jvp if jvp is not None else [_without_jvp] * len(vjp)
     if callable(pushes):
@@ -477,21 +665,38 @@ def _decides(kind: type) -> bool:
 
 
 def implementation_of(function: Function) -> Function | None:
-    """Return what a primitive runs on plain arrays, None for any other function."""
+    """Return what a primitive runs on plain arrays, None for any other function.
+
+    >>> from tinygrad_bp.functional import softplus
+    >>> from tinygrad_bp.rules import sigmoid
+    >>> implementation_of(sigmoid)(np.array([0.0]))
+    array([0.5])
+    >>> implementation_of(np.exp) is None
+    True
+    """
     return _IMPLEMENTATIONS.get(function)
 
 
 def primitive(function: Callable[P, R]) -> Callable[P, R]:
     """Make a function of our own overridable as NumPy's are, by the same protocol (NEP 18).
 
-    Called on a `DuckArray` (a Tensor, a Symbol) it hands the call over. On any other arrays it
-    runs: its body is NumPy, which the arrays of other libraries know.
+    Called on a tensor (or whatever else reads rules, such as a symbol that prints a formula) it
+    hands the call over, and its rule decides; one of the verbs has to register that. On any other
+    arrays it runs: its body is NumPy, which the arrays of other libraries know. `custom_rule` does
+    both in one.
 
+    >>> from tinygrad_bp import Tensor
     >>> @primitive
     ... def twice(x):
     ...     return x + x
     >>> twice(np.float64(3.0))
     np.float64(6.0)
+    >>> twice(Tensor(3.0, requires_grad=True))
+    Traceback (most recent call last):
+    tinygrad_bp.errors.NotDifferentiableError: twice has no derivative rule. ...
+    >>> elementwise(twice, lambda g, y, x: 2 * g)
+    >>> twice(Tensor(3.0, requires_grad=True))
+    Tensor(6., op=twice)
     """
 
     @functools.wraps(function)

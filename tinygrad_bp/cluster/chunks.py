@@ -45,7 +45,15 @@ def chunks(folder: PathLike) -> Any:
     short, or holds other numbers than `info` says: here before anything is computed, on a worker
     when it is about to read.
 
-        x = cluster.chunks("digits/images")             # dask.array<..., shape=(1310000, 784), ...>
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as parent:
+    ...     write_chunks(f"{parent}/x", (np.full((2, 3), i) for i in range(2)))
+    ...     x = chunks(f"{parent}/x")  # doctest: +SKIP
+    ...     print(x.shape, x.chunks, x.sum(axis=1).compute())  # doctest: +SKIP
+    (4, 3) ((2, 2), (3,)) [0 0 3 3]
+    >>> chunks("no-such-folder")
+    Traceback (most recent call last):
+    tinygrad_bp.errors.DataError: .../no-such-folder has no file 'info'. It is no folder of ...
     """
     stack = _stack(Path(folder).absolute())
     for number in range(stack.count):

@@ -49,8 +49,13 @@ def connect(
     Raises `ClusterError` if no scheduler answers, it has no workers, or theirs are other versions
     of Python, NumPy or this library; `ImportError` without Dask.
 
-        with connect(workers=2) as client:
-            client.submit(sum, [1, 2]).result()
+    >>> with connect(workers=2) as client:  # doctest: +SKIP
+    ...     client.submit(sum, [1, 2]).result()
+    3
+    >>> with connect("tcp://127.0.0.1:9"):  # doctest: +SKIP
+    ...     pass
+    Traceback (most recent call last):
+    tinygrad_bp.errors.ClusterError: no scheduler answers at tcp://127.0.0.1:9: ...
     """
     distributed = extra("distributed")
     if scheduler is not None:

@@ -30,10 +30,15 @@ def compute_gradients(loss: Tensor, parameters: Iterable[Tensor]) -> float:
     `GradientError` if no parameter has a gradient, or one tracks; `ClusterError` if workers die,
     one after the other, of the same task.
 
-        loss = functional.sum_squares(network(cluster.chunks("images")), cluster.chunks("targets"))
-        loss.backward()
-        print(cluster.compute_gradients(loss, network.parameters()))
-        optimizer.step()
+    >>> import dask.array as da  # doctest: +SKIP
+    >>> w = Tensor(2.0, requires_grad=True)
+    >>> x = da.arange(1.0, 1001.0, chunks=100)  # doctest: +SKIP
+    >>> loss = (w * x).mean()  # doctest: +SKIP
+    >>> loss.backward()  # doctest: +SKIP
+    >>> w.grad  # doctest: +SKIP
+    Tensor(dask.array<...>)
+    >>> compute_gradients(loss, [w]), w.grad  # doctest: +SKIP
+    (1001.0, Tensor(500.5))
     """
     given = [(p, p.grad) for p in parameters]
     lazy = [(p, gradient) for p, gradient in given if gradient is not None]

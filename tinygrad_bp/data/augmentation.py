@@ -45,7 +45,18 @@ class Distortion:
     Every image is distorted differently, its channels alike. Random numbers are drawn from the
     generator in the call, or else from `rng`, or from a new one.
 
+    `origins(points, n, shape, rng)` is given the rows and columns of the pixels and returns, for n
+    images, the rows and the columns that their values come from, each (n, height, width) or what
+    broadcasts to it. Between pixels, values are interpolated.
+
     Raises `ShapeError` for images of another shape, `DataError` if they are no floats.
+
+    >>> class Mirror(Distortion):
+    ...     def origins(self, points, n, shape, rng):
+    ...         rows, columns = points
+    ...         return rows, shape[1] - 1 - columns
+    >>> Mirror()(np.array([[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]])).tolist()
+    [[[3.0, 2.0, 1.0], [6.0, 5.0, 4.0]]]
     """
 
     shape: Shape | None = None
@@ -79,9 +90,13 @@ class Affine(Distortion):
     """
 
     rotation: float = 0.0
+    """The largest angle, in degrees."""
     scaling: float = 0.0
+    """By how much height and width are stretched or shrunk at most: 0.1 for a tenth."""
     shear: float = 0.0
+    """The largest slant, in columns a row."""
     translation: float = 0.0
+    """The longest way along each axis, in pixels."""
 
     def __post_init__(self) -> None:
         for name in ("rotation", "shear", "translation"):
@@ -133,7 +148,9 @@ class Elastic(Distortion):
     """
 
     alpha: float = 34.0
+    """How far pixels move."""
     sigma: float = 4.0
+    """How smoothly: the standard deviation of the Gaussian, in pixels."""
 
     def __post_init__(self) -> None:
         _check_option("alpha", self.alpha, 0, 1e6)
@@ -238,8 +255,14 @@ def _distorted(
         points: Points = rows.astype(number), columns.astype(number)
         for distortion, generator in steps:
             points = distortion.origins(points, len(block), size, generator)
+        points = _whole(points[0], len(block), size), _whole(points[1], len(block), size)
         distorted[start : start + several] = _within(_interpolated(block, points), block)
     return distorted.reshape(images.shape)
+
+
+def _whole(points: Floats, n: int, size: Shape) -> Floats:
+    """Return a coordinate of every pixel of n images, where it may be the same along some axes."""
+    return np.broadcast_to(points, (n, *size))
 
 
 def _pictures(images: NDArray[Any], shape: Shape | None) -> NDArray[Any]:

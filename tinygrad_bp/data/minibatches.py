@@ -25,7 +25,12 @@ Transform: TypeAlias = "Callable[[Any, np.random.Generator | None], Any]"
 
 
 class Minibatches:
-    """What `minibatches` returns: each `for` over it is one epoch, `len` counts its batches."""
+    """What `minibatches` returns: each `for` over it is one epoch, `len` counts its batches.
+
+    >>> batches = minibatches(np.arange(5), 2)
+    >>> len(batches), [rows.tolist() for (rows,) in batches]
+    (3, [[0, 1], [2, 3], [4]])
+    """
 
     def __init__(
         self,

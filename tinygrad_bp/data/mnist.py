@@ -32,12 +32,25 @@ MIRRORS = (
 
 
 class Mnist(NamedTuple):
-    """Images, float32 (n, 784), from 0 for paper to 1 for ink; labels, int64 (n,), 0 to 9."""
+    """The four arrays of MNIST, or of digits in its form.
+
+    Images are float32 (n, 784), from 0 for paper to 1 for ink; labels are int64 (n,), 0 to 9.
+
+    >>> from tinygrad_bp.data import drawn_digits
+    >>> rng = np.random.default_rng(0)
+    >>> digits = Mnist(*drawn_digits(20, rng), *drawn_digits(10, rng))
+    >>> digits.train_images.shape, digits.test_labels[:5]
+    ((20, 784), array([...]))
+    """
 
     train_images: NDArray[np.float32]
+    """To learn from: (60000, 784) in MNIST."""
     train_labels: NDArray[np.int64]
+    """The digits on them, (60000,)."""
     test_images: NDArray[np.float32]
+    """To be tested on: (10000, 784) in MNIST."""
     test_labels: NDArray[np.int64]
+    """The digits on them, (10000,)."""
 
 
 class _File(NamedTuple):

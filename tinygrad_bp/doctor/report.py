@@ -17,21 +17,45 @@ WIDTH = 80
 
 
 class Severity(StrEnum):
-    """How much a finding matters."""
+    """How much a finding matters; the members are texts.
 
-    WRONG = "WRONG"  # it cannot learn like this, or not what is meant
-    DOUBTFUL = "DOUBTFUL"  # it learns badly or slowly, or is probably not meant
-    NOTE = "NOTE"  # worth knowing; nothing needs to be changed
+    >>> [severity.value for severity in Severity]
+    ['WRONG', 'DOUBTFUL', 'NOTE']
+    """
+
+    WRONG = "WRONG"
+    """It cannot learn like this, or not what is meant."""
+    DOUBTFUL = "DOUBTFUL"
+    """It learns badly or slowly, or this is probably not meant."""
+    NOTE = "NOTE"
+    """Worth knowing; nothing needs to be changed."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was found; `str()` is a paragraph of at most 80 columns."""
+    """One thing that was found; `str()` is a paragraph of at most 80 columns.
+
+    >>> import numpy as np
+    >>> from tinygrad_bp import doctor, nn, optim
+    >>> model = nn.Sequential(nn.Linear(2, 3), nn.Softmax(dim=1))
+    >>> x, y = np.random.default_rng(0).normal(size=(32, 2)), np.arange(32) % 3
+    >>> report = doctor.examine(model, nn.CrossEntropyLoss(), None, x, y, fit=False)
+    >>> print(report.findings[0])
+    WRONG     softmax before a loss that wants logits
+      at      1
+      saw     The outputs go from ... to ..., and add up to 1 for each example.
+      why     cross_entropy squashes them itself: of these, it cannot fall below
+              0.551, and learns slowly.
+      write   F.softmax(model(x), axis=-1)
+    ...
+    """
 
     name: str
     """What it is called in code, such as "dead-relu"."""
     severity: Severity
+    """How much it matters."""
     title: str
+    """What is wrong, in a few words."""
     saw: str
     """What was measured."""
     why: str
@@ -76,10 +100,24 @@ class Finding:
 
 @dataclass(frozen=True)
 class Layer:
-    """What was measured at one layer with weights, in the order in which layers are called."""
+    """What was measured at one layer with weights: a row of the table below a report.
+
+    Rows come in the order in which layers are called.
+
+    >>> import numpy as np
+    >>> from tinygrad_bp import doctor, nn, optim
+    >>> model = nn.Sequential(nn.Linear(2, 4), nn.ReLU(), nn.Linear(4, 3))
+    >>> model[0].bias.data = [-100.0, -100.0, -100.0, 1.0]  # three of four units never answer
+    >>> x, y = np.random.default_rng(0).normal(size=(32, 2)), np.arange(32) % 3
+    >>> report = doctor.examine(model, nn.CrossEntropyLoss(), None, x, y, fit=False)
+    >>> [(layer.name, layer.kind, layer.idle) for layer in report.layers]
+    [('0', 'Linear', 0.75), ('2', 'Linear', None)]
+    """
 
     name: str
+    """Its full name in the model."""
     kind: str
+    """The name of its class."""
     output: float
     """The standard deviation of its outputs."""
     idle: float | None
@@ -100,13 +138,29 @@ _NUMBERS = ("output", "idle", "gradient", "ratio")
 
 @dataclass
 class Report:
-    """The result of `examine`; `str()` is a page, `to_dict()` JSON; a notebook shows it, too."""
+    """The result of `examine`; `str()` is a page, `to_dict()` JSON; a notebook shows it, too.
+
+    >>> import numpy as np
+    >>> from tinygrad_bp import doctor, nn, optim
+    >>> model = nn.Linear(2, 3)
+    >>> optimizer = optim.SGD([model.weight], lr=0.1)  # forgets the bias
+    >>> x, y = np.random.default_rng(0).normal(size=(32, 2)), np.arange(32) % 3
+    >>> report = doctor.examine(model, nn.CrossEntropyLoss(), optimizer, x, y, fit=False)
+    >>> report.ok
+    False
+    >>> [(finding.severity.value, finding.name) for finding in report.findings]
+    [('WRONG', 'not-in-optimizer'), ('NOTE', 'dtype')]
+    >>> print(report)
+    doctor: 1 thing to change, and 1 note
+    ...
+    """
 
     subject: str
     """The model and the batch, in words."""
     findings: list[Finding] = field(default_factory=list)
     """Causes first; what follows from another finding is left out."""
     layers: list[Layer] = field(default_factory=list)
+    """What was measured at each layer with weights."""
     facts: list[str] = field(default_factory=list)
     """What was measured, a sentence each."""
     stopped: str = ""

@@ -89,6 +89,21 @@ def _write(traced: Trace, path: Path) -> None:
 
 
 class Explain(ModuleType):
-    """The package `tinygrad_bp.explain`, which can be called: `bp.explain(loss)`."""
+    """The package `tinygrad_bp.explain`, which can be called: `bp.explain(loss)`.
+
+    To call it is to call its function of the same name.
+
+    >>> import tinygrad_bp as bp
+    >>> w = bp.Tensor(3.0, requires_grad=True)
+    >>> cost = w * w
+    >>> explained = bp.explain(cost)
+    Backward pass from cost = 9
+    ...
+      step 2, to w
+        slope: dcost/dw = w = 3
+        contribution: g * w = 1 * 3 = 3
+        sum: contribution 2 of 2 to w; 3 + 3 = 6
+    ...
+    """
 
     __call__ = staticmethod(explain)

@@ -63,6 +63,17 @@ def trace(
 
     Raises `GradientError` if nothing tracks, `FreedGraphError` after a `backward()` that did not
     retain the graph, `TinygradError` for a graph of more than `max_ops` operations.
+
+    >>> from tinygrad_bp import Tensor
+    >>> w = Tensor(3.0, requires_grad=True)
+    >>> b = Tensor(1.0, requires_grad=True)
+    >>> cost = (2 * w + b) ** 2
+    >>> for step in trace(cost).steps:
+    ...     print(f"{step.child.name} to {step.parent.name}: {step.formula.numbers}")
+    cost to v3: 1 * (2 * 7)
+    v3 to v1: 14
+    v3 to b: 14
+    v1 to w: 14 * 2
     """
     traced = Trace.of(loss, gradient, names=names, max_ops=max_ops)
     confirm(traced, checks)

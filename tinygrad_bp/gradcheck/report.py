@@ -16,27 +16,55 @@ __all__ = ["Entry", "Report", "Verdict"]
 
 
 class Verdict(StrEnum):
-    """What can be said of one entry of a gradient."""
+    """What can be said of one entry of a gradient.
+
+    >>> import numpy as np
+    >>> from tinygrad_bp.gradcheck import check
+    >>> report = check(lambda x: np.sum(np.abs(x)), np.array([-2.0, 0.0, 3.0]))
+    >>> report.counts[Verdict.PASS], report.counts[Verdict.KINK], report.ok
+    (2, 1, True)
+    """
 
     PASS = "PASS"  # noqa: S105  (a verdict, not a password)
+    """The two values agree, within the error bar of the numerical one."""
     FAIL = "FAIL"
-    KINK = "KINK"  # the slopes to both sides differ; the gradient is one, a mean, or a fair share
-    INCONCLUSIVE = "INCONCLUSIVE"  # the error bar is too wide to tell
-    VACUOUS = "VACUOUS"  # both sides are 0: exactly, or all but rounding has cancelled
+    """They do not."""
+    KINK = "KINK"
+    """The slopes to both sides differ; the gradient is one of them, their mean, or a fair share."""
+    INCONCLUSIVE = "INCONCLUSIVE"
+    """The error bar is too wide to tell."""
+    VACUOUS = "VACUOUS"
+    """Both are 0, exactly, or up to rounding in terms that cancel: they agree, and say nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One comparison: a gradient's entry, or its product with a direction."""
+    """One comparison: a gradient's entry, or its product with a direction.
+
+    >>> import numpy as np
+    >>> from tinygrad_bp.gradcheck import check_vjp
+    >>> report = check_vjp(np.square, lambda g, x: g * x, np.array([1.0, 3.0]))  # forgets the 2
+    >>> entry = report.worst[0]
+    >>> entry.parameter, entry.index, entry.analytic, entry.ratio, entry.verdict.value
+    ('input 0', (0,), 1.0, 0.5, 'FAIL')
+    """
 
     parameter: str
+    """What is differentiated by: an input by its number, or a parameter by its name."""
     index: tuple[int, ...] | str
-    output: str  # which output, or combination of outputs, was differentiated
+    """Which of its entries, or a word for the direction."""
+    output: str
+    """Which output, or combination of outputs, was differentiated; "" for a scalar."""
     analytic: float
+    """What the gradient under test says."""
     numerical: float
-    error: float  # of the numerical value, from rounding and truncation
+    """What the values of the function say."""
+    error: float
+    """The error bar of the numerical value, from rounding and truncation."""
     verdict: Verdict
+    """What the two come to."""
     note: str = ""
+    """Why, where that is not plain."""
 
     @property
     def ratio(self) -> float:
@@ -78,20 +106,43 @@ class Report:
     input that the function moves with has a gradient that was confirmed and is not 0. An
     INCONCLUSIVE entry is not known to be wrong: other inputs, `method="complex"`, or values and
     constants in double precision may decide it.
+
+    >>> import numpy as np
+    >>> from tinygrad_bp.gradcheck import check_vjp
+    >>> report = check_vjp(np.square, lambda g, x: g * x, np.array([1.0, 3.0]))  # forgets the 2
+    >>> report.ok
+    False
+    >>> print(report)
+    gradcheck FAILED: 2 FAIL...
+      verdict  entry                   analytic  numerical  ± error  ratio
+      FAIL     input 0[0] of output 0  1         2          ...  0.5000
+      FAIL     input 0[1] of output 1  3         6          ...  0.5000
+    <BLANKLINE>
+    blame: the rule of 'square' for argument 0 is wrong: constant ratio 0.500000: 1/2 too much
     """
 
     method: str
+    """How the numerical values were found."""
     counts: Counter[Verdict] = field(default_factory=Counter)
-    worst: list[Entry] = field(default_factory=list)  # worst first; 0 = 0 is not shown
+    """How many entries have which verdict."""
+    worst: list[Entry] = field(default_factory=list)
+    """Up to eight entries, the worst first; those in which 0 meets 0 are left out."""
     coverage: list[str] = field(default_factory=list)
-    identities: dict[str, str] = field(default_factory=dict)  # name: "" if it holds, else how not
+    """What was compared, and what was not, a sentence each."""
+    identities: dict[str, str] = field(default_factory=dict)
+    """By name, "" for what holds of every derivative and holds here, or how it does not."""
     blame: list[str] = field(default_factory=list)
-    unconfirmed: list[str] = field(default_factory=list)  # inputs of which nothing is known
-    dismissed: str = ""  # which witness was not believed, and why
+    """Which rule is wrong, where it was recorded, and what the mistake looks like."""
+    unconfirmed: list[str] = field(default_factory=list)
+    """Inputs of which nothing is known: every slope that was compared is 0."""
+    dismissed: str = ""
+    """Which witness was not believed, and why."""
     seed: int = 0
+    """Of the directions and points that were drawn."""
     evaluations: int = 0
+    """How often the function was called."""
 
-    KEEP: ClassVar[int] = 8
+    KEEP: ClassVar[int] = 8  # of the worst entries
 
     @property
     def ok(self) -> bool:

@@ -84,6 +84,9 @@ def load_safetensors(
     or does not fit the model.
 
     >>> from tinygrad_bp import nn
+    >>> save_safetensors("linear.safetensors", nn.Linear(2, 3))  # doctest: +SKIP
+    >>> sorted(load_safetensors("linear.safetensors"))  # doctest: +SKIP
+    ['bias', 'weight']
     >>> load_safetensors("linear.safetensors", into=nn.Linear(2, 3))  # doctest: +SKIP
     Linear(2, 3)
     """

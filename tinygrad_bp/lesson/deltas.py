@@ -31,9 +31,20 @@ COSTS = ("sum_squares", "half_sum_squares", "cross_entropy")
 
 
 class Deltas(NamedTuple):
-    """What `deltas_of` returns."""
+    """What `deltas_of` returns: activations and deltas, from which gradients are put together.
+
+    >>> from tinygrad_bp.lesson.network import flatten, lesson_network
+    >>> rng = np.random.default_rng(0)
+    >>> found = deltas_of(flatten(lesson_network()), rng.random((5, 784)), [2, 0, 1, 9, 2])
+    >>> [delta.shape for delta in found.deltas]
+    [(5, 16), (5, 16), (5, 10)]
+    >>> one, all_five = found.gradient([0]), found.gradient()
+    >>> bool(np.linalg.norm(all_five) < np.linalg.norm(one))  # the wishes cancel in part
+    True
+    """
 
     sizes: tuple[int, ...]
+    """The neurons of each layer, the input's pixels first."""
     activations: list[NDArray[Any]]
     """a⁰ to aᴸ, each (n, neurons)."""
     deltas: list[NDArray[np.float64]]

@@ -16,11 +16,17 @@ __all__ = ["Stage", "stage"]
 
 
 class Stage:
-    """The lesson's page: notebooks show it, and `html` is the document to keep as a file."""
+    """The lesson's page: notebooks show it, and `html` is the document to keep as a file.
+
+    >>> Stage("<h1>Hello</h1>", height=480)._repr_html_()
+    '<iframe srcdoc="&lt;h1&gt;Hello&lt;/h1&gt;" title="..." width="100%" height="480" ...'
+    """
 
     def __init__(self, document: str, *, height: int) -> None:
         self.html = document
+        """The page as one document, which needs no network."""
         self.height = height
+        """Of the frame in a notebook, in pixels."""
 
     def __repr__(self) -> str:
         return f"<Stage: a page of {len(self.html.encode()) / 1e6:.2f} MB, shown in notebooks>"

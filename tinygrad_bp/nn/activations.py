@@ -53,23 +53,47 @@ __all__ = [
 
 
 class Sigmoid(Formula, function=F.sigmoid):
-    """The lesson's σ: 1 / (1 + exp(-x)) for each element."""
+    """The lesson's σ: 1 / (1 + exp(-x)) for each element, between 0 and 1.
+
+    Its slope is σ (1 - σ), at most 1/4.
+
+    >>> Sigmoid()(np.array([-1000.0, 0.0, 1000.0]))
+    Tensor([0. , 0.5, 1. ])
+    """
 
 
 class Tanh(Formula, function=F.tanh):
-    """The hyperbolic tangent of each element."""
+    """The hyperbolic tangent of each element, between -1 and 1: 2 σ(2 x) - 1.
+
+    Its slope is 1 - tanh², at most 1.
+
+    >>> Tanh()(np.array([-1000.0, 0.0, 0.5]))
+    Tensor([-1.        ,  0.        ,  0.46211716])
+    """
 
 
 class LogSigmoid(Formula, function=F.logsigmoid):
-    """The logarithm of the sigmoid, -log(1 + exp(-x)), without underflow."""
+    """The logarithm of the sigmoid, -log(1 + exp(-x)), without underflow.
+
+    >>> LogSigmoid()(np.array([-1000.0, 0.0]))
+    Tensor([-1.00000000e+03, -6.93147181e-01])
+    """
 
 
 class Softsign(Formula, function=F.softsign):
-    """x / (1 + |x|) for each element: a tanh that is in less of a hurry."""
+    """x / (1 + |x|) for each element: between -1 and 1 as tanh, and slower to get there.
+
+    >>> Softsign()(np.array([-9.0, 0.0, 1.0]))
+    Tensor([-0.9,  0. ,  0.5])
+    """
 
 
 class Tanhshrink(Formula, function=F.tanhshrink):
-    """x - tanh(x) for each element."""
+    """x - tanh(x) for each element: near 0 for small x, and x moved towards 0 by 1 for large.
+
+    >>> Tanhshrink()(np.array([-100.0, 0.0, 1.0]))
+    Tensor([-99.        ,   0.        ,   0.23840584])
+    """
 
 
 # --- rectifiers and their kin ---------------------------------------------------------------
@@ -86,7 +110,11 @@ class ReLU(Formula, function=F.relu):
 
 
 class ReLU6(Formula, function=F.relu6):
-    """min(max(x, 0), 6) for each element, flat at both ends."""
+    """min(max(x, 0), 6) for each element, flat at both ends.
+
+    >>> ReLU6()(np.array([-1.0, 2.0, 9.0]))
+    Tensor([0., 2., 6.])
+    """
 
     inplace: bool = False
 
@@ -183,7 +211,14 @@ class CELU(Formula, function=F.celu):
 
 
 class SELU(Formula, function=F.selu):
-    """The scaled elu that keeps mean 0 and variance 1 (Klambauer et al., 2017)."""
+    """The scaled elu that keeps mean 0 and variance 1: λ x above 0, λ α (exp(x) - 1) elsewhere.
+
+    λ = 1.0507... and α = 1.6733... follow from what is to be kept; `nn.AlphaDropout` goes with it.
+    Source: Klambauer, Unterthiner, Mayr and Hochreiter, Self-Normalizing Neural Networks, 2017.
+
+    >>> SELU()(np.array([-1000.0, 0.0, 1.0]))
+    Tensor([-1.75809934,  0.        ,  1.05070099])
+    """
 
     inplace: bool = False
 
@@ -207,13 +242,26 @@ class GELU(Formula, function=F.gelu):
 
 
 class SiLU(Formula, function=F.silu):
-    """x sigmoid(x) for each element, also called swish."""
+    """x sigmoid(x) for each element, also called swish: smooth, and a little below 0 for x < 0.
+
+    Source: Elfwing, Uchibe and Doya, Sigmoid-Weighted Linear Units for Neural Network Function
+    Approximation in Reinforcement Learning, 2018.
+
+    >>> SiLU()(np.array([-1.0, 0.0, 100.0])).data.round(4)
+    array([ -0.2689,   0.    , 100.    ])
+    """
 
     inplace: bool = False
 
 
 class Mish(Formula, function=F.mish):
-    """x tanh(log(1 + exp(x))) for each element (Misra, 2019)."""
+    """x tanh(log(1 + exp(x))) for each element.
+
+    Source: Misra, Mish: A Self Regularized Non-Monotonic Activation Function, 2019.
+
+    >>> Mish()(np.array([-1.0, 0.0, 100.0])).data.round(4)
+    array([ -0.3034,   0.    , 100.    ])
+    """
 
     inplace: bool = False
 
@@ -254,13 +302,23 @@ class Hardtanh(Formula, function=F.hardtanh):
 
 
 class Hardsigmoid(Formula, function=F.hardsigmoid):
-    """x / 6 + 1 / 2 for each element, limited to (0, 1)."""
+    """x / 6 + 1 / 2 for each element, limited to the interval from 0 to 1: a sigmoid of lines.
+
+    >>> Hardsigmoid()(np.array([-4.0, 0.0, 1.5, 4.0]))
+    Tensor([0.  , 0.5 , 0.75, 1.  ])
+    """
 
     inplace: bool = False
 
 
 class Hardswish(Formula, function=F.hardswish):
-    """x hardsigmoid(x) for each element (Howard et al., Searching for MobileNetV3, 2019)."""
+    """x hardsigmoid(x) for each element: 0 below -3, x above 3.
+
+    Source: Howard et al., Searching for MobileNetV3, 2019.
+
+    >>> Hardswish()(np.array([-1.5, 1.5, 4.0]))
+    Tensor([-0.375,  1.125,  4.   ])
+    """
 
     inplace: bool = False
 

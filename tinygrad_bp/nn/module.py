@@ -111,10 +111,13 @@ class Module:
 
         With `with_kwargs` it is `hook(module, inputs, options, output)`.
 
-        >>> double = _Doubling()
-        >>> with double.register_forward_hook(lambda module, inputs, output: output + 1):
-        ...     double(3.0).item()
-        7.0
+        >>> from tinygrad_bp import nn
+        >>> relu = nn.ReLU()
+        >>> with relu.register_forward_hook(lambda module, inputs, output: output + 1):
+        ...     relu(3.0).item()
+        4.0
+        >>> relu(3.0).item()
+        3.0
         """
         return self._hooked().add("after", hook, with_kwargs=with_kwargs)
 
@@ -250,10 +253,10 @@ class Module:
     def named_streams(self) -> Iterator[tuple[str, np.random.Generator]]:
         """Yield the random generators that layers draw from, with full names; shared ones once.
 
-        >>> net = _Doubling()
-        >>> net.noise = np.random.default_rng(0)
+        >>> from tinygrad_bp import nn
+        >>> net = nn.Sequential(nn.Linear(2, 2), nn.Dropout(rng=np.random.default_rng(0)))
         >>> [name for name, _ in net.named_streams()]
-        ['noise']
+        ['1.rng']
         """
         if "numpy.random" not in sys.modules:  # NumPy loads it when it is first used
             return
@@ -272,8 +275,10 @@ class Module:
     def get_parameter(self, target: str) -> Tensor:
         """Return the parameter of a full name; `ModuleError` if there is none.
 
-        >>> _Doubling().get_parameter("factor")
-        Tensor(2., requires_grad=True)
+        >>> from tinygrad_bp import nn
+        >>> net = nn.Sequential(nn.Linear(2, 3), nn.ReLU())
+        >>> net.get_parameter("0.weight") is net[0].weight
+        True
         """
         found: Tensor = _found(dict(self.named_parameters()), target, "parameter")
         return found
@@ -327,8 +332,11 @@ class Module:
     def requires_grad_(self, requires_grad: bool = True) -> Self:  # noqa: FBT001, FBT002
         """Freeze the parameters, or let them be trained again.
 
-        >>> any(p.requires_grad for p in _Doubling().requires_grad_(False).parameters())
-        False
+        >>> from tinygrad_bp import nn
+        >>> net = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
+        >>> _ = net[0].requires_grad_(False)
+        >>> [name for name, p in net.named_parameters() if p.requires_grad]
+        ['1.weight', '1.bias']
         """
         for p in self.parameters():
             p.requires_grad_(requires_grad)
@@ -365,8 +373,9 @@ class Module:
         them; those that have moments should be made anew. Raises `ModuleError` for a dtype of
         anything but floats, or a function that changes shapes or dtypes.
 
-        >>> _Doubling().to(np.float32).factor.dtype
-        dtype('float32')
+        >>> from tinygrad_bp import nn
+        >>> nn.Linear(2, 3).to(np.float64).weight.dtype
+        dtype('float64')
         """
         if callable(dtype) and not is_number_type(dtype):
             return self._moved([t for _, t in self.named_tensors()], placing(dtype))
@@ -509,13 +518,3 @@ def _say_where(error: ShapeError, module: Module) -> None:
         path = f"{name}.{path}" if path else name
         error.args = (f"{path} = {str(error).removeprefix(known)}",)
     error.place = module, path
-
-
-class _Doubling(Module):
-    """For the examples above."""
-
-    def __init__(self) -> None:
-        self.factor = Tensor(2.0, requires_grad=True)
-
-    def forward(self, x: Any) -> Any:
-        return x * self.factor

@@ -44,10 +44,29 @@ class Optimizer:
     """The base of optimisers: a subclass names its update, its moments and its options.
 
     `params` are tensors, (name, tensor) pairs from `named_parameters()`, or groups: dicts with
-    "params" and the options that differ from `defaults`. `moments` says what the update is given
-    before the first step; PyTorch's names, in the update's order.
+    "params" and the options that differ from `defaults`.
+
+    The `update` is a pure function of one parameter, `(p, g, *moments, lr, ...)` to the tuple of
+    its new value and new moments, written in NumPy. `moments` names what is kept from step to
+    step, in the update's order, with the value that it has before the first one (None if it has
+    none). All else, such as checks, groups, states in files and steps that are all or nothing,
+    is inherited.
 
     Raises `OptimizerError` for no parameters, the same one twice, or options out of range.
+
+    >>> class Averaged(Optimizer):
+    ...     moments = {"average": 0.0}
+    ...
+    ...     @staticmethod
+    ...     def update(p, g, average, *, lr):
+    ...         average = (average + g) / 2
+    ...         return p - lr * average, average
+    >>> w = Tensor([3.0], requires_grad=True)
+    >>> optimizer = Averaged([w], lr=0.5)
+    >>> (w * w).sum().backward()
+    >>> optimizer.step()
+    >>> w, optimizer.state_dict()["state"]
+    (Tensor([1.5], requires_grad=True), {0: {'average': array([3.])}})
     """
 
     update: ClassVar[Callable[..., Any]]

@@ -28,6 +28,31 @@ class Checkpoint(Callback):
 
     Raises `CheckpointError`, before the run begins, if a file cannot be written, and `ValueError`
     for options that make no sense.
+
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from tinygrad_bp import nn, optim, train
+    >>> x, y = np.float32([[0.0], [1.0], [2.0], [3.0]]), np.array([0, 0, 1, 1])
+    >>> def trainer(*callbacks):
+    ...     model = nn.Linear(1, 2, rng=np.random.default_rng(0))
+    ...     optimizer = optim.Adam(model.named_parameters(), lr=0.1)
+    ...     return train.Trainer(model, nn.CrossEntropyLoss(), optimizer, callbacks=callbacks)
+    >>> options = {"epochs": 6, "batch_size": 2}
+    >>> whole = trainer().fit((x, y), rng=np.random.default_rng(1), **options)
+
+    A run that is stopped after its third epoch, and one that goes on from the file:
+
+    >>> class Enough(train.Callback):
+    ...     def on_epoch(self, trainer):
+    ...         if trainer.epoch == 3:
+    ...             trainer.stop("enough")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = f"{folder}/run.npz"
+    ...     begun = trainer(Enough(), Checkpoint(path))
+    ...     _ = begun.fit((x, y), rng=np.random.default_rng(1), **options)
+    ...     ended = trainer().fit((x, y), rng=np.random.default_rng(1), resume=path, **options)
+    >>> len(begun.history), ended == whole  # to the bit
+    (3, True)
     """
 
     runs_last = True

@@ -19,6 +19,23 @@ class CSVLog(Callback):
     The file is written anew from the history each time, whole or not at all: after a crash and a
     resume, no line is missing or there twice. Numbers are written so that `float` reads them back
     exactly. Raises `DataError`, before the run begins, if the file cannot be written.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from tinygrad_bp import nn, optim, train
+    >>> x, y = np.float32([[0.0], [1.0]]), np.array([0, 1])
+    >>> model = nn.Linear(1, 2, rng=np.random.default_rng(0))
+    >>> optimizer = optim.SGD(model.named_parameters(), lr=0.5)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     log = CSVLog(f"{folder}/history.csv")
+    ...     trainer = train.Trainer(model, nn.CrossEntropyLoss(), optimizer, callbacks=[log])
+    ...     _ = trainer.fit((x, y), epochs=2)
+    ...     print(Path(log.path).read_text())
+    epoch,loss,lr
+    1,0...,0.5
+    2,0...,0.5
+    <BLANKLINE>
     """
 
     def __init__(self, path: PathLike) -> None:

@@ -19,7 +19,19 @@ OFTEN = 0.1  # seconds between two pictures
 class Progress(Callback):
     """Show a bar while the run goes on, and a line for each epoch; silent without a terminal.
 
-    It needs the package `rich`, on which this library depends.
+    It needs the package `rich`, on which this library depends. Here, there is no terminal:
+
+    >>> import numpy as np
+    >>> from tinygrad_bp import nn, optim, train
+    >>> model = nn.Linear(1, 2, rng=np.random.default_rng(0))
+    >>> optimizer = optim.SGD(model.named_parameters(), lr=0.1)
+    >>> trainer = train.Trainer(model, nn.CrossEntropyLoss(), optimizer, callbacks=[Progress()])
+    >>> history = trainer.fit((np.float32([[0.0], [1.0]]), np.array([0, 1])), epochs=2)
+
+    In a terminal it shows a bar, and leaves a line for each epoch:
+
+        epoch 1/2  loss 0.6951  lr 0.1  0.0 s
+        epoch 2/2  loss 0.6872  lr 0.1  0.0 s
     """
 
     def __init__(self) -> None:

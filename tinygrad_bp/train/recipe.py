@@ -58,11 +58,15 @@ class Recipe:
     activation: str = "sigmoid"
     """Of the hidden layers. With a cost of squares the outputs are sigmoids, otherwise logits."""
     cost: str = "sum_squares"
+    """What is made small: "sum_squares", "half_sum_squares" or "cross_entropy"."""
     initializer: str = "scaled"
     """Of the weights. Biases start at zero, except with "normal": then they are N(0, 1), too."""
     lr: float = 1.5
+    """The learning rate, above 0."""
     momentum: float = 0.0
+    """How much of the step before goes into a step: from 0 to below 1."""
     weight_decay: float = 0.0
+    """What part of each weight is added to its gradient, 0 or more."""
     schedule: str = "constant"
     """"step": a tenth of the rate after each third of the run; "cosine": down to zero along half
     a cosine wave, a little after every mini-batch."""
@@ -70,10 +74,13 @@ class Recipe:
     """How the images of each batch are distorted, anew each epoch: `data.Affine` turns, scales and
     shifts them a little, `data.Elastic` bends them."""
     batch_size: int = 100
+    """Examples in a mini-batch."""
     epochs: int = 10
+    """How often every example is seen."""
     seed: int = 0
     """Of the first weights and of the order of the examples."""
     dtype: str = "float32"
+    """Of the weights and of all that is computed with them: "float32" or "float64"."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "hidden", tuple(self.hidden))  # JSON gives a list

@@ -26,6 +26,19 @@ def run_record(
     Every digest is a SHA-256: "data" of all examples to learn from (None for batches of the user's
     own), "sets" of what is measured, "losses" of every batch's loss as a float64, "weights" of the
     model's values. "surroundings" are the versions, machines and threads that computed them.
+    `Trainer.record` calls this with what it has.
+
+    >>> from tinygrad_bp import nn, optim, train
+    >>> x, y = np.float32([[0.0], [1.0], [2.0]]), np.float32([[1.0], [3.0], [5.0]])
+    >>> def record_of_a_run(seed):
+    ...     model = nn.Linear(1, 1, rng=np.random.default_rng(seed))
+    ...     optimizer = optim.SGD(model.named_parameters(), lr=0.1)
+    ...     trainer = train.Trainer(model, nn.MSELoss(), optimizer)
+    ...     _ = trainer.fit((x, y), epochs=2)
+    ...     return trainer.record()
+    >>> one, same, other = map(record_of_a_run, (0, 0, 1))
+    >>> one == same, one["data"] == other["data"], one["weights"] == other["weights"]
+    (True, True, False)
     """
     return {
         "data": None if feed is None else feed.digest(),

@@ -21,7 +21,18 @@ __all__ = ["material_state", "position_in", "reading", "saved_run"]
 def saved_run(path: PathLike) -> tuple[Recipe, dict[str, Any]]:
     """Return the recipe, and the `about`, of the run in a file that `Training.save` wrote.
 
-    Raises `CheckpointError` if the file holds no run.
+    `about` is what the run was given under that name. Raises `CheckpointError` if the file holds no
+    run.
+
+    >>> import tempfile
+    >>> from tinygrad_bp.train import Training
+    >>> x, y = [[0.0], [1.0]], [0, 1]
+    >>> run = Training(Recipe(lr=0.5, batch_size=2), (x, y, x, y), about={"data": "two points"})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     run.save(f"{folder}/run.npz")
+    ...     recipe, about = saved_run(f"{folder}/run.npz")
+    >>> recipe.lr, about
+    (0.5, {'data': 'two points'})
     """
     with reading(path) as checkpoint:
         state = checkpoint.extra["training"]

@@ -27,9 +27,13 @@ class Split(NamedTuple):
     """
 
     train_inputs: NDArray[Any]
+    """To learn from, an example in each row."""
     train_labels: NDArray[Any]
+    """Their classes."""
     test_inputs: NDArray[Any]
+    """To be tested on, with as many features."""
     test_labels: NDArray[Any]
+    """Their classes."""
 
     @classmethod
     def checked(cls, arrays: Iterable[ArrayLike]) -> Self:

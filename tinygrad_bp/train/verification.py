@@ -33,7 +33,11 @@ __all__ = ["Verdict", "verify"]
 
 
 class Verdict(NamedTuple):
-    """What came of running a run again."""
+    """What came of running a run again: what `verify` returns.
+
+    >>> Verdict(epochs=3, batches=30, difference=None, surroundings=[]).is_equal
+    True
+    """
 
     epochs: int
     """How many epochs it had."""
@@ -59,6 +63,15 @@ def verify(
 
     Raises `CheckpointError` if the file holds no run, its record is not that of its content, or the
     data are others.
+
+    >>> import tempfile
+    >>> x, y = [[0.0], [1.0]], [0, 1]
+    >>> run = Training(Recipe(hidden=(2,), batch_size=2, epochs=3), (x, y, x, y))
+    >>> _ = list(run.epochs())
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     run.save(f"{folder}/run.npz")
+    ...     verify(f"{folder}/run.npz", (x, y, x, y))
+    Verdict(epochs=3, batches=3, difference=None, surroundings=[])
     """
     split = Split.checked(data)
     told = [*callbacks, watch := _Watch()]

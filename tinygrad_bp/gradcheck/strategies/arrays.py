@@ -23,14 +23,27 @@ GRID = 1 / 32
 
 
 def shapes(*, max_dims: int = 3, max_side: int = 4) -> st.SearchStrategy[Shape]:
-    """Shapes with every awkward case among them: no axes, axes of length 0 and 1."""
+    """Shapes with every awkward case among them: no axes, axes of length 0 and 1.
+
+    They have up to `max_dims` axes of up to `max_side` elements.
+
+    >>> from hypothesis import find, settings
+    >>> find(shapes(), lambda shape: len(shape) == 2, settings=settings(database=None))
+    (0, 0)
+    """
     return hnp.array_shapes(min_dims=0, max_dims=max_dims, min_side=0, max_side=max_side)
 
 
 def broadcastable_shapes(
     count: int = 2, *, max_dims: int = 3, max_side: int = 3
 ) -> st.SearchStrategy[tuple[Shape, ...]]:
-    """As many shapes as asked for that broadcast together."""
+    """As many shapes as asked for that broadcast together, as a tuple.
+
+    >>> from hypothesis import find, settings
+    >>> find(broadcastable_shapes(2), lambda pair: pair[0] != pair[1],
+    ...      settings=settings(database=None))
+    ((0,), ())
+    """
     drawn = hnp.mutually_broadcastable_shapes(
         num_shapes=count, min_side=0, max_dims=max_dims, max_side=max_side
     )
@@ -38,7 +51,12 @@ def broadcastable_shapes(
 
 
 def dtypes() -> st.SearchStrategy[np.dtype[Any]]:
-    """The two types that gradients are usually computed in, float64 being the simpler one."""
+    """The two types that gradients are usually computed in, float64 being the simpler one.
+
+    >>> from hypothesis import find, settings
+    >>> find(dtypes(), lambda dtype: dtype != np.float64, settings=settings(database=None))
+    dtype('float32')
+    """
     return st.sampled_from([np.dtype(np.float64), np.dtype(np.float32)])
 
 
@@ -59,8 +77,20 @@ def arrays(
 ) -> Floats:
     """Arrays of multiples of 1/32 from `low` to `high`, in any layout in memory.
 
-    No value is closer than `gap` to one of the `kinks`. With `distinct`, no two values are
-    closer to each other either; if there are more of them than fit, they go on above `high`.
+    `shape` and `dtype` are fixed, or strategies for them; by default `shapes()` and `dtypes()`. No
+    value is closer than `gap` to one of the `kinks`, the places where the function under test has
+    no single slope. With `distinct`, no two values are closer to each other either; if there are
+    more of them than fit, they go on above `high`. Examples shrink towards the values nearest to 0.
+
+    >>> from hypothesis import HealthCheck, given, settings
+    >>> from tinygrad_bp.gradcheck import check
+    >>> few = settings(max_examples=5, derandomize=True, deadline=None,
+    ...                suppress_health_check=[HealthCheck.too_slow])
+    >>> @few
+    ... @given(arrays((2,), dtype=np.float64, kinks=[0]))
+    ... def the_gradient_of_abs_is_right(x):
+    ...     assert check(np.abs, x, at="here", identities=False).ok
+    >>> the_gradient_of_abs_is_right()
     """
     drawn_shape = draw(shapes() if shape is None else _strategy(shape))
     drawn_dtype = draw(dtypes() if dtype is None else _strategy(dtype))
@@ -116,5 +146,15 @@ def tensors(
     """Tensors that track gradients; options as for `arrays`.
 
     A leaf owns its data, in C order; for other layouts, transpose or slice it.
+
+    >>> from hypothesis import HealthCheck, given, settings
+    >>> few = settings(max_examples=5, derandomize=True, deadline=None,
+    ...                suppress_health_check=[HealthCheck.too_slow])
+    >>> @few
+    ... @given(tensors(low=0.25))
+    ... def the_gradient_of_a_sum_is_1(x):
+    ...     np.sum(x).backward()
+    ...     assert np.all(x.grad.data == 1)
+    >>> the_gradient_of_a_sum_is_1()
     """
     return arrays(shape, **options).map(lambda a: Tensor(a, requires_grad=True))

@@ -22,12 +22,18 @@ class Program:
     Calling it with arrays computes the cost, with tensors a tensor to go backward from. Its text,
     `str(program)`, is what runs, with the imports and the backward pass around it.
 
-    >>> Program({"a": np.array(2.0)}, ("cost = a * a",))
-    Program({'a': np.array(2.0)}, ('cost = a * a',))
+    >>> program = Program({"a": np.array(3.0)}, ("v0 = np.square(a)", "cost = v0 * a"))
+    >>> program(2.0)
+    np.float64(8.0)
+    >>> from tinygrad_bp import grad
+    >>> grad(program)(2.0)
+    array(12.)
     """
 
     leaves: Mapping[str, Floats]
+    """The inputs by name, with the values that were drawn for them."""
     lines: tuple[str, ...]
+    """Assignments, of which the last is to `cost`."""
 
     def __call__(self, *leaves: Any) -> Any:
         """Return the cost at the given leaves, one for each of `self.leaves`, in their order."""
@@ -71,8 +77,21 @@ def programs(
     """Random programs with fan-out and shared leaves, smooth around the values of their leaves.
 
     Each line is chosen among the functions that are smooth at the values it will meet, at a
-    distance of 1/4, and whose result is neither huge nor large. Everything computed and not used
-    by a later line goes into the cost.
+    distance of 1/4, and whose result is neither huge nor of many elements. Everything computed and
+    not used by a later line goes into the cost.
+
+    >>> from hypothesis import HealthCheck, given, settings
+    >>> from tinygrad_bp import grad, jvp
+    >>> few = settings(max_examples=5, derandomize=True, deadline=None,
+    ...                suppress_health_check=[HealthCheck.too_slow])
+    >>> @few
+    ... @given(programs(max_leaves=1, max_lines=3))
+    ... def forward_and_reverse_mode_agree(program):
+    ...     (x,) = program.leaves.values()
+    ...     by_reverse = np.sum(grad(program)(x))
+    ...     _, by_forward = jvp(program, (x,), (np.ones_like(x),))
+    ...     assert np.allclose(by_reverse, by_forward)
+    >>> forward_and_reverse_mode_agree()
     """
     count = draw(st.integers(1, max_leaves))
     shapes = draw(broadcastable_shapes(count))

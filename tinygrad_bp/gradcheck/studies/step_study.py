@@ -29,9 +29,22 @@ ENTRIES = 32  # compared one by one; longer gradients along as many random direc
 
 @dataclass(frozen=True)
 class StepStudy:
-    """Errors against steps; `str()` draws them, `plot()` too, `to_dict()` gives JSON values."""
+    """Errors against steps, as `step_sizes` gives; `str()` draws them, and so does `plot()`.
+
+    Differences have a best step, between truncation and rounding, and lose digits even there; the
+    complex step loses none, however small it is.
+
+    >>> study = step_sizes(np.exp, 1.0, dtypes=[np.float64])
+    >>> for name in "forward", "central", "complex step":
+    ...     h, error = study.best()[name, "float64"]
+    ...     print(f"{name}: {int(-np.log10(max(error, 1e-16)))} digits at best")
+    forward: 8 digits at best
+    central: 10 digits at best
+    complex step: 16 digits at best
+    """
 
     curves: list[StepCurve]
+    """The errors of each formula in each precision: `h`, `error`, and what they come to."""
 
     def best(self) -> dict[tuple[str, str], tuple[float, float]]:
         """Return for each (method, dtype) the best step and its error."""

@@ -27,13 +27,24 @@ class TaylorStudy:
     """Remainders of the Taylor series along one direction, for falling steps.
 
     `first` is |f(x + hv) - f(x)|, of order h; `second` is |f(x + hv) - f(x) - h <g, v>|, of order
-    h² if g is the gradient, and of order h if it is not.
+    h² if g is the gradient, and of order h if it is not. `str()` is a table of them.
+
+    >>> right = taylor(np.exp, 1.0, direction=1.0)
+    >>> wrong = taylor(np.exp, 1.0, direction=1.0, gradient=2.7)  # e is 2.718...
+    >>> [round(slope, 1) for slope in right.slopes], [round(slope, 1) for slope in wrong.slopes]
+    ([1.0, 2.0], [1.0, 1.0])
+    >>> right.ok, wrong.ok
+    (True, False)
     """
 
     h: Vector
+    """The steps, falling."""
     first: Vector
+    """|f(x + hv) - f(x)| at each of them."""
     second: Vector
-    rounding: float  # what is below says nothing
+    """|f(x + hv) - f(x) - h <g, v>| at each of them."""
+    rounding: float
+    """What rounding alone may come to: what is below says nothing."""
 
     @property
     def slopes(self) -> tuple[float, float]:

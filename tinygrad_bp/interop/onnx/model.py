@@ -84,7 +84,15 @@ def exported(
     dynamic_batch: bool = False,
     dynamic_axes: Axes | None = None,
 ) -> Any:
-    """Return a model as an `onnx.ModelProto`; arguments and errors are those of `export`."""
+    """Return a model as an `onnx.ModelProto`; arguments and errors are those of `export`.
+
+    >>> import numpy as np
+    >>> from tinygrad_bp import nn
+    >>> model = nn.Sequential(nn.Linear(3, 2), nn.ReLU())
+    >>> proto = exported(model, np.zeros((1, 3), np.float32))  # doctest: +SKIP
+    >>> [node.op_type for node in proto.graph.node]  # doctest: +SKIP
+    ['Gemm', 'Relu', 'Identity']
+    """
     onnx = extra("onnx")
     helper, numpy_helper = extra("onnx.helper"), extra("onnx.numpy_helper")
     examples = _examples(inputs, input_names)

@@ -53,7 +53,25 @@ def _require_optimizer(optimizer: Any) -> None:
 
 
 class LRScheduler:
-    """The base of all schedules."""
+    """The base of all schedules: what they have in common.
+
+    A schedule sets the `lr` of every group of an optimiser when it is made, and anew at each
+    `step()`, which you call after an epoch, or after a batch. Schedules of your own are formulas:
+    derive them from `FormulaLR`. Raises `OptimizerError` for what is no optimiser, and for rates
+    that are not finite numbers from 0 up.
+
+    >>> from tinygrad_bp import Tensor, optim
+    >>> optimizer = optim.SGD([Tensor([0.0], requires_grad=True)], lr=1.0)
+    >>> schedule = optim.lr_scheduler.StepLR(optimizer, step_size=2, gamma=0.1)
+    >>> isinstance(schedule, LRScheduler)
+    True
+    >>> for _ in range(3):
+    ...     schedule.step()
+    ...     print(schedule.last_epoch, schedule.get_last_lr(), optimizer.lr)
+    1 [1.0] 1.0
+    2 [0.1] 0.1
+    3 [0.1] 0.1
+    """
 
     checks: ClassVar[Checks] = {}
     """The checks of attributes, when they are set and when they are loaded."""
