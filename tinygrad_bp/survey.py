@@ -304,12 +304,12 @@ which one was chosen; which arguments take no gradient; and what to do if nan or
 function that is rewritten has the kinks of what it calls.
 
 **If a function is missing**, and its error offers nothing else, give it a derivative of its own:
-{{py:obj}}`tinygrad_bp.custom_rule` makes an op of any function, and the verbs of
-[the registry](registry.md) register a rule for one that exists. The
-[check of a gradient](../how_to/check_a_gradient.md) says whether it is right. What SciPy writes in
-Python around its ufuncs mostly converts its arguments, and raises; for `scipy.special.softmax` and
-`logsumexp` there are {{py:obj}}`tinygrad_bp.functional.softmax` and
-{{py:obj}}`tinygrad_bp.functional.logsumexp`.
+{{py:obj}}`custom_rule <tinygrad_bp.registry.custom_rule>` makes an op of any function, and the
+verbs of [the registry](registry.md) register a rule for one that exists. [How to check a
+gradient](../how_to/check_a_gradient.md) says whether it is right. What SciPy writes in Python
+around its ufuncs mostly converts its arguments, and raises; for its softmax and logsumexp there are
+{{py:obj}}`softmax <tinygrad_bp.functional.softmax>` and
+{{py:obj}}`logsumexp <tinygrad_bp.functional.logsumexp>`.
 """
 
 
@@ -336,11 +336,12 @@ def _together(fates: Iterable[Fate]) -> list[Fate]:
 
 def _table(heading: str, fates: Iterable[Fate]) -> list[str]:
     rows = [
-        f"| {', '.join(f'`{name}`' for name in fate.names)} | {fate.kind} | {fate.verb} "
+        f"| {', '.join(f'`{name}`' for name in fate.names)} "
+        f"| {', '.join(filter(None, (fate.kind, fate.verb)))} "
         f"| {fate.modes} | {fate.notes.replace('|', chr(92) + '|')} |"
         for fate in fates
     ]
-    head = ["| function | class | rule | modes | notes |", "| --- | --- | --- | --- | --- |"]
+    head = ["| function | class, rule | modes | notes |", "| --- | --- | --- | --- |"]
     return [f"## {heading}", "", *head, *rows, ""] if rows else []
 
 
