@@ -8,9 +8,13 @@ from __future__ import annotations
 import pytest
 from translations import Case, Cases, installed, rows
 from translations_of_pytorch import PYTORCH
+from translations_of_transforms import AUTOGRAD, JAX
 
+TRANSFORMS = "coming_from_autograd_and_jax.md"
 TABLES = {
     "PyTorch": (rows("coming_from_pytorch.md"), PYTORCH, "torch"),
+    "HIPS autograd": (rows(TRANSFORMS, "HIPS autograd"), AUTOGRAD, "autograd"),
+    "JAX": (rows(TRANSFORMS, "JAX"), JAX, "jax"),
 }
 
 
