@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import doctest
 import importlib
+import importlib.util
 import inspect
 import re
 import shlex
@@ -14,11 +16,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tinygrad_bp import errors
 from tinygrad_bp.cli.arguments import parse
 
 SITE = Path(__file__).parent.parent / "examples"
 PAGES = {str(path.relative_to(SITE)): path.read_text("utf-8") for path in SITE.glob("**/*.md")}
 BLOCK = re.compile(r"^```(python|\{code-cell\} python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SESSION = re.compile(r"^```pycon\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+IMPORTED = re.compile(r"^>>> (?:import|from) (\w+)", re.MULTILINE)
 CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LISTED = re.compile(r"^```\{api\} (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PRINTED = re.compile(r"^ *print\(.*\) +# (.+)$", re.MULTILINE)
@@ -61,6 +66,31 @@ def test_a_page_runs_and_prints_what_it_says(
             assert printed == PRINTED.findall(code)
     if pyplot := sys.modules.get("matplotlib.pyplot"):
         pyplot.close("all")
+
+
+@pytest.mark.parametrize("page", sorted(page for page in PAGES if SESSION.search(PAGES[page])))
+def test_a_session_goes_as_it_is_shown(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a doctest; errors are shown with their messages, which may be broken into lines.
+
+    Blocks that import an optional package are left out where that is not installed.
+    """
+    monkeypatch.chdir(tmp_path)
+    text = "\n".join(block for block in SESSION.findall(PAGES[page])
+                     if all(map(importlib.util.find_spec, IMPORTED.findall(block))))  # fmt: skip
+    session = doctest.DocTestParser().get_doctest(text, {}, page, page, 0)
+    flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    said: list[str] = []
+    with np.errstate(all="warn", under="ignore"):
+        doctest.DocTestRunner(optionflags=flags).run(session, out=said.append)
+    assert "".join(said) == ""
+
+
+def test_every_error_is_shown() -> None:
+    shown = set(re.findall(r"^## (\w+)$", PAGES["reference/error_messages.md"], re.MULTILINE))
+    classes = {name for name in errors.__all__ if inspect.isclass(getattr(errors, name))}
+    assert classes - shown == {"TinygradError"}  # their root
 
 
 def commands() -> list[str]:
