@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from tinygrad_bp import errors
-from tinygrad_bp.cli.arguments import parse
+from tinygrad_bp.cli.arguments import COMMANDS, parse
 
 SITE = Path(__file__).parent.parent / "examples"
 PAGES = {str(path.relative_to(SITE)): path.read_text("utf-8") for path in SITE.glob("**/*.md")}
@@ -27,15 +27,21 @@ IMPORTED = re.compile(r"^>>> (?:import|from) (\w+)", re.MULTILINE)
 CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LISTED = re.compile(r"^```\{api\} (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PRINTED = re.compile(r"^ *print\(.*\) +# (.+)$", re.MULTILINE)
-OPTIONS = re.compile(r"^(?::.*\n)+\n?|^---\n.*?^---\n", re.MULTILINE | re.DOTALL)
+OPTIONS = re.compile(r"\A(?::[^\n]*\n)+\n?|\A---\n.*?^---\n", re.MULTILINE | re.DOTALL)
 OPTIONAL = ("dask", "jax", "matplotlib", "onnx", "onnxruntime", "scipy", "sklearn", "torch")
-SLOW: set[str] = set()
+SLOW: set[str] = {"reference/command_line.md"}
 """Pages whose code takes more than a few seconds."""
 
 
 def blocks(page: str) -> list[tuple[str, str]]:
     """What runs on a page: how each block is marked, and its code without a cell's options."""
     return [(kind, OPTIONS.sub("", code, count=1)) for kind, code in BLOCK.findall(PAGES[page])]
+
+
+def test_a_cells_options_are_no_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = "```{code-cell} python\n:tags: [hide-input]\n\nx = {1: 2}\ny = x[\n1:]\n```\n"
+    monkeypatch.setitem(PAGES, "page", page)
+    assert blocks("page") == [("{code-cell} python", "x = {1: 2}\ny = x[\n1:]\n")]
 
 
 def with_code() -> list[Any]:
@@ -124,3 +130,14 @@ def test_every_public_name_is_listed_once() -> None:
     assert len(packages) > 15
     exported = {thing for package in packages for thing in public(package)}
     assert exported - set(listed) == set()
+
+
+def test_every_command_is_shown_with_its_help_and_an_example() -> None:
+    page = PAGES["reference/command_line.md"]
+    for name in COMMANDS:
+        section = page.split(f"\n## {name}\n")[1].split("\n## ")[0]
+        examples = [line for found in CONSOLE.findall(section) for line in found.splitlines()]
+        assert examples
+        ran = set(re.findall(r'^run\("(.*?)"', section, re.MULTILINE))
+        assert f"tinygrad-bp {name} --help" in ran
+        assert ran <= {*examples, f"tinygrad-bp {name} --help"}, "what is shown is what ran"
