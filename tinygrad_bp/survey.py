@@ -223,11 +223,11 @@ def _notes(rule: Rule) -> str:
     notes = {
         "Calls {}.": [f"`{part.name}`" for part in parts if part not in ours],
         "{}": [" ".join(dict.fromkeys(part.why for part in ours if part.why))],
-        "Kink: {}.": dict.fromkeys(part.kink.text for part in ours if part.kink),
+        "*Kink*: {}.": dict.fromkeys(part.kink.text for part in ours if part.kink),
         "No gradient by {}, which must not track.": _arrays(rule, rule.closed),
         "Flat in {}.": _arrays(rule, rule.flat_in),
         "Output {} is flat.": map(str, sorted(rule.flat)),
-        "At nan or inf: {}.": [rule.remedy],
+        "*At nan or inf*: {}.": [rule.remedy],
     }
     said = {text: ", ".join(filter(None, what)) for text, what in notes.items()}
     return " ".join(text.format(what) for text, what in said.items() if what)
@@ -242,10 +242,10 @@ def _parts(rule: Rule) -> list[Rule]:
 
 
 def _arrays(rule: Rule, slots: Iterable[int]) -> list[str]:
-    """The names of some arrays of a function: those of NumPy, for ufuncs those in the rule."""
+    """The names of some arrays of a function: NumPy's, and for SciPy's ufuncs those in the rule."""
     stated = next(filter(callable, rule.partials), None)
     names = list(rule.form.arrays)
-    if isinstance(rule.function, np.ufunc) and stated is not None:
+    if rule.name.startswith("special.") and stated is not None:
         names = list(inspect.signature(stated).parameters)[2:]
     return [f"`{names[slot]}`" for slot in sorted(slots)]
 
