@@ -18,9 +18,16 @@ import tinygrad_bp
 from tinygrad_bp import Tensor
 from tinygrad_bp import rules as own
 from tinygrad_bp.errors import NotDifferentiableError
-from tinygrad_bp.registry import name_of, registered
+from tinygrad_bp.registry import Each, Rule, name_of, registered
 from tinygrad_bp.rules.special import named, special
-from tinygrad_bp.survey import CONVERTING, FOLLOWING, WITHOUT_TENSORS, markdown, survey
+from tinygrad_bp.survey import (
+    CONVERTING,
+    FOLLOWING,
+    WITHOUT_TENSORS,
+    markdown,
+    modes,
+    survey,
+)
 
 Function = Callable[..., Any]
 
@@ -71,7 +78,8 @@ def test_every_function_of_numpy_has_exactly_one_fate() -> None:
 
 def test_every_public_callable_of_numpy_is_in_exactly_one_class() -> None:
     fates = survey()
-    assert len(fates) > 450
+    names = [name for fate in fates for name in fate.names]
+    assert len(names) == len(set(names)) > 500
     assert {fate.kind for fate in fates} == {"differentiable", "constant", "refused"}
     listed = [CONVERTING, FOLLOWING, WITHOUT_TENSORS]
     assert sum(map(len, listed)) == len(frozenset().union(*listed))
@@ -79,19 +87,64 @@ def test_every_public_callable_of_numpy_is_in_exactly_one_class() -> None:
     assert asked.isdisjoint(frozenset().union(*listed)), "the rules say what becomes of these"
 
 
-def test_the_committed_table_is_the_survey_of_the_newest_numpy() -> None:
-    table = Path(__file__).parents[1] / "examples" / "reference" / "functions.md"
-    committed = table.read_text(encoding="utf-8")
-    assert committed.startswith(
-        "Made by `python -m tinygrad_bp.survey > examples/reference/functions.md`"
-    )
-    rows = [line for line in committed.splitlines() if line.startswith("| `")]
-    here = [line for line in markdown().splitlines() if line.startswith("| `")]
+def fates_in(page: str) -> dict[str, str]:
+    """What the tables of a page say of each name."""
+    found = {}
+    for line in page.splitlines():
+        if line.startswith("| `"):
+            names, said = line.removeprefix("| ").split(" | ", 1)
+            found |= dict.fromkeys(names.split(", "), said)
+    return found
+
+
+def test_the_committed_tables_are_the_survey_of_the_newest_numpy_and_scipy() -> None:
+    page = Path(__file__).parents[1] / "examples" / "reference" / "functions.md"
+    committed = page.read_text(encoding="utf-8")
+    assert "`python -m tinygrad_bp.survey > examples/reference/functions.md`" in committed
+    here = fates_in(markdown())
+    assert "`np.tanh`" in here
     if SIGNED:  # others have other functions
-        assert {row for row in here if "np.float1" not in row} <= {*rows}
+        there = fates_in(committed)
+        platforms = {name for name in here if "np.float1" in name or "np.complex2" in name}
+        assert {n: here[n] for n in here.keys() - platforms - there.keys()} == {}
+        assert {n: here[n] for n in there.keys() & here.keys() if here[n] != there[n]} == {}
+
+
+@pytest.mark.skipif(special is None, reason="needs SciPy")
+def test_the_survey_covers_scipys_ufuncs() -> None:
+    fates = {name: fate for fate in survey() for name in fate.names}
+    surveyed = {name for name in fates if name.startswith("special.")}
+    ufuncs = {f"special.{n}" for n in dir(special) if isinstance(getattr(special, n), np.ufunc)}
+    assert surveyed == ufuncs | {"special.zeta", "special.lambertw"}  # in Python around a ufunc
+    assert fates["special.jv"].notes.endswith("No gradient by `v`, which must not track.")
+    assert fates["special.agm"].kind == "refused"
+    assert fates["special.round"].kind == "constant"
+
+
+def test_without_scipy_the_survey_is_of_numpy_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tinygrad_bp.rules.special.special", None)
+    assert {fate.names[0].partition(".")[0] for fate in survey()} == {"np"}
+
+
+def test_a_mode_that_a_rule_does_not_serve_is_not_claimed() -> None:
+    with_rule = [fate for fate in survey() if fate.kind == "differentiable"]
+    assert {fate.modes for fate in with_rule} == {"R F 2"}, "the specs are compared in all three"
+
+    def formula(*_: Any) -> Any:
+        return np.unique([1.0])  # which is refused
+
+    def rule_with(partials: Any, pushes: Any) -> Rule:
+        return Rule(formula, "rule", partials, pushes)
+
+    assert modes(rule_with([np.exp], [])) == "R 2"
+    assert modes(rule_with([None], [np.exp])) == "F"
+    assert modes(rule_with([formula], [formula])) == "R F"
+    assert modes(rule_with([lambda g, y, x: formula(g)], [])) == "R"  # through a helper
+    assert modes(rule_with(Each(lambda i, g, y, *xs: np.exp(g)), [])) == "R 2"
 
 
 CONVERSIONS: dict[str, Function] = {
+    "as_strided": np.lib.stride_tricks.as_strided,
     "full": lambda t: np.full(2, t),
     "bmat": lambda t: np.bmat([[t]]),
     "nested_iters": lambda t: np.nested_iters([t, t], [[0], [0]]),
@@ -104,12 +157,12 @@ CONVERSIONS: dict[str, Function] = {
 @pytest.mark.parametrize("name", sorted(CONVERTING))
 @pytest.mark.parametrize("values", [[1.0, 2.0], 1.5], ids=["array", "number"])
 def test_what_asks_nobody_raises_on_a_tensor_that_tracks(name: str, values: Any) -> None:
-    function = getattr(np, name, None)
+    function = CONVERSIONS.get(name, getattr(np, name, None))
     if function is None:
         pytest.skip("not in this NumPy")
     t = Tensor(values, requires_grad=True)
     with pytest.raises((TypeError, ValueError)):
-        CONVERSIONS.get(name, function)(t)
+        function(t)
 
 
 def test_what_works_by_other_functions_is_followed() -> None:

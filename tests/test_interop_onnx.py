@@ -683,6 +683,7 @@ REFUSED: dict[str, Any] = {
         lambda x: F.fold(x[:, :2, None], (1, 2), (1, 2)), "overlap_add has no form"),
     "an item set": (lambda x: x.__setitem__(0, 1), r"t\[index\] = value"),
     "linear algebra": (lambda x: np.linalg.inv(x[:2, :2]), "inv"),
+    "a function that is made of itself": (lambda x: np.linalg.svd(x).S, "svd has no form"),
 }  # fmt: skip
 
 

@@ -599,7 +599,9 @@ def test_what_is_ambiguous_raises_and_says_what_to_write(
         ("int", "integers carry no gradient"),
         ("tobytes", "It is about memory: write t.data.tobytes."),
         ("strides", "write t.data.strides."),
-        ("device", "everything is on the CPU"),
+        ("device", "a tensor is where its array is"),
+        ("cuda", "model.to(cupy.asarray)"),
+        ("grad_fn", "Write t.op."),
         ("add_", "Nothing is recorded in place: write t = t.add(...)."),
         ("relu_", "write t = t.relu(...)."),
         ("kron", "Write np.kron(t)."),
@@ -621,6 +623,15 @@ def test_names_like_one_that_is_not_here_are_looked_for_once(
     assert not hasattr(Tensor([1.0]), "batch_sizes")
     monkeypatch.setattr(difflib, "get_close_matches", None)
     assert not hasattr(Tensor([1.0]), "batch_sizes")
+
+
+def test_to_takes_dtypes_and_arrays_and_knows_no_devices() -> None:
+    t = Tensor([1.0, 2.0])
+    for wanted in (np.float32, "float32", np.dtype("f4"), np.zeros(1, np.float32)):
+        assert t.to(wanted).dtype == np.float32
+    assert t.to("cpu:0") is t
+    with pytest.raises(TypeError, match=r"Tensor\(cupy.asarray\(values\)\)"):
+        t.to("cuda:0")
 
 
 def test_a_method_of_an_array_that_meets_a_tracking_tensor_is_not_silent() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import importlib.util
 import inspect
 import re
 import shlex
@@ -16,8 +17,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinygrad_bp import Tensor
-from tinygrad_bp.cli.arguments import parse
+from tinygrad_bp import Tensor, errors
+from tinygrad_bp.cli.arguments import COMMANDS, parse
 from tinygrad_bp.methods import Methods
 
 SITE = Path(__file__).parent.parent / "examples"
@@ -25,6 +26,8 @@ PAGES = {str(path.relative_to(SITE)): path.read_text("utf-8") for path in SITE.g
 BLOCK = re.compile(
     r"^```(python|\{code-cell\} python)\n((?::[^\n]*\n)*)(.*?)^```$", re.MULTILINE | re.DOTALL
 )
+SESSION = re.compile(r"^```pycon\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+IMPORTED = re.compile(r"^>>> (?:import|from) (\w+)", re.MULTILINE)
 CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 METHODS = re.compile(r"^```\{methods\}\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LISTED = re.compile(r"^```\{api\} (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -35,6 +38,7 @@ SLOW = {
     "how_to/autoencoder.md",
     "how_to/rnn_on_text.md",
     "how_to/sweep.md",
+    "reference/command_line.md",
     "tutorials/digits.md",
     "tutorials/more_than_one_machine.md",
     "tutorials/second_derivatives.md",
@@ -82,6 +86,31 @@ def test_a_page_runs_and_prints_what_it_says(
             assert printed == PRINTED.findall(code)
     if pyplot := sys.modules.get("matplotlib.pyplot"):
         pyplot.close("all")
+
+
+@pytest.mark.parametrize("page", sorted(page for page in PAGES if SESSION.search(PAGES[page])))
+def test_a_session_goes_as_it_is_shown(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a doctest; errors are shown with their messages, which may be broken into lines.
+
+    Blocks that import an optional package are left out where that is not installed.
+    """
+    monkeypatch.chdir(tmp_path)
+    text = "\n".join(block for block in SESSION.findall(PAGES[page])
+                     if all(map(importlib.util.find_spec, IMPORTED.findall(block))))  # fmt: skip
+    session = doctest.DocTestParser().get_doctest(text, {}, page, page, 0)
+    flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    said: list[str] = []
+    with np.errstate(all="warn", under="ignore"):
+        doctest.DocTestRunner(optionflags=flags).run(session, out=said.append)
+    assert "".join(said) == ""
+
+
+def test_every_error_is_shown() -> None:
+    shown = set(re.findall(r"^## (\w+)$", PAGES["reference/error_messages.md"], re.MULTILINE))
+    classes = {name for name in errors.__all__ if inspect.isclass(getattr(errors, name))}
+    assert classes - shown == {"TinygradError"}  # their root
 
 
 def commands() -> list[str]:
@@ -158,3 +187,14 @@ def test_an_example_that_needs_a_package_runs_where_that_is(
     if any("ModuleNotFoundError" in text or "ImportError" in text for text in told):
         pytest.skip("a package is missing")
     assert told == []
+
+
+def test_every_command_is_shown_with_its_help_and_an_example() -> None:
+    page = PAGES["reference/command_line.md"]
+    for name in COMMANDS:
+        section = page.split(f"\n## {name}\n")[1].split("\n## ")[0]
+        examples = [line for found in CONSOLE.findall(section) for line in found.splitlines()]
+        assert examples
+        ran = set(re.findall(r'^run\("(.*?)"', section, re.MULTILINE))
+        assert f"tinygrad-bp {name} --help" in ran
+        assert ran <= {*examples, f"tinygrad-bp {name} --help"}, "what is shown is what ran"

@@ -87,12 +87,15 @@ _EXPLAIN = ("debug", "paths", "to_dot", "to_mermaid", "to_svg", "trace", "trace_
 _CALLED_HERE = {  # names of PyTorch's, and what to write instead
     "autograd": "tinygrad_bp.grad, tinygrad_bp.gradients and tinygrad_bp.custom_rule",
     "cat": "np.concatenate",
+    "func": "tinygrad_bp.grad, vjp, jvp, jacobian, hessian and per_example_grads",
     "inference_mode": "tinygrad_bp.no_grad",
+    "jit": "tinygrad_bp.compile",
     "load": "nn.load",
     "manual_seed": "rng=np.random.default_rng(seed) wherever something is drawn",
     "save": "nn.save",
     "set_grad_enabled": "enable_grad() if wanted else no_grad()",
     "utils": "tinygrad_bp.data for mini-batches, optim.clip_grad_norm_ for clipping",
+    "vmap": "a function of the whole batch; tinygrad_bp.per_example_grads for gradients",
 }
 
 

@@ -27,21 +27,23 @@ NO_OPTIONS: Final[dict[str, Any]] = {}  # what most calls have; never written to
 _SHORT_POWERS = {2: np.square, 0.5: np.sqrt, -1: np.reciprocal}
 
 _IN_PLACE = "t.data = new_values (outside the graph)"
+_PLACED = "Tensor(cupy.asarray(values)), and for a model model.to(cupy.asarray)"
 
 _CALLED_HERE = {  # names that NumPy or PyTorch has, and what to write instead
     "bool": "t != 0",
     "copy_": _IN_PLACE,
-    "cuda": "nothing: everything is on the CPU",
-    "device": "nothing: everything is on the CPU",
+    "cuda": _PLACED,
+    "device": "nothing: a tensor is where its array is",
     "fill": f"np.full_like(t, value), or {_IN_PLACE}",
     "flat": "t.ravel()",
+    "grad_fn": "t.op",
     "int": "t.data.astype(int): integers carry no gradient",
     "itemset": f"np.where, or {_IN_PLACE}",
     "long": "t.data.astype(int): integers carry no gradient",
     "put": f"np.where, or {_IN_PLACE}",
     "resize": "t.reshape(shape)",
     "short": "t.data.astype(np.int16): integers carry no gradient",
-    "to_device": "nothing: everything is on the CPU",
+    "to_device": _PLACED,
     "type": "t.astype(dtype)",
     "zero_": f"optimizer.zero_grad() for gradients, nn.init.zeros_(t), or {_IN_PLACE}",
     **dict.fromkeys(

@@ -312,12 +312,18 @@ class TorchMethods(Calls):
 
     def to(self, where: Any) -> Self:
         """Return the values in a dtype, or in that of another array; "cpu" is where they are."""
-        if isinstance(where, str) and where == "cpu":
+        device = where.partition(":")[0] if isinstance(where, str) else ""
+        if device == "cpu":
             return self
-        return self.astype(getattr(where, "dtype", where))
+        if device in ("cuda", "mps"):
+            raise TypeError(
+                f"devices have no names here: leave .to({where!r}) out, or make the tensor of an "
+                "array that is there, such as Tensor(cupy.asarray(values))"
+            )
+        return self.astype(where if isinstance(where, type) else getattr(where, "dtype", where))
 
     def cpu(self) -> Self:
-        """Return the array itself: everything is on the CPU."""
+        """Return the array itself: it is where it was made."""
         return self
 
     def contiguous(self) -> Self:

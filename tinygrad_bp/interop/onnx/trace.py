@@ -83,6 +83,8 @@ class Trace:
     layers: Mapping[int, str] = field(default_factory=dict)
     """Names of modules, by their ids."""
     calls: list[Call] = field(default_factory=list)
+    entered: list[Function] = field(default_factory=list)
+    """Functions whose bodies are running; one that comes back to itself has no form."""
 
     def source(self, name: str, value: np.ndarray[Any, Any], *, fixed: bool) -> Traced:
         """Return an input, or a tensor of the model, whose value is fixed."""
@@ -101,14 +103,17 @@ class Trace:
         body = implementation_of(function)
         if rule is not None and rule.rewritten is not None:
             body = rule.rewritten
-        if body is None:
+        if body is None or function in self.entered:
             self.refuse(f"{name_of(function)} has no form in ONNX here")
+        self.entered.append(function)
         try:
             return body(*arrays, **options)
         except NotDifferentiableError as error:  # it writes into an array, or makes a plain one
             raise ExportError(
                 f"{name_of(function)} has no form in ONNX here: {error} ({self.place()})."
             ) from error
+        finally:
+            self.entered.pop()
 
     def _noted(self, function: Function, arrays: Sequence[Any], options: Mapping[str, Any]) -> Any:
         rule = rule_of(function)
