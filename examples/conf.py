@@ -1,5 +1,6 @@
 """How the documentation is built: sphinx-build examples build/site."""
 
+import enum
 import importlib
 import inspect
 import os
@@ -9,7 +10,6 @@ from typing import Any
 
 from docutils.nodes import Node, SkipNode
 from docutils.utils.math.latex2mathml import tex2mathml
-from sphinx.addnodes import desc_signature
 from sphinx.application import Sphinx
 from sphinx.pycode import ModuleAnalyzer
 from sphinx.util.docutils import SphinxDirective
@@ -102,6 +102,8 @@ def sign(found: re.Match[str]) -> str:
     """What means itself, escaped; code, as a link if it names something of the library."""
     if not found[1]:
         return "\\" + found[2]
+    if found[1].startswith("`."):  # the role would take the point for a wish
+        return f"`{found[1]}`"
     name = found[1].strip("`").removesuffix("()").removeprefix("bp.")
     for place in ("", "errors."):
         if ("." in name or place) and is_ours(place + name):
@@ -145,6 +147,8 @@ def signature_as_written(*event: Any) -> tuple[str, str] | None:
     _, kind, _, thing, _, given, returned = event
     if not given:
         return ("", "") if returned == "Any" else None
+    if inspect.isclass(thing) and issubclass(thing, enum.Enum):
+        return "", ""
     analyzer = ModuleAnalyzer.for_module(thing.__module__)
     analyzer.analyze()
     analyzer.overloads.clear()  # the implementation says it all in one line
@@ -206,11 +210,7 @@ class Methods(SphinxDirective):
         text = ["```{eval-rst}", ".. currentmodule:: tinygrad_bp", ".. container:: methods", ""]
         for name in names:
             text += [f"   {line}" for line in method(name)]
-        found = self.parse_text_to_nodes("\n".join([*text, "```"]))
-        for node in found:
-            for signature in node.findall(desc_signature):
-                point_to_source(signature)
-        return found
+        return self.parse_text_to_nodes("\n".join([*text, "```"]))
 
 
 def method(name: str) -> list[str]:
@@ -225,22 +225,6 @@ def method(name: str) -> list[str]:
         head = f".. py:method:: Tensor.{name}{inspect.Signature(parameters)}"
     lines = marked_up(inspect.getdoc(found) or "").split("\n")
     return [head, "   :no-contents-entry:", "", *(f"   {line}" for line in lines), ""]
-
-
-def point_to_source(signature: Node) -> None:
-    """Let a method's link lead to where it is written: its own lines, or a class with a table."""
-    member = signature["fullname"].removeprefix("Tensor.")
-    written_in = next(kind for kind in tinygrad_bp.Tensor.__mro__ if member in vars(kind))
-    analyzer = ModuleAnalyzer.for_module(written_in.__module__)
-    analyzer.find_tags()
-    own = f"{written_in.__name__}.{member}"
-    signature["module"] = written_in.__module__
-    signature["fullname"] = own if own in analyzer.tags else written_in.__name__
-
-
-def module_of_method(_: Sphinx, module: str, __: str) -> str | None:
-    """The module of a method's source, which is said already; a property would not tell."""
-    return module if module.startswith("tinygrad_bp.methods") else None
 
 
 def kind_of(thing: Any) -> str:
@@ -264,7 +248,6 @@ def setup(app: Sphinx) -> None:
     app.connect("autodoc-process-docstring", prose_is_prose)
     app.connect("autodoc-skip-member", is_left_out)
     app.connect("autodoc-process-signature", signature_as_written)
-    app.connect("viewcode-follow-imported", module_of_method)
     app.add_directive("api", Api)
     app.add_directive("methods", Methods)
     app.add_html_math_renderer("mathml", (visit_math, None), (visit_math, None))

@@ -40,7 +40,7 @@ class Mnist(NamedTuple):
     >>> rng = np.random.default_rng(0)
     >>> digits = Mnist(*drawn_digits(20, rng), *drawn_digits(10, rng))
     >>> digits.train_images.shape, digits.test_labels[:5]
-    ((20, 784), array([...]))
+    ((20, 784), array([2, 3, 7, 2, 1]))
     """
 
     train_images: NDArray[np.float32]
