@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import importlib.util
 import inspect
+import traceback
 from typing import Any
 
 import numpy as np
@@ -613,6 +614,14 @@ def test_a_name_that_is_not_here_is_answered_with_the_right_one(name: str, messa
     with pytest.raises(AttributeError) as raised:
         getattr(Tensor([1.0]), name)
     assert message in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["unsqeeze", "kron", "nothing_like_it"])
+def test_python_adds_no_guess_of_its_own_to_the_answer(name: str) -> None:
+    with pytest.raises(AttributeError) as raised:
+        getattr(Tensor([1.0]), name)
+    (shown,) = traceback.format_exception_only(raised.value)
+    assert shown == f"AttributeError: {raised.value}\n"
 
 
 def test_to_takes_dtypes_and_arrays_and_knows_no_devices() -> None:
