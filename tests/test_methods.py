@@ -11,6 +11,7 @@ import copy
 import difflib
 import importlib.util
 import inspect
+import traceback
 from typing import Any
 
 import numpy as np
@@ -623,6 +624,14 @@ def test_names_like_one_that_is_not_here_are_looked_for_once(
     assert not hasattr(Tensor([1.0]), "batch_sizes")
     monkeypatch.setattr(difflib, "get_close_matches", None)
     assert not hasattr(Tensor([1.0]), "batch_sizes")
+
+
+@pytest.mark.parametrize("name", ["unsqeeze", "kron", "nothing_like_it"])
+def test_python_adds_no_guess_of_its_own_to_the_answer(name: str) -> None:
+    with pytest.raises(AttributeError) as raised:
+        getattr(Tensor([1.0]), name)
+    (shown,) = traceback.format_exception_only(raised.value)
+    assert shown == f"AttributeError: {raised.value}\n"
 
 
 def test_to_takes_dtypes_and_arrays_and_knows_no_devices() -> None:

@@ -162,7 +162,8 @@ class DuckArray(Methods):
 
         def __getattr__(self, name: str) -> Never:
             raise AttributeError(
-                f"a {type(self).__name__} has no attribute '{name}'.{_hint(name, type(self))}"
+                f"a {type(self).__name__} has no attribute '{name}'.{_hint(name, type(self))}",
+                name=name,  # or Python would add a guess of its own
             )
 
     # --- operators --------------------------------------------------------------------------

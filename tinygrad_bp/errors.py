@@ -82,7 +82,8 @@ def no_such_name(module: str, name: str, called_here: Mapping[str, str]) -> Attr
 
     instead = called_here.get(name) or (f"np.{name}" if callable(getattr(np, name, None)) else None)
     hint = f". Write {instead}." if instead else ""
-    return AttributeError(f"module {module!r} has no attribute {name!r}{hint}")
+    # With its name, or Python would add a guess of its own.
+    return AttributeError(f"module {module!r} has no attribute {name!r}{hint}", name=name)
 
 
 class TinygradError(Exception):

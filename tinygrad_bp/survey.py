@@ -9,10 +9,11 @@ SciPy is installed, the ufuncs of scipy.special are surveyed, too.
 
 from __future__ import annotations
 
+import dis
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -194,15 +195,29 @@ def _called(formulas: Iterable[Any], seen: set[Any]) -> Iterator[Callable[..., A
                 yield from _called([value], seen)
 
 
-def _named_in(formula: Any) -> list[Any]:
+def _named_in(formula: Any) -> Iterator[Callable[..., Any]]:
     """The functions that a function names, also as attributes of modules."""
     if not inspect.isfunction(formula := _unwrapped(formula)):
-        return []
-    names = inspect.getclosurevars(formula)
-    named = [*names.globals.values(), *names.nonlocals.values()]
-    for module in [value for value in named if isinstance(value, ModuleType)]:
-        named += [vars(module)[name] for name in names.unbound if name in vars(module)]
-    return [value for value in named if isinstance(value, np.ufunc) or inspect.isroutine(value)]
+        return
+    names = {**formula.__globals__, **inspect.getclosurevars(formula).nonlocals}
+    for code in _codes_in(formula.__code__):
+        value: Any = None
+        for step in dis.get_instructions(code):
+            if step.opname in ("LOAD_ATTR", "LOAD_METHOD") and isinstance(value, ModuleType):
+                value = vars(value).get(step.argval)
+            else:
+                loads = step.opname in ("LOAD_GLOBAL", "LOAD_DEREF")
+                value = names.get(step.argval) if loads else None
+            if isinstance(value, np.ufunc) or inspect.isroutine(value):
+                yield value
+
+
+def _codes_in(code: CodeType) -> Iterator[CodeType]:
+    """The code of a function, and of the functions and comprehensions within it."""
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _codes_in(constant)
 
 
 def _unwrapped(formula: Any) -> Any:
