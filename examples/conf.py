@@ -10,7 +10,9 @@ from typing import Any
 
 from docutils.nodes import Node, SkipNode
 from docutils.utils.math.latex2mathml import tex2mathml
+from pygments.lexers.shell import BashLexer
 from sphinx.application import Sphinx
+from sphinx.highlighting import lexers
 from sphinx.pycode import ModuleAnalyzer
 from sphinx.util.docutils import SphinxDirective
 
@@ -41,6 +43,7 @@ html_static_path = ["site.css"]
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_copyright = False
+lexers["console"] = BashLexer()  # commands are shown without a prompt
 pygments_style, pygments_dark_style = "friendly", "github-dark"
 html_theme_options = {
     "light_css_variables": {"color-brand-primary": "#0b6e99", "color-brand-content": "#0b6e99"},

@@ -235,3 +235,10 @@ def test_parts_nest_and_other_shapes_are_refused() -> None:
 def test_a_jacobian_names_the_function_that_does_not_depend_on_its_argument() -> None:
     with pytest.raises(errors.GradientError, match=r"^the value of round does not depend"):
         bp.jacobian(np.round)(np.ones(2))
+
+
+def test_jvp_takes_lists_of_arrays() -> None:
+    x, t = np.array([0.0, 1.0]), np.array([1.0, 10.0])
+    for primals, tangents in ((x, t), ((x,), t), (x, (t,))):
+        with pytest.raises(errors.GradientError, match=r"jvp\(f, \(x,\), \(t,\)\)"):
+            bp.jvp(np.tanh, primals, tangents)  # type: ignore[arg-type]

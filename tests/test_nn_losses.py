@@ -304,3 +304,11 @@ def test_lengths_and_labels_that_do_not_fit_are_refused(
 ) -> None:
     with pytest.raises(error):
         F.ctc_loss(np.zeros((3, 1, 3)), labels, long, sizes, **options)
+
+
+@pytest.mark.parametrize("loss", [F.sum_squares, F.half_sum_squares, F.mse_loss])
+def test_squares_take_lists_of_numbers(loss: Any) -> None:
+    output, target = [[1.0, 2.0], [0.5, -1.0]], [[0.0, 2.0], [1.0, 1.0]]
+    assert loss(output, target).item() == loss(np.array(output), np.array(target)).item()
+    with pytest.raises(errors.ShapeError):
+        loss(output, target[0])

@@ -379,7 +379,8 @@ def jvp(function: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> 
     shapes. The pair has the value's structure and shapes; it is arrays for arrays and tensors for
     tensors, and tensors that track if something given or closed over does, so derivatives nest.
 
-    Raises as `linearize` does, and `RuleError` for a custom rule without a `jvp`.
+    Raises as `linearize` does, `RuleError` for a custom rule without a `jvp`, and `GradientError`
+    for arrays in the place of lists of them.
 
     >>> jvp(lambda x, y: x * y, (3.0, 4.0), (1.0, 0.0))
     (array(12.), array(4.))
@@ -389,6 +390,10 @@ def jvp(function: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> 
     >>> slope(2.0), jvp(slope, (2.0,), (1.0,))
     (array(12.), (array(12.), array(12.)))
     """
+    if not isinstance(primals, list | tuple) or not isinstance(tangents, list | tuple):
+        raise GradientError(
+            "jvp takes a list of arguments and a list of their tangents: jvp(f, (x,), (t,))"
+        )
     value, push = linearize(function, *primals)
     return value, push(*tangents)
 

@@ -37,8 +37,14 @@ def sum_squares(output: Array, target: Array) -> Tensor:
     >>> sum_squares(np.array([[0.5, 0.8]]), np.array([[1.0, 0.0]]))
     Tensor(0.89)
     """
-    check_alike("sum_squares", output, target)
-    check_real("sum_squares", output, target)
+    return _sum_squares("sum_squares", output, target)
+
+
+def _sum_squares(loss: str, output: Array, target: Array) -> Any:
+    if not (hasattr(output, "shape") and hasattr(target, "shape")):  # lists of numbers
+        output, target = alike(loss, output, target)
+    check_alike(loss, output, target)
+    check_real(loss, output, target)
     return record(rules.sum_squares, (output, target))
 
 
@@ -48,9 +54,7 @@ def half_sum_squares(output: Array, target: Array) -> Tensor:
     >>> half_sum_squares(np.array([[0.5, 0.8]]), np.array([[1.0, 0.0]]))
     Tensor(0.445)
     """
-    check_alike("half_sum_squares", output, target)
-    check_real("half_sum_squares", output, target)
-    return record(rules.sum_squares, (output, target)) * 0.5
+    return _sum_squares("half_sum_squares", output, target) * 0.5
 
 
 def mse_loss(output: Array, target: Array, *, reduction: str = "mean") -> Tensor:
@@ -61,11 +65,10 @@ def mse_loss(output: Array, target: Array, *, reduction: str = "mean") -> Tensor
     >>> mse_loss(np.array([[0.5, 0.8]]), np.array([[1.0, 0.0]]))
     Tensor(0.445)
     """
-    check_alike("mse_loss", output, target)
-    check_real("mse_loss", output, target)
     if reduction == "mean":
-        return record(rules.sum_squares, (output, target)) / (output.shape or (1,))[-1]
+        return _sum_squares("mse_loss", output, target) / (np.shape(output) or (1,))[-1]
     a, y = alike("mse_loss", output, target)
+    check_real("mse_loss", a, y)
     return reduced(np.square(a - y), reduction)
 
 
