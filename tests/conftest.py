@@ -25,12 +25,11 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--mnist", metavar="FOLDER", help="folder of the real MNIST files")
     parser.addoption("--slow", action="store_true", help="run the slow tests as well")
-    parser.addoption("--record", metavar="FILE", help="write the names of what passes to a file")
-    parser.addoption("--leave-out", metavar="FILE", help="run nothing that such a file names")
+    parser.addoption("--leave-out", metavar="FILE", help="run nothing that passed where RECORD=FILE")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if file := config.getoption("--record"):
+    if file := os.environ.get("RECORD"):
         config.pluginmanager.register(Record(Path(file)))
 
 

@@ -275,8 +275,9 @@ class Tensor(DuckArray):
             raise ConversionError(
                 "converting a tensor that tracks gradients to a plain array or number would lose "
                 "its gradient. Use t.detach() or t.item() if that is meant, np.stack([t, u]) to "
-                "join tensors, np.dot(x, t) or x @ t instead of the method x.dot(t), and for "
-                "SciPy's softmax, log_softmax and logsumexp those of tinygrad_bp.functional."
+                "join tensors, np.dot(x, t) or x @ t instead of the method x.dot(t). Of SciPy, "
+                "the ufuncs of scipy.special differentiate; for others take NumPy's functions, "
+                "softmax and logsumexp of tinygrad_bp.functional, or bp.custom_rule."
             )
         return np.array(self.data, dtype=dtype, copy=copy)
 

@@ -179,8 +179,8 @@ composite(np.linalg.eig, _eig)
 composite(np.linalg.eigvals, lambda a: general_eigensystem(a)[0])
 composite(np.linalg.eigvalsh, lambda a, *, UPLO: eigensystem(a, UPLO)[0])
 
-why("An eigenvalue moves by what the change of A does to its vector.",
+why("An eigenvalue moves by vᴴ dA v: what the change of A does to its vector v.",
     eigensystem, general_eigensystem)
-why("Vectors turn towards each other, the more the closer their eigenvalues are.",
+why("Vectors turn towards each other, the more the closer their eigenvalues are (nan if equal).",
     eigenvectors, general_eigenvectors)
 # fmt: on
