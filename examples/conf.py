@@ -36,8 +36,8 @@ html_static_path = ["site.css"]
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_copyright = False
+smartquotes = False  # what is quoted is code, mostly
 lexers["console"] = BashLexer()  # commands are shown without a prompt
-pygments_style, pygments_dark_style = "friendly", "github-dark"
 html_theme_options = {
     "light_css_variables": {"color-brand-primary": "#0b6e99", "color-brand-content": "#0b6e99"},
     "dark_css_variables": {"color-brand-primary": "#58c4dd", "color-brand-content": "#58c4dd"},

@@ -187,7 +187,10 @@ def kind_of(thing: Any) -> str:
 
 def visit_math(self: Any, node: Node) -> None:
     """Formulas as MathML, which browsers draw themselves: no script, no fonts, no network."""
-    self.body.append(tex2mathml(node.astext(), as_block=node.tagname == "math_block"))
+    drawn = tex2mathml(node.astext(), as_block=node.tagname == "math_block")
+    gap = '<mspace width="0.17em"></mspace>'  # of "log p"; there is none in "log(p)"
+    drawn = re.sub(r"<mo>(&ApplyFunction;|\u2061)</mo>(?!\s*<mo[^>]*>\()", gap, drawn)
+    self.body.append(drawn)
     raise SkipNode
 
 

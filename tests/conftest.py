@@ -25,7 +25,7 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--mnist", metavar="FOLDER", help="folder of the real MNIST files")
     parser.addoption("--slow", action="store_true", help="run the slow tests as well")
-    parser.addoption("--leave-out", metavar="FILE", help="run nothing that passed where RECORD=FILE")
+    parser.addoption("--leave-out", metavar="FILE", help="leave out what passed with RECORD=FILE")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 import warnings
 from collections import Counter
 from collections.abc import Callable
@@ -99,8 +100,8 @@ def _told(error: Exception) -> str:
     if isinstance(error, FutureWarning):
         (name,) = re.findall(r"The `(?:numpy|tinygrad_bp.registry)\.([\w.]+)` function", str(error))
         return f"Dask has no `{name}`"
-    first = " ".join(str(error).split(". ")[0].split())
-    return f"{type(error).__name__} in Dask: {first:.100}" if first else "an assertion in Dask"
+    first = textwrap.shorten(str(error).split(". ")[0].replace("`", "'"), 100, placeholder=" ...")
+    return f"{type(error).__name__} in Dask: `{first}`" if first else "an assertion in Dask"
 
 
 # --- the list -------------------------------------------------------------------------------------
@@ -121,7 +122,7 @@ def written() -> str:
     listed = [row for name in sorted(CALLS_OF) for row in rows(name)]
     ran = len(CALLS) - sum(int(row.split("|")[2].split()[0]) for row in listed)
     head = (
-        "Made by `python -W ignore tests/on_dask.py > examples/reference/functions_on_dask.md`.",
+        "% Made by `python -W ignore tests/on_dask.py > examples/reference/functions_on_dask.md`.",
         "",
         f"# Functions on the arrays of Dask {dask.__version__}",
         "",

@@ -279,7 +279,7 @@ def as_markdown() -> str:
     | S5 | information is fed forward | Feed forward | `lesson.deltas.activations`
     """
     lines = [
-        "Made by `python -m tinygrad_bp.lesson.coverage`.",
+        "% Made by `python -m tinygrad_bp.lesson.coverage`.",
         "",
         "# What the lesson says, and where it is shown, computed and tested",
         "",

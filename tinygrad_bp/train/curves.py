@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["draw_panels", "plot_history"]
 
 INK, GRID = "#333333", "#e5e5e5"
-COLORS = ("#9bbad6", "#1f5f99", "#d08770", "#6b8e4e", "#8f6bb3", "#555555")
+COLORS = ("#5b9bd5", "#1f5f99", "#d08770", "#6b8e4e", "#8f6bb3", "#555555")
 
 
 def plot_history(history: Sequence[Record], path: PathLike) -> None:
