@@ -74,6 +74,7 @@ def test_notebooks_show_tensors_and_graphs() -> None:
     frame = xml.dom.minidom.parseString(shown).documentElement  # noqa: S318  (our own)
     assert "overflow-x: auto" in frame.getAttribute("style")
     assert frame.firstChild.tagName == "svg"
+    assert "max-width: 100%" in frame.firstChild.getAttribute("style")
     assert "made by" in cost._repr_html_()
     assert "gradient" not in w._repr_html_()
     cost.backward()

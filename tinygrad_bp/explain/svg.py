@@ -32,6 +32,7 @@ PADDING = 11.0  # between a box and its text
 BETWEEN, BELOW = 58.0, 22.0  # from one box to the next
 MARGIN, HEADING = 20.0, 44.0
 HEAD = 8.0  # length of an arrowhead
+SHRINK = 0.7  # how small the picture may become in a narrow place
 
 CAPTION = "Values flow along the arrows, gradients the other way; dashed arrows carry none."
 
@@ -108,9 +109,11 @@ class _Picture:
         wide = max(wide, columns(CAPTION) * CHARACTER * 0.93, columns(heading) * CHARACTER * 1.2)
         box = f"0 0 {_px(wide + 2 * MARGIN)} {_px(high + HEADING + 2 * MARGIN)}"
         size = f'width="{_px(wide + 2 * MARGIN)}" height="{_px(high + HEADING + 2 * MARGIN)}"'
+        least = SHRINK * (wide + 2 * MARGIN)  # where there is less room, the frame scrolls
+        style = f"max-width: 100%; min-width: {_px(least)}px; height: auto"
         return "\n".join([
             f'<svg xmlns="http://www.w3.org/2000/svg" class="backward-graph" {size} '
-            f'viewBox="{box}" role="img">',
+            f'viewBox="{box}" style="{style}" role="img">',
             f"<title>{_xml(f'The graph of {heading}')}</title>",
             f"<desc>{_xml(self._description())}</desc>",
             f"<style>{STYLE}</style>",
