@@ -67,7 +67,7 @@ class Trainer:
     once, at the end of the epoch. So give a loss that is a mean over its examples, or one whose
     `reduction` is "sum": the history has its mean, too.
 
-    Raises `OptimizerError` if optimiser, schedule and model are not of each other, and
+    Raises `OptimizerError` if optimiser, schedule and model do not belong together, and
     `ValueError` for options that make no sense.
 
     >>> from tinygrad_bp.train import accuracy
