@@ -197,11 +197,11 @@ class Tensor(DuckArray):
 
     def _repr_html_(self) -> str:
         """Show a notebook the values, what made them and where, and the gradient."""
-        site = None if self.op is None or self.op.site is None else f", {self.op.site}"
+        made = () if self.op is None else (self.op.rule.name, self.op.site)
         rows = {
             "value": _shown(self._value),
             "shape": f"{self.shape}, {self.dtype}",
-            "made by": None if self.op is None else self.op.rule.name + (site or ""),
+            "made by": ", ".join(str(part) for part in made if part) or None,
             "gradient": None if self.grad is None else repr(self.grad),
         }
         cells = "".join(
