@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-import re
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -402,19 +399,6 @@ def test_a_closed_client_is_an_error() -> None:
         assert bits(step) == bits(alone)
     with pytest.raises(ClusterError, match="client is closed"):
         step(rows)
-
-
-@pytest.mark.slow
-def test_the_page_about_it_runs(tmp_path: Path) -> None:
-    pytest.importorskip("distributed")
-    page = Path(__file__).parent.parent / "examples" / "explanation" / "many_machines.md"
-    (code,) = re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
-    script = tmp_path / "a script.py"
-    script.write_text(code.replace("20_000", "500").replace("10_000", "250"))
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
-    losses = list(map(float, done.stdout.split()))
-    assert len(losses) == 5
-    assert losses[-1] < losses[0]
 
 
 def test_tensors_and_lists_are_batches_too() -> None:

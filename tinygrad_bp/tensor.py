@@ -278,7 +278,7 @@ class Tensor(DuckArray):
                 "its gradient. Use t.detach() or t.item() if that is meant, np.stack([t, u]) to "
                 "join tensors, np.dot(x, t) or x @ t instead of the method x.dot(t). Of SciPy, "
                 "the ufuncs of scipy.special differentiate; for others take NumPy's functions, "
-                "softmax and logsumexp of tinygrad_bp.functional, or bp.custom_rule."
+                "softmax, log_softmax and logsumexp of tinygrad_bp.functional, or bp.custom_rule."
             )
         return np.array(self.data, dtype=dtype, copy=copy)
 
