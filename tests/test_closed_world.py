@@ -20,14 +20,9 @@ from tinygrad_bp import rules as own
 from tinygrad_bp.errors import NotDifferentiableError
 from tinygrad_bp.registry import Each, Rule, name_of, registered
 from tinygrad_bp.rules.special import named, special
-from tinygrad_bp.survey import (
-    CONVERTING,
-    FOLLOWING,
-    WITHOUT_TENSORS,
-    markdown,
-    modes,
-    survey,
-)
+from tinygrad_bp.survey import CONVERTING, FOLLOWING, WITHOUT_TENSORS, survey
+from tinygrad_bp.survey.page import markdown
+from tinygrad_bp.survey.reading import modes
 
 Function = Callable[..., Any]
 
