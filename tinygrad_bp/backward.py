@@ -182,11 +182,16 @@ def gradients(
     """Return the gradients of one output with respect to some inputs, leaving every `grad` alone.
 
     Inputs may be leaves or results; None stands for an input the output does not depend on. One
-    tensor is taken as a list of one. The graph is kept.
+    tensor is taken as a list of one. The graph is kept. An output that is not a scalar needs
+    `seed`, the gradient that arrives at it. With `create_graph` the gradients can be differentiated
+    in their turn, as a gradient penalty in a loss must be.
 
     >>> x = Tensor(2.0, requires_grad=True)
     >>> gradients(x**3, [x])
     [Tensor(12.)]
+    >>> (slope,) = gradients(x**3, x, create_graph=True)
+    >>> (slope - 1) ** 2  # a penalty
+    Tensor(121., op=square)
     """
     inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     keys = [key_of(x) for x in inputs]

@@ -196,10 +196,11 @@ def _copies(layer: Module, count: int) -> ModuleList:
 class TransformerEncoder(Module):
     """Copies of an encoder layer, one after the other, and a normalisation if one is given.
 
+    For a causal mask, as in a language model, `is_causal=True` is enough: no place sees a later one.
     `enable_nested_tensor` and `mask_check` make no difference here.
 
     >>> encoder = TransformerEncoder(TransformerEncoderLayer(8, 2, 16), 2)
-    >>> encoder(np.zeros((3, 5, 8), np.float32)).shape
+    >>> encoder(np.zeros((3, 5, 8), np.float32), is_causal=True).shape
     (3, 5, 8)
     """
 
