@@ -196,7 +196,7 @@ def _copies(layer: Module, count: int) -> ModuleList:
 class TransformerEncoder(Module):
     """Copies of an encoder layer, one after the other, and a normalisation if one is given.
 
-    For a causal mask, as in a language model, `is_causal=True` is enough: no place sees a later one.
+    For a causal mask, as in a language model, `is_causal=True` is enough: later places are hidden.
     `enable_nested_tensor` and `mask_check` make no difference here.
 
     >>> encoder = TransformerEncoder(TransformerEncoderLayer(8, 2, 16), 2)
