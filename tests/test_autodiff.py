@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -136,7 +139,7 @@ def test_unused_arguments_get_zeros_and_unused_everything_an_error() -> None:
 
 
 def test_bad_requests() -> None:
-    with pytest.raises(errors.GradientError, match="scalar"):
+    with pytest.raises(errors.GradientError, match=r"has shape \(3,\).*jacobian"):
         bp.grad(lambda x: x * 2)(np.ones(3))
     with pytest.raises(errors.GradientError, match="int64"):
         bp.grad(lambda x: x * 2)(3)
@@ -227,9 +230,28 @@ def test_parts_nest_and_other_shapes_are_refused() -> None:
     assert of_both["b"] == 3
     with pytest.raises(errors.ShapeError, match="parts of shapes"):
         bp.vjp(lambda x: [x, x], 1.0)[1]([1.0])
-    for mode in ("reverse", "forward"):
+    for mode in ("auto", "reverse", "forward"):
         with pytest.raises(errors.GradientError, match=r"not to a list; join its parts"):
             bp.jacobian(lambda x: [x, x], mode=mode)(np.ones(2))
+
+
+def test_a_jacobian_takes_the_mode_with_fewer_passes() -> None:
+    taken: list[str] = []
+
+    def noting(mode: str) -> Callable[..., Any]:
+        return lambda t, y, x: (taken.append(mode), 2.0 * t)[1]
+
+    twice = bp.custom_rule(noting("reverse"), jvp=noting("forward"))(lambda x: 2.0 * x)
+    x = np.array([1.0, 2.0])
+    tall, wide = (lambda x: np.outer(twice(x), x[:2])), (lambda x: np.sum(twice(x), axis=0))
+    np.testing.assert_allclose(bp.jacobian(tall)(x), bp.jacobian(tall, mode="reverse")(x))
+    assert taken == ["forward"] * 2 + ["reverse"] * 4
+    taken.clear()
+    assert bp.jacobian(wide)(x).tolist() == [2.0, 2.0]
+    assert taken == ["reverse"]
+    without_jvp = bp.custom_rule(lambda g, y, x: 2.0 * g)(lambda x: 2.0 * x)
+    found = bp.jacobian(lambda x: np.outer(without_jvp(x), np.ones(3)))(x)
+    np.testing.assert_array_equal(found, np.einsum("ij,k->ikj", 2 * np.eye(2), np.ones(3)))
 
 
 def test_a_jacobian_names_the_function_that_does_not_depend_on_its_argument() -> None:

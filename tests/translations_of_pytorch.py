@@ -488,8 +488,8 @@ def _(torch: Any) -> None:
 @row("`torch.func.jacrev`, `jacfwd`")
 def _(torch: Any) -> None:
     x = np.array([1.0, 2.0])
-    same(bp.jacobian(np.cumsum)(x), [[1.0, 0.0], [1.0, 1.0]])
-    same(bp.jacobian(np.cumsum, mode="forward")(x), [[1.0, 0.0], [1.0, 1.0]])
+    for mode in ("reverse", "forward", "auto"):
+        same(bp.jacobian(np.cumsum, mode=mode)(x), [[1.0, 0.0], [1.0, 1.0]])
 
 
 @row("`torch.func.vmap`")

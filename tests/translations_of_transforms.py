@@ -402,7 +402,8 @@ def _(jax: Any) -> None:
     def f(x: Any) -> Any:
         return x * x[0]
 
-    ours = bp.jacobian(f)(X), bp.jacobian(f, mode="forward")(X), bp.hessian(cubes)(X)
+    backward, forward = bp.jacobian(f, mode="reverse"), bp.jacobian(f, mode="forward")
+    ours = backward(X), forward(X), bp.hessian(cubes)(X)
     if jax:
         theirs = jax.jacrev(f)(X), jax.jacfwd(f)(X), jax.hessian(cubes)(X)
         for a, b in zip(theirs, ours, strict=True):

@@ -8,6 +8,7 @@ that tracks, too, unless recording is off. Their own variables stop tracking whe
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -18,7 +19,7 @@ from tinygrad_bp import engine
 from tinygrad_bp.backward import gradients, read_tensors
 from tinygrad_bp.containers import fill, leaves
 from tinygrad_bp.engine import Key, key_of
-from tinygrad_bp.errors import GradientError, ShapeError
+from tinygrad_bp.errors import GradientError, RuleError, ShapeError
 from tinygrad_bp.modes import enable_grad, mode
 from tinygrad_bp.parts import InARow
 from tinygrad_bp.registry import Array
@@ -116,12 +117,23 @@ class _Evaluation:
     def require_path(self, found: Sequence[Any]) -> None:
         """Refuse a value that nothing was recorded for: its derivative would be 0 by accident."""
         if all(g is None for g in found) and not self.output.requires_grad:
-            name = getattr(self.function, "__name__", repr(self.function))
             raise GradientError(
-                f"the value of {name} does not depend on what it is differentiated by (the output "
-                "does not track any tensor). Was it detached, rounded, or computed from other "
-                "variables?"
+                f"the value of {self._name()} does not depend on what it is differentiated by (the "
+                "output does not track any tensor). Was it detached, rounded, or computed from "
+                "other variables?"
             )
+
+    def require_scalar(self) -> None:
+        """Refuse a value that has no gradient, but a Jacobian."""
+        if self.output.size != 1:
+            raise GradientError(
+                f"a gradient is of a scalar, and the value of {self._name()} has shape "
+                f"{self.output.shape}. Reduce it with .sum() or .mean(), or take jacobian, which "
+                "gives all derivatives, or vjp, which is given what arrives."
+            )
+
+    def _name(self) -> str:
+        return getattr(self.function, "__name__", repr(self.function))
 
     def tied(self, found: Tensor | None, like: Tensor, *, nested: bool) -> Tensor:
         """A derivative that was found, or zeros; if nested, always a function of those outside."""
@@ -228,6 +240,7 @@ def value_and_grad(function: Function, argnums: int | tuple[int, ...] = 0) -> Fu
             return function(*filled, **kwargs)
 
         at = _Evaluation(function, [args[i] for i in positions], call)
+        at.require_scalar()
         nested = at.is_nested()
         answer = at.given_back(at.pull(None, nested=nested), nested=nested)
         return at.value(nested=nested), answer[0] if isinstance(argnums, int) else tuple(answer)
@@ -286,6 +299,14 @@ def vjp(function: Function, *primals: Any) -> tuple[Any, Callable[[Any], tuple[A
     >>> pull({"sum": 1.0, "product": 10.0})
     (array(41.), array(31.))
     """
+    value, pull, _ = _both_ways(function, primals)
+    return value, pull
+
+
+def _both_ways(
+    function: Function, primals: Sequence[Any]
+) -> tuple[Any, Callable[[Any], tuple[Any, ...]], Callable[..., Any]]:
+    """A function's value, evaluated once, and its derivative there in reverse and forward mode."""
     row = InARow(function)
     at = _Evaluation(row, primals, lambda given: row(*given))
 
@@ -293,7 +314,14 @@ def vjp(function: Function, *primals: Any) -> tuple[Any, Callable[[Any], tuple[A
         nested = at.is_nested(g)
         return tuple(at.given_back(at.pull(row.joined(g), nested=nested), nested=nested))
 
-    return row.cut(at.value(nested=at.is_nested())), pull
+    def push(*tangents: Any) -> Any:
+        nested = at.is_nested(*tangents)
+        pairs = zip(primals, tangents, strict=True)
+        flat = [t for primal, tree in pairs for t in _alike(primal, tree)]
+        first = leaves(primals)[0]
+        return row.cut(_as_given(at.push(flat, nested=nested), first, nested=nested))
+
+    return row.cut(at.value(nested=at.is_nested())), pull, push
 
 
 def per_example_grads(function: Function, argnums: int = 0) -> Function:
@@ -350,17 +378,8 @@ def linearize(function: Function, *primals: Any) -> tuple[Any, Callable[..., Any
     >>> value, push(1.0, 0.0), push(0.0, 1.0), push(1.0, 1.0)
     (array(12.), array(4.), array(3.), array(7.))
     """
-    row = InARow(function)
-    at = _Evaluation(row, primals, lambda given: row(*given))
-
-    def push(*tangents: Any) -> Any:
-        nested = at.is_nested(*tangents)
-        pairs = zip(primals, tangents, strict=True)
-        flat = [t for primal, tree in pairs for t in _alike(primal, tree)]
-        first = leaves(primals)[0]
-        return row.cut(_as_given(at.push(flat, nested=nested), first, nested=nested))
-
-    return row.cut(at.value(nested=at.is_nested())), push
+    value, _, push = _both_ways(function, primals)
+    return value, push
 
 
 def _alike(primal: Any, tangent: Any) -> list[Any]:
@@ -420,12 +439,14 @@ def hvp(function: Function, x: Any, v: Any) -> Any:
 # --- whole matrices -------------------------------------------------------------------------
 
 
-def jacobian(function: Function, argnum: int = 0, *, mode: str = "reverse") -> Function:
+def jacobian(function: Function, argnum: int = 0, *, mode: str = "auto") -> Function:
     """Return a function that gives all derivatives of an array with respect to an array.
 
     The result's shape is the value's, then that of the argument numbered `argnum`. Reverse mode
-    takes one pass per element of the value, forward mode (`mode="forward"`) one per element of the
-    argument: choose the one with fewer. What comes back is as in `vjp`: arrays for arrays.
+    takes one pass per element of the value, forward mode one per element of the argument; `mode`
+    asks for one of them, by "reverse" or "forward", and "auto" takes the one with fewer passes.
+    (Forward mode needs a `jvp` of every `custom_rule`: reverse mode is taken without.) What comes
+    back is as in `vjp`: arrays for arrays.
 
     Raises `ValueError` for another mode, and `GradientError` for complex numbers, a value that is a
     list or dict, or one that does not depend on the argument.
@@ -434,21 +455,29 @@ def jacobian(function: Function, argnum: int = 0, *, mode: str = "reverse") -> F
     >>> jacobian(lambda x: x[1:] * x[:-1])(x)
     array([[2., 1., 0.],
            [0., 3., 2.]])
-    >>> jacobian(lambda x: np.outer(x, x), mode="forward")(x).shape
+    >>> jacobian(lambda x: np.outer(x, x))(x).shape
     (3, 3, 3)
     """
-    if mode not in ("reverse", "forward"):
-        raise ValueError(f"mode must be 'reverse' or 'forward', got {mode!r}")
-    rows = _by_rows if mode == "reverse" else _by_columns
+    if mode not in ("auto", "reverse", "forward"):
+        raise ValueError(f"mode must be 'auto', 'reverse' or 'forward', got {mode!r}")
 
     def matrix(*args: Any) -> Any:
-        _require_real(args[argnum])
+        x = args[argnum]
+        _require_real(x)
 
         @functools.wraps(function, assigned=("__name__",), updated=())  # messages have its name
         def of_one(x: Any) -> Any:
             return function(*args[:argnum], x, *args[argnum + 1 :])
 
-        return rows(of_one, args[argnum])
+        value, pull, push = _both_ways(of_one, (x,))
+        _require_array(value)
+        _require_real(value)
+        if mode == "forward":
+            return _by_columns(value, push, x)
+        if mode == "auto" and np.size(value) > np.size(x):
+            with contextlib.suppress(RuleError):  # of a rule without forward mode
+                return _by_columns(value, push, x)
+        return _by_rows(value, pull, x)
 
     return matrix
 
@@ -474,22 +503,16 @@ def _basis(shape: tuple[int, ...], dtype: Any) -> list[np.ndarray[Any, Any]]:
     return list(np.eye(size, dtype=dtype).reshape(size, *shape))
 
 
-def _by_rows(function: Function, x: Any) -> Any:
-    value, pull = vjp(function, x)
-    _require_array(value)
-    _require_real(value)
+def _by_rows(value: Any, pull: Callable[[Any], tuple[Any, ...]], x: Any) -> Any:
     shape = (*np.shape(value), *np.shape(x))
     found = [pull(g)[0] for g in _basis(np.shape(value), value.dtype)]
     return np.stack(found).reshape(shape) if found else np.zeros(shape)
 
 
-def _by_columns(function: Function, x: Any) -> Any:
-    found = [jvp(function, (x,), (t,)) for t in _basis(np.shape(x), array_of(x).dtype)]
-    if not found:
-        return np.zeros((*np.shape(array_of(function(x))), *np.shape(x)))
-    _require_array(found[0][0])
-    columns = np.stack([tangent for _, tangent in found], axis=-1)
-    return columns.reshape((*np.shape(found[0][0]), *np.shape(x)))
+def _by_columns(value: Any, push: Callable[..., Any], x: Any) -> Any:
+    shape = (*np.shape(value), *np.shape(x))
+    found = [push(t) for t in _basis(np.shape(x), array_of(x).dtype)]
+    return np.stack(found, axis=-1).reshape(shape) if found else np.zeros(shape)
 
 
 def hessian(function: Function, argnum: int = 0) -> Function:
