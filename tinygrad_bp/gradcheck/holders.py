@@ -23,6 +23,8 @@ _ATOMS = (
     np.dtype, np.random.Generator, np.random.BitGenerator, types.ModuleType, types.FunctionType,
     types.BuiltinFunctionType, types.MethodType, types.CodeType,
 )  # fmt: skip
+_WHOLE = (np.ndarray, Tensor, *_ATOMS)
+"""What is a leaf without a further look."""
 
 
 def named_leaves(tree: Any, name: str = "") -> Iterator[tuple[str, Any]]:
@@ -55,6 +57,8 @@ def leaves(tree: Any) -> list[Any]:
 
 def _parts(tree: Any, above: tuple[int, ...]) -> dict[str, Any] | None:
     """What stands in a container or object, by how one gets there; None for a leaf."""
+    if isinstance(tree, _WHOLE):
+        return None
     if isinstance(tree, Mapping):
         return {f"[{key!r}]": value for key, value in tree.items()}
     if isinstance(tree, tuple) and hasattr(tree, "_fields"):
@@ -77,6 +81,8 @@ def fill(tree: Any, contents: Iterator[Any]) -> Any:
 
 def _filled(tree: Any, contents: Iterator[Any], copies: dict[int, Any]) -> Any:
     """Fill; `copies` are those of the objects above, which may be referred to from below."""
+    if isinstance(tree, _WHOLE):
+        return next(contents)
     if isinstance(tree, dict):
         return {key: _filled(value, contents, copies) for key, value in tree.items()}
     if isinstance(tree, Mapping):  # a view of one, such as a read-only one
@@ -146,4 +152,4 @@ def _slots(kind: type) -> list[str]:
 
 def unseen(leaf: Any) -> bool:
     """Return whether something may hold arrays that are not looked into, such as a set or queue."""
-    return not (isinstance(leaf, (*_ATOMS, Tensor, np.ndarray)) or callable(leaf))
+    return not (isinstance(leaf, _WHOLE) or callable(leaf))

@@ -16,7 +16,7 @@ from tinygrad_bp.gradcheck.subject import Subject
 from tinygrad_bp.modes import enable_grad
 from tinygrad_bp.nn import Module
 from tinygrad_bp.state import replace_all
-from tinygrad_bp.tensor import Tensor, array_of
+from tinygrad_bp.tensor import Tensor, array_of, wrap
 
 __all__ = ["complex_of", "joined", "kind_of", "of_function", "of_gradient", "of_model", "pairs_of"]
 
@@ -73,8 +73,8 @@ def of_function(function: Callable[..., Any], inputs: tuple[Any, ...]) -> Subjec
 
 def _holding(array: Any, *, track: bool) -> Tensor:
     """Return a tensor on this very array, wherever in memory its elements are."""
-    tensor = Tensor(0.0, requires_grad=track)
-    tensor._value = array  # noqa: SLF001
+    tensor = wrap(array)
+    tensor._requires_grad = tensor._trainable = track  # noqa: SLF001
     return tensor
 
 
