@@ -57,6 +57,26 @@ def test_one_buffer_for_every_gradient() -> None:
     assert moved.tolist() == [2 + 12, 4 + 16]
 
 
+def in_place(g: Any, y: Any, x: Any) -> Any:
+    g *= 3.0
+    return g
+
+
+def test_a_rule_may_write_into_the_gradient_that_arrives() -> None:
+    """Others are given the same array: here the second term, and whoever passed it in."""
+    triple = bp.custom_rule(in_place, jvp=in_place)(lambda x: 3.0 * x)
+    a, b = Tensor([1.0, 2.0], requires_grad=True), Tensor([3.0, 4.0], requires_grad=True)
+    given = np.array([1.0, -1.0])
+    (triple(a) + b).backward(given)
+    assert a.grad is not None
+    assert b.grad is not None
+    assert (a.grad.tolist(), b.grad.tolist()) == ([3.0, -3.0], [1.0, -1.0])
+    assert given.tolist() == [1.0, -1.0]
+    point, moved = (np.ones(2), np.ones(2)), (given, given)
+    assert bp.jvp(lambda a, b: triple(a) + b, point, moved)[1].tolist() == [4.0, -4.0]
+    assert given.tolist() == [1.0, -1.0]
+
+
 def test_options_and_several_arrays() -> None:
     @bp.custom_rule(
         lambda g, y, a, b, *, scale: g * scale * b,

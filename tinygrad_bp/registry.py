@@ -609,7 +609,8 @@ def custom_rule(
     likewise says how the output moves, `(t, y, *arrays, **options)`, one function or a list of
     them; without it, forward mode (`jvp`, `hvp`, `hessian`) raises `RuleError`. The body and the
     formulas are given plain arrays, and the formulas tensors when a derivative is to be
-    differentiated again, so write them in NumPy calls.
+    differentiated again, so write them in NumPy calls. The `g` or `t` of a
+    formula is its own, to write into.
 
     Shapes and dtypes of gradients are checked whenever one is computed: `RuleError` names the
     function. That the numbers are right is for `gradcheck.check` to find out.
@@ -637,16 +638,24 @@ def custom_rule(
 
 
 def _kept(derivative: Function | None) -> Function | None:
-    """Copy what a derivative returns: it may give one buffer of its own at every call."""
+    """Copy what a derivative is given, which others read too, and what it returns.
+
+    It may write into the one, and give the other in one buffer of its own at every call.
+    """
     if derivative is None:
         return None
 
     @functools.wraps(derivative)
     def keeping(g: Any, *args: Any, **options: Any) -> Any:
+        g = tuple(map(_copy, g)) if type(g) is tuple else _copy(g)
         result = derivative(g, *args, **options)
-        return result.copy() if type(result) is np.ndarray and result is not g else result
+        return result if result is g else _copy(result)
 
     return keeping
+
+
+def _copy(value: Any) -> Any:
+    return value.copy() if type(value) is np.ndarray else value
 
 
 def _without_jvp(*_: Any, **__: Any) -> Any:
