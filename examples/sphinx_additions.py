@@ -103,7 +103,7 @@ def signature_as_written(*event: Any) -> tuple[str, str] | None:
     signature = inspect.signature(thing)
     parameters = [
         p.replace(annotation=told(p.annotation), default=short(p.default))
-        for p in signature.parameters.values() if p.name != "self"
+        for p in signature.parameters.values() if p.name not in ("self", "_", "__")
     ]  # fmt: skip
     args = str(signature.replace(parameters=parameters, return_annotation=signature.empty))
     returns = told(signature.return_annotation)
@@ -116,6 +116,7 @@ def told(annotation: Any) -> Any:
     text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
     if text in ("Any", "inspect._empty"):
         return inspect.Parameter.empty
+    text = re.sub(r"ForwardRef\('(\w+)'\)", r"\1", text)
     return Written(re.sub(r"\bProgress\b", "Callable", text))  # an alias, and a callback's name
 
 
