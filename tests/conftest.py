@@ -22,9 +22,9 @@ CLOCKLESS: dict[str, Any] = {
     "deadline": None,
     "suppress_health_check": [hypothesis.HealthCheck.too_slow],
 }
-hypothesis.settings.register_profile("ci", derandomize=True, max_examples=50, **CLOCKLESS)
+hypothesis.settings.register_profile("quick", derandomize=True, max_examples=20, **CLOCKLESS)
+hypothesis.settings.register_profile("slow", derandomize=True, max_examples=50, **CLOCKLESS)
 hypothesis.settings.register_profile("nightly", max_examples=2000, **CLOCKLESS)
-hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -34,6 +34,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if not config.getoption("--hypothesis-profile", None):
+        usual = "slow" if config.getoption("--slow") else "quick"
+        hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", usual))
     if file := os.environ.get("RECORD"):
         config.pluginmanager.register(Record(Path(file)))
 
@@ -56,13 +59,30 @@ class Record:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if file := config.getoption("--leave-out"):
         passed = set(Path(file).read_text("utf-8").split("\n"))
-        config.hook.pytest_deselected(items=[item for item in items if item.nodeid in passed])
-        items[:] = [item for item in items if item.nodeid not in passed]
+        _leave_out(config, items, lambda item: item.nodeid in passed and not _draws_more(item))
+    if not config.getoption("--slow"):
+        _leave_out(config, items, lambda item: "slow" in item.keywords)
     for item in items:
         if "mnist" in item.keywords and not config.getoption("--mnist"):
             item.add_marker(pytest.mark.skip(reason="needs --mnist FOLDER"))
-        if "slow" in item.keywords and not config.getoption("--slow"):
-            item.add_marker(pytest.mark.skip(reason="needs --slow"))
+
+
+def _draws_more(item: pytest.Item) -> bool:
+    """Whether the slow run is another one than the quick one."""
+    return hypothesis.is_hypothesis_test(getattr(item, "obj", None))
+
+
+def _leave_out(
+    config: pytest.Config, items: list[pytest.Item], wanted: Callable[[pytest.Item], bool]
+) -> None:
+    """Deselect tests: some ten thousand that are skipped would take half a minute."""
+    config.hook.pytest_deselected(items=[item for item in items if wanted(item)])
+    items[:] = [item for item in items if not wanted(item)]
+
+
+def pytest_report_collectionfinish(config: pytest.Config) -> str:
+    """Say what is deselected."""
+    return "" if config.getoption("--slow") else "slow tests are deselected: --slow runs them"
 
 
 def pytest_collection_finish() -> None:

@@ -536,6 +536,7 @@ def test_extras_without_an_end(path):
     assert not path.exists()
 
 
+@pytest.mark.slow
 def test_what_could_not_be_read_again_is_not_written(path):
     with pytest.raises(CheckpointError, match="`extra` is too large.*Give what is long as extra_"):
         nn.save(path, small(), extra={"losses": [0.5] * 1_000_000})

@@ -842,6 +842,7 @@ def test_python_m_runs_it():
     assert (process.returncode, out, err.count("\n")) == (2, "", 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("as_json", [[], ["--json"]])
 def test_a_reader_that_leaves_early_is_no_error(model, folder, as_json):
     images = folder / "t10k-images-idx3-ubyte.gz"

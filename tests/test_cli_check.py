@@ -126,6 +126,7 @@ def test_inputs_from_a_function_of_a_generator(run, module):
     assert "PASS" in out
 
 
+@pytest.mark.slow
 def test_inputs_from_a_strategy_are_shrunk(run, module):
     assert run(f"{module}:square", "--strategy", f"{module}:drawn")[0] == 0
     code, out, err = run(f"{module}:wrong", "--strategy", f"{module}:drawn", "--json")
@@ -198,6 +199,7 @@ def model(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_a_model_on_drawn_digits(run, model):
     code, out, _ = run("--model", model)
     assert code == 0
@@ -206,6 +208,7 @@ def test_a_model_on_drawn_digits(run, model):
     assert "0.weight" in out or "weight" in out
 
 
+@pytest.mark.slow
 def test_a_model_on_data(run, model, tmp_path):
     images, labels = drawn_digits(20, np.random.default_rng(3))
     pixels = np.rint(images * 255).astype(np.uint8).reshape(-1, 28, 28)
@@ -244,6 +247,7 @@ def test_a_missing_model(run):
 # --- the terminal ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_terminal_gets_a_bar_and_colours(run, model, module, monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")
     _, out, _ = run("--model", model)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from quick import some_quick
 
 ROOT = Path(__file__).parent.parent
 
@@ -139,7 +140,7 @@ def test_what_cannot_be_examined(cli: Any, source: str, target: str, code: int, 
     assert err.count("\n") == 1
 
 
-@pytest.mark.parametrize("columns", [80, 100])
+@pytest.mark.parametrize("columns", some_quick([80, 100], 2))
 def test_in_a_terminal(source: str, columns: int) -> None:
     pty = pytest.importorskip("pty")
     program = f"import os; os.environ['COLUMNS'] = '{columns}'\n" + (

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from quick import some_quick
 
 from tinygrad_bp.cli import main
 from tinygrad_bp.cli.lesson import PROMPT
@@ -39,6 +40,7 @@ def test_lesson_tells_all_scenes(capsys: Capture) -> None:
     assert "\x1b" not in out
 
 
+@pytest.mark.slow
 def test_lesson_shows_one_scene_on_another_example(capsys: Capture) -> None:
     assert main(["lesson", "--scene", "4", "--example", "7"]) == 0
     out = capsys.readouterr().out
@@ -96,26 +98,25 @@ def in_terminal(monkeypatch: pytest.MonkeyPatch, answers: str, encoding: str = "
     return re.sub(r"\x1b\[[0-9;]*m", "", out.getvalue())
 
 
-@pytest.mark.parametrize(
-    ("answers", "numbers"),
-    [
-        ("\n\nq\n", [1, 2, 3]),
-        ("b\n\nb\nq\n", [1, 1, 2, 1]),
-        ("15\n\n", [1, 15]),
-        ("99\nq\n", [1, 2]),
-        ("", [1]),
-    ],
-    ids=["enter", "back", "number", "no-such-number", "end-of-input"],
-)
-def test_lesson_waits_for_keys_in_a_terminal(
-    monkeypatch: pytest.MonkeyPatch, answers: str, numbers: list[int]
-) -> None:
+KEYS = {
+    "back": ("b\n\nb\nq\n", [1, 1, 2, 1]),
+    "enter": ("\n\nq\n", [1, 2, 3]),
+    "number": ("15\n\n", [1, 15]),
+    "no such number": ("99\nq\n", [1, 2]),
+    "end of input": ("", [1]),
+}
+
+
+@pytest.mark.parametrize("name", some_quick(KEYS, 5))
+def test_lesson_waits_for_keys_in_a_terminal(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    answers, numbers = KEYS[name]
     out = in_terminal(monkeypatch, answers)
     titles = "|".join(re.escape(title) for title in TITLES)
     assert [int(n) for n in re.findall(rf"(\d+)\. (?:{titles})", out)] == numbers
     assert PROMPT in out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
 def test_every_scene_fits_a_small_terminal(monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
     out = in_terminal(monkeypatch, "\n" * 15, encoding)
@@ -162,6 +163,7 @@ def test_explore_writes_one_page(tmp_path: Path, capsys: Capture) -> None:
     assert paths[0].read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 
 
+@pytest.mark.slow
 def test_explore_without_compression_is_larger(tmp_path: Path) -> None:
     packed, plain = tmp_path / "packed.html", tmp_path / "plain.html"
     assert main(["explore", "-o", str(packed)]) == 0
@@ -190,6 +192,7 @@ def test_explore_opens_the_page_for_a_classroom(
     assert opened[0] in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_explore_measures_digits_of_your_own_once(small: Path, capsys: Capture) -> None:
     command = ["explore", "--data", str(small), "--example", "9", "-o", str(small / "a.html")]
     assert main(command) == 0
@@ -200,6 +203,7 @@ def test_explore_measures_digits_of_your_own_once(small: Path, capsys: Capture) 
     assert (small / "a.html").read_bytes() == first
 
 
+@pytest.mark.slow
 def test_lesson_is_told_with_digits_of_your_own(small: Path, capsys: Capture) -> None:
     assert main(["lesson", "--data", str(small), "--example", "9"]) == 0
     out = capsys.readouterr().out

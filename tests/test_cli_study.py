@@ -184,6 +184,7 @@ def test_what_is_told_in_one_line(run, command):
 # --- mutants --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_sample_of_mutants(run):
     code, out, err = run("mutants --sample 2 --seed 1")
     assert (code, err) == (0, "")
@@ -192,6 +193,7 @@ def test_a_sample_of_mutants(run):
     assert not CONTROL.search(out)
 
 
+@pytest.mark.slow
 def test_mutants_of_named_rules_as_json(run):
     code, out, _ = run("mutants --rule exp matmul --rule exp --json")
     found = json.loads(out)

@@ -148,6 +148,7 @@ def test_a_name_that_is_no_text(run: Run, here: Path, either: str) -> None:
     assert r"The model is in \udcff[b].npz." in written
 
 
+@pytest.mark.slow
 def test_a_table_says_by_what_command_it_was_made(run: Run, here: Path) -> None:
     name = f"{HOSTILE}{os.fsdecode(bytes([255]))}.md"
     try:

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy._core import _multiarray_umath as numpy_core
+from quick import some_quick
 
 from tinygrad_bp.data import arithmetic, digits, drawn_digits
 from tinygrad_bp.data.arithmetic import exp, log, sine, total
@@ -156,11 +157,11 @@ PROCESSORS = {
 }
 
 
-@pytest.mark.parametrize("settings", PROCESSORS.values(), ids=PROCESSORS)
-def test_drawn_digits_are_the_same_bytes_on_every_processor(settings):
+@pytest.mark.parametrize("processor", some_quick(PROCESSORS, 6))
+def test_drawn_digits_are_the_same_bytes_on_every_processor(processor):
     run = subprocess.run(
         [sys.executable, "-c", HASHES],
-        env={**os.environ, **settings},
+        env={**os.environ, **PROCESSORS[processor]},
         cwd=Path(__file__).parent.parent,
         capture_output=True,
         text=True,

@@ -149,6 +149,7 @@ def test_numbers_that_are_refused():
             drawn_digits(1, rng, sloppiness=sloppiness)
 
 
+@pytest.mark.slow
 def test_a_small_net_learns_most_digits_but_not_all():
     train = drawn_digits(10_000, np.random.default_rng(1))
     test = drawn_digits(3_000, np.random.default_rng(2))

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from quick import some_quick
 
 import tinygrad_bp as bp
 from tinygrad_bp import Tensor
@@ -120,7 +121,7 @@ EXPLAINERS: dict[str, Callable[..., Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", EXPLAINERS)
+@pytest.mark.parametrize("name", some_quick(EXPLAINERS, 3))
 def test_a_large_graph_is_refused_before_anything_is_done(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -336,7 +336,7 @@ def is_real(call: Call) -> bool:
     return not transform and not any(map(np.iscomplexobj, values))
 
 
-@pytest.mark.parametrize("call", some_quick(filter(is_real, CALLS), 4), ids=str)
+@pytest.mark.parametrize("call", some_quick(filter(is_real, CALLS), 12), ids=str)
 def test_every_call_is_explained_by_formulas_that_hold(call: Call) -> None:
     leaves = [Tensor(base, requires_grad=True) for base in call.bases()]
     outputs = [y for y in call(call.views(leaves)) if isinstance(y, Tensor) and y.requires_grad]

@@ -401,6 +401,7 @@ assert left > 0
 """
 
 
+@pytest.mark.slow
 def test_a_process_killed_at_any_moment_leaves_a_whole_file(tmp_path):
     subprocess.run([sys.executable, "-c", KILLED, tmp_path], check=True)
 

@@ -48,6 +48,7 @@ def test_a_wrong_vjp_fails_and_is_named():
     assert "recorded at" not in str(report)
 
 
+@pytest.mark.slow
 def test_outputs_in_single_precision_are_rounded_and_no_fault():
     """What arrives is rounded as they are, and each output has stairs of its own."""
     a = np.random.default_rng(0).normal(size=(40, 3))
@@ -149,6 +150,7 @@ def test_autograd():
 Z = np.array([1 + 2j, 0.3 - 0.7j])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("function", "vjp", "x"),
     [
@@ -171,6 +173,7 @@ def test_a_complex_gradient_is_conjugated():
     assert not check(energy, Z, gradient=lambda z: 2 * np.conj(z)).ok
 
 
+@pytest.mark.slow
 def test_a_complex_jvp():
     def tangent(t, z):
         return 2 * z * t * np.conj(z) + z**2 * np.conj(t)

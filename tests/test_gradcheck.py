@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from quick import some_quick
 from specs import CALLS, Call, differences
 from specs.special import SPECIAL
 
@@ -80,6 +81,7 @@ def test_planted_faults_are_caught(fault: str, method: str, planted: Any) -> Non
         report.assert_ok()
 
 
+@pytest.mark.slow
 def test_halved_gradient_of_many_elements(planted: Any) -> None:
     f = planted(np.square, lambda g, y, x: g * x)
     report = check(lambda x: np.sum(f(x)), np.linspace(1, 2, 100_000))
@@ -87,9 +89,8 @@ def test_halved_gradient_of_many_elements(planted: Any) -> None:
     assert report.evaluations < 1000
 
 
-@pytest.mark.parametrize(
-    "seed", [0, *(pytest.param(s, marks=pytest.mark.slow) for s in range(1, 6))]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(6))
 def test_one_zeroed_entry_of_12544(seed: int, planted: Any) -> None:
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(16, 784))
@@ -189,7 +190,8 @@ def test_no_false_alarms(case: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "case", [c for c in CORRECT if c not in ("|x| at 1e-9", "relu at 1e-7", "sums to one")]
+    "case",
+    some_quick((c for c in CORRECT if c not in ("|x| at 1e-9", "relu at 1e-7", "sums to one")), 3),
 )
 def test_no_false_alarms_by_differences(case: str) -> None:
     function, values = CORRECT[case]
@@ -207,7 +209,7 @@ KINKS: dict[str, tuple[Callable[..., Any], list[float], int]] = {
 }
 
 
-@pytest.mark.parametrize("case", KINKS)
+@pytest.mark.parametrize("case", some_quick(KINKS, 2))
 @pytest.mark.parametrize("method", ["complex", "differences"])
 def test_kinks_are_called_kinks(case: str, method: str) -> None:
     function, values, kinks = KINKS[case]
@@ -247,7 +249,7 @@ SEVERAL: dict[str, tuple[Callable[..., Any], list[Array]]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("case", SEVERAL)
+@pytest.mark.parametrize("case", some_quick(SEVERAL, 3))
 @pytest.mark.parametrize("method", ["auto", "differences"])
 def test_several_outputs_and_many_arrays(case: str, method: str) -> None:
     function, inputs = SEVERAL[case]
@@ -267,7 +269,7 @@ def test_several_outputs_and_many_arrays(case: str, method: str) -> None:
         (np.concatenate, None, "'concatenate' for argument 0"),
     ],
 )
-@pytest.mark.parametrize("fault", ["factor 1.001", "wrong sign"])
+@pytest.mark.parametrize("fault", some_quick(["factor 1.001", "wrong sign"], 2))
 def test_faults_in_rules_for_several(
     function: Any, slot: int | None, edge: str, fault: str
 ) -> None:
@@ -347,6 +349,7 @@ FOLLOWED_IN_PART = {
 FOLLOWED_IN_PART |= {spec.function for spec in SPECIAL if spec.calls}  # and SciPy takes few
 
 
+@pytest.mark.slow
 def test_the_complex_step_follows_every_function() -> None:
     """It needs no rule to do so, and finds the slopes that differences find."""
     for call in (call for call in CALLS if not call.is_complex):
@@ -513,6 +516,7 @@ def test_a_terminal_shows_a_bar_and_takes_it_away(monkeypatch: pytest.MonkeyPatc
     assert plain.getvalue() == ""
 
 
+@pytest.mark.slow
 def test_every_parameter_of_the_lessons_network(rng: np.random.Generator) -> None:
     net = nn.MLP(784, 16, 16, 10, output_activation=nn.Sigmoid(), rng=rng)
     x = rng.random((1, 784)) * (rng.random((1, 784)) < 0.25)
@@ -576,6 +580,7 @@ def test_what_never_moves_may_have_a_gradient_of_rounding(seed: int) -> None:
 # --- what is not known is not ok ---------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factor", [0.5, 1.0, 2.0])
 def test_what_rounding_hides_is_not_ok(factor: float) -> None:
     report = check(
@@ -630,6 +635,7 @@ def test_blame_names_the_line_of_the_user(planted: Any) -> None:
     assert report.blame[1].endswith("`report = check(wrong, x)`")
 
 
+@pytest.mark.slow
 def test_one_wrong_entry_of_many_is_found_by_blame(planted: Any) -> None:
     hole = np.arange(5000) != 4321
     f = planted(np.square, lambda g, y, x: 2 * g * x * hole)
@@ -709,7 +715,7 @@ WRONG: dict[str, tuple[Callable[..., Any], Callable[..., Any], list[Any]]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("case", WRONG)
+@pytest.mark.parametrize("case", some_quick(WRONG, 3))
 @pytest.mark.parametrize("method", ["auto", "differences"])
 def test_wrong_gradients_by_hand(case: str, method: str) -> None:
     function, vjp, inputs = WRONG[case]
@@ -744,7 +750,7 @@ RIGHT: dict[str, tuple[Callable[..., Any], Callable[..., Any], list[Any]]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("case", RIGHT)
+@pytest.mark.parametrize("case", some_quick(RIGHT, 3))
 def test_right_gradients_by_hand(case: str) -> None:
     function, vjp, inputs = RIGHT[case]
     report = check_vjp(function, vjp, *inputs)
@@ -797,7 +803,7 @@ HARD: dict[str, tuple[Callable[..., Any], list[Any]]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("case", HARD)
+@pytest.mark.parametrize("case", some_quick(HARD, 3))
 def test_hard_functions_are_right(case: str) -> None:
     function, inputs = HARD[case]
     with np.errstate(all="ignore"):

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from quick import some_quick
 
 from tinygrad_bp import Tensor, errors, nn, optim
 
@@ -111,20 +112,21 @@ SMALL = {"half": ((3,), np.float16), "single": ((2, 2), np.float32), "double": (
 LARGE = {**SMALL, "large": ((401, 503), np.float32), "empty": ((0, 2), np.float64)}
 
 
-@pytest.mark.parametrize(
-    ("sizes", "options"),
-    [
-        (SMALL, {"lr": 0.1}),
-        (SMALL, {"lr": 0.1, "momentum": 0.9}),
-        (SMALL, {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.5}),
-        (LARGE, {"lr": 0.1}),
-        (LARGE, {"lr": 0.1, "momentum": 0.9}),
-        (SMALL, {"kind": optim.NAdam, "lr": 0.1, "eps": 0.1, "betas": (0.5, 0.5)}),
-        (LARGE, {"kind": optim.Adam, "lr": 0.1, "amsgrad": True, "eps": 0.1, "betas": (0.5, 0.5)}),
-    ],
-    ids=["plain", "momentum", "everything", "large", "large, momentum", "NAdam", "large, Adam"],
-)
-def test_a_step_is_all_or_nothing(sizes: Any, options: Any) -> None:
+STEPS = {
+    "plain": (SMALL, {"lr": 0.1}),
+    "momentum": (SMALL, {"lr": 0.1, "momentum": 0.9}),
+    "everything": (SMALL, {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.5}),
+    "large": (LARGE, {"lr": 0.1}),
+    "large, momentum": (LARGE, {"lr": 0.1, "momentum": 0.9}),
+    "NAdam": (SMALL, {"kind": optim.NAdam, "lr": 0.1, "eps": 0.1, "betas": (0.5, 0.5)}),
+    "large, Adam": (
+        LARGE, {"kind": optim.Adam, "lr": 0.1, "amsgrad": True, "eps": 0.1, "betas": (0.5, 0.5)}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", some_quick(STEPS, 3))
+def test_a_step_is_all_or_nothing(case: str) -> None:
+    sizes, options = STEPS[case]
     undisturbed = Training(sizes, **options)
     undisturbed.give_gradients(2)
     before = undisturbed.values()
@@ -165,6 +167,7 @@ def check_what_is_left(
     assert same_bits(training.values(), after)
 
 
+@pytest.mark.slow
 def test_a_step_of_lbfgs_is_all_or_nothing() -> None:
     """The closure and the line search in between: weights, gradient and memory go back together."""
 
@@ -211,6 +214,7 @@ def model(seed: int, *, large: bool) -> nn.Module:
     return net
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("large", [False, True], ids=["small", "large"])
 def test_loading_a_model_is_all_or_nothing(large: bool) -> None:
     before = model(0, large=large).state_dict()
@@ -228,6 +232,7 @@ def test_loading_a_model_is_all_or_nothing(large: bool) -> None:
         assert_equal_bits(net.state_dict(), given)
 
 
+@pytest.mark.slow
 def test_loading_an_optimiser_is_all_or_nothing() -> None:
     def begun() -> Training:
         return Training(SMALL, lr=0.1, momentum=0.9)

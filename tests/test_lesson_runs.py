@@ -139,6 +139,7 @@ def test_the_first_step_lowers_the_cost_and_the_end_reads(given: Carried) -> Non
     assert reads_all_shown(end, given)
 
 
+@pytest.mark.slow
 def test_who_stumbles_reads_before_the_careful_one_has_taken_nine_steps(given: Carried) -> None:
     stumbling = trained(race(10), given.start, given)
     careful = trained(race(1000), given.start, given)

@@ -28,7 +28,7 @@ from tinygrad_bp.gradcheck.mutants import (
 from tinygrad_bp.gradcheck.mutants.faults import Fault
 from tinygrad_bp.registry import elementwise, name_of, primitive, rules
 
-SAMPLE = 5  # rules of the quick tests
+SAMPLE = 2  # rules of the quick tests
 
 TABLE = Path(__file__).parent.parent / "benchmarks" / "mutants.md"
 
@@ -78,6 +78,7 @@ def assert_all_killed(report: MutationReport) -> None:
 # --- killed ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_sample_of_rules_kills_every_fault() -> None:
     report = mutants(calls=PROBES, sample=SAMPLE)
     assert len({mutant.function for mutant in report.mutants}) == SAMPLE
@@ -85,6 +86,7 @@ def test_a_sample_of_rules_kills_every_fault() -> None:
     assert_all_killed(report)
 
 
+@pytest.mark.slow
 def test_samples_are_drawn_from_the_seed() -> None:
     several = [np.exp, np.sin, np.cos, np.log, np.sqrt]
 
@@ -176,6 +178,7 @@ def test_complex_numbers_are_conjugated_where_they_should_not_be() -> None:
     assert mutants([np.exp], faults=["conjugated"]).mutants == []
 
 
+@pytest.mark.slow
 def test_arguments_that_follow_from_others_follow_every_step() -> None:
     """As the vectors that are found with the eigenvalues of a matrix."""
     function, a = own.eigenvectors, np.array([[2.0, 0.5], [0.5, 4.0]])

@@ -247,6 +247,7 @@ def test_attention_is_its_formula_for_each_head(rng: np.random.Generator) -> Non
     np.testing.assert_allclose(weights.data, np.mean(shares, axis=0), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_the_checker_agrees(rng: np.random.Generator) -> None:
     layer = nn.TransformerEncoderLayer(2, 1, 2, 0.0, "gelu", rng=rng, dtype=float)
     assert check(layer, rng.normal(size=(2, 1, 2)))

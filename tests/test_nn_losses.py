@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from quick import some_quick
 from twins import assert_equal, assert_twins
 
 from tinygrad_bp import Tensor, errors, nn
@@ -198,7 +199,7 @@ def test_pinned_values(name: str) -> None:
     assert getattr(nn, name)()(*inputs).item() == pytest.approx(PINNED[name], rel=1e-13)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", some_quick(NAMES, 3))
 def test_the_checker_confirms_each(name: str) -> None:
     _, inputs, moving, options = next(case for case in reversed(CASES) if case[0] == name)
     loss, rest = getattr(nn, name)(**options), inputs[moving:]
@@ -259,7 +260,7 @@ def spelt(timing: tuple[int, ...]) -> list[int]:
     return [c for c, _ in itertools.groupby(timing) if c != 0]
 
 
-@pytest.mark.parametrize("labels", [[], [1], [2, 1], [1, 1], [2, 2, 1]])
+@pytest.mark.parametrize("labels", some_quick([[2, 2, 1], [], [1], [2, 1], [1, 1]], 5))
 def test_all_timings_are_added_up(labels: list[int], rng: np.random.Generator) -> None:
     logs = F.log_softmax(rng.normal(size=(5, 3)), -1).data
     timings = [t for t in itertools.product(range(3), repeat=5) if spelt(t) == labels]

@@ -141,6 +141,7 @@ def test_a_pass_after_more_batches_is_not_stale(rng: np.random.Generator) -> Non
 # --- what holds them --------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_model_in_training_passes_the_checker_and_is_left_alone(
     rng: np.random.Generator,
 ) -> None:

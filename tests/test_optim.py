@@ -477,6 +477,7 @@ def test_a_run_goes_on_to_the_same_bits(kind: Any, steps: int, tmp_path: Any) ->
     assert bits(first) == bits(second)
 
 
+@pytest.mark.slow
 def test_a_fresh_process_goes_on_to_the_same_bits(tmp_path: Any) -> None:
     script = textwrap.dedent("""
         import sys

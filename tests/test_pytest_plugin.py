@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.slow  # twenty seconds of shrinking
+
 ROOT = Path(__file__).parent.parent
 PLUGIN = "tinygrad_bp.gradcheck.pytest_plugin"
 
@@ -90,7 +92,16 @@ def pytest_in(folder: Path, *arguments: str, path: str = "") -> str:
     if not path:
         environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     result = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rA", *arguments],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "--assert=plain",
+            "-p",
+            "no:cacheprovider",
+            "-rA",
+            *arguments,
+        ],
         cwd=folder,
         env=environment,
         capture_output=True,

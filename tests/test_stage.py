@@ -161,6 +161,7 @@ def test_too_few_digits_are_refused(digits: Mnist) -> None:
         labelled.measure(few, QUICK)
 
 
+@pytest.mark.slow
 def test_it_is_measured_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, digits: Mnist
 ) -> None:

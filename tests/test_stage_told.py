@@ -68,6 +68,7 @@ def test_mini_batches_point_roughly_everybody_s_way(told: Told) -> None:
     assert max(told.cosines) <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("example", [0, 3, 17])
 def test_few_digits_are_no_trouble(example: int) -> None:
     few = Mnist(*(part[:120] for part in drawn_data(train=120, test=120)))

@@ -21,13 +21,12 @@ CLASSES = [
     "single", "handwritten", "size", "peers",
 ]  # fmt: skip
 
-# Every other one is checked in a hurry, and none of the large ones.
+# One in twelve is checked in a hurry, and none of the large ones.
 CASES = [
-    pytest.param(
-        case, id=f"{name}: {case.name}", marks=[pytest.mark.slow] if k % 2 or name == "size" else []
-    )
+    pytest.param(case, id=f"{name}: {case.name}", marks=[pytest.mark.slow] * is_slow)
     for name in CLASSES
     for k, case in enumerate(importlib.import_module(f"suspects.{name}").CASES)
+    for is_slow in [k % 12 != 0 or name == "size"]
 ]
 
 # Right, and on some machines not confirmed: differences alone can be asked, and rounding hides it.

@@ -84,6 +84,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="kills as POSIX does")
 @pytest.mark.parametrize(
     ("kills", "batches"), [(1, 60), pytest.param(50, 2000, marks=pytest.mark.slow)]
