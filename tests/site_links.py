@@ -1,4 +1,6 @@
-"""Every link inside the built documentation leads somewhere: python tests/site_links.py build/site.
+"""In the built documentation every link inside leads somewhere, and every picture has a text.
+
+    python tests/site_links.py build/site
 
 Links to other places are not followed: that takes a network, and `sphinx-build -b linkcheck`.
 """
@@ -14,20 +16,25 @@ from urllib.parse import unquote, urlsplit
 
 
 class Links(HTMLParser):
-    """What a page links to, and the places in it that can be linked to."""
+    """What a page links to, the places in it that can be linked to, and pictures without a text."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
         self.targets: set[str] = set()
         self.places: set[str] = set()
+        self.untold: set[str] = set()
         self.feed(page)
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         for name, value in attrs:
             if name in ("href", "src") and value:
                 self.targets.add(value)
             if name in ("id", "name") and value:
                 self.places.add(value)
+        if tag == "img":
+            source, text = (dict(attrs).get(name) or "" for name in ("src", "alt"))
+            if not text or Path(text).name == Path(source).name:  # what Sphinx writes without one
+                self.untold.add(source)
 
 
 @cache
@@ -51,13 +58,17 @@ def broken(page: Path) -> Iterator[str]:
 
 
 def main(site: Path) -> int:
-    """Print the links that are broken, and how many were looked at."""
+    """Print the links that are broken and the pictures without a text, and how many there are."""
     pages = sorted(page.resolve() for page in site.rglob("*.html"))
     root = site.resolve()
     found = [f"{page.relative_to(root)}: {link}" for page in pages for link in broken(page)]
+    untold = [
+        f"{page.relative_to(root)}: {source}" for page in pages for source in read(page).untold
+    ]
     links = sum(len(read(page).targets) for page in pages)
-    print(*found, f"{len(pages)} pages, {links} links, {len(found)} broken", sep="\n")
-    return bool(found) or not pages
+    result = f"{links} links, {len(found)} broken; {len(untold)} pictures without a text"
+    print(*found, *untold, f"{len(pages)} pages, {result}", sep="\n")
+    return bool(found or untold) or not pages
 
 
 if __name__ == "__main__":
