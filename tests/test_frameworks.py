@@ -44,7 +44,7 @@ def test_a_right_vjp_passes_by_complex_step():
 def test_a_wrong_vjp_fails_and_is_named():
     report = check_vjp(softmax, lambda g, x: 2 * (y := softmax(x)) * (g - np.sum(g * y)), X)
     assert not report.ok
-    assert "the rule of 'softmax' for argument 0 is wrong: constant ratio 2.000" in str(report)
+    assert "the gradient of 'softmax' for 'input 0' is wrong: constant ratio 2.000" in str(report)
     assert "recorded at" not in str(report)
 
 

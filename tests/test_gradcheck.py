@@ -153,6 +153,18 @@ def test_a_given_gradient_is_checked(method: str) -> None:
     assert wrong.counts[Verdict.FAIL] == 3
 
 
+def test_a_given_gradient_is_named_by_its_input() -> None:
+    def energy(p: dict[str, Any]) -> Any:
+        return np.sum(p["a"] * p["b"] ** 2)
+
+    def slopes(p: dict[str, Array]) -> dict[str, Array]:
+        return {"a": p["b"] ** 2, "b": p["a"] * p["b"]}
+
+    report = check(energy, {"a": np.ones(2), "b": np.array([0.5, 2.0])}, gradient=slopes)
+    blamed = "blame: the gradient of 'energy' for 'input 0['b']' is wrong: constant ratio 0.5"
+    assert report.blame[0].startswith(blamed)
+
+
 # --- correct functions -------------------------------------------------------------------------
 
 CORRECT: dict[str, tuple[Callable[..., Any], list[float]]] = {

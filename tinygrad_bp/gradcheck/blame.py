@@ -39,13 +39,18 @@ def find_culprit(subject: Subject, weights: list[Vector], rng: np.random.Generat
     That is the first op, on the way back, that makes nan or inf of a finite gradient. If there is
     none, it is the first, in the order of recording, whose rule disagrees with its function.
     """
+    names = None if subject.foreign is None else subject.names
     with subject.at(subject.x, track=True) as (output, inputs):
-        if (found := _first_not_finite(output, inputs, weights, rng)) is not None:
-            return found
-        if subject.foreign is None and (cut := _cuts(subject.names, output, inputs)):
+        watch = _FirstNotFinite(names)
+        with watched_by(watch):
+            for w in weights:
+                gradients(output, inputs, w.copy().reshape(output.shape))
+        if watch.found is not None:
+            return _not_finite(*watch.found, rng)
+        if names is None and (cut := _cuts(subject.names, output, inputs)):
             return cut
         for op in reversed(engine.topological_order(output)):
-            for edge in _edges(op):
+            for edge in _edges(op, names):
                 if (found := _examine(edge, rng)) is not None:
                     return found
     return [
@@ -70,10 +75,13 @@ class _Edge(NamedTuple):
     op: Op
     slot: int
     output: int | None  # None if there is but one
+    names: Sequence[str] | None  # of the arguments, if they are the inputs of somebody's function
 
     def __str__(self) -> str:
+        if self.names is not None:
+            return f"the gradient of '{self.op.rule.name}' for '{self.names[self.slot]}'"
         of = "" if self.output is None else f" and output {self.output}"
-        return f"'{self.op.rule.name}' for argument {self.slot}{of}"
+        return f"the rule of '{self.op.rule.name}' for argument {self.slot}{of}"
 
     def part(self, y: Any) -> Any:
         """Return the output itself, of all that the op has."""
@@ -95,29 +103,20 @@ class _Edge(NamedTuple):
         return np.asarray(engine.conform(found, op.arrays[self.slot], op))
 
 
-def _edges(op: Op) -> Iterator[_Edge]:
+def _edges(op: Op, names: Sequence[str] | None) -> Iterator[_Edge]:
     for slot in op.tracked:
         for output in each_output(op.rule, op.y):
-            yield _Edge(op, slot, output)
+            yield _Edge(op, slot, output, names)
 
 
 # --- gradients that are not finite ----------------------------------------------------------
 
 
-def _first_not_finite(
-    output: Tensor, inputs: list[Tensor], weights: list[Vector], rng: np.random.Generator
-) -> list[str] | None:
-    watch = _FirstNotFinite()
-    with watched_by(watch):
-        for w in weights:
-            gradients(output, inputs, w.copy().reshape(output.shape))
-    if watch.found is None:
-        return None
-    edge, received = watch.found
+def _not_finite(edge: _Edge, received: Vector, rng: np.random.Generator) -> list[str]:
     bad = np.flatnonzero(~np.isfinite(received))
     kind = "nan" if np.isnan(received).any() else "inf"
     return [
-        f"blame: the rule of {edge} makes {kind} of a finite gradient, in {bad.size} of "
+        f"blame: {edge} makes {kind} of a finite gradient, in {bad.size} of "
         f"{received.size} entries; " + _slope_there(edge, bad, rng),
         f"  recorded at {edge.op.site}",
     ]
@@ -126,8 +125,9 @@ def _first_not_finite(
 class _FirstNotFinite:
     """Watches a backward pass for the first contribution that is not finite."""
 
-    def __init__(self) -> None:
+    def __init__(self, names: Sequence[str] | None) -> None:
         self.found: tuple[_Edge, Vector] | None = None
+        self._names = names
 
     def recorded(self, op: Op, arrays: Sequence[Any], y: Any) -> None:
         """See an op: there is nothing to note."""
@@ -137,7 +137,7 @@ class _FirstNotFinite:
         for step in steps:
             op, slot, arriving, received, _ = step
             if self.found is None and not np.isfinite(received).all():
-                for edge in _edges(op):
+                for edge in _edges(op, self._names):
                     g = edge.part(arriving)
                     if edge.slot == slot and np.isfinite(g).all():
                         self._note(edge, g, received)
@@ -209,10 +209,10 @@ def _examine(edge: _Edge, rng: np.random.Generator) -> list[str] | None:
     rtol = 1e-9 if truth.exact else 1e-6
     wrong = known & ~(gap <= rtol * size + 1e-12 * size[known].max(initial=0.0))
     if not np.any(wrong):  # a direction may show what no sample does
-        return None if known.all() or not truth.exact else [f"blame: the rule of {edge} is wrong"]
+        return None if known.all() or not truth.exact else [f"blame: {edge} is wrong"]
     sign = signature(analytic, numerical, known)
     return [
-        f"blame: the rule of {edge} is wrong" + (f": {sign}" if sign else ""),
+        f"blame: {edge} is wrong" + (f": {sign}" if sign else ""),
         f"  recorded at {edge.op.site}",
     ]
 

@@ -275,13 +275,18 @@ COVERAGE = tuple(map(_read, re.findall(r".+\n    .+", _ROWS)))
 def as_markdown() -> str:
     """Return the table as a page; `python -m tinygrad_bp.lesson.coverage` prints it.
 
-    >>> print(as_markdown().splitlines()[10].rpartition(" | ")[0])
+    >>> print(as_markdown().splitlines()[15].rpartition(" | ")[0])
     | S5 | information is fed forward | Feed forward | `lesson.deltas.activations`
     """
     lines = [
         "% Made by `python -m tinygrad_bp.lesson.coverage`.",
         "",
         "# What the lesson says, and where it is shown, computed and tested",
+        "",
+        "Each statement of the lesson, with the scene of `tinygrad-bp explore` that shows it, the",
+        "function that computes it, and the test that holds it to the lesson's words. S is the",
+        "lesson itself, W its text on the web, K the calculus behind it; G, N and A are the",
+        "lessons on gradient descent, on what a network is, and on what it has learned.",
         "",
         "| id | statement | on the page | function | test |",
         "| --- | --- | --- | --- | --- |",
