@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import hypothesis.strategies as st
@@ -206,6 +207,43 @@ def layer() -> tuple[Tensor, dict[str, Any]]:
 def test_hints_on_a_layer(name: str, mistake: Any, hint: str) -> None:
     loss, gradients = layer()
     assert hint_for(mistake(gradients), name, loss).startswith(hint)
+
+
+def test_a_slope_forgotten_on_the_way() -> None:
+    """As in most first attempts at two layers."""
+    rng = np.random.default_rng(1)
+    W1 = Tensor(rng.normal(size=(4, 3)), requires_grad=True, name="W1")
+    W2 = Tensor(rng.normal(size=(2, 4)), requires_grad=True, name="W2")
+    z1 = INPUTS @ W1.T
+    a1 = sigmoid(z1)
+    a2 = sigmoid(a1 @ W2.T)
+    cost = np.mean((a2 - 0.5) ** 2)
+    hidden, outputs = a1.data, a2.data
+    to_outputs = 2 * (outputs - 0.5) / outputs.size
+    delta = to_outputs * outputs * (1 - outputs)
+    first = (delta @ W2.data).T @ INPUTS
+    assert hint_for(first, "W1", cost) == "the slope of sigmoid is missing on the way: da1/dz1"
+    second = (to_outputs @ W2.data * hidden * (1 - hidden)).T @ INPUTS
+    assert hint_for(second, "W1", cost).startswith(
+        "the slope of sigmoid is missing on the way: da2"
+    )
+    assert "entries are wrong" in hint_for((to_outputs @ W2.data).T @ INPUTS, "W1", cost)  # both
+
+
+def test_a_long_pass_is_not_gone_through_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = Tensor([0.5, -1.0], requires_grad=True, name="x")
+    loss = np.sum(np.tanh(x) * np.exp(x))
+    without_tanh = np.exp(x.data) + np.tanh(x.data) * np.exp(x.data)
+    assert hint_for(without_tanh, "x", loss).startswith("the slope of tanh is missing")
+    monkeypatch.setattr(sys.modules[grade.__module__], "MOST_STEPS", 2)
+    assert "entries are wrong" in hint_for(without_tanh, "x", loss)
+
+
+def test_a_sign_is_no_slope() -> None:
+    x = Tensor([1.0, 2.0], requires_grad=True, name="x")
+    assert hint_for([-2.0, -4.0], "x", np.sum(np.negative(np.negative(x**2)))).startswith(
+        "wrong sign"
+    )
 
 
 def test_the_transpose_of_a_square_matrix() -> None:

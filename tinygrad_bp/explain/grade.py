@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinygrad_bp.engine import Op
 from tinygrad_bp.explain.formatting import described, number, plain, shape_text, table
 from tinygrad_bp.explain.graph import Node
 from tinygrad_bp.explain.record import Record, RecordedStep
@@ -26,6 +27,7 @@ Array = np.ndarray[Any, Any]
 
 RTOL = 0.01  # two digits: what is worked out by hand is rounded
 HINT_RTOL = 5e-3  # closer, as more things are compared
+MOST_STEPS = 1_000  # of a pass that is gone through again without each of its slopes
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -100,8 +102,8 @@ def grade(
     gradient of the loss with respect to each. An answer is right if it agrees to a relative
     `rtol`. The hint on a wrong one names the common mistake that explains it, if there is one: a
     wrong sign, a factor, a transpose, a sum left out, one consumer of several, a factor of the
-    chain rule left out. Raises `GradientError` for a tensor or name that the loss was not computed
-    from, and what `trace` raises.
+    chain rule left out, or a slope on the way. Raises `GradientError` for a tensor or name that the
+    loss was not computed from, and what `trace` raises.
 
     >>> w, b = Tensor(2.0, requires_grad=True), Tensor(1.0, requires_grad=True)
     >>> z = w * 3.0 + b
@@ -131,6 +133,7 @@ class _Tutor:
 
     def __init__(self, recorded: Record, rtol: float) -> None:
         self._rtol = rtol
+        self._recorded = recorded
         self._nodes = recorded.nodes
         self._loss = recorded.loss.name
         self._steps: dict[int, list[RecordedStep]] = {}
@@ -162,6 +165,7 @@ class _Tutor:
         yield from self._further_on(node, given)
         if node.held is not None and _agree(given, expected + node.held, HINT_RTOL):
             yield "this is what grad will hold, together with what it held before this pass"
+        yield from self._slope_left_out(node, given)
         yield from self._factor(given, expected)
         yield from self._entries(given, expected)
 
@@ -216,6 +220,31 @@ class _Tutor:
                     f"{node.name}"
                 )
 
+    def _slope_left_out(self, node: Node, given: Array) -> Iterator[str]:
+        """Somewhere on the way, a function was passed as if its slope were 1."""
+        if len(self._recorded.steps) > MOST_STEPS:
+            return
+        for step in self._recorded.steps:
+            if _has_a_slope(step) and step.parent.id >= node.id:
+                found = self._without_slope(step.op).get(node.id)
+                if found is not None and _agree(given, found, HINT_RTOL):
+                    yield (
+                        f"the slope of {step.op.rule.name} is missing on the way: "
+                        f"d{step.child.name}/d{step.parent.name}"
+                    )
+
+    def _without_slope(self, passed: Op) -> dict[int, Array]:
+        """The gradient of every node if one op passed on what arrives as it is."""
+        loss = self._recorded.loss
+        found: dict[int, Any] = {loss.id: loss.grad}
+        for step in self._recorded.steps:
+            if type(step.op.y) is tuple:
+                return {}
+            arriving = found[step.child.id]
+            given = arriving if step.op is passed else pulled(step.op, step.edge.slot, arriving)
+            found[step.parent.id] = found.get(step.parent.id, 0.0) + given
+        return found
+
     def _factor(self, given: Array, expected: Array) -> Iterator[str]:
         both = (given != 0) & (expected != 0)
         if not both.any() or not np.array_equal(given != 0, expected != 0):
@@ -252,6 +281,12 @@ class _Tutor:
         first = [int(i) for i in np.argwhere(wrong)[0]]
         count = f"{np.count_nonzero(wrong)} of {given.size} entries are wrong"
         yield f"{count}, the first at {first}"
+
+
+def _has_a_slope(step: RecordedStep) -> bool:
+    """Whether a step is through a function of each element that is more than a sign."""
+    alone = step.op.rule.kind == "elementwise" and len(step.op.arrays) == 1
+    return alone and not np.array_equal(np.abs(step.contribution), np.abs(step.arriving))
 
 
 def _slope(step: RecordedStep) -> Array:
