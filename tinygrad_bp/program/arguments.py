@@ -70,7 +70,7 @@ class Arguments:
         for i, (now, was) in enumerate(zip(self.key, key, strict=False)):
             if now != was:
                 return f"argument {i + 1} is {_told(now)}, and was {_told(was)}"
-        return None if len(self.key) == len(key) else "the number of arguments is another"
+        return None if len(self.key) == len(key) else "the number of arguments has changed"
 
     def stand_ins(self, trace: Any, function: Callable[..., Any]) -> tuple[Any, Any]:
         """Return the arguments with stand-ins in the places of arrays."""

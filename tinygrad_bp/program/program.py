@@ -135,13 +135,13 @@ class Program:
         )
 
     def _kinds_found(self) -> Iterator[tuple[str, Callable[[], bool]]]:
-        yield "a setting of a module is another", self._settings.unchanged
+        yield "a setting of a module has changed", self._settings.unchanged
         yield (
-            "an option of an optimiser is another",
+            "an option of an optimiser has changed",
             lambda: all(option_kinds(group) == kinds for group, kinds in self._groups),
         )
         yield (
-            "a parameter or moment is another array, or frozen, or has taken other steps",
+            "a parameter or moment was replaced or frozen, or has taken other steps",
             lambda: (
                 all(held.is_as_before() for held in self._held)
                 and all(holds(given) for holds, given in self._relied_on)

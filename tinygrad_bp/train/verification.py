@@ -202,5 +202,5 @@ def _final_difference(saved: _Saved, run: Training) -> str | None:
     if (run.trainer.epoch, run.trainer.batch) != (saved.epoch, saved.batch):
         return f"epoch {run.trainer.epoch + 1}: by its plan the run ends before"
     if digest_of_weights(run.model) != saved.weights:
-        return "the weights, though no loss: the last step, or the file, is another"
+        return "the weights, though no loss: the last step, or the file, differs"
     return None
