@@ -9,6 +9,7 @@ import numpy as np
 
 from suspects.case import Case
 from tinygrad_bp import custom_rule
+from tinygrad_bp.registry import primitive, rule
 
 Array = Any
 
@@ -57,13 +58,25 @@ def tanh_rule_in_place(g: Array, y: Array, x: Array) -> Array:
     return g
 
 
-@custom_rule(tanh_rule_in_place)
+@primitive
 def careless_tanh(x: Array) -> Array:
     return np.tanh(x)
 
 
+rule(careless_tanh, vjp=tanh_rule_in_place, jvp=lambda t, y, x: t * (1 - y * y))
+
+
 def tanh_beside_its_input(x: Array) -> Array:
     return np.sum(np.sin(careless_tanh(x) + x))
+
+
+@custom_rule(tanh_rule_in_place)
+def tanh_with_a_copy(x: Array) -> Array:
+    return np.tanh(x)
+
+
+def copying_tanh_beside_its_input(x: Array) -> Array:
+    return np.sum(np.sin(tanh_with_a_copy(x) + x))
 
 
 @custom_rule(lambda g, y, a, b: g, lambda g, y, a, b: g)
@@ -246,6 +259,12 @@ CASES = [
         "rule that overwrites a gradient which another branch still needs",
         right=False,
         function=tanh_beside_its_input,
+        inputs=(np.array([0.4, -0.9, 1.3]),),
+    ),
+    Case(
+        "custom rule that overwrites the gradient it is given, which is its own copy",
+        right=True,
+        function=copying_tanh_beside_its_input,
         inputs=(np.array([0.4, -0.9, 1.3]),),
     ),
     Case(
