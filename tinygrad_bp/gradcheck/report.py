@@ -118,7 +118,7 @@ class Report:
       FAIL     input 0[0] of output 0  1         2          ...  0.5000
       FAIL     input 0[1] of output 1  3         6          ...  0.5000
     <BLANKLINE>
-    blame: the rule of 'square' for argument 0 is wrong: constant ratio 0.500000: 1/2 too much
+    blame: the gradient of 'square' for 'input 0' is wrong: constant ratio 0.500000: 1/2 too much
     """
 
     method: str
