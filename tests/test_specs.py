@@ -100,6 +100,22 @@ def assert_close(actual: Array, expected: Array, tolerance: float) -> None:
     assert worst <= tolerance * scale, f"\n{actual}\nshould be\n{expected}"
 
 
+UNSTEADY = np.lib.NumpyVersion(np.__version__) < "2.4.0"
+"""Whether the last bit of a complex product depends on where in memory its factors lie.
+
+With NumPy 2.0 it does, once in ten thousand times; with 2.4 it did not in thirty thousand.
+"""
+
+
+def assert_computed_alike(actual: Array, expected: Array) -> None:
+    """The same bits; of complex numbers, where NumPy's own bits vary, all but the last ones."""
+    if actual.dtype.kind == "c" and UNSTEADY:
+        slack = 4 * np.finfo(actual.dtype).eps
+        np.testing.assert_allclose(actual, expected, slack, slack * np.abs(expected).max(initial=0))
+    else:
+        assert_same_bits(actual, expected)
+
+
 def assert_same_bits(actual: Array, expected: Array) -> None:
     assert actual.shape == expected.shape
     assert actual.dtype == expected.dtype
@@ -127,7 +143,7 @@ def check_value(call: Call, dtype: Any) -> None:
         assert y.requires_grad
         assert y.dtype == wanted.dtype
         if numpys_own:
-            assert_same_bits(y.data, wanted)
+            assert_computed_alike(y.data, wanted)
         else:
             assert_close(y.data, wanted, 8 * np.finfo(wanted.dtype).eps)
 
@@ -265,7 +281,7 @@ def test_recorded_pass_gives_the_same_bits(call: Call) -> None:
         plain = gradient_of(call, args, weights)
         recorded = gradient_of(call, args, weights, create_graph=True)
         for g, again in zip(plain, recorded, strict=True):
-            assert_same_bits(g.data, again.data)
+            assert_computed_alike(g.data, again.data)
 
 
 # --- dtypes ---------------------------------------------------------------------------------
@@ -370,8 +386,8 @@ def assert_written(op: engine.Op, slot: int, arriving: Any, contribution: Array)
     formula = formula[slot] if op.rule.together else formula
     value = eval(str(formula), NAMESPACE, {"g": arriving, "y": op.y, **names})  # noqa: S307  (ours)
     conformed = engine.conform(np.asarray(value), op.arrays[slot], op)
-    assert_same_bits(np.asarray(conformed), np.asarray(contribution))
-    assert_same_bits(formula.value, np.asarray(value))
+    assert_computed_alike(np.asarray(conformed), np.asarray(contribution))
+    assert_computed_alike(formula.value, np.asarray(value))
 
 
 def named(name: str, value: Any) -> Any:
