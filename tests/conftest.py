@@ -73,11 +73,11 @@ def _draws_more(item: pytest.Item) -> bool:
 
 
 def _leave_out(
-    config: pytest.Config, items: list[pytest.Item], wanted: Callable[[pytest.Item], bool]
+    config: pytest.Config, items: list[pytest.Item], unwanted: Callable[[pytest.Item], bool]
 ) -> None:
     """Deselect tests: some ten thousand that are skipped would take half a minute."""
-    config.hook.pytest_deselected(items=[item for item in items if wanted(item)])
-    items[:] = [item for item in items if not wanted(item)]
+    config.hook.pytest_deselected(items=[item for item in items if unwanted(item)])
+    items[:] = [item for item in items if not unwanted(item)]
 
 
 def pytest_report_collectionfinish(config: pytest.Config) -> str:

@@ -239,7 +239,11 @@ def test_a_jacobian_takes_the_mode_with_fewer_passes() -> None:
     taken: list[str] = []
 
     def noting(mode: str) -> Callable[..., Any]:
-        return lambda t, y, x: (taken.append(mode), 2.0 * t)[1]
+        def doubled(t: Any, y: Any, x: Any) -> Any:
+            taken.append(mode)
+            return 2.0 * t
+
+        return doubled
 
     twice = bp.custom_rule(noting("reverse"), jvp=noting("forward"))(lambda x: 2.0 * x)
     x = np.array([1.0, 2.0])
@@ -252,6 +256,14 @@ def test_a_jacobian_takes_the_mode_with_fewer_passes() -> None:
     without_jvp = bp.custom_rule(lambda g, y, x: 2.0 * g)(lambda x: 2.0 * x)
     found = bp.jacobian(lambda x: np.outer(without_jvp(x), np.ones(3)))(x)
     np.testing.assert_array_equal(found, np.einsum("ij,k->ikj", 2 * np.eye(2), np.ones(3)))
+
+
+@pytest.mark.parametrize("mode", ["auto", "reverse", "forward"])
+@pytest.mark.parametrize(("given", "inside"), [("f8", "f4"), ("f4", "f8")])
+def test_a_jacobian_has_the_dtype_of_its_argument(mode: str, given: str, inside: str) -> None:
+    x = np.array([1.0, 2.0], given)
+    for f in (lambda x: np.outer(x, x).astype(inside), lambda x: np.sum(x).astype(inside)):
+        assert bp.jacobian(f, mode=mode)(x).dtype == given
 
 
 def test_a_jacobian_names_the_function_that_does_not_depend_on_its_argument() -> None:

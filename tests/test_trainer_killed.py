@@ -86,9 +86,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="kills as POSIX does")
-@pytest.mark.parametrize(
-    ("kills", "batches"), [(1, 60), pytest.param(50, 2000, marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize(("kills", "batches"), [(1, 60), (50, 2000)])
 def test_a_run_that_is_killed_ends_with_the_same_bits(
     tmp_path: Path, kills: int, batches: int
 ) -> None:

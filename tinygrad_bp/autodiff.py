@@ -127,7 +127,7 @@ class _Evaluation:
         """Refuse a value that has no gradient, but a Jacobian."""
         if self.output.size != 1:
             raise GradientError(
-                f"a gradient is of a scalar, and the value of {self._name()} has shape "
+                f"a gradient needs a scalar, and the value of {self._name()} has shape "
                 f"{self.output.shape}. Reduce it with .sum() or .mean(), or take jacobian, which "
                 "gives all derivatives, or vjp, which is given what arrives."
             )
@@ -445,6 +445,7 @@ def jacobian(function: Function, argnum: int = 0, *, mode: str = "auto") -> Func
     The result's shape is the value's, then that of the argument numbered `argnum`. Reverse mode
     takes one pass per element of the value, forward mode one per element of the argument; `mode`
     asks for one of them, by "reverse" or "forward", and "auto" takes the one with fewer passes.
+    Either gives the argument's dtype.
     (Forward mode needs a `jvp` of every `custom_rule`: reverse mode is taken without.) What comes
     back is as in `vjp`: arrays for arrays.
 
@@ -511,8 +512,9 @@ def _by_rows(value: Any, pull: Callable[[Any], tuple[Any, ...]], x: Any) -> Any:
 
 def _by_columns(value: Any, push: Callable[..., Any], x: Any) -> Any:
     shape = (*np.shape(value), *np.shape(x))
-    found = [push(t) for t in _basis(np.shape(x), array_of(x).dtype)]
-    return np.stack(found, axis=-1).reshape(shape) if found else np.zeros(shape)
+    dtype = array_of(x).dtype
+    found = [push(t) for t in _basis(np.shape(x), dtype)]
+    return np.stack(found, axis=-1).reshape(shape).astype(dtype) if found else np.zeros(shape)
 
 
 def hessian(function: Function, argnum: int = 0) -> Function:

@@ -609,8 +609,8 @@ def custom_rule(
     likewise says how the output moves, `(t, y, *arrays, **options)`, one function or a list of
     them; without it, forward mode (`jvp`, `hvp`, `hessian`) raises `RuleError`. The body and the
     formulas are given plain arrays, and the formulas tensors when a derivative is to be
-    differentiated again, so write them in NumPy calls. The `g` or `t` of a
-    formula is its own, to write into.
+    differentiated again, so write them in NumPy calls. A formula may write into its `g` or `t`,
+    which is a copy.
 
     Shapes and dtypes of gradients are checked whenever one is computed: `RuleError` names the
     function. That the numbers are right is for `gradcheck.check` to find out.

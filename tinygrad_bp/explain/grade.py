@@ -134,7 +134,6 @@ class _Tutor:
     def __init__(self, recorded: Record, rtol: float) -> None:
         self._rtol = rtol
         self._recorded = recorded
-        self._nodes = recorded.nodes
         self._loss = recorded.loss.name
         self._steps: dict[int, list[RecordedStep]] = {}
         for step in recorded.steps:
@@ -213,7 +212,7 @@ class _Tutor:
 
     def _further_on(self, node: Node, given: Array) -> Iterator[str]:
         """The chain was left too early."""
-        for other in self._nodes[node.id + 1 :]:
+        for other in self._recorded.nodes[node.id + 1 :]:
             if other.grad is not None and _agree(given, other.grad, HINT_RTOL):
                 yield (
                     f"this is d{self._loss}/d{other.name}; from there the chain goes on to "
